@@ -1,0 +1,15 @@
+//! The smallest useful handler.
+
+use waterspout_sdk::prelude::*;
+
+#[derive(Default)]
+struct Hello;
+
+#[handler]
+impl RequestHandler for Hello {
+    async fn get(&mut self, cx: &Context) -> Result {
+        cx.write("Hello, world")
+    }
+}
+
+export!(Hello);

@@ -1,0 +1,123 @@
+//! `export!`: the handlers of a component and what runs when an instance starts and stops.
+
+use proc_macro2::TokenStream;
+use quote::{quote, quote_spanned};
+use syn::parse::{Parse, ParseStream};
+use syn::spanned::Spanned;
+use syn::{Error, Ident, Path, Result, Token, Type};
+
+use crate::handler::type_name;
+
+pub fn expand(input: TokenStream) -> Result<TokenStream> {
+    let Export {
+        handlers,
+        single,
+        start,
+        stop,
+    } = syn::parse2(input)?;
+    // A list of types, one pair in the other. What is wrong with one is reported at its name.
+    let handlers = handlers.iter().rfold(
+        quote!(()),
+        |rest, ty| quote_spanned!(ty.span()=> (#ty, #rest)),
+    );
+    let (has_start, has_stop) = (start.is_some(), stop.is_some());
+    let [start, stop] = [start, stop].map(|function| match function {
+        Some(function) => quote_spanned!(function.span()=> #function().await),
+        None => quote!(::core::result::Result::Ok(())),
+    });
+    Ok(quote! {
+        const _: () = {
+            struct Component;
+
+            impl ::waterspout_sdk::__private::Component for Component {
+                type Handlers = #handlers;
+
+                const SINGLE: bool = #single;
+                const START: bool = #has_start;
+                const STOP: bool = #has_stop;
+
+                async fn start() -> ::waterspout_sdk::Result {
+                    #start
+                }
+
+                async fn stop() -> ::waterspout_sdk::Result {
+                    #stop
+                }
+            }
+
+            type Exported = ::waterspout_sdk::__private::Exported<Component>;
+            ::waterspout_sdk::__private::export_bindings!(
+                Exported with_types_in ::waterspout_sdk::__private::bindings
+            );
+        };
+    })
+}
+
+#[derive(Default)]
+struct Export {
+    handlers: Vec<Type>,
+    single: bool,
+    start: Option<Path>,
+    stop: Option<Path>,
+}
+
+impl Parse for Export {
+    fn parse(input: ParseStream) -> Result<Self> {
+        let mut export = Self::default();
+        while !input.is_empty() {
+            export.parse_item(input)?;
+            if !input.is_empty() {
+                input.parse::<Token![,]>()?;
+            }
+        }
+        if export.handlers.is_empty() {
+            return Err(input.error("a component has one handler at least: `export!(Hello)`"));
+        }
+        Ok(export)
+    }
+}
+
+impl Export {
+    fn parse_item(&mut self, input: ParseStream) -> Result<()> {
+        if input.peek(Ident) && input.peek2(Token![=]) {
+            return self.parse_function(input);
+        }
+        let ty: Type = input.parse()?;
+        if matches!(&ty, Type::Path(path) if path.path.is_ident("single")) {
+            self.single = true;
+            return Ok(());
+        }
+        let name = type_name(&ty)?;
+        if self
+            .handlers
+            .iter()
+            .any(|other| type_name(other).is_ok_and(|other| other == name))
+        {
+            return Err(Error::new_spanned(
+                ty,
+                format!("two handlers of the component are named `{name}`"),
+            ));
+        }
+        self.handlers.push(ty);
+        Ok(())
+    }
+
+    fn parse_function(&mut self, input: ParseStream) -> Result<()> {
+        let key: Ident = input.parse()?;
+        input.parse::<Token![=]>()?;
+        let was_there = match key.to_string().as_str() {
+            "start" => self.start.replace(input.parse()?).is_some(),
+            "stop" => self.stop.replace(input.parse()?).is_some(),
+            other => {
+                let message = format!(
+                    "unknown argument `{other}`: a component has `single`, `start` and `stop`"
+                );
+                return Err(Error::new(key.span(), message));
+            }
+        };
+        if was_there {
+            return Err(Error::new(key.span(), format!("`{key}` stands here twice")));
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,189 @@
+//! `#[handler]`, and the `#[route]` lines under it.
+
+use proc_macro2::TokenStream;
+use quote::{format_ident, quote};
+use syn::parse::{Parse, ParseStream};
+use syn::{Error, Ident, ImplItem, ItemImpl, LitStr, Result, Token, Type, braced};
+
+/// The functions of the trait that the host calls, by the names of both.
+const FUNCTIONS: [&str; 12] = [
+    "initialize",
+    "prepare",
+    "get",
+    "head",
+    "post",
+    "put",
+    "delete",
+    "patch",
+    "options",
+    "write_error",
+    "on_connection_close",
+    "on_finish",
+];
+
+pub fn expand(arguments: TokenStream, item: TokenStream) -> Result<TokenStream> {
+    let mut item: ItemImpl = syn::parse2(item)?;
+    check_trait(&item)?;
+    let name = type_name(&item.self_ty)?;
+
+    // A fault in here leaves a handler all the same, so that `export!` has nothing to add.
+    let unexpected = refuse(arguments).err();
+    let (routes, faults): (Vec<_>, Vec<_>) =
+        take_routes(&mut item).into_iter().partition(Result::is_ok);
+    let routes = routes.into_iter().flatten().map(Route::into_tokens);
+    let faults = unexpected
+        .into_iter()
+        .chain(faults.into_iter().filter_map(Result::err))
+        .map(Error::into_compile_error);
+
+    let ty = &item.self_ty;
+    let functions = item.items.iter().filter_map(function_flag);
+    let (generics, _, bounds) = item.generics.split_for_impl();
+    Ok(quote! {
+        #(#faults)*
+
+        #item
+
+        impl #generics ::waterspout_sdk::__private::Handler for #ty #bounds {
+            const NAME: &'static str = #name;
+            const FUNCTIONS: ::waterspout_sdk::__private::Functions =
+                ::waterspout_sdk::__private::Functions::empty()
+                    #(.union(::waterspout_sdk::__private::Functions::#functions))*;
+            const ROUTES: &'static [::waterspout_sdk::__private::Route] = &[#(#routes),*];
+        }
+    })
+}
+
+/// What stands after `#` in a configured route: the name of the type.
+pub fn type_name(ty: &Type) -> Result<String> {
+    match ty {
+        Type::Path(path) if !path.path.segments.is_empty() => Ok(path
+            .path
+            .segments
+            .last()
+            .expect("it is not empty")
+            .ident
+            .to_string()),
+        _ => Err(Error::new_spanned(ty, "a handler is a struct with a name")),
+    }
+}
+
+fn check_trait(item: &ItemImpl) -> Result<()> {
+    let name = item
+        .trait_
+        .as_ref()
+        .and_then(|(_, path, _)| path.segments.last());
+    if name.is_some_and(|segment| segment.ident == "RequestHandler") {
+        return Ok(());
+    }
+    Err(Error::new_spanned(
+        &item.self_ty,
+        "`#[handler]` belongs on an `impl RequestHandler for …`",
+    ))
+}
+
+fn refuse(arguments: TokenStream) -> Result<()> {
+    if arguments.is_empty() {
+        return Ok(());
+    }
+    let message =
+        "`#[handler]` takes no arguments; a route is declared by `#[route(\"/\")]` below it";
+    Err(Error::new_spanned(arguments, message))
+}
+
+fn take_routes(item: &mut ItemImpl) -> Vec<Result<Route>> {
+    let (routes, others): (Vec<_>, _) = item
+        .attrs
+        .drain(..)
+        .partition(|attribute| attribute.path().is_ident("route"));
+    item.attrs = others;
+    routes.iter().map(syn::Attribute::parse_args).collect()
+}
+
+fn function_flag(item: &ImplItem) -> Option<Ident> {
+    let ImplItem::Fn(function) = item else {
+        return None;
+    };
+    let name = function.sig.ident.to_string();
+    // A name that is no function of the trait is left to the compiler, which says so at its line.
+    FUNCTIONS
+        .contains(&name.as_str())
+        .then(|| format_ident!("{}", name.to_uppercase()))
+}
+
+struct Route {
+    pattern: LitStr,
+    name: Option<LitStr>,
+    host: Option<LitStr>,
+    kwargs: Option<String>,
+}
+
+impl Parse for Route {
+    fn parse(input: ParseStream) -> Result<Self> {
+        let mut route = Self {
+            pattern: input.parse()?,
+            name: None,
+            host: None,
+            kwargs: None,
+        };
+        while !input.is_empty() {
+            input.parse::<Token![,]>()?;
+            if input.is_empty() {
+                break;
+            }
+            let key: Ident = input.parse()?;
+            input.parse::<Token![=]>()?;
+            let was_there = match key.to_string().as_str() {
+                "name" => route.name.replace(input.parse()?).is_some(),
+                "host" => route.host.replace(input.parse()?).is_some(),
+                "kwargs" => route.kwargs.replace(parse_json_object(input)?).is_some(),
+                other => {
+                    let message = format!(
+                        "unknown argument `{other}`: a route has `name`, `host` and `kwargs`"
+                    );
+                    return Err(Error::new(key.span(), message));
+                }
+            };
+            if was_there {
+                return Err(Error::new(key.span(), format!("`{key}` stands here twice")));
+            }
+        }
+        Ok(route)
+    }
+}
+
+impl Route {
+    fn into_tokens(self) -> TokenStream {
+        let Self {
+            pattern,
+            name,
+            host,
+            kwargs,
+        } = self;
+        let [name, host] = [name, host].map(optional);
+        let kwargs = optional(kwargs);
+        quote! {
+            ::waterspout_sdk::__private::Route { pattern: #pattern, name: #name, host: #host, kwargs: #kwargs }
+        }
+    }
+}
+
+fn parse_json_object(input: ParseStream) -> Result<String> {
+    let inner;
+    let braces = braced!(inner in input);
+    let text = format!("{{{}}}", inner.parse::<TokenStream>()?);
+    match serde_json::from_str::<serde_json::Map<_, _>>(&text) {
+        Ok(object) => Ok(serde_json::Value::Object(object).to_string()),
+        Err(error) => Err(Error::new(
+            braces.span.join(),
+            format!("not a JSON object: {error}"),
+        )),
+    }
+}
+
+fn optional(value: Option<impl quote::ToTokens>) -> TokenStream {
+    match value {
+        Some(value) => quote!(::core::option::Option::Some(#value)),
+        None => quote!(::core::option::Option::None),
+    }
+}

@@ -1,0 +1,65 @@
+//! The macros of `waterspout-sdk`. They only glue: what they note goes into a trait, what happens stands in the SDK.
+
+mod export;
+mod handler;
+
+use proc_macro::TokenStream;
+
+/// Notes which functions an `impl RequestHandler` really has, and which routes the handler declares for itself.
+///
+/// Routes are for apps whose configuration names the component nowhere; the first argument is the pattern, anchored
+/// at both ends, in the syntax of the [`regex`](https://docs.rs/regex) crate. Without any, such an app mounts the
+/// handler of `hello.wasm` at `/hello`.
+///
+/// ```
+/// # use waterspout_sdk::prelude::*;
+/// # #[derive(Default)] struct Story;
+/// #[handler]
+/// #[route("/latest")]
+/// #[route("/story/([0-9]+)", name = "story", host = r"example\.com", kwargs = { "db": "main" })]
+/// impl RequestHandler for Story {
+///     async fn get(&mut self, cx: &Context) -> Result {
+///         cx.write("a story")
+///     }
+/// }
+/// ```
+///
+/// - `name`: for [`reverse_url`](struct.Context.html#method.reverse_url); unique in the app.
+/// - `host`: a pattern for the host; absent: any.
+/// - `kwargs`: a JSON object for [`initialize`](trait.RequestHandler.html#method.initialize).
+#[proc_macro_attribute]
+pub fn handler(arguments: TokenStream, item: TokenStream) -> TokenStream {
+    handler::expand(arguments.into(), item.into())
+        .unwrap_or_else(syn::Error::into_compile_error)
+        .into()
+}
+
+/// Makes the component: its handlers in the order of their routes, and what else there is.
+///
+/// ```
+/// # use waterspout_sdk::prelude::*;
+/// # #[derive(Default)] struct Counter;
+/// # #[handler] impl RequestHandler for Counter {}
+/// # #[derive(Default)] struct Reset;
+/// # #[handler] impl RequestHandler for Reset {}
+/// async fn load() -> Result {
+///     Ok(())
+/// }
+///
+/// async fn save() -> Result {
+///     Ok(())
+/// }
+///
+/// export!(Counter, Reset, single, start = load, stop = save);
+/// ```
+///
+/// - `single`: the state of this component must not be split, so there is one instance of it.
+/// - `start`: an `async fn() -> Result` that runs once for each instance, before its first request. Its error refuses the
+///   component.
+/// - `stop`: the same, after the last request of an instance. Its error is logged.
+#[proc_macro]
+pub fn export(input: TokenStream) -> TokenStream {
+    export::expand(input.into())
+        .unwrap_or_else(syn::Error::into_compile_error)
+        .into()
+}

@@ -1,0 +1,314 @@
+//! The arguments of a request: of its path, its query, its form. Pure, but for where the bytes come from.
+
+use std::str::FromStr;
+
+use anyhow::{Context as _, anyhow};
+use percent_encoding::percent_decode;
+
+use crate::bindings::waterspout::web::types;
+use crate::{Context, HttpError, Result};
+
+/// Arguments of the path: the groups of the route's pattern, percent-decoded by the host.
+impl Context {
+    /// One argument of the path, by position (`0`) or, where the pattern names its groups, by name (`"story"`).
+    ///
+    /// [`HttpError`] 400 where it is not a `T`, or where its group took no part in the match. Another error where the
+    /// pattern has no such group: then the handler and its route don't fit.
+    ///
+    /// ```
+    /// # use waterspout_sdk::prelude::*;
+    /// # #[derive(Default)] struct Story;
+    /// #[handler]
+    /// #[route("/story/([0-9]+)")]
+    /// impl RequestHandler for Story {
+    ///     async fn get(&mut self, cx: &Context) -> Result {
+    ///         let id: u64 = cx.path_arg(0)?;
+    ///         cx.write(format!("this is story {id}"))
+    ///     }
+    /// }
+    /// ```
+    pub fn path_arg<T: FromStr>(&self, at: impl PathIndex) -> Result<T> {
+        let group = at
+            .find(self)
+            .with_context(|| format!("the route's pattern has no group {at:?}"))?;
+        let parsed = group.and_then(|text| text.parse().ok());
+        Ok(parsed.ok_or_else(|| {
+            HttpError::new(400).with_message(format!("Invalid path argument {at:?}"))
+        })?)
+    }
+
+    /// All arguments of the path by position; `None` for a group that took no part in the match. Empty where the
+    /// pattern names a group. Tornado's `path_args`.
+    pub fn path_args(&self) -> &[Option<String>] {
+        match &self.path_arguments {
+            types::Arguments::Positional(values) => values,
+            types::Arguments::Named(_) => &[],
+        }
+    }
+
+    /// All arguments of the path with their names, in the order of the pattern. Empty where the pattern names no
+    /// group. Tornado's `path_kwargs`.
+    pub fn path_kwargs(&self) -> &[(String, Option<String>)] {
+        match &self.path_arguments {
+            types::Arguments::Positional(_) => &[],
+            types::Arguments::Named(values) => values,
+        }
+    }
+}
+
+/// What names a group of the route's pattern: its position or its name.
+pub trait PathIndex: std::fmt::Debug {
+    #[doc(hidden)]
+    fn find<'a>(&self, cx: &'a Context) -> Option<Option<&'a str>>;
+}
+
+impl PathIndex for usize {
+    fn find<'a>(&self, cx: &'a Context) -> Option<Option<&'a str>> {
+        cx.path_args().get(*self).map(Option::as_deref)
+    }
+}
+
+impl PathIndex for &str {
+    fn find<'a>(&self, cx: &'a Context) -> Option<Option<&'a str>> {
+        cx.path_kwargs()
+            .iter()
+            .find(|(name, _)| name == self)
+            .map(|(_, value)| value.as_deref())
+    }
+}
+
+/// Arguments of the query and of a form. Values are decoded as UTF-8 ([`HttpError`] 400 where they are not), control
+/// characters become spaces, spaces around are stripped. The raw values:
+/// [`Request::query_arguments`](crate::Request::query_arguments) and
+/// [`body_arguments`](crate::Request::body_arguments).
+///
+/// Those of the body wait for it, and fail as [`Request::body`](crate::Request::body) does.
+impl Context {
+    /// The value of an argument of the query or the body: the last one, where the body comes after the query.
+    ///
+    /// [`HttpError`] 400 `Missing argument NAME` where there is none.
+    pub async fn get_argument(&self, name: &str) -> Result<String> {
+        self.argument(name).await?.ok_or_else(|| missing(name))
+    }
+
+    /// As [`get_argument`](Self::get_argument), with a default in place of the error.
+    pub async fn get_argument_or(&self, name: &str, default: &str) -> Result<String> {
+        Ok(self
+            .argument(name)
+            .await?
+            .unwrap_or_else(|| default.to_owned()))
+    }
+
+    /// All values of an argument: those of the query, then those of the body.
+    pub async fn get_arguments(&self, name: &str) -> Result<Vec<String>> {
+        let mut values = self.get_query_arguments(name)?;
+        values.append(&mut self.get_body_arguments(name).await?);
+        Ok(values)
+    }
+
+    /// The last value of an argument of the query.
+    ///
+    /// [`HttpError`] 400 `Missing argument NAME` where there is none.
+    pub fn get_query_argument(&self, name: &str) -> Result<String> {
+        self.request
+            .query_arguments()
+            .last(name)?
+            .ok_or_else(|| missing(name))
+    }
+
+    /// As [`get_query_argument`](Self::get_query_argument), with a default in place of the error.
+    pub fn get_query_argument_or(&self, name: &str, default: &str) -> Result<String> {
+        Ok(self
+            .request
+            .query_arguments()
+            .last(name)?
+            .unwrap_or_else(|| default.to_owned()))
+    }
+
+    /// All values of an argument of the query.
+    pub fn get_query_arguments(&self, name: &str) -> Result<Vec<String>> {
+        self.request.query_arguments().texts(name)
+    }
+
+    /// The last value of an argument of the body.
+    ///
+    /// [`HttpError`] 400 `Missing argument NAME` where there is none.
+    pub async fn get_body_argument(&self, name: &str) -> Result<String> {
+        self.request
+            .body_arguments()
+            .await?
+            .last(name)?
+            .ok_or_else(|| missing(name))
+    }
+
+    /// As [`get_body_argument`](Self::get_body_argument), with a default in place of the error.
+    pub async fn get_body_argument_or(&self, name: &str, default: &str) -> Result<String> {
+        Ok(self
+            .request
+            .body_arguments()
+            .await?
+            .last(name)?
+            .unwrap_or_else(|| default.to_owned()))
+    }
+
+    /// All values of an argument of the body.
+    pub async fn get_body_arguments(&self, name: &str) -> Result<Vec<String>> {
+        self.request.body_arguments().await?.texts(name)
+    }
+
+    async fn argument(&self, name: &str) -> Result<Option<String>> {
+        match self.request.body_arguments().await?.last(name)? {
+            Some(value) => Ok(Some(value)),
+            None => self.request.query_arguments().last(name),
+        }
+    }
+}
+
+/// Names and values of a query or a form, in the order in which they were sent, percent-decoded.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Arguments(Vec<(String, Vec<u8>)>);
+
+impl Arguments {
+    /// The last value of a name.
+    pub fn get(&self, name: &str) -> Option<&[u8]> {
+        self.get_all(name).next_back()
+    }
+
+    /// All values of a name.
+    pub fn get_all(&self, name: &str) -> impl DoubleEndedIterator<Item = &[u8]> {
+        self.iter()
+            .filter_map(move |(other, value)| (other == name).then_some(value))
+    }
+
+    /// All names with their values.
+    pub fn iter(&self) -> impl DoubleEndedIterator<Item = (&str, &[u8])> {
+        self.0
+            .iter()
+            .map(|(name, value)| (name.as_str(), value.as_slice()))
+    }
+
+    /// Parses `application/x-www-form-urlencoded`. Blank values stay, as in Tornado; a name that is no UTF-8 is read
+    /// as well as can be.
+    pub(crate) fn parse(encoded: &[u8]) -> Self {
+        let pairs = encoded
+            .split(|byte| *byte == b'&')
+            .filter(|pair| !pair.is_empty());
+        Self(pairs.map(parse_pair).collect())
+    }
+
+    fn last(&self, name: &str) -> Result<Option<String>> {
+        self.get(name).map(|value| decode(name, value)).transpose()
+    }
+
+    fn texts(&self, name: &str) -> Result<Vec<String>> {
+        self.get_all(name)
+            .map(|value| decode(name, value))
+            .collect()
+    }
+}
+
+fn parse_pair(pair: &[u8]) -> (String, Vec<u8>) {
+    let (name, value) = match pair.iter().position(|byte| *byte == b'=') {
+        Some(at) => (&pair[..at], &pair[at + 1..]),
+        None => (pair, &b""[..]),
+    };
+    (
+        String::from_utf8_lossy(&unescape(name)).into_owned(),
+        unescape(value),
+    )
+}
+
+fn unescape(encoded: &[u8]) -> Vec<u8> {
+    let spaced: Vec<u8> = encoded
+        .iter()
+        .map(|byte| if *byte == b'+' { b' ' } else { *byte })
+        .collect();
+    percent_decode(&spaced).collect()
+}
+
+fn decode(name: &str, value: &[u8]) -> Result<String> {
+    let invalid = |_| {
+        HttpError::new(400).with_message(format!(
+            "Invalid unicode in {name}: {:?}",
+            value.escape_ascii().to_string()
+        ))
+    };
+    let text = std::str::from_utf8(value).map_err(invalid)?;
+    let control = |c: char| matches!(c, '\0'..='\x08' | '\x0e'..='\x1f');
+    Ok(text.replace(control, " ").trim().to_owned())
+}
+
+fn missing(name: &str) -> crate::Error {
+    anyhow!(HttpError::new(400).with_message(format!("Missing argument {name}")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn status<T: std::fmt::Debug>(result: Result<T>) -> Option<u16> {
+        result.unwrap_err().downcast_ref().map(HttpError::status)
+    }
+
+    #[test]
+    fn pairs_are_decoded_in_order_and_blank_values_stay() {
+        let arguments = Arguments::parse(b"a=1+2&&b=%e2%82%ac&c&a=%00x&=n");
+        let pairs: Vec<_> = arguments.iter().collect();
+        assert_eq!(
+            pairs,
+            [
+                ("a", &b"1 2"[..]),
+                ("b", "€".as_bytes()),
+                ("c", b""),
+                ("a", b"\0x"),
+                ("", b"n")
+            ]
+        );
+    }
+
+    #[test]
+    fn the_last_value_wins_stripped_and_without_control_characters() {
+        let arguments = Arguments::parse(b"a=1&a=%20x%01y%0a");
+        assert_eq!(arguments.last("a").unwrap().as_deref(), Some("x y"));
+        assert_eq!(arguments.texts("a").unwrap(), ["1", "x y"]);
+        assert_eq!(arguments.last("b").unwrap(), None);
+    }
+
+    #[test]
+    fn what_is_not_utf_8_is_the_clients_fault() {
+        assert_eq!(status(Arguments::parse(b"a=%ff").last("a")), Some(400));
+    }
+
+    #[test]
+    fn a_missing_argument_is_named() {
+        let error = missing("x");
+        assert_eq!(
+            error.to_string(),
+            "HTTP 400: Bad Request (Missing argument x)"
+        );
+    }
+
+    #[test]
+    fn path_arguments_by_position() {
+        let mut cx = Context::new(1);
+        cx.path_arguments =
+            types::Arguments::Positional(vec![Some("7".into()), None, Some("x".into())]);
+        assert_eq!(cx.path_arg::<u8>(0).unwrap(), 7);
+        assert_eq!(status(cx.path_arg::<u8>(1)), Some(400));
+        assert_eq!(status(cx.path_arg::<u8>(2)), Some(400));
+        assert_eq!(status(cx.path_arg::<u8>(3)), None);
+        assert_eq!(status(cx.path_arg::<u8>("id")), None);
+        assert_eq!((cx.path_args().len(), cx.path_kwargs().len()), (3, 0));
+    }
+
+    #[test]
+    fn path_arguments_by_name() {
+        let mut cx = Context::new(1);
+        cx.path_arguments =
+            types::Arguments::Named(vec![("id".into(), Some("7".into())), ("tag".into(), None)]);
+        assert_eq!(cx.path_arg::<String>("id").unwrap(), "7");
+        assert_eq!(status(cx.path_arg::<String>("tag")), Some(400));
+        assert_eq!(status(cx.path_arg::<String>("other")), None);
+        assert_eq!((cx.path_args().len(), cx.path_kwargs().len()), (0, 2));
+    }
+}

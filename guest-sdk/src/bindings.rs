@@ -1,0 +1,17 @@
+//! The generated bindings of the WIT in `wit/`, and the only place that generates them. Nothing of them is shown to
+//! the authors of handlers.
+
+wit_bindgen::generate!({
+    path: "../wit",
+    inline: "
+        package waterspout:guest;
+        world guest {
+            include waterspout:web/web@0.1.0;
+            import wasi:clocks/monotonic-clock@0.3.0;
+        }
+    ",
+    generate_all,
+    pub_export_macro: true,
+    export_macro_name: "__export_bindings",
+    default_bindings_module: "::waterspout_sdk::__private::bindings",
+});

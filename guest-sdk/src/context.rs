@@ -1,0 +1,33 @@
+//! What a handler sees of the request that it serves. This file owns only how it is put together; what it can do
+//! stands in the file of each concern: `request`, `arguments`, `response`, `application`.
+
+use std::cell::RefCell;
+
+use crate::bindings::waterspout::web::types;
+use crate::{Request, response::Response};
+
+/// One request, as the functions of its handler see it: Tornado's `self`, less the handler's own fields.
+///
+/// It is made with the handler's object and lives as long. All of it works on a shared reference, so that
+/// `cx.write(cx.request().path())` is possible, and so are futures side by side.
+#[derive(Debug)]
+pub struct Context {
+    pub(crate) request: Request,
+    pub(crate) path_arguments: types::Arguments,
+    pub(crate) response: RefCell<Response>,
+}
+
+impl Context {
+    pub(crate) fn new(request: types::RequestId) -> Self {
+        Self {
+            request: Request::new(request),
+            path_arguments: types::Arguments::Positional(Vec::new()),
+            response: RefCell::default(),
+        }
+    }
+
+    /// The request: its line, headers, cookies and body.
+    pub fn request(&self) -> &Request {
+        &self.request
+    }
+}

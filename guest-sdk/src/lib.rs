@@ -1,0 +1,68 @@
+//! Write request handlers in [Tornado](https://www.tornadoweb.org/en/stable/)'s model, compile them to a WebAssembly
+//! component, drop the file into the `handlers/` folder of a Waterspout app.
+//!
+//! ```
+#![doc = include_str!("../../examples/hello/src/lib.rs")]
+//! ```
+//!
+//! ```text
+//! cargo build --release --target wasm32-wasip2      # a `cdylib` crate
+//! ```
+//!
+//! - A handler is a struct that is `Default` and implements [`RequestHandler`] under [`#[handler]`](macro@handler).
+//!   Each request gets an object of its own; its fields live as long as the request. What shall live longer is a
+//!   `static` or a `thread_local!`: module state, one copy for each instance of the component.
+//! - Each function gets a [`Context`]: the [`request()`](Context::request), the arguments, the response under
+//!   construction, the app. What is asked of the host is asked when it is needed, and once.
+//! - Each function returns [`Result`], so `?` works with any error. [`HttpError`] makes the error page of its status,
+//!   any other error that of a 500.
+//! - [`export!`] makes the component: its handlers, and what runs when an instance starts and stops.
+//! - The macros of the [`log`] crate write to the app log; so does whatever is printed.
+//!
+//! Names, order and behaviour are those of Tornado's
+//! [`tornado.web`](https://www.tornadoweb.org/en/stable/web.html). Where Rust needs another shape, the item says so.
+
+mod application;
+mod arguments;
+#[doc(hidden)]
+pub mod bindings;
+mod clocks;
+mod context;
+mod error;
+mod handler;
+mod lifecycle;
+mod logging;
+mod request;
+mod response;
+
+pub use anyhow::Error;
+pub use cookie::Cookie;
+pub use http;
+pub use log;
+pub use waterspout_sdk_macros::{export, handler};
+
+pub use arguments::{Arguments, PathIndex};
+pub use clocks::sleep;
+pub use context::Context;
+pub use error::{Cause, Failure, HttpError, Result};
+pub use handler::{Kwargs, RequestHandler};
+pub use request::Request;
+
+/// Everything that a handler needs: `use waterspout_sdk::prelude::*;`.
+pub mod prelude {
+    pub use crate::{
+        Cause, Context, Failure, HttpError, Kwargs, RequestHandler, Result, export, handler, log,
+        sleep,
+    };
+    pub use anyhow::{Context as _, anyhow, bail, ensure};
+}
+
+/// What the macros expand to. Not for use by hand.
+#[doc(hidden)]
+pub mod __private {
+    pub use crate::bindings;
+    pub use crate::bindings::__export_bindings as export_bindings;
+    pub use crate::bindings::exports::waterspout::web::handler::Functions;
+    pub use crate::handler::{Handler, Route};
+    pub use crate::lifecycle::{Component, Exported};
+}

@@ -1,0 +1,598 @@
+//! The life of handler objects between the calls of the host: made at the first, kept from call to call, freed at the
+//! last; and how `cancel` ends a call. It owns the objects and never decides what they answer.
+
+use std::any::Any;
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::future::poll_fn;
+use std::marker::PhantomData;
+use std::pin::pin;
+use std::task::{Poll, Waker};
+
+use crate::bindings::exports::waterspout::web::handler::{
+    Description, Functions, Guest, HandlerClass, Route,
+};
+use crate::bindings::waterspout::web::types::{self, Arguments, Call, Outcome, RequestId};
+use crate::handler::Handler;
+use crate::{Context, Failure, Kwargs, Result, error, logging};
+
+/// A component, as `export!` puts it together.
+pub trait Component: 'static {
+    type Handlers: Handlers;
+
+    const SINGLE: bool;
+    const START: bool;
+    const STOP: bool;
+
+    fn start() -> impl Future<Output = Result>;
+    fn stop() -> impl Future<Output = Result>;
+}
+
+/// The handlers of a component: `(First, (Second, ()))`.
+pub trait Handlers: 'static {
+    /// What `describe` says of them.
+    fn classes() -> Vec<HandlerClass>;
+
+    /// Does `hook` with the handler at `index`.
+    fn run(index: u32, call: Call, hook: Hook) -> impl Future<Output = Outcome>;
+}
+
+impl Handlers for () {
+    fn classes() -> Vec<HandlerClass> {
+        Vec::new()
+    }
+
+    async fn run(_: u32, call: Call, _: Hook) -> Outcome {
+        panic!("the component has no handler {}", call.handler)
+    }
+}
+
+impl<H: Handler, Rest: Handlers> Handlers for (H, Rest) {
+    fn classes() -> Vec<HandlerClass> {
+        let mut classes = Rest::classes();
+        classes.insert(0, class::<H>());
+        classes
+    }
+
+    async fn run(index: u32, call: Call, hook: Hook) -> Outcome {
+        match index.checked_sub(1) {
+            None => run::<H>(call, hook).await,
+            Some(index) => Rest::run(index, call, hook).await,
+        }
+    }
+}
+
+/// One function of a handler, with what the host gives to it.
+pub enum Hook {
+    Initialize(String),
+    Prepare(Arguments),
+    Get(Arguments),
+    Head(Arguments),
+    Post(Arguments),
+    Put(Arguments),
+    Delete(Arguments),
+    Patch(Arguments),
+    Options(Arguments),
+    WriteError(types::Failure),
+    OnConnectionClose,
+    OnFinish,
+}
+
+fn class<H: Handler>() -> HandlerClass {
+    let routes = H::ROUTES.iter().map(|route| Route {
+        pattern: route.pattern.to_owned(),
+        name: route.name.map(str::to_owned),
+        host: route.host.map(str::to_owned),
+        kwargs: route.kwargs.map(str::to_owned),
+    });
+    HandlerClass {
+        name: H::NAME.to_owned(),
+        functions: H::FUNCTIONS,
+        routes: routes.collect(),
+    }
+}
+
+/// Does `hook` with the object of the call's request.
+///
+/// The call owns the object while it is under way: nothing is borrowed across an await, and an object whose only call
+/// is its last never sees the table.
+async fn run<H: Handler>(call: Call, hook: Hook) -> Outcome {
+    let mut object = take(call.request).unwrap_or_else(|| Object::<H>::new(call.request));
+    let ended = cancellable(call.request, object.run(hook)).await;
+    let outcome = ended.unwrap_or(Outcome::Cancelled);
+    if !call.last || matches!(outcome, Outcome::Failed(_) | Outcome::Cancelled) {
+        keep(call.request, object);
+    }
+    outcome
+}
+
+async fn run_in<C: Component>(call: Call, hook: Hook) -> Outcome {
+    C::Handlers::run(call.handler, call, hook).await
+}
+
+/// The component's exports.
+pub struct Exported<C>(PhantomData<C>);
+
+impl<C: Component> Guest for Exported<C> {
+    async fn describe() -> Description {
+        Description {
+            handlers: C::Handlers::classes(),
+            single: C::SINGLE,
+            start: C::START,
+            stop: C::STOP,
+        }
+    }
+
+    async fn start() -> Result<(), String> {
+        logging::install();
+        C::start().await.map_err(|error| format!("{error:#}"))
+    }
+
+    async fn stop() {
+        logging::install();
+        log_error("stop", C::stop().await);
+    }
+
+    async fn initialize(call: Call, kwargs: String) -> Outcome {
+        run_in::<C>(call, Hook::Initialize(kwargs)).await
+    }
+
+    async fn prepare(call: Call, arguments: Arguments) -> Outcome {
+        run_in::<C>(call, Hook::Prepare(arguments)).await
+    }
+
+    async fn get(call: Call, arguments: Arguments) -> Outcome {
+        run_in::<C>(call, Hook::Get(arguments)).await
+    }
+
+    async fn head(call: Call, arguments: Arguments) -> Outcome {
+        run_in::<C>(call, Hook::Head(arguments)).await
+    }
+
+    async fn post(call: Call, arguments: Arguments) -> Outcome {
+        run_in::<C>(call, Hook::Post(arguments)).await
+    }
+
+    async fn put(call: Call, arguments: Arguments) -> Outcome {
+        run_in::<C>(call, Hook::Put(arguments)).await
+    }
+
+    async fn delete(call: Call, arguments: Arguments) -> Outcome {
+        run_in::<C>(call, Hook::Delete(arguments)).await
+    }
+
+    async fn patch(call: Call, arguments: Arguments) -> Outcome {
+        run_in::<C>(call, Hook::Patch(arguments)).await
+    }
+
+    async fn options(call: Call, arguments: Arguments) -> Outcome {
+        run_in::<C>(call, Hook::Options(arguments)).await
+    }
+
+    async fn write_error(call: Call, failure: types::Failure) -> Outcome {
+        run_in::<C>(call, Hook::WriteError(failure)).await
+    }
+
+    async fn on_connection_close(call: Call) {
+        run_in::<C>(call, Hook::OnConnectionClose).await;
+    }
+
+    async fn on_finish(call: Call) {
+        run_in::<C>(call, Hook::OnFinish).await;
+    }
+
+    async fn cancel(request: RequestId) {
+        let waker = CALLS.with_borrow_mut(|calls| {
+            let waiting = calls.get_mut(&request)?;
+            waiting.cancelled = true;
+            Some(waiting.waker.clone())
+        });
+        if let Some(waker) = waker {
+            waker.wake();
+        }
+    }
+
+    async fn release(request: RequestId) {
+        // Dropped outside of the borrow: a handler's own `drop` runs in here.
+        let object = OBJECTS.with_borrow_mut(|objects| objects.remove(&request));
+        drop(object);
+    }
+}
+
+/// A handler with what the SDK keeps beside it.
+struct Object<H> {
+    handler: H,
+    cx: Context,
+    /// Why the last call failed, for `write_error`.
+    error: Option<crate::Error>,
+}
+
+impl<H: Handler> Object<H> {
+    fn new(request: RequestId) -> Self {
+        logging::install();
+        Self {
+            handler: H::default(),
+            cx: Context::new(request),
+            error: None,
+        }
+    }
+
+    /// Asks `has` in each arm, so that a function which is not there costs no code either.
+    async fn run(&mut self, hook: Hook) -> Outcome {
+        let Self { handler, cx, .. } = self;
+        let result = match hook {
+            Hook::Initialize(kwargs) if H::has(Functions::INITIALIZE) => {
+                let result = Kwargs::new(&kwargs).and_then(|kwargs| handler.initialize(cx, kwargs));
+                return self.go_on(result);
+            }
+            Hook::Prepare(arguments) if H::has(Functions::PREPARE) => {
+                let result = handler.prepare(cx.with(arguments)).await;
+                return self.go_on(result);
+            }
+            Hook::Get(arguments) if H::has(Functions::GET) => handler.get(cx.with(arguments)).await,
+            Hook::Head(arguments) if H::has(Functions::HEAD) => {
+                handler.head(cx.with(arguments)).await
+            }
+            Hook::Post(arguments) if H::has(Functions::POST) => {
+                handler.post(cx.with(arguments)).await
+            }
+            Hook::Put(arguments) if H::has(Functions::PUT) => handler.put(cx.with(arguments)).await,
+            Hook::Delete(arguments) if H::has(Functions::DELETE) => {
+                handler.delete(cx.with(arguments)).await
+            }
+            Hook::Patch(arguments) if H::has(Functions::PATCH) => {
+                handler.patch(cx.with(arguments)).await
+            }
+            Hook::Options(arguments) if H::has(Functions::OPTIONS) => {
+                handler.options(cx.with(arguments)).await
+            }
+            Hook::WriteError(failure) if H::has(Functions::WRITE_ERROR) => {
+                let failure = Failure::new(failure, self.error.take());
+                handler
+                    .write_error(cx.with_failure(&failure), &failure)
+                    .await
+            }
+            Hook::OnConnectionClose if H::has(Functions::ON_CONNECTION_CLOSE) => {
+                log_error("on_connection_close", handler.on_connection_close(cx).await);
+                return Outcome::Proceed;
+            }
+            Hook::OnFinish if H::has(Functions::ON_FINISH) => {
+                log_error("on_finish", handler.on_finish(cx));
+                return Outcome::Proceed;
+            }
+            _ => panic!("the host called a function that the handler does not declare"),
+        };
+        self.finish(result)
+    }
+
+    /// The end of a function that others follow.
+    fn go_on(&mut self, result: Result) -> Outcome {
+        match result {
+            Ok(()) if !self.cx.is_finished() => Outcome::Proceed,
+            result => self.finish(result),
+        }
+    }
+
+    /// The end of a function that makes the response.
+    fn finish(&mut self, result: Result) -> Outcome {
+        let result = match result {
+            Ok(()) if !self.cx.is_finished() => self.cx.finish(),
+            // The response is complete, so there is no page to make of this: Tornado logs it.
+            Err(error) if self.cx.is_finished() => {
+                log_error("a response that is finished", Err(error));
+                Ok(())
+            }
+            result => result,
+        };
+        match result {
+            Ok(()) => Outcome::Finished(self.cx.response.borrow_mut().take()),
+            Err(error) => {
+                let failure = error::to_wire(&error);
+                self.cx.clear();
+                self.error = Some(error);
+                Outcome::Failed(failure)
+            }
+        }
+    }
+}
+
+impl Context {
+    fn with(&mut self, arguments: Arguments) -> &Self {
+        self.path_arguments = arguments;
+        self
+    }
+
+    fn with_failure(&self, failure: &Failure) -> &Self {
+        self.clear();
+        match failure.asked_reason() {
+            Some(reason) => self.set_status_with_reason(failure.status(), reason),
+            None => self.set_status(failure.status()),
+        }
+        self
+    }
+}
+
+/// A call that waits.
+struct Waiting {
+    cancelled: bool,
+    waker: Waker,
+}
+
+// Ordered maps: a hash map would ask the host for random numbers.
+thread_local! {
+    /// The objects between two calls.
+    static OBJECTS: RefCell<BTreeMap<RequestId, Box<dyn Any>>> = const { RefCell::new(BTreeMap::new()) };
+    /// The calls that wait. A call that never waits is never in here, and can't be cancelled.
+    static CALLS: RefCell<BTreeMap<RequestId, Waiting>> = const { RefCell::new(BTreeMap::new()) };
+}
+
+fn take<H: Handler>(request: RequestId) -> Option<Object<H>> {
+    let object = OBJECTS.with_borrow_mut(|objects| objects.remove(&request))?;
+    Some(*object.downcast().expect("a request stays with its handler"))
+}
+
+fn keep<H: Handler>(request: RequestId, object: Object<H>) {
+    OBJECTS.with_borrow_mut(|objects| objects.insert(request, Box::new(object)));
+}
+
+/// Runs `future` until it is ready or the call is cancelled; drops it either way.
+async fn cancellable<T>(request: RequestId, future: impl Future<Output = T>) -> Option<T> {
+    let mut future = pin!(future);
+    let mut entry = None;
+    poll_fn(move |task| {
+        if entry.is_some() && CALLS.with_borrow(|calls| calls[&request].cancelled) {
+            return Poll::Ready(None);
+        }
+        let polled = future.as_mut().poll(task);
+        if polled.is_pending() && entry.is_none() {
+            entry = Some(Entry::new(request, task.waker().clone()));
+        }
+        polled.map(Some)
+    })
+    .await
+}
+
+/// A place in `CALLS`, until it is dropped.
+struct Entry(RequestId);
+
+impl Entry {
+    /// The waker of a component's task stays the same for its whole life.
+    fn new(request: RequestId, waker: Waker) -> Self {
+        CALLS.with_borrow_mut(|calls| {
+            calls.insert(
+                request,
+                Waiting {
+                    cancelled: false,
+                    waker,
+                },
+            )
+        });
+        Self(request)
+    }
+}
+
+impl Drop for Entry {
+    fn drop(&mut self) {
+        CALLS.with_borrow_mut(|calls| calls.remove(&self.0));
+    }
+}
+
+fn log_error(function: &str, result: Result) {
+    if let Err(error) = result {
+        log::error!("Uncaught error in {function}: {error:#}");
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use std::future::pending;
+
+    use super::*;
+    use crate::{HttpError, RequestHandler};
+
+    pub(crate) fn poll<F: Future>(future: std::pin::Pin<&mut F>) -> Poll<F::Output> {
+        future.poll(&mut std::task::Context::from_waker(Waker::noop()))
+    }
+
+    pub(crate) fn block_on<T>(future: impl Future<Output = T>) -> T {
+        match poll(pin!(future)) {
+            Poll::Ready(value) => value,
+            Poll::Pending => panic!("it waits"),
+        }
+    }
+
+    /// Writes down what happens to it, in its response.
+    #[derive(Default)]
+    struct Diary(Vec<&'static str>);
+
+    impl Handler for Diary {
+        const NAME: &'static str = "Diary";
+        const FUNCTIONS: Functions = Functions::all();
+        const ROUTES: &'static [crate::handler::Route] = &[];
+    }
+
+    impl RequestHandler for Diary {
+        fn initialize(&mut self, _: &Context, kwargs: Kwargs) -> Result {
+            self.0.push("initialize");
+            kwargs.get("db")
+        }
+
+        async fn prepare(&mut self, cx: &Context) -> Result {
+            self.0.push("prepare");
+            if cx.path_args().is_empty() {
+                Ok(())
+            } else {
+                cx.redirect("/")
+            }
+        }
+
+        async fn get(&mut self, cx: &Context) -> Result {
+            self.0.push("get");
+            cx.write(self.0.join(" "))
+        }
+
+        async fn post(&mut self, cx: &Context) -> Result {
+            cx.set_header("X-Lost", "1")?;
+            Err(HttpError::new(418).with_reason("Teapot").into())
+        }
+
+        async fn put(&mut self, _: &Context) -> Result {
+            self.0.push("put");
+            pending().await
+        }
+
+        async fn delete(&mut self, cx: &Context) -> Result {
+            cx.write("done")?;
+            cx.finish()?;
+            cx.write("more")
+        }
+
+        async fn write_error(&mut self, cx: &Context, failure: &Failure) -> Result {
+            let error = failure.error().map(ToString::to_string);
+            cx.write(format!(
+                "{} {} {error:?}",
+                cx.get_status(),
+                failure.reason()
+            ))
+        }
+    }
+
+    fn call(request: RequestId, last: bool) -> Call {
+        Call {
+            request,
+            handler: 0,
+            last,
+        }
+    }
+
+    fn none() -> Arguments {
+        Arguments::Positional(Vec::new())
+    }
+
+    fn body(outcome: Outcome) -> String {
+        match outcome {
+            Outcome::Finished(response) => String::from_utf8(response.body).unwrap(),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    fn live() -> usize {
+        OBJECTS.with_borrow(BTreeMap::len) + CALLS.with_borrow(BTreeMap::len)
+    }
+
+    fn release(request: RequestId) {
+        struct Nothing;
+        impl Component for Nothing {
+            type Handlers = (Diary, ());
+            const SINGLE: bool = false;
+            const START: bool = false;
+            const STOP: bool = false;
+            async fn start() -> Result {
+                Ok(())
+            }
+            async fn stop() -> Result {
+                Ok(())
+            }
+        }
+        block_on(Exported::<Nothing>::cancel(request));
+        block_on(Exported::<Nothing>::release(request));
+    }
+
+    #[test]
+    fn one_object_from_the_first_call_to_the_last() {
+        let db = Hook::Initialize(r#"{"db": null}"#.into());
+        assert!(matches!(
+            block_on(run::<Diary>(call(1, false), db)),
+            Outcome::Proceed
+        ));
+        assert!(matches!(
+            block_on(run::<Diary>(call(1, false), Hook::Prepare(none()))),
+            Outcome::Proceed
+        ));
+        assert_eq!(live(), 1);
+        assert_eq!(
+            body(block_on(run::<Diary>(call(1, true), Hook::Get(none())))),
+            "initialize prepare get"
+        );
+        assert_eq!(live(), 0);
+        assert_eq!(
+            body(block_on(run::<Diary>(call(2, true), Hook::Get(none())))),
+            "get"
+        );
+    }
+
+    #[test]
+    fn prepare_can_finish_and_release_frees() {
+        let some = Arguments::Positional(vec![Some("x".into())]);
+        assert!(matches!(
+            block_on(run::<Diary>(call(1, false), Hook::Prepare(some))),
+            Outcome::Finished(_)
+        ));
+        assert_eq!(live(), 1);
+        release(1);
+        assert_eq!(live(), 0);
+    }
+
+    #[test]
+    fn a_failed_object_waits_for_write_error() {
+        let Outcome::Failed(failure) = block_on(run::<Diary>(call(1, true), Hook::Post(none())))
+        else {
+            panic!()
+        };
+        assert_eq!((failure.status, live()), (418, 1));
+        let Outcome::Finished(page) =
+            block_on(run::<Diary>(call(1, true), Hook::WriteError(failure)))
+        else {
+            panic!()
+        };
+        assert_eq!(
+            (page.status, page.reason.as_deref(), page.headers.len()),
+            (418, Some("Teapot"), 1)
+        );
+        assert_eq!(page.body, br#"418 Teapot Some("HTTP 418: Teapot")"#);
+        assert_eq!(live(), 0);
+    }
+
+    #[test]
+    fn kwargs_that_do_not_fit_are_a_500() {
+        let outcome = block_on(run::<Diary>(
+            call(1, false),
+            Hook::Initialize(r#"{"db": 1}"#.into()),
+        ));
+        assert!(matches!(
+            outcome,
+            Outcome::Failed(types::Failure { status: 500, .. })
+        ));
+        release(1);
+    }
+
+    #[test]
+    fn an_error_after_finish_does_not_change_the_response() {
+        assert_eq!(
+            body(block_on(run::<Diary>(call(1, true), Hook::Delete(none())))),
+            "done"
+        );
+        assert_eq!(live(), 0);
+    }
+
+    #[test]
+    fn a_cancelled_call_ends_and_its_object_stays() {
+        let mut under_way = Box::pin(run::<Diary>(call(1, true), Hook::Put(none())));
+        assert!(poll(under_way.as_mut()).is_pending());
+        release(2);
+        assert!(poll(under_way.as_mut()).is_pending());
+        block_on(async {
+            CALLS.with_borrow_mut(|calls| calls.get_mut(&1).unwrap().cancelled = true);
+        });
+        assert!(matches!(
+            poll(under_way.as_mut()),
+            Poll::Ready(Outcome::Cancelled)
+        ));
+        assert_eq!(live(), 1);
+        assert_eq!(
+            body(block_on(run::<Diary>(call(1, true), Hook::Get(none())))),
+            "put get"
+        );
+        assert_eq!(live(), 0);
+    }
+}

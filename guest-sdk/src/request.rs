@@ -1,0 +1,291 @@
+//! The request: each question is put to the host when it is asked first, and the answer kept. A handler that asks
+//! nothing pays nothing.
+
+use std::cell::OnceCell;
+
+use anyhow::bail;
+use cookie::Cookie;
+use http::header::{CONTENT_TYPE, COOKIE};
+use http::{HeaderMap, HeaderName, HeaderValue, Method};
+use serde::de::DeserializeOwned;
+
+use crate::bindings::waterspout::web::request::{self as host, BodyError, RequestHead};
+use crate::bindings::waterspout::web::types::RequestId;
+use crate::{Arguments, HttpError, Result};
+
+/// The request, in the words of Tornado's
+/// [`HTTPServerRequest`](https://www.tornadoweb.org/en/stable/httputil.html#tornado.httputil.HTTPServerRequest).
+#[derive(Debug)]
+pub struct Request {
+    id: RequestId,
+    head: OnceCell<RequestHead>,
+    method: OnceCell<Method>,
+    headers: OnceCell<HeaderMap>,
+    cookies: OnceCell<Vec<Cookie<'static>>>,
+    query_arguments: OnceCell<Arguments>,
+    body: OnceCell<Vec<u8>>,
+    body_arguments: OnceCell<Arguments>,
+}
+
+impl Request {
+    /// The method, `GET` for example.
+    pub fn method(&self) -> &Method {
+        let parse = || {
+            Method::from_bytes(self.head().method.as_bytes())
+                .expect("the host sends only valid methods")
+        };
+        self.method.get_or_init(parse)
+    }
+
+    /// The target as sent: path and query, nothing decoded.
+    pub fn uri(&self) -> &str {
+        &self.head().uri
+    }
+
+    /// The part of the target before `?`, not decoded.
+    pub fn path(&self) -> &str {
+        &self.head().path
+    }
+
+    /// The part of the target after `?`, not decoded; empty where there is none.
+    pub fn query(&self) -> &str {
+        &self.head().query
+    }
+
+    /// `HTTP/1.0` or `HTTP/1.1`.
+    pub fn version(&self) -> &str {
+        &self.head().version
+    }
+
+    /// `http` or `https`.
+    pub fn protocol(&self) -> &str {
+        &self.head().protocol
+    }
+
+    /// The `Host` header, with the port where it has one; `127.0.0.1` where an HTTP/1.0 request has none.
+    pub fn host(&self) -> &str {
+        &self.head().host
+    }
+
+    /// The client's address, without port; empty for a unix socket.
+    pub fn remote_ip(&self) -> &str {
+        &self.head().remote_ip
+    }
+
+    /// The first value of one header. Cheaper than [`headers`](Self::headers) for a handler that reads one or two.
+    pub fn header(&self, name: impl AsRef<str>) -> Option<HeaderValue> {
+        match self.headers.get() {
+            Some(headers) => headers.get(name.as_ref()).cloned(),
+            None => host::header(self.id, name.as_ref())
+                .first()
+                .and_then(|value| HeaderValue::from_bytes(value).ok()),
+        }
+    }
+
+    /// All headers.
+    pub fn headers(&self) -> &HeaderMap {
+        self.headers.get_or_init(|| {
+            let parse = |(name, value): (String, Vec<u8>)| {
+                Some((
+                    HeaderName::try_from(name).ok()?,
+                    HeaderValue::try_from(value).ok()?,
+                ))
+            };
+            let mut headers = HeaderMap::new();
+            for (name, value) in host::headers(self.id).into_iter().filter_map(parse) {
+                headers.append(name, value);
+            }
+            headers
+        })
+    }
+
+    /// The cookies in the order in which they were sent. What is not a cookie is left out.
+    pub fn cookies(&self) -> &[Cookie<'static>] {
+        self.cookies.get_or_init(|| {
+            let values = match self.headers.get() {
+                Some(headers) => headers
+                    .get_all(COOKIE)
+                    .iter()
+                    .map(|value| value.as_bytes().to_vec())
+                    .collect(),
+                None => host::header(self.id, COOKIE.as_str()),
+            };
+            values
+                .into_iter()
+                .filter_map(|value| String::from_utf8(value).ok())
+                .flat_map(parse_cookies)
+                .collect()
+        })
+    }
+
+    /// The value of a cookie, without quotes; the last one where the name was sent twice.
+    pub fn cookie(&self, name: &str) -> Option<&str> {
+        self.cookies()
+            .iter()
+            .rfind(|cookie| cookie.name() == name)
+            .map(Cookie::value_trimmed)
+    }
+
+    /// The arguments of the query, percent-decoded.
+    pub fn query_arguments(&self) -> &Arguments {
+        self.query_arguments
+            .get_or_init(|| Arguments::parse(self.query().as_bytes()))
+    }
+
+    /// The arguments of a body of type `application/x-www-form-urlencoded`; none for any other type.
+    ///
+    /// Fails as [`body`](Self::body) does.
+    pub async fn body_arguments(&self) -> Result<&Arguments> {
+        if let Some(arguments) = self.body_arguments.get() {
+            return Ok(arguments);
+        }
+        let form = self
+            .header(CONTENT_TYPE)
+            .is_some_and(|value| is_form(value.as_bytes()));
+        let arguments = if form {
+            Arguments::parse(self.body().await?)
+        } else {
+            Arguments::default()
+        };
+        Ok(self.body_arguments.get_or_init(|| arguments))
+    }
+
+    /// The whole body, once it is here; empty where there is none. It can be asked for again.
+    ///
+    /// [`HttpError`] 413 for a body that is too long, 408 for one that is too late, 400 for one that is broken. Another
+    /// error where [`body_chunk`](Self::body_chunk) took from it before, or where the client is gone.
+    pub async fn body(&self) -> Result<&[u8]> {
+        if let Some(body) = self.body.get() {
+            return Ok(body);
+        }
+        let body = host::body(self.id).await.or_else(refuse)?;
+        Ok(self.body.get_or_init(|| body))
+    }
+
+    /// The body as JSON; [`HttpError`] 400 where it is not JSON of that type, else fails as [`body`](Self::body) does.
+    pub async fn body_json<T: DeserializeOwned>(&self) -> Result<T> {
+        let parsed = serde_json::from_slice(self.body().await?);
+        Ok(parsed
+            .map_err(|error| HttpError::new(400).with_message(format!("Invalid JSON: {error}")))?)
+    }
+
+    /// The next piece of the body as it arrives, never empty; none at its end. What was taken is gone: after it there
+    /// is no [`body`](Self::body).
+    ///
+    /// Fails as [`body`](Self::body) does.
+    pub async fn body_chunk(&self) -> Result<Option<Vec<u8>>> {
+        host::body_chunk(self.id).await.or_else(refuse)
+    }
+
+    pub(crate) fn new(id: RequestId) -> Self {
+        Self {
+            id,
+            head: OnceCell::new(),
+            method: OnceCell::new(),
+            headers: OnceCell::new(),
+            cookies: OnceCell::new(),
+            query_arguments: OnceCell::new(),
+            body: OnceCell::new(),
+            body_arguments: OnceCell::new(),
+        }
+    }
+
+    pub(crate) fn id(&self) -> RequestId {
+        self.id
+    }
+
+    fn head(&self) -> &RequestHead {
+        self.head.get_or_init(|| host::head(self.id))
+    }
+}
+
+fn refuse<T>(error: BodyError) -> Result<T> {
+    match error {
+        BodyError::TooLarge => bail!(HttpError::new(413).with_message("the body is too large")),
+        BodyError::Timeout => {
+            bail!(HttpError::new(408).with_message("the body did not arrive in time"))
+        }
+        BodyError::Malformed => bail!(HttpError::new(400).with_message("the body is malformed")),
+        BodyError::Gone => bail!("the body was read before, or the client is gone"),
+    }
+}
+
+fn is_form(content_type: &[u8]) -> bool {
+    content_type.starts_with(b"application/x-www-form-urlencoded")
+}
+
+fn parse_cookies(header: String) -> Vec<Cookie<'static>> {
+    Cookie::split_parse(header)
+        .filter_map(|cookie| cookie.ok())
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A request whose answers are here already, so that nobody asks a host.
+    fn request(query: &str, headers: &[(&'static str, &'static str)], body: &str) -> Request {
+        let request = Request::new(1);
+        let head = RequestHead {
+            method: "POST".into(),
+            uri: format!("/path?{query}"),
+            path: "/path".into(),
+            query: query.into(),
+            version: "HTTP/1.1".into(),
+            protocol: "http".into(),
+            host: "example.com".into(),
+            remote_ip: "192.0.2.1".into(),
+        };
+        let headers = headers.iter().map(|(name, value)| {
+            (
+                HeaderName::from_static(name),
+                HeaderValue::from_static(value),
+            )
+        });
+        request.head.set(head).unwrap();
+        request.headers.set(headers.collect()).unwrap();
+        request.body.set(body.into()).unwrap();
+        request
+    }
+
+    #[test]
+    fn the_last_cookie_of_a_name_wins_and_rubbish_is_left_out() {
+        let request = request("", &[("cookie", r#"a=1; rubbish; b="two"; a=3"#)], "");
+        assert_eq!(request.cookies().len(), 3);
+        assert_eq!(
+            (
+                request.cookie("a"),
+                request.cookie("b"),
+                request.cookie("c")
+            ),
+            (Some("3"), Some("two"), None)
+        );
+    }
+
+    #[test]
+    fn a_form_has_arguments_and_any_other_body_none() {
+        let form = [(
+            "content-type",
+            "application/x-www-form-urlencoded; charset=UTF-8",
+        )];
+        let read = |headers: &[(&'static str, &'static str)]| {
+            let request = request("", headers, "a=1&a=2");
+            crate::lifecycle::tests::block_on(request.body_arguments())
+                .unwrap()
+                .get("a")
+                .map(<[u8]>::to_vec)
+        };
+        assert_eq!(read(&form), Some(b"2".to_vec()));
+        assert_eq!(read(&[("content-type", "text/plain")]), None);
+        assert_eq!(read(&[]), None);
+    }
+
+    #[test]
+    fn json_of_another_shape_is_the_clients_fault() {
+        let error =
+            crate::lifecycle::tests::block_on(request("", &[], "[1").body_json::<Vec<u8>>())
+                .unwrap_err();
+        assert_eq!(error.downcast_ref::<HttpError>().unwrap().status(), 400);
+    }
+}

@@ -1,0 +1,352 @@
+//! The response under construction: status, headers and body, in Tornado's words. Nothing of it reaches the host
+//! before the function that finishes it returns.
+
+use anyhow::{Context as _, bail, ensure};
+use http::header::{CONTENT_ENCODING, CONTENT_LANGUAGE, CONTENT_TYPE, LOCATION};
+use http::{HeaderName, HeaderValue};
+use serde::Serialize;
+
+use crate::bindings::waterspout::web::types;
+use crate::{Context, Result, error::usual_reason};
+
+impl Context {
+    /// Appends to the body: `&str`, `String`, bytes. Tornado's
+    /// [`write`](https://www.tornadoweb.org/en/stable/web.html#tornado.web.RequestHandler.write); for JSON, which
+    /// Tornado makes of a dict here, there is [`write_json`](Self::write_json).
+    ///
+    /// An error after [`finish`](Self::finish).
+    ///
+    /// ```
+    /// # use waterspout_sdk::prelude::*;
+    /// # #[derive(Default)] struct Hello;
+    /// #[handler]
+    /// impl RequestHandler for Hello {
+    ///     async fn get(&mut self, cx: &Context) -> Result {
+    ///         cx.write("Hello, ")?;
+    ///         cx.write(format!("{}!", cx.get_query_argument("name")?))
+    ///     }
+    /// }
+    /// ```
+    pub fn write(&self, chunk: impl AsRef<[u8]>) -> Result {
+        let mut response = self.response.borrow_mut();
+        ensure!(!response.finished, "Cannot write() after finish()");
+        response.body.extend_from_slice(chunk.as_ref());
+        Ok(())
+    }
+
+    /// Appends `value` as JSON, and sets the content type to `application/json; charset=UTF-8`; for another one,
+    /// set it after this. Unlike Tornado's `write` it takes anything that serializes, lists too.
+    ///
+    /// An error after [`finish`](Self::finish), or where `value` can't be written as JSON.
+    pub fn write_json<T: Serialize + ?Sized>(&self, value: &T) -> Result {
+        self.write(serde_json::to_vec(value)?)?;
+        self.set_header(CONTENT_TYPE, "application/json; charset=UTF-8")
+    }
+
+    /// The status of the response: 200 until it is set.
+    pub fn get_status(&self) -> u16 {
+        self.response.borrow().status
+    }
+
+    /// Sets the status, 200 to 599, with its usual reason. The host answers with 500 in place of any other.
+    pub fn set_status(&self, status: u16) {
+        self.response.borrow_mut().set_status(status, None);
+    }
+
+    /// Sets the status with a reason phrase of its own: printable ASCII.
+    pub fn set_status_with_reason(&self, status: u16, reason: impl Into<String>) {
+        self.response
+            .borrow_mut()
+            .set_status(status, Some(reason.into()));
+    }
+
+    /// Sets a header in place of all its values; a `&str`, a `String` or a number.
+    ///
+    /// An error where HTTP allows no such name or value.
+    pub fn set_header<N, V>(&self, name: N, value: V) -> Result
+    where
+        N: TryInto<HeaderName, Error: Into<http::Error>>,
+        V: TryInto<HeaderValue, Error: Into<http::Error>>,
+    {
+        let (name, value) = header(name, value)?;
+        let mut response = self.response.borrow_mut();
+        response.clear_header(name.as_str());
+        response.headers.push((name, value));
+        Ok(())
+    }
+
+    /// Adds a header and keeps the values that it has.
+    ///
+    /// An error where HTTP allows no such name or value.
+    pub fn add_header<N, V>(&self, name: N, value: V) -> Result
+    where
+        N: TryInto<HeaderName, Error: Into<http::Error>>,
+        V: TryInto<HeaderValue, Error: Into<http::Error>>,
+    {
+        self.response
+            .borrow_mut()
+            .headers
+            .push(header(name, value)?);
+        Ok(())
+    }
+
+    /// Removes a header with all its values, `Content-Type` too. Without effect where there is none.
+    pub fn clear_header(&self, name: impl AsRef<str>) {
+        self.response.borrow_mut().clear_header(name.as_ref());
+    }
+
+    /// Forgets status, headers and body, as is done before an error page is made.
+    pub fn clear(&self) {
+        let mut response = self.response.borrow_mut();
+        *response = Response {
+            finished: response.finished,
+            ..Response::default()
+        };
+    }
+
+    /// Finishes the response with a redirect to `url`, absolute or relative, with status 302: for now.
+    ///
+    /// An error after [`finish`](Self::finish).
+    pub fn redirect(&self, url: &str) -> Result {
+        self.redirect_with_status(url, 302)
+    }
+
+    /// As [`redirect`](Self::redirect), with status 301: clients may keep it for ever.
+    pub fn redirect_permanent(&self, url: &str) -> Result {
+        self.redirect_with_status(url, 301)
+    }
+
+    /// As [`redirect`](Self::redirect), with a status from 300 to 399.
+    pub fn redirect_with_status(&self, url: &str, status: u16) -> Result {
+        ensure!(!self.is_finished(), "Cannot redirect() after finish()");
+        ensure!(
+            (300..=399).contains(&status),
+            "Cannot redirect with status {status}"
+        );
+        self.set_status(status);
+        self.set_header(LOCATION, url.as_bytes())?;
+        self.finish()
+    }
+
+    /// Ends the response: what would still add to it is skipped or an error. From `prepare` it skips the method. It
+    /// need not be called at the end of a method or of `write_error`.
+    ///
+    /// An error when called twice, or with a body for a status that has none (204, 304).
+    pub fn finish(&self) -> Result {
+        let mut response = self.response.borrow_mut();
+        ensure!(!response.finished, "finish() called twice");
+        if matches!(response.status, 204 | 304) {
+            if !response.body.is_empty() {
+                bail!(
+                    "Cannot send body with status code {} {}",
+                    response.status,
+                    usual_reason(response.status)
+                );
+            }
+            [CONTENT_ENCODING, CONTENT_LANGUAGE, CONTENT_TYPE]
+                .iter()
+                .for_each(|name| response.clear_header(name.as_str()));
+        }
+        response.finished = true;
+        Ok(())
+    }
+
+    pub(crate) fn is_finished(&self) -> bool {
+        self.response.borrow().finished
+    }
+}
+
+/// What was said of the response so far.
+#[derive(Debug)]
+pub(crate) struct Response {
+    status: u16,
+    reason: Option<String>,
+    headers: Vec<(HeaderName, HeaderValue)>,
+    body: Vec<u8>,
+    finished: bool,
+}
+
+impl Default for Response {
+    fn default() -> Self {
+        Self {
+            status: 200,
+            reason: None,
+            headers: vec![(
+                CONTENT_TYPE,
+                HeaderValue::from_static("text/html; charset=UTF-8"),
+            )],
+            body: Vec::new(),
+            finished: false,
+        }
+    }
+}
+
+impl Response {
+    fn set_status(&mut self, status: u16, reason: Option<String>) {
+        self.status = status;
+        self.reason = reason;
+    }
+
+    fn clear_header(&mut self, name: &str) {
+        self.headers
+            .retain(|(other, _)| !other.as_str().eq_ignore_ascii_case(name));
+    }
+
+    /// Hands the response over. Its status stays, for `on_finish` to read.
+    pub fn take(&mut self) -> types::Response {
+        let wire = |(name, value): (HeaderName, HeaderValue)| {
+            (
+                name.as_str().to_owned(),
+                value.as_bytes().trim_ascii().to_vec(),
+            )
+        };
+        types::Response {
+            status: self.status,
+            reason: self.reason.clone(),
+            headers: std::mem::take(&mut self.headers)
+                .into_iter()
+                .map(wire)
+                .collect(),
+            body: std::mem::take(&mut self.body),
+        }
+    }
+}
+
+fn header<N, V>(name: N, value: V) -> Result<(HeaderName, HeaderValue)>
+where
+    N: TryInto<HeaderName, Error: Into<http::Error>>,
+    V: TryInto<HeaderValue, Error: Into<http::Error>>,
+{
+    let name = name.try_into().map_err(Into::into)?;
+    let value = value
+        .try_into()
+        .map_err(Into::into)
+        .with_context(|| format!("Unsafe value of header {name}"))?;
+    Ok((name, value))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn finished(build: impl FnOnce(&Context) -> Result) -> types::Response {
+        let cx = Context::new(1);
+        build(&cx).unwrap();
+        cx.response.borrow_mut().take()
+    }
+
+    fn header<'a>(response: &'a types::Response, name: &str) -> Vec<&'a str> {
+        let values = response.headers.iter().filter(|(other, _)| other == name);
+        values
+            .map(|(_, value)| std::str::from_utf8(value).unwrap())
+            .collect()
+    }
+
+    #[test]
+    fn text_is_html_unless_told_otherwise() {
+        let response = finished(|cx| {
+            cx.write("a")?;
+            cx.write(String::from("b"))?;
+            cx.write(b"c")
+        });
+        assert_eq!(
+            (response.status, response.reason, &response.body[..]),
+            (200, None, &b"abc"[..])
+        );
+        assert_eq!(
+            response.headers,
+            [(
+                "content-type".to_owned(),
+                b"text/html; charset=UTF-8".to_vec()
+            )]
+        );
+    }
+
+    #[test]
+    fn json_brings_its_content_type() {
+        let response = finished(|cx| cx.write_json(&[1, 2]));
+        assert_eq!(response.body, b"[1,2]");
+        assert_eq!(
+            header(&response, "content-type"),
+            ["application/json; charset=UTF-8"]
+        );
+    }
+
+    #[test]
+    fn headers_are_set_added_and_cleared() {
+        let response = finished(|cx| {
+            cx.set_header("X-A", "1")?;
+            cx.set_header("x-a", 2)?;
+            cx.add_header("X-A", "3")?;
+            cx.clear_header("Content-Type");
+            Ok(())
+        });
+        assert_eq!(header(&response, "x-a"), ["2", "3"]);
+        assert_eq!(header(&response, "content-type"), [""; 0]);
+    }
+
+    #[test]
+    fn a_header_cannot_smuggle_a_line() {
+        let cx = Context::new(1);
+        let error = cx.set_header("X-A", "1\r\nX-B: 2").unwrap_err();
+        assert_eq!(error.to_string(), "Unsafe value of header x-a");
+        assert!(cx.set_header("X A", "1").is_err());
+    }
+
+    #[test]
+    fn redirects_finish_and_are_302_unless_told_otherwise() {
+        let response = finished(|cx| cx.redirect("/next"));
+        assert_eq!(
+            (response.status, header(&response, "location")),
+            (302, vec!["/next"])
+        );
+        assert_eq!(finished(|cx| cx.redirect_permanent("/")).status, 301);
+        assert_eq!(finished(|cx| cx.redirect_with_status("/", 303)).status, 303);
+        assert!(Context::new(1).redirect_with_status("/", 200).is_err());
+    }
+
+    #[test]
+    fn nothing_follows_finish() {
+        let cx = Context::new(1);
+        cx.finish().unwrap();
+        assert_eq!(
+            cx.write("x").unwrap_err().to_string(),
+            "Cannot write() after finish()"
+        );
+        assert_eq!(
+            cx.finish().unwrap_err().to_string(),
+            "finish() called twice"
+        );
+        assert!(cx.redirect("/").is_err());
+    }
+
+    #[test]
+    fn a_status_without_body_has_no_content_type_and_takes_no_body() {
+        let response = finished(|cx| {
+            cx.set_status(204);
+            cx.finish()
+        });
+        assert_eq!(response.headers, []);
+        let cx = Context::new(1);
+        cx.set_status(304);
+        cx.write("x").unwrap();
+        assert!(cx.finish().is_err());
+    }
+
+    #[test]
+    fn clear_forgets_everything_but_that_it_is_finished() {
+        let cx = Context::new(1);
+        cx.set_status_with_reason(201, "Made");
+        cx.set_header("X-A", "1").unwrap();
+        cx.write("x").unwrap();
+        cx.clear();
+        assert_eq!(
+            (
+                cx.get_status(),
+                cx.response.borrow().body.len(),
+                cx.response.borrow().headers.len()
+            ),
+            (200, 0, 1)
+        );
+    }
+}

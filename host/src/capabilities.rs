@@ -1,0 +1,18 @@
+//! What guests may call, one file per WIT interface. Owns the answers to guests; trusts no argument of theirs.
+
+mod application;
+mod logging;
+mod request;
+mod types;
+pub mod wasi;
+
+use wasmtime::component::{HasSelf, Linker};
+
+use crate::bindings::Web;
+use crate::resources::Ctx;
+
+/// Puts every interface that a component may import into the linker.
+pub fn link(linker: &mut Linker<Ctx>) -> wasmtime::Result<()> {
+    wasi::link(linker)?;
+    Web::add_to_linker::<_, HasSelf<Ctx>>(linker, |ctx| ctx)
+}

@@ -1,0 +1,135 @@
+//! The command line: what there is to say, and which file carries it out. Each command's work is its own file's.
+
+mod build;
+mod check;
+mod dev;
+mod serve;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand};
+use tracing_subscriber::filter::LevelFilter;
+
+use crate::config::Listen;
+use crate::generation::Overrides;
+use crate::log::{self, Format};
+
+/// What Tornado is for Python, for WebAssembly: serves request handlers that are components, and swaps them
+/// under load.
+///
+/// An app is a folder with `handlers/*.wasm` and, where it needs one, a `waterspout.toml`. Drop a component in, and
+/// it serves; replace it, and the next request sees the new one.
+#[derive(Parser)]
+#[command(name = "waterspout", version, max_term_width = 100)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Serve an app, and swap its components whenever they change
+    ///
+    /// Example: `waterspout serve myapp --listen 127.0.0.1:8888 --admin 127.0.0.1:8889`
+    Serve(Serve),
+    /// Serve an app while you write it: build its handlers first and on every save, with `debug` on
+    ///
+    /// Example: `waterspout dev examples`
+    Dev(Serve),
+    /// Build the app's handler sources into handlers/
+    ///
+    /// The sources are the Cargo package or workspace in the app's folder; every `cdylib` in it becomes
+    /// `handlers/<crate>.wasm`.
+    Build(App),
+    /// Say what is wrong with an app, without serving it
+    Check(Check),
+}
+
+#[derive(Args)]
+struct App {
+    /// The app's folder
+    #[arg(default_value = ".")]
+    app: PathBuf,
+}
+
+#[derive(Args)]
+struct Check {
+    #[command(flatten)]
+    app: App,
+    /// Where compiled code is kept [default: the user's cache folder]
+    #[arg(long, value_name = "DIR")]
+    cache_dir: Option<PathBuf>,
+}
+
+#[derive(Args)]
+struct Serve {
+    #[command(flatten)]
+    app: App,
+    /// Listen here instead of where `[server] listen` says: `127.0.0.1:8888`, `[::1]:8888`, `unix:/run/app.sock`
+    #[arg(long, value_name = "ADDR")]
+    listen: Vec<Listen>,
+    /// Show health and status here: `127.0.0.1:8889`
+    #[arg(long, value_name = "ADDR")]
+    admin: Option<Listen>,
+    /// Where compiled code is kept [default: the user's cache folder]
+    #[arg(long, value_name = "DIR")]
+    cache_dir: Option<PathBuf>,
+    /// How log lines look
+    #[arg(long, value_enum, default_value_t)]
+    log_format: Format,
+    /// What is logged: `debug`, `info`, `warn`, `error` or `off`
+    #[arg(long, value_name = "LEVEL", default_value = "info")]
+    log_level: LevelFilter,
+}
+
+impl Serve {
+    fn overrides(&self, debug: bool) -> Overrides {
+        Overrides {
+            listen: self.listen.clone(),
+            admin: self.admin.clone(),
+            debug,
+        }
+    }
+}
+
+/// Carries out what the process was called with. 0: fine, 1: the app is at fault, 2: the command line is.
+pub fn run() -> ExitCode {
+    let done = match Arguments::parse().command {
+        Command::Serve(options) => {
+            let _log = log::start(options.log_format, options.log_level);
+            on_all_cores(serve::serve(&options, false))
+        }
+        Command::Dev(options) => {
+            let _log = log::start(options.log_format, options.log_level);
+            on_all_cores(dev::dev(&options))
+        }
+        Command::Build(App { app }) => build::build(&app).map(|built| built.report()),
+        Command::Check(options) => on_all_cores(check::check(&options)),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("{error:#}");
+            ExitCode::from(1)
+        }
+    }
+}
+
+fn on_all_cores(work: impl Future<Output = anyhow::Result<()>>) -> anyhow::Result<()> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()?;
+    let done = runtime.block_on(work);
+    // A compilation may still be under way, and nobody waits for it.
+    runtime.shutdown_background();
+    done
+}
+
+/// Where compiled code is kept unless somebody says otherwise.
+fn cache_dir(given: Option<&PathBuf>) -> Option<PathBuf> {
+    match given {
+        Some(folder) => Some(folder.clone()),
+        None => dirs::cache_dir().map(|folder| folder.join("waterspout")),
+    }
+}

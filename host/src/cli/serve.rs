@@ -1,0 +1,217 @@
+//! `waterspout serve`: the app, its listeners and its watch, from the first generation to the last request. Answers
+//! no request itself.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, bail};
+use http::Request;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+
+use super::{Serve, cache_dir};
+use crate::admin;
+use crate::config::{Config, Listen};
+use crate::connection::{RequestBody, Service};
+use crate::dispatch::dispatch;
+use crate::engine::{self, Engine};
+use crate::error::{Error, Fault, Faults};
+use crate::generation::watch::Watch;
+use crate::generation::{Generation, Refusal, Site, State};
+use crate::listener::Peer;
+use crate::server::Server;
+
+/// Serves until a signal ends it.
+pub async fn serve(options: &Serve, debug: bool) -> anyhow::Result<()> {
+    let app = &options.app.app;
+    if !app.is_dir() {
+        bail!("{}: there is no such folder", app.display());
+    }
+    let mut signals = Signals::new()?;
+    let engine = engine(&Config::load(app)?, cache_dir(options.cache_dir.as_ref()))?;
+    tracing::info!(target: "general", "loading {} …", app.display());
+    let began = Instant::now();
+    // From before the first look, so that no change falls between.
+    let watch = Watch::app(app)?;
+    let site = Site::open(app, engine.clone(), options.overrides(debug)).await?;
+    let site = Arc::new(site);
+    report_first(&site.current(), began.elapsed());
+    let front = Front::open(&site).await?;
+    loop {
+        let noticed = tokio::select! {
+            noticed = watch.changed() => {
+                if !site.current().config.server.watch {
+                    continue;
+                }
+                noticed
+            }
+            _ = signals.hangup.recv() => Instant::now(),
+            _ = signals.terminate.recv() => break,
+            _ = signals.interrupt.recv() => break,
+        };
+        swap(&site, &front, noticed).await;
+    }
+    tracing::info!(target: "general", "ending: what is in flight is finished first");
+    drain(site, front, &engine).await;
+    Ok(())
+}
+
+/// The engine for an app with this configuration.
+pub fn engine(config: &Config, cache: Option<PathBuf>) -> Result<Arc<Engine>, Error> {
+    let limits = engine::Limits {
+        max_instance_memory: config.server.max_instance_memory,
+        max_instances: engine::max_instances(),
+    };
+    Engine::new(limits, cache)
+}
+
+/// Loads what the folder has become and switches to it, or says why not.
+async fn swap(site: &Site, front: &Front<impl Service, impl Service>, noticed: Instant) {
+    let loaded = match site.load_next().await {
+        Ok(next) => match front.follow(&next).await {
+            Ok(()) => Ok(next),
+            Err(faults) => Err(Refusal::from(faults)),
+        },
+        Err(refusal) => Err(refusal),
+    };
+    let took = noticed.elapsed();
+    match loaded {
+        Ok(next) => {
+            let number = next.number;
+            site.switch(next, took);
+            let ms = took.as_secs_f64() * 1000.0;
+            tracing::info!(target: "general", "generation {number} serves ({ms:.1} ms)");
+        }
+        Err(refusal) => {
+            site.refuse(&refusal, took);
+            let number = site.current().number;
+            tracing::error!(
+                target: "general",
+                "the change is refused, generation {number} serves on:\n{refusal}"
+            );
+        }
+    }
+}
+
+fn report_first(generation: &Generation, took: Duration) {
+    for component in generation.components.values() {
+        if let State::Failed(reason) = &component.state {
+            let file = &component.file;
+            tracing::error!(target: "general", "handlers/{file} does not serve: {reason}");
+        }
+    }
+    tracing::info!(
+        target: "general",
+        "generation 1: {} components, {} routes ({:.0} ms)",
+        generation.components.len(),
+        generation.leads.len(),
+        took.as_secs_f64() * 1000.0
+    );
+}
+
+/// Ends everything: connections within `grace`, then instances within what is left of it.
+async fn drain<A: Service, B: Service>(site: Arc<Site>, front: Front<A, B>, engine: &Engine) {
+    let grace = site.current().config.server.grace;
+    let until = tokio::time::Instant::now() + grace;
+    let cut = front.app.shutdown(grace).await;
+    if cut > 0 {
+        tracing::warn!(target: "general", "{cut} connections were cut: `grace` is over");
+    }
+    front.admin.shutdown(Duration::ZERO).await;
+    drop(front);
+    drop(site);
+    // Each instance gives its permit back when it has stopped.
+    let all = engine.limits.max_instances;
+    let stopped = tokio::time::timeout_at(until, engine.instances.acquire_many(all)).await;
+    if stopped.is_err() {
+        tracing::warn!(target: "general", "some instances did not stop: `grace` is over");
+    }
+}
+
+/// The two servers of an app.
+struct Front<A, B> {
+    app: Server<A>,
+    admin: Server<B>,
+}
+
+impl Front<(), ()> {
+    async fn open(
+        site: &Arc<Site>,
+    ) -> anyhow::Result<Front<impl Service + use<>, impl Service + use<>>> {
+        let limits = || site.current().config.server.limits();
+        let (served, shown) = (site.clone(), site.clone());
+        let front = Front {
+            app: Server::new(
+                limits(),
+                move |request: Request<RequestBody>, peer: Peer| {
+                    let site = served.clone();
+                    async move { dispatch(&site, request, peer.ip()).await }
+                },
+            ),
+            admin: Server::new(limits(), move |request: Request<RequestBody>, _: Peer| {
+                let site = shown.clone();
+                async move { admin::answer(&site, &request) }
+            }),
+        };
+        let first = site.current();
+        front.follow(&first).await?;
+        Ok(front)
+    }
+}
+
+impl<A: Service, B: Service> Front<A, B> {
+    /// Listens where this generation says, and tells of what is new.
+    async fn follow(&self, generation: &Generation) -> Result<(), Faults> {
+        let server = &generation.config.server;
+        let fault = |error: std::io::Error| {
+            let file = crate::config::FILE_NAME;
+            Faults::from(Fault::in_file(file.as_ref(), error.to_string()))
+        };
+        let (app, admin) = (self.app.local_addrs().await, self.admin.local_addrs().await);
+        let shown: Vec<Listen> = server.admin.iter().cloned().collect();
+        let new_admin = self.admin.set_listeners(&shown).await.map_err(fault)?;
+        let new_app = self
+            .app
+            .set_listeners(&server.listen)
+            .await
+            .map_err(fault)?;
+        self.app.set_limits(server.limits());
+        for address in new_app.iter().filter(|address| !app.contains(address)) {
+            tracing::info!(target: "general", "serving on {}", Shown(address));
+        }
+        for address in new_admin.iter().filter(|address| !admin.contains(address)) {
+            tracing::info!(target: "general", "status on {}/api/status", Shown(address));
+        }
+        Ok(())
+    }
+}
+
+/// An address as one would type it into a browser.
+struct Shown<'a>(&'a Listen);
+
+impl std::fmt::Display for Shown<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self.0 {
+            Listen::Tcp(address) => write!(f, "http://{address}"),
+            listen @ Listen::Unix(_) => listen.fmt(f),
+        }
+    }
+}
+
+/// What the system may tell us.
+struct Signals {
+    hangup: Signal,
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Signals {
+    fn new() -> anyhow::Result<Self> {
+        let listen = |kind| signal(kind).context("signals can't be received");
+        Ok(Self {
+            hangup: listen(SignalKind::hangup())?,
+            terminate: listen(SignalKind::terminate())?,
+            interrupt: listen(SignalKind::interrupt())?,
+        })
+    }
+}

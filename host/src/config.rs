@@ -1,0 +1,125 @@
+//! `waterspout.toml`: text in; a validated [`Config`], or every fault of the file, out.
+//! It never looks at anything but that text: whether components exist is checked above.
+//!
+//! Every limit has its name here. A missing key has the default of its field, a wrong value is a
+//! fault with its place in the file.
+
+mod handler;
+mod limits;
+mod listen;
+mod report;
+mod route;
+mod section;
+mod server;
+mod settings;
+mod units;
+mod value;
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use toml::de::DeTable;
+
+use crate::error::{Fault, Faults};
+
+pub use handler::{Allow, Handler, HttpGrant, Isolation, Placed};
+pub use limits::Limits;
+pub use listen::{Listen, NotAnAddress};
+pub use route::{Positions, Route, Target};
+pub use server::{Server, Tls};
+pub use settings::{CookieSecret, Secret, Settings};
+
+use report::Report;
+use section::Section;
+
+/// The file's name in the app's folder.
+pub const FILE_NAME: &str = "waterspout.toml";
+
+/// All that `waterspout.toml` says, with defaults for what it leaves out.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Config {
+    /// `[server]`.
+    pub server: Server,
+    /// `[settings]`.
+    pub settings: Settings,
+    /// `[[route]]`, in order.
+    pub routes: Vec<Route>,
+    /// `[handler."…"]` by file name.
+    pub handlers: BTreeMap<String, Placed>,
+    /// What [`Config::handler`] gives for all others.
+    unnamed: Handler,
+}
+
+impl Config {
+    /// Reads an app's file. One that is missing is all defaults.
+    pub fn load(app: &Path) -> Result<Config, Faults> {
+        let file = app.join(FILE_NAME);
+        let bytes = match std::fs::read(&file) {
+            Ok(bytes) => bytes,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+                return Ok(Config::default());
+            }
+            Err(error) => {
+                return Err(Fault::in_file(&file, format!("can't be read: {error}")).into());
+            }
+        };
+        match String::from_utf8(bytes) {
+            Ok(text) => Config::parse(&text, &file),
+            Err(_) => Err(Fault::in_file(&file, "is not UTF-8").into()),
+        }
+    }
+
+    /// Reads the text of `file`, which is only named in faults. An empty text is all defaults; see
+    /// [`is_emptied`].
+    pub fn parse(text: &str, file: &Path) -> Result<Config, Faults> {
+        let report = Report::new(file, text);
+        let (document, errors) = DeTable::parse_recoverable(text);
+        if errors.is_empty() {
+            let root = Section::new(&report, "at the top level", 0, document.get_ref());
+            let config = read(root);
+            return report.finish(config);
+        }
+        // What was recovered may mean something else than what was meant: no more than syntax.
+        for error in errors {
+            let offset = error.span().map_or(0, |span| span.start);
+            report.fault(offset, error.message(), None);
+        }
+        report.finish(Config::default())
+    }
+
+    /// The limits of a component, by its file name: its own table's, or else the defaults.
+    pub fn handler(&self, file: &str) -> &Handler {
+        match self.handlers.get(file) {
+            Some(placed) => &placed.handler,
+            None => &self.unnamed,
+        }
+    }
+}
+
+/// Whether nothing is left of a text. On reload that is a fault: more likely an editor is about to
+/// write the rest than that all settings were meant to go.
+pub fn is_emptied(text: &str) -> bool {
+    text.trim().is_empty()
+}
+
+fn read(mut root: Section<'_, '_>) -> Config {
+    let server = root.get("server", server::read).unwrap_or_default();
+    let settings = root.get("settings", settings::read).unwrap_or_default();
+    let routes = root.get("route", route::read).unwrap_or_default();
+    let largest = server.max_instance_memory;
+    let unnamed = Handler::unnamed(largest);
+    let handlers = root
+        .get("handler", |value| handler::read(value, &unnamed, largest))
+        .unwrap_or_default();
+    root.finish();
+    Config {
+        server,
+        settings,
+        routes,
+        handlers,
+        unnamed,
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,257 @@
+//! `[handler."file.wasm"]`: how a component's instances live, and what they may do.
+//! It never asks whether the file exists, nor what the component says of itself.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::error::Position;
+
+use super::section::{Section, table};
+use super::server::MEMORY;
+use super::units::{MB, show_size};
+use super::value::{MOST, MOST_BYTES, Value};
+
+/// The largest `max_requests`; past it, `"off"` is what is meant.
+const MOST_REQUESTS: usize = 1_000_000_000;
+
+/// A `[handler."file.wasm"]` table.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Handler {
+    /// Who shares an instance.
+    pub isolation: Isolation,
+    /// How many shared instances there are; by default one per core, or 1 where the component
+    /// declares itself `single`.
+    pub instances: Option<usize>,
+    /// Requests at once in one shared instance; else live instances.
+    pub max_concurrent: usize,
+    /// Requests that may wait for an instance; 0 where none may.
+    pub max_queue: usize,
+    /// After how many requests an instance is replaced.
+    pub max_requests: Option<usize>,
+    /// The most memory, in bytes, of one instance.
+    pub memory: u64,
+    /// The most, in bytes, of whole bodies held by one instance's requests.
+    pub body_memory: u64,
+    /// From a request's arrival until the head of its response is out.
+    pub deadline: Option<Duration>,
+    /// The longest run.
+    pub cpu_deadline: Option<Duration>,
+    /// A longer run is logged.
+    pub block_log: Option<Duration>,
+    /// Whether a request is cancelled when its client is gone.
+    pub cancel_on_close: bool,
+    /// The guest's environment, all of it.
+    pub env: BTreeMap<String, String>,
+    /// What the guest may reach.
+    pub allow: Allow,
+}
+
+/// A `[handler."file.wasm"]` table and where it was written, for checks that come later.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Placed {
+    /// What it says.
+    pub handler: Handler,
+    /// Where its name stands.
+    pub position: Position,
+}
+
+/// Who shares an instance.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Isolation {
+    /// Long-lived, many requests at once.
+    Shared,
+    /// Reused, one request at a time.
+    Exclusive,
+    /// One request, then gone.
+    Fresh,
+}
+
+/// What a guest may reach beyond itself. The default is nothing.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Allow {
+    /// Servers it may send requests to.
+    pub http: Vec<HttpGrant>,
+    /// Folders it may read, relative to the app's.
+    pub read: Vec<PathBuf>,
+    /// Folders it may read and write, relative to the app's.
+    pub write: Vec<PathBuf>,
+}
+
+/// A server that a guest may send requests to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum HttpGrant {
+    /// `"self"`: the app's own routes.
+    Own,
+    /// Scheme, host and perhaps port, in lower case: `https://api.example.com`.
+    Origin(String),
+}
+
+impl Default for Handler {
+    fn default() -> Handler {
+        Handler {
+            isolation: Isolation::Shared,
+            instances: None,
+            max_concurrent: 1000,
+            max_queue: 1000,
+            max_requests: Some(100_000),
+            memory: 64 * MB,
+            body_memory: 16 * MB,
+            deadline: Some(Duration::from_secs(30)),
+            cpu_deadline: Some(Duration::from_secs(1)),
+            block_log: Some(Duration::from_millis(50)),
+            cancel_on_close: true,
+            env: BTreeMap::new(),
+            allow: Allow::default(),
+        }
+    }
+}
+
+impl Handler {
+    /// What a component without a table has, where instances may be as large as `largest`.
+    pub(super) fn unnamed(largest: u64) -> Handler {
+        let default = Handler::default();
+        Handler {
+            memory: default.memory.min(largest),
+            ..default
+        }
+    }
+}
+
+/// Whether this can be the name of a file in `handlers/`.
+pub(super) fn is_component(file: &str) -> bool {
+    file.len() > ".wasm".len() && file.ends_with(".wasm") && !file.contains(['/', '\\', '#'])
+}
+
+/// Reads all `[handler."…"]` tables. `default` is what they leave out, `largest` the server's
+/// `max_instance_memory`.
+pub(super) fn read(
+    value: Value<'_, '_>,
+    default: &Handler,
+    largest: u64,
+) -> Option<BTreeMap<String, Placed>> {
+    let mut handlers = BTreeMap::new();
+    for (file, value) in table(value, "in [handler]")?.entries() {
+        if !is_component(file.text()) {
+            let message = format!("`{}` is not a component's file name", file.text());
+            let hint = "name the file, in quotes: `[handler.\"chat.wasm\"]`";
+            file.wrong::<()>(message, Some(hint.to_owned()));
+            continue;
+        }
+        let name = format!("in [handler.\"{}\"]", file.text());
+        if let Some(section) = table(value, name) {
+            let handler = handler(section, default.clone(), largest);
+            let position = file.position();
+            handlers.insert(file.text().to_owned(), Placed { handler, position });
+        }
+    }
+    Some(handlers)
+}
+
+fn handler(mut section: Section<'_, '_>, default: Handler, largest: u64) -> Handler {
+    let handler = Handler {
+        isolation: section.or("isolation", default.isolation, |value| {
+            value.choice(&[
+                ("shared", Isolation::Shared),
+                ("exclusive", Isolation::Exclusive),
+                ("fresh", Isolation::Fresh),
+            ])
+        }),
+        instances: section.get("instances", |value| value.count(1..=MOST)),
+        max_concurrent: section.or("max_concurrent", default.max_concurrent, |value| {
+            value.count(1..=MOST)
+        }),
+        max_queue: section.or("max_queue", default.max_queue, |value| {
+            value.count(0..=MOST)
+        }),
+        max_requests: section.or("max_requests", default.max_requests, max_requests),
+        memory: section.or("memory", default.memory, |value| memory(value, largest)),
+        body_memory: section.or("body_memory", default.body_memory, |value| {
+            value.size(1..=MOST_BYTES)
+        }),
+        deadline: section.or("deadline", default.deadline, Value::limit),
+        cpu_deadline: section.or("cpu_deadline", default.cpu_deadline, Value::limit),
+        block_log: section.or("block_log", default.block_log, Value::limit),
+        cancel_on_close: section.or("cancel_on_close", default.cancel_on_close, Value::boolean),
+        env: section.or("env", default.env, env),
+        allow: section.or("allow", default.allow, allow),
+    };
+    section.finish();
+    handler
+}
+
+fn max_requests(value: Value<'_, '_>) -> Option<Option<usize>> {
+    if value.is_off() {
+        return Some(None);
+    }
+    value.count(1..=MOST_REQUESTS).map(Some)
+}
+
+fn memory(value: Value<'_, '_>, largest: u64) -> Option<u64> {
+    let memory = value.size(MEMORY)?;
+    if memory > largest {
+        let [memory, largest] = [memory, largest].map(show_size);
+        return value.wrong(
+            format!("`memory` is {memory}, but `max_instance_memory` only {largest}"),
+            Some("raise `max_instance_memory` in [server], or ask for less".to_owned()),
+        );
+    }
+    Some(memory)
+}
+
+fn env(value: Value<'_, '_>) -> Option<BTreeMap<String, String>> {
+    let mut env = BTreeMap::new();
+    for (name, value) in table(value, "in `env`")?.entries() {
+        if name.text().is_empty() || name.text().contains(['=', '\0']) {
+            name.wrong::<()>("not a name for an environment variable", None);
+        } else if let Some(value) = value.string() {
+            env.insert(name.text().to_owned(), value.to_owned());
+        }
+    }
+    Some(env)
+}
+
+fn allow(value: Value<'_, '_>) -> Option<Allow> {
+    let mut section = table(value, "in `allow`")?;
+    let allow = Allow {
+        http: section.or("http", Vec::new(), |value| value.list(http_grant)),
+        read: section.or("read", Vec::new(), |value| value.list(Value::path)),
+        write: section.or("write", Vec::new(), |value| value.list(Value::path)),
+    };
+    section.finish();
+    Some(allow)
+}
+
+fn http_grant(value: Value<'_, '_>) -> Option<HttpGrant> {
+    let text = value.string()?;
+    if text == "self" {
+        return Some(HttpGrant::Own);
+    }
+    match origin(text) {
+        Some(origin) => Some(HttpGrant::Origin(origin)),
+        None => value.expected(
+            "`self` or an origin without a path",
+            "[\"https://api.example.com\"]",
+        ),
+    }
+}
+
+/// The origin in lower case, if it is one.
+fn origin(text: &str) -> Option<String> {
+    let (scheme, authority) = text.split_once("://")?;
+    let authority = authority.strip_suffix('/').unwrap_or(authority);
+    let (host, port) = match authority.rsplit_once(':') {
+        Some((host, port)) if !port.ends_with(']') => (host, Some(port)),
+        _ => (authority, None),
+    };
+    let is_scheme = ["http", "https"]
+        .iter()
+        .any(|known| scheme.eq_ignore_ascii_case(known));
+    let is_host = !host.is_empty()
+        && host
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || b"-._[]:".contains(&byte));
+    let is_port = port.is_none_or(|port| port.parse::<u16>().is_ok());
+    (is_scheme && is_host && is_port)
+        .then(|| format!("{scheme}://{authority}").to_ascii_lowercase())
+}

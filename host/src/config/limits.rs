@@ -1,0 +1,37 @@
+//! The limits of `[server]` that a connection keeps. It never reads a configuration.
+
+use std::time::Duration;
+
+/// What a client may take from us, in time and in bytes. `None` means "off".
+#[derive(Clone, Debug)]
+pub struct Limits {
+    /// Bytes of a request's line and headers together. Of headers there may be 100, hyper's limit:
+    /// a higher one would cost every request an allocation of that size.
+    pub max_header_size: usize,
+    /// Bytes of a request's body, however it is framed.
+    pub max_body_size: u64,
+    /// From a request's first byte until its head is complete. A byte a time doesn't extend it.
+    pub header_timeout: Option<Duration>,
+    /// Without a request in flight and without a byte of the next.
+    pub idle_connection_timeout: Option<Duration>,
+    /// From the first read of a body until its last byte.
+    pub body_timeout: Option<Duration>,
+    /// While bytes wait to be written and the client takes none of them.
+    pub write_timeout: Option<Duration>,
+    /// Connections served at once, over all listeners. Others wait to be accepted.
+    pub max_connections: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            max_header_size: 65_536,
+            max_body_size: 10_485_760,
+            header_timeout: Some(Duration::from_secs(10)),
+            idle_connection_timeout: Some(Duration::from_secs(75)),
+            body_timeout: Some(Duration::from_secs(60)),
+            write_timeout: Some(Duration::from_secs(30)),
+            max_connections: 10_000,
+        }
+    }
+}

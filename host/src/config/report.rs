@@ -1,0 +1,79 @@
+//! The faults of one file while it is read, and the places that they point to.
+//! It never reads values: that is `section`'s.
+
+use std::cell::RefCell;
+use std::path::Path;
+
+use crate::error::{Fault, Faults, Position};
+
+/// Collects faults, so that reading goes on past the first.
+pub(super) struct Report<'t> {
+    file: &'t Path,
+    text: &'t str,
+    /// Where each line begins, so that a position costs no walk through the text.
+    lines: Vec<usize>,
+    faults: RefCell<Vec<Fault>>,
+}
+
+impl<'t> Report<'t> {
+    pub(super) fn new(file: &'t Path, text: &'t str) -> Report<'t> {
+        let after_breaks = text.match_indices('\n').map(|(offset, _)| offset + 1);
+        Report {
+            file,
+            text,
+            lines: std::iter::once(0).chain(after_breaks).collect(),
+            faults: RefCell::default(),
+        }
+    }
+
+    /// The file's text.
+    pub(super) fn text(&self) -> &'t str {
+        self.text
+    }
+
+    /// Line and column of a byte of the text.
+    pub(super) fn position(&self, offset: usize) -> Position {
+        let offset = self.text.floor_char_boundary(offset);
+        let line = self.lines.partition_point(|&begin| begin <= offset);
+        let begin = self.lines[line - 1];
+        Position {
+            line,
+            column: self.text[begin..offset].chars().count() + 1,
+        }
+    }
+
+    /// Notes a fault at a byte of the text.
+    pub(super) fn fault(&self, offset: usize, message: impl Into<String>, hint: Option<String>) {
+        let mut fault = Fault::at(self.file, self.position(offset), message);
+        fault.hint = hint;
+        self.faults.borrow_mut().push(fault);
+    }
+
+    /// `result`, unless there is any fault.
+    pub(super) fn finish<T>(self, result: T) -> Result<T, Faults> {
+        let faults = self.faults.into_inner();
+        if faults.is_empty() {
+            Ok(result)
+        } else {
+            Err(Faults::new(faults))
+        }
+    }
+}
+
+/// A hint that names the candidate most like `word`, if any is like it.
+pub(super) fn did_you_mean<'a>(
+    word: &str,
+    candidates: impl IntoIterator<Item = &'a str>,
+) -> Option<String> {
+    const ALIKE: f64 = 0.6;
+    let (likeness, candidate) = candidates
+        .into_iter()
+        .map(|candidate| {
+            (
+                strsim::normalized_damerau_levenshtein(word, candidate),
+                candidate,
+            )
+        })
+        .max_by(|a, b| a.0.total_cmp(&b.0))?;
+    (likeness >= ALIKE).then(|| format!("did you mean `{candidate}`?"))
+}

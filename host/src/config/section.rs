@@ -1,0 +1,144 @@
+//! One table of the file: keys are asked for by name, and those left over are faults.
+//! It never knows what keys there are: whoever reads a table says so by asking.
+
+use std::fmt;
+
+use toml::Spanned;
+use toml::de::{DeString, DeTable, DeValue};
+
+use crate::error::Position;
+
+use super::report::{Report, did_you_mean};
+use super::value::Value;
+
+/// A table that is being read.
+///
+/// A wrong value is reported and then treated as absent, so that one run finds all faults.
+pub(super) struct Section<'a, 't> {
+    report: &'a Report<'t>,
+    name: String,
+    offset: usize,
+    table: &'a DeTable<'t>,
+    asked: Vec<&'static str>,
+}
+
+impl<'a, 't> Section<'a, 't> {
+    /// `name` says where an unknown key stands: `in [server]`.
+    pub(super) fn new(
+        report: &'a Report<'t>,
+        name: impl fmt::Display,
+        offset: usize,
+        table: &'a DeTable<'t>,
+    ) -> Section<'a, 't> {
+        Section {
+            report,
+            name: name.to_string(),
+            offset,
+            table,
+            asked: Vec::new(),
+        }
+    }
+
+    /// The raw value of a key, and the key made known.
+    pub(super) fn take(&mut self, key: &'static str) -> Option<Value<'a, 't>> {
+        if !self.asked.contains(&key) {
+            self.asked.push(key);
+        }
+        let item = self.table.get(key)?;
+        Some(Value::new(self.report, key, item))
+    }
+
+    /// The value of a key that may be absent.
+    pub(super) fn get<T>(
+        &mut self,
+        key: &'static str,
+        read: impl FnOnce(Value<'a, 't>) -> Option<T>,
+    ) -> Option<T> {
+        self.take(key).and_then(read)
+    }
+
+    /// The value of a key that has a default.
+    pub(super) fn or<T>(
+        &mut self,
+        key: &'static str,
+        default: T,
+        read: impl FnOnce(Value<'a, 't>) -> Option<T>,
+    ) -> T {
+        self.get(key, read).unwrap_or(default)
+    }
+
+    /// The value of a key that has to be there.
+    pub(super) fn require<T>(
+        &mut self,
+        key: &'static str,
+        read: impl FnOnce(Value<'a, 't>) -> Option<T>,
+    ) -> Option<T> {
+        let value = self.take(key);
+        if value.is_none() {
+            let message = format!("`{key}` is missing {}", self.name);
+            self.report.fault(self.offset, message, None);
+        }
+        value.and_then(read)
+    }
+
+    /// All entries of a table whose keys are the user's own.
+    pub(super) fn entries(self) -> impl Iterator<Item = (Key<'a, 't>, Value<'a, 't>)> {
+        let report = self.report;
+        self.table.iter().map(move |(key, item)| {
+            let value = Value::new(report, key.get_ref(), item);
+            (Key { report, key }, value)
+        })
+    }
+
+    /// Reports the keys that nobody asked for.
+    pub(super) fn finish(self) {
+        for key in self.table.keys() {
+            let word: &str = key.get_ref();
+            if self.asked.contains(&word) {
+                continue;
+            }
+            let near = did_you_mean(word, self.asked.iter().copied());
+            let known = || format!("known keys: `{}`", self.asked.join("`, `"));
+            self.report.fault(
+                key.span().start,
+                format!("unknown key `{word}` {}", self.name),
+                Some(near.unwrap_or_else(known)),
+            );
+        }
+    }
+}
+
+/// A key of the user's own.
+#[derive(Clone, Copy)]
+pub(super) struct Key<'a, 't> {
+    report: &'a Report<'t>,
+    key: &'a Spanned<DeString<'t>>,
+}
+
+impl<'a> Key<'a, '_> {
+    /// Where it stands.
+    pub(super) fn position(&self) -> Position {
+        self.report.position(self.key.span().start)
+    }
+
+    pub(super) fn text(&self) -> &'a str {
+        self.key.get_ref()
+    }
+
+    /// Reports what is wrong with the key.
+    pub(super) fn wrong<T>(&self, message: impl Into<String>, hint: Option<String>) -> Option<T> {
+        self.report.fault(self.key.span().start, message, hint);
+        None
+    }
+}
+
+/// Reads a value as the table that it has to be.
+pub(super) fn table<'a, 't>(
+    value: Value<'a, 't>,
+    name: impl fmt::Display,
+) -> Option<Section<'a, 't>> {
+    match value.item() {
+        DeValue::Table(table) => Some(Section::new(value.report(), name, value.offset(), table)),
+        _ => value.expected("a table", "{ … }"),
+    }
+}

@@ -1,0 +1,183 @@
+//! `[server]`: where the server listens, and the limits of connections and messages.
+//! It never looks at routes or handlers.
+
+use std::net::{IpAddr, Ipv4Addr};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::limits::Limits;
+use super::listen::Listen;
+use super::section::table;
+use super::units::{GB, KB, MB};
+use super::value::{MOST, MOST_BYTES, Value};
+
+/// The smallest and the largest memory of an instance: one page, and all that 32 bits can address.
+pub(super) const MEMORY: std::ops::RangeInclusive<u64> = 64 * KB..=4 * GB;
+
+/// The `[server]` table.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Server {
+    /// Where the app is served.
+    pub listen: Vec<Listen>,
+    /// Where status and metrics are served, if anywhere.
+    pub admin: Option<Listen>,
+    /// Whether changed files make a new generation by themselves; else only SIGHUP does.
+    pub watch: bool,
+    /// Whether `X-Real-Ip` and its like from `trusted_downstream` are believed.
+    pub xheaders: bool,
+    /// The proxies whose headers are believed.
+    pub trusted_downstream: Vec<IpAddr>,
+    /// The largest request head, in bytes.
+    pub max_header_size: u64,
+    /// The largest request body, in bytes; 0 where none are taken.
+    pub max_body_size: u64,
+    /// From a request's first byte to the end of its head.
+    pub header_timeout: Option<Duration>,
+    /// How long a connection may wait for its next request.
+    pub idle_connection_timeout: Option<Duration>,
+    /// How long a request's body may take.
+    pub body_timeout: Option<Duration>,
+    /// How long a response may go without progress, once its head is out.
+    pub write_timeout: Option<Duration>,
+    /// Whether compressed request bodies are decompressed.
+    pub decompress_request: bool,
+    /// How many connections may be open at once.
+    pub max_connections: usize,
+    /// The largest `memory`, in bytes, that a component may ask for; fixed at start.
+    pub max_instance_memory: u64,
+    /// How long a shutdown waits for requests in flight.
+    pub grace: Duration,
+    /// Certificate and key, where connections are encrypted.
+    pub tls: Option<Tls>,
+}
+
+impl Server {
+    /// What of this a connection keeps to.
+    pub fn limits(&self) -> Limits {
+        Limits {
+            max_header_size: usize::try_from(self.max_header_size).unwrap_or(usize::MAX),
+            max_body_size: self.max_body_size,
+            header_timeout: self.header_timeout,
+            idle_connection_timeout: self.idle_connection_timeout,
+            body_timeout: self.body_timeout,
+            write_timeout: self.write_timeout,
+            max_connections: self.max_connections,
+        }
+    }
+}
+
+/// Certificate and key, as paths relative to the app's folder.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Tls {
+    /// The certificate chain, as PEM.
+    pub cert: PathBuf,
+    /// The private key, as PEM.
+    pub key: PathBuf,
+}
+
+impl Default for Server {
+    fn default() -> Server {
+        let seconds = |seconds| Some(Duration::from_secs(seconds));
+        Server {
+            listen: vec![Listen::Tcp((Ipv4Addr::LOCALHOST, 8888).into())],
+            admin: None,
+            watch: true,
+            xheaders: false,
+            trusted_downstream: vec![Ipv4Addr::LOCALHOST.into()],
+            max_header_size: 64 * KB,
+            max_body_size: 10 * MB,
+            header_timeout: seconds(10),
+            idle_connection_timeout: seconds(75),
+            body_timeout: seconds(60),
+            write_timeout: seconds(30),
+            decompress_request: false,
+            max_connections: 10_000,
+            max_instance_memory: 256 * MB,
+            grace: Duration::from_secs(30),
+            tls: None,
+        }
+    }
+}
+
+/// Reads the table.
+pub(super) fn read(value: Value<'_, '_>) -> Option<Server> {
+    let mut section = table(value, "in [server]")?;
+    let default = Server::default();
+    // Listeners first: an admin address is also checked against them.
+    let mut taken = Vec::new();
+    let server = Server {
+        listen: section.or("listen", default.listen, |value| {
+            listeners(value, &mut taken)
+        }),
+        admin: section.get("admin", |value| listener(value, &mut taken)),
+        watch: section.or("watch", default.watch, Value::boolean),
+        xheaders: section.or("xheaders", default.xheaders, Value::boolean),
+        trusted_downstream: section.or("trusted_downstream", default.trusted_downstream, |value| {
+            value.list(|value| value.parse("an IP address", "[\"127.0.0.1\"]"))
+        }),
+        max_header_size: section.or("max_header_size", default.max_header_size, |value| {
+            value.size(1..=GB)
+        }),
+        max_body_size: section.or("max_body_size", default.max_body_size, |value| {
+            value.size(0..=MOST_BYTES)
+        }),
+        header_timeout: section.or("header_timeout", default.header_timeout, Value::limit),
+        idle_connection_timeout: section.or(
+            "idle_connection_timeout",
+            default.idle_connection_timeout,
+            Value::limit,
+        ),
+        body_timeout: section.or("body_timeout", default.body_timeout, Value::limit),
+        write_timeout: section.or("write_timeout", default.write_timeout, Value::limit),
+        decompress_request: section.or(
+            "decompress_request",
+            default.decompress_request,
+            Value::boolean,
+        ),
+        max_connections: section.or("max_connections", default.max_connections, |value| {
+            value.count(1..=MOST)
+        }),
+        max_instance_memory: section.or(
+            "max_instance_memory",
+            default.max_instance_memory,
+            |value| value.size(MEMORY),
+        ),
+        grace: section.or("grace", default.grace, Value::duration),
+        tls: section.get("tls", tls),
+    };
+    section.finish();
+    Some(server)
+}
+
+fn listeners(value: Value<'_, '_>, taken: &mut Vec<Listen>) -> Option<Vec<Listen>> {
+    let mut given = 0;
+    let listeners = value.list(|value| {
+        given += 1;
+        listener(value, taken)
+    })?;
+    if given == 0 {
+        return value.expected("at least one address", &format!("[{}]", Listen::EXAMPLE));
+    }
+    Some(listeners)
+}
+
+/// An address that is not among those already taken.
+fn listener(value: Value<'_, '_>, taken: &mut Vec<Listen>) -> Option<Listen> {
+    let listen: Listen = value.parse(Listen::WHAT, Listen::EXAMPLE)?;
+    if taken.contains(&listen) && !listen.picks_port() {
+        return value.wrong(format!("{listen} is listened on twice"), None);
+    }
+    taken.push(listen.clone());
+    Some(listen)
+}
+
+fn tls(value: Value<'_, '_>) -> Option<Tls> {
+    let mut section = table(value, "in `tls`")?;
+    let cert = section.require("cert", Value::path);
+    let key = section.require("key", Value::path);
+    section.finish();
+    Some(Tls {
+        cert: cert?,
+        key: key?,
+    })
+}

@@ -1,0 +1,123 @@
+//! `[settings]`: Tornado's Application settings, under their names.
+//! It never prints a secret: not in faults, not in `Debug`.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use serde_json::{Map, Value as Json};
+use toml::de::DeValue;
+
+use super::section::{Section, table};
+use super::value::{MOST, Value};
+
+/// The `[settings]` table.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Settings {
+    /// Whether clients see stack traces, and templates and hashes are not cached.
+    pub debug: bool,
+    /// What signed cookies are signed with.
+    pub cookie_secret: Option<CookieSecret>,
+    /// The app's own settings, for its handlers.
+    pub app: Map<String, Json>,
+}
+
+/// What cookies are signed with.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum CookieSecret {
+    /// One secret for all.
+    One(Secret),
+    /// Secrets by version: all of them verify, one signs.
+    Versions {
+        /// The secrets.
+        secrets: BTreeMap<u32, Secret>,
+        /// The version that signs, `key_version`; it is in `secrets`.
+        key_version: u32,
+    },
+}
+
+/// A text that is never printed.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Secret(String);
+
+impl Secret {
+    /// The secret itself.
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Secret(…)")
+    }
+}
+
+/// Reads the table.
+pub(super) fn read(value: Value<'_, '_>) -> Option<Settings> {
+    let mut section = table(value, "in [settings]")?;
+    let settings = Settings {
+        debug: section.or("debug", false, Value::boolean),
+        cookie_secret: cookie_secret(&mut section),
+        app: section.or("app", Map::new(), Value::json_table),
+    };
+    section.finish();
+    Some(settings)
+}
+
+fn cookie_secret(section: &mut Section<'_, '_>) -> Option<CookieSecret> {
+    let value = section.take("cookie_secret");
+    let version = section.take("key_version");
+    let Some(value) = value else {
+        let alone = "`key_version` needs a table of secrets in `cookie_secret`";
+        return version?.wrong(alone, None);
+    };
+    if let DeValue::Table(_) = value.item() {
+        return versions(value, version);
+    }
+    if let Some(version) = version {
+        let hint = "for versions write `cookie_secret = { 1 = \"…\" }`";
+        return version.wrong(
+            "`key_version` is for more than one cookie secret",
+            Some(hint.to_owned()),
+        );
+    }
+    secret(value).map(CookieSecret::One)
+}
+
+fn versions(value: Value<'_, '_>, version: Option<Value<'_, '_>>) -> Option<CookieSecret> {
+    let mut secrets = BTreeMap::new();
+    for (key, value) in table(value, "in `cookie_secret`")?.entries() {
+        match key.text().parse::<u32>() {
+            Ok(version) => secrets.extend(secret(value).map(|secret| (version, secret))),
+            Err(_) => {
+                let message = format!(
+                    "a cookie secret's version is a number, not `{}`",
+                    key.text()
+                );
+                key.wrong::<()>(message, None);
+            }
+        }
+    }
+    let Some(version) = version else {
+        let hint = "say which one signs, for example `key_version = 1`";
+        return value.wrong("`key_version` is missing", Some(hint.to_owned()));
+    };
+    let key_version = u32::try_from(version.count(0..=MOST)?).ok()?;
+    if !secrets.contains_key(&key_version) {
+        return version.wrong(format!("no cookie secret has version {key_version}"), None);
+    }
+    Some(CookieSecret::Versions {
+        secrets,
+        key_version,
+    })
+}
+
+fn secret(value: Value<'_, '_>) -> Option<Secret> {
+    match value.item() {
+        DeValue::String(text) if !text.is_empty() => Some(Secret(text.to_string())),
+        _ => value.wrong(
+            "a cookie secret must be a string that isn't empty",
+            Some("a long random one, for example of `openssl rand -base64 32`".to_owned()),
+        ),
+    }
+}

@@ -1,0 +1,282 @@
+//! One value of the file, read as the type that its key wants.
+//! It never falls back to a default: `None` means that the fault has been reported.
+
+use std::ops::RangeInclusive;
+use std::path::PathBuf;
+use std::str::FromStr;
+use std::time::Duration;
+
+use serde_json::{Map, Number, Value as Json};
+use toml::Spanned;
+use toml::de::{DeArray, DeFloat, DeInteger, DeTable, DeValue};
+
+use crate::error::Position;
+
+use super::report::{Report, did_you_mean};
+use super::units;
+
+/// What any number of things may be at most.
+pub(super) const MOST: usize = 1_000_000;
+/// What any number of bytes may be at most.
+pub(super) const MOST_BYTES: u64 = 1024 * units::GB;
+
+/// A value, the key it stands under, and where to report what is wrong with it.
+#[derive(Clone, Copy)]
+pub(super) struct Value<'a, 't> {
+    report: &'a Report<'t>,
+    key: &'a str,
+    item: &'a Spanned<DeValue<'t>>,
+}
+
+impl<'a, 't> Value<'a, 't> {
+    pub(super) fn new(
+        report: &'a Report<'t>,
+        key: &'a str,
+        item: &'a Spanned<DeValue<'t>>,
+    ) -> Value<'a, 't> {
+        Value { report, key, item }
+    }
+
+    pub(super) fn report(&self) -> &'a Report<'t> {
+        self.report
+    }
+
+    pub(super) fn item(&self) -> &'a DeValue<'t> {
+        self.item.get_ref()
+    }
+
+    /// The byte of the file where it begins.
+    pub(super) fn offset(&self) -> usize {
+        self.item.span().start
+    }
+
+    /// The line and column where it begins.
+    pub(super) fn position(&self) -> Position {
+        self.report.position(self.offset())
+    }
+
+    /// The byte of the file where byte `inner` of this string stands, if it stands there as it is;
+    /// else the string's own beginning.
+    pub(super) fn offset_inside(&self, inner: usize) -> usize {
+        let source = self.report.text().get(self.item.span()).unwrap_or_default();
+        let plain = match (source.as_bytes(), self.item()) {
+            // As long as its value and two quotes: no escapes, no second and third quote.
+            ([b'\'' | b'"', ..], DeValue::String(text)) => source.len() == text.len() + 2,
+            _ => false,
+        };
+        if plain {
+            self.offset() + 1 + inner
+        } else {
+            self.offset()
+        }
+    }
+
+    /// Reports what is wrong with the value.
+    pub(super) fn wrong<T>(&self, message: impl Into<String>, hint: Option<String>) -> Option<T> {
+        self.report.fault(self.offset(), message, hint);
+        None
+    }
+
+    /// Reports a value of the wrong type or shape, and shows a right one.
+    pub(super) fn expected<T>(&self, what: &str, example: &str) -> Option<T> {
+        let found = match self.item() {
+            DeValue::String(text) if text.len() > 40 => "this string".to_owned(),
+            DeValue::String(text) => format!("{text:?}"),
+            DeValue::Integer(number) => number.to_string(),
+            DeValue::Float(number) => number.to_string(),
+            DeValue::Boolean(bool) => bool.to_string(),
+            DeValue::Datetime(_) => "a date".to_owned(),
+            DeValue::Array(_) => "an array".to_owned(),
+            DeValue::Table(_) => "a table".to_owned(),
+        };
+        self.wrong(
+            format!("`{}` must be {what}, not {found}", self.key),
+            Some(format!("for example `{} = {example}`", self.key)),
+        )
+    }
+
+    /// Any string.
+    pub(super) fn string(self) -> Option<&'a str> {
+        match self.item() {
+            DeValue::String(text) => Some(text),
+            _ => self.expected("a string", "\"…\""),
+        }
+    }
+
+    /// What `FromStr` makes of a string.
+    pub(super) fn parse<T: FromStr>(self, what: &str, example: &str) -> Option<T> {
+        match self.item() {
+            DeValue::String(text) => text.parse().ok(),
+            _ => None,
+        }
+        .or_else(|| self.expected(what, example))
+    }
+
+    /// A path that isn't empty.
+    pub(super) fn path(self) -> Option<PathBuf> {
+        self.text().map(PathBuf::from)
+    }
+
+    /// A string that says something.
+    pub(super) fn text(self) -> Option<&'a str> {
+        match self.string()? {
+            "" => self.wrong(format!("`{}` is empty", self.key), None),
+            text => Some(text),
+        }
+    }
+
+    pub(super) fn boolean(self) -> Option<bool> {
+        match self.item() {
+            DeValue::Boolean(bool) => Some(*bool),
+            _ => self.expected("true or false", "true"),
+        }
+    }
+
+    /// A whole number of things.
+    pub(super) fn count(self, range: RangeInclusive<usize>) -> Option<usize> {
+        match self.item() {
+            DeValue::Integer(number) => integer(number)
+                .and_then(|number| usize::try_from(number).ok())
+                .filter(|number| range.contains(number)),
+            _ => None,
+        }
+        .or_else(|| {
+            let (least, most) = range.into_inner();
+            self.expected(
+                &format!("a number from {least} to {most}"),
+                &least.max(1).to_string(),
+            )
+        })
+    }
+
+    /// Bytes: a string with a unit, or a plain number.
+    pub(super) fn size(self, range: RangeInclusive<u64>) -> Option<u64> {
+        let size = match self.item() {
+            DeValue::Integer(number) => integer(number).and_then(|size| u64::try_from(size).ok()),
+            DeValue::String(text) => units::size(text),
+            _ => None,
+        };
+        match size {
+            Some(size) if range.contains(&size) => Some(size),
+            Some(size) => {
+                let (least, most) = range.into_inner();
+                let [least, most, size] = [least, most, size].map(units::show_size);
+                let message = format!("`{}` must be {least} to {most}, not {size}", self.key);
+                self.wrong(message, None)
+            }
+            None => self.expected("a size in bytes, KB, MB or GB", "\"10MB\""),
+        }
+    }
+
+    /// A duration, which may be none at all.
+    pub(super) fn duration(self) -> Option<Duration> {
+        match self.item() {
+            DeValue::String(text) => units::duration(text),
+            _ => None,
+        }
+        .or_else(|| self.expected("a duration in ms, s, m or h, up to a year", "\"10s\""))
+    }
+
+    /// A limit of time, or `"off"`.
+    pub(super) fn limit(self) -> Option<Option<Duration>> {
+        if self.is_off() {
+            return Some(None);
+        }
+        let limit = self.duration()?;
+        if limit.is_zero() {
+            return self.wrong(
+                format!("`{}` leaves no time at all", self.key),
+                Some(format!("for no limit write `{} = \"off\"`", self.key)),
+            );
+        }
+        Some(Some(limit))
+    }
+
+    /// Whether it is `"off"`.
+    pub(super) fn is_off(self) -> bool {
+        matches!(self.item(), DeValue::String(text) if text == "off")
+    }
+
+    /// One of a few words.
+    pub(super) fn choice<T: Copy>(self, choices: &[(&'static str, T)]) -> Option<T> {
+        let word = self.string()?;
+        let found = choices.iter().find(|(name, _)| *name == word);
+        found.map(|(_, choice)| *choice).or_else(|| {
+            let names: Vec<&str> = choices.iter().map(|(name, _)| *name).collect();
+            let near = did_you_mean(word, names.iter().copied());
+            let all = || format!("one of `{}`", names.join("`, `"));
+            self.wrong(
+                format!("`{}` can't be `{word}`", self.key),
+                Some(near.unwrap_or_else(all)),
+            )
+        })
+    }
+
+    /// Every element of an array; those that are wrong are reported and left out.
+    pub(super) fn list<T>(
+        self,
+        mut read: impl FnMut(Value<'a, 't>) -> Option<T>,
+    ) -> Option<Vec<T>> {
+        match self.item() {
+            DeValue::Array(array) => Some(
+                array
+                    .iter()
+                    .filter_map(|item| read(Value { item, ..self }))
+                    .collect(),
+            ),
+            _ => self.expected("an array", "[…]"),
+        }
+    }
+
+    /// A table of anything, as JSON.
+    pub(super) fn json_table(self) -> Option<Map<String, Json>> {
+        match self.item() {
+            DeValue::Table(table) => self.json_members(table),
+            _ => self.expected("a table", "{ … }"),
+        }
+    }
+
+    fn json(self) -> Option<Json> {
+        match self.item() {
+            DeValue::String(text) => Some(Json::from(text.as_ref())),
+            DeValue::Integer(number) => match integer(number) {
+                Some(number) => Some(Json::from(number)),
+                None => self.wrong(format!("{number} is too large a number"), None),
+            },
+            DeValue::Float(number) => match float(number) {
+                Some(number) => Some(Json::Number(number)),
+                None => self.wrong(
+                    format!("{number} has no counterpart in JSON"),
+                    Some("write it as a string".to_owned()),
+                ),
+            },
+            DeValue::Boolean(bool) => Some(Json::from(*bool)),
+            DeValue::Datetime(date) => Some(Json::from(date.to_string())),
+            DeValue::Array(array) => self.json_elements(array),
+            DeValue::Table(table) => self.json_members(table).map(Json::Object),
+        }
+    }
+
+    fn json_elements(self, array: &'a DeArray<'t>) -> Option<Json> {
+        let elements = array.iter().map(|item| Value { item, ..self }.json());
+        elements.collect::<Option<_>>().map(Json::Array)
+    }
+
+    fn json_members(self, table: &'a DeTable<'t>) -> Option<Map<String, Json>> {
+        let members = table.iter().map(|(key, item)| {
+            let json = Value { item, ..self }.json()?;
+            Some((key.get_ref().to_string(), json))
+        });
+        members.collect()
+    }
+}
+
+/// The number, where it is one that TOML promises to keep.
+fn integer(number: &DeInteger<'_>) -> Option<i64> {
+    i64::from_str_radix(number.as_str(), number.radix()).ok()
+}
+
+/// The number, where JSON has it.
+fn float(number: &DeFloat<'_>) -> Option<Number> {
+    number.as_str().parse().ok().and_then(Number::from_f64)
+}

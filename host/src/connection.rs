@@ -1,0 +1,190 @@
+//! One socket: hyper reads requests from it, the service answers them, the clocks beneath hyper
+//! end it. It never accepts and never routes.
+
+mod activity;
+mod body;
+mod refuse;
+mod timed;
+mod watchdog;
+
+use std::convert::Infallible;
+use std::error::Error;
+use std::future::{Future, poll_fn};
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::task::Poll;
+use std::time::Duration;
+
+use bytes::Buf;
+use http::header::CONNECTION;
+use http::{HeaderValue, Request, Response, StatusCode};
+use http_body::Body;
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::TokioIo;
+use tracing::debug;
+
+use self::activity::{Activity, Phase};
+pub use self::body::RequestBody;
+use self::body::ResponseBody;
+pub use self::refuse::refuse;
+pub use self::timed::Socket;
+use self::timed::TimedIo;
+use self::watchdog::Watchdog;
+use crate::config::Limits;
+use crate::listener::Peer;
+
+/// How long a client that was hung up on is heard out.
+const LINGER: Duration = Duration::from_secs(2);
+
+/// What a connection buffers in either direction before it waits, if heads need no more.
+const BUFFER: usize = 65_536;
+
+/// Answers requests.
+///
+/// The future is dropped when its client is gone, which shows as soon as the client has hung up,
+/// even by halves, and all that it sent before is taken. So a body of more than one read that
+/// nobody reads, and a pipelined request, hide it.
+pub trait Service: Clone + Send + Sync + 'static {
+    /// The body of its responses.
+    type Body: Body<Data: Buf + Send, Error: Into<Box<dyn Error + Send + Sync>>>
+        + Send
+        + Unpin
+        + 'static;
+
+    /// Answers one request.
+    fn call(
+        &self,
+        request: Request<RequestBody>,
+        peer: Peer,
+    ) -> impl Future<Output = Response<Self::Body>> + Send;
+}
+
+impl<F, R, B> Service for F
+where
+    F: Fn(Request<RequestBody>, Peer) -> R + Clone + Send + Sync + 'static,
+    R: Future<Output = Response<B>> + Send,
+    B: Body<Data: Buf + Send, Error: Into<Box<dyn Error + Send + Sync>>> + Send + Unpin + 'static,
+{
+    type Body = B;
+
+    fn call(
+        &self,
+        request: Request<RequestBody>,
+        peer: Peer,
+    ) -> impl Future<Output = Response<B>> + Send {
+        self(request, peer)
+    }
+}
+
+/// Serves the requests of one connection, one after the other, until it ends.
+///
+/// When `stop` is ready, the request in flight is the last one; an idle connection ends at once.
+pub async fn serve_connection<I, S>(
+    io: I,
+    peer: Peer,
+    limits: &Limits,
+    service: &S,
+    stop: impl Future<Output = ()>,
+) where
+    I: Socket,
+    S: Service,
+{
+    let activity = Arc::new(Activity::default());
+    let io = TimedIo::new(io, activity.clone(), limits.max_header_size);
+    let answer = service_fn(|request| answer(request, peer, limits, service, &activity));
+    let mut http = http1::Builder::new()
+        .header_read_timeout(None)
+        .max_header_size(limits.max_header_size)
+        .max_buf_size(limits.max_header_size.max(BUFFER))
+        .serve_connection(TokioIo::new(io), answer);
+    let mut stop = pin!(stop);
+    let mut stopping = false;
+    let mut last = false;
+    let mut watchdog = Watchdog::new(activity.phase());
+
+    let end = poll_fn(|cx| {
+        loop {
+            if let Poll::Ready(end) = Pin::new(&mut http).poll(cx) {
+                return Poll::Ready(end.map_err(End::Failed));
+            }
+            let phase = activity.phase();
+            if !stopping && stop.as_mut().poll(cx).is_ready() {
+                // The socket gets one more look, for a request sent before the stop.
+                stopping = true;
+                activity.stop();
+                continue;
+            }
+            if stopping && !last && !matches!(phase, Phase::Head { .. }) {
+                last = true;
+                Pin::new(&mut http).graceful_shutdown();
+                continue;
+            }
+            let expired = watchdog.poll_expired(phase, limit_of(phase, limits), cx);
+            return expired.map(|()| Err(End::Expired(phase)));
+        }
+    })
+    .await;
+
+    if let Err(end) = end {
+        debug!(target: "general", ?peer, ?end, "connection cut off");
+    }
+    http.into_parts().io.into_inner().refuse_line().await;
+}
+
+/// Why a connection ended in the middle of something.
+#[derive(Debug)]
+#[expect(dead_code, reason = "read by Debug, for the log")]
+enum End {
+    Failed(hyper::Error),
+    Expired(Phase),
+}
+
+/// How long a connection may stay in `phase`.
+fn limit_of(phase: Phase, limits: &Limits) -> Option<Duration> {
+    match phase {
+        Phase::Idle { .. } => limits.idle_connection_timeout,
+        Phase::Head { .. } => limits.header_timeout,
+        Phase::Exchange => None,
+        Phase::Stalled { .. } => limits.write_timeout,
+        Phase::Closing => Some(LINGER),
+    }
+}
+
+fn answer<S: Service>(
+    request: Request<Incoming>,
+    peer: Peer,
+    limits: &Limits,
+    service: &S,
+    activity: &Arc<Activity>,
+) -> impl Future<Output = Result<Response<ResponseBody<S::Body>>, Infallible>> {
+    let declared = request.body().size_hint();
+    let exchange = activity.begin(declared.exact());
+    let (head, incoming) = request.into_parts();
+    let body = RequestBody::new(incoming, limits, &exchange);
+    let refused = refuse(&head).or_else(|| {
+        (declared.lower() > limits.max_body_size).then_some(StatusCode::PAYLOAD_TOO_LARGE)
+    });
+    let response = match refused {
+        Some(status) => Err(status),
+        None => Ok(service.call(Request::from_parts(head, body), peer)),
+    };
+    async move {
+        let response = match response {
+            Ok(response) => response.await.map(Some),
+            Err(status) => refusal(status),
+        };
+        Ok(response.map(|body| ResponseBody::new(body, exchange)))
+    }
+}
+
+/// A bare answer, after which the connection closes: what follows it can't be trusted.
+fn refusal<B>(status: StatusCode) -> Response<Option<B>> {
+    let mut response = Response::new(None);
+    *response.status_mut() = status;
+    response
+        .headers_mut()
+        .insert(CONNECTION, HeaderValue::from_static("close"));
+    response
+}

@@ -1,0 +1,169 @@
+//! The two bodies of an exchange. They never read or write before they are asked to.
+
+use std::error::Error as _;
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http_body::{Body, Frame, SizeHint};
+use hyper::body::Incoming;
+use tokio::time::{Instant, Sleep};
+
+use super::activity::Half;
+use crate::body::BodyError;
+use crate::config::Limits;
+
+/// A request's body, within the limits of the server.
+///
+/// It stays on the wire until it is polled, and only then is a client that `Expect`s it told to
+/// go on. After an error, and when it is dropped early, hyper closes the connection behind the
+/// response unless the rest of the body happened to be there.
+#[derive(Debug)]
+pub struct RequestBody {
+    half: Option<Half>,
+    incoming: Incoming,
+    left: u64,
+    /// Until the first poll makes a deadline of it.
+    timeout: Option<Duration>,
+    deadline: Option<Instant>,
+    timer: Option<Pin<Box<Sleep>>>,
+}
+
+impl RequestBody {
+    pub(super) fn new(incoming: Incoming, limits: &Limits, whole: &Half) -> Self {
+        Self {
+            half: (!incoming.is_end_stream()).then(|| whole.other()),
+            incoming,
+            left: limits.max_body_size,
+            timeout: limits.body_timeout,
+            deadline: None,
+            timer: None,
+        }
+    }
+
+    fn poll_incoming(
+        &mut self,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        let Some(frame) = ready!(Pin::new(&mut self.incoming).poll_frame(cx)) else {
+            return Poll::Ready(None);
+        };
+        let frame = frame.map_err(|error| body_error(&error))?;
+        let bytes = frame.data_ref().map_or(0, |data| data.len() as u64);
+        self.left = self.left.checked_sub(bytes).ok_or(BodyError::TooLarge)?;
+        Poll::Ready(Some(Ok(frame)))
+    }
+
+    /// Only a body that we wait for can be late: one that is here is handed out at any time.
+    fn poll_late(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let Some(deadline) = self.deadline else {
+            return Poll::Pending;
+        };
+        self.timer
+            .get_or_insert_with(|| Box::pin(tokio::time::sleep_until(deadline)))
+            .as_mut()
+            .poll(cx)
+    }
+}
+
+impl Body for RequestBody {
+    type Data = Bytes;
+    type Error = BodyError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        // hyper may not say so before the next request, where the response has ended first.
+        if self.incoming.is_end_stream() {
+            return Poll::Ready(None);
+        }
+        if self.incoming.size_hint().lower() > self.left {
+            return Poll::Ready(Some(Err(BodyError::TooLarge)));
+        }
+        if let Some(timeout) = self.timeout.take() {
+            self.deadline = Some(Instant::now() + timeout);
+        }
+        let frame = match self.poll_incoming(cx) {
+            Poll::Ready(frame) => frame,
+            Poll::Pending => {
+                ready!(self.poll_late(cx));
+                Some(Err(BodyError::Timeout))
+            }
+        };
+        if frame.is_none() || self.incoming.is_end_stream() {
+            self.half = None;
+        }
+        Poll::Ready(frame)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.incoming.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.incoming.size_hint()
+    }
+}
+
+impl Drop for RequestBody {
+    fn drop(&mut self) {
+        if let Some(half) = self.half.take() {
+            half.abandon();
+        }
+    }
+}
+
+/// A response's body, or none, that keeps its exchange open until hyper has taken the last of it.
+#[derive(Debug)]
+pub(super) struct ResponseBody<B> {
+    body: Option<B>,
+    _half: Half,
+}
+
+impl<B> ResponseBody<B> {
+    pub(super) fn new(body: Option<B>, half: Half) -> Self {
+        Self { body, _half: half }
+    }
+}
+
+impl<B: Body + Unpin> Body for ResponseBody<B> {
+    type Data = B::Data;
+    type Error = B::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<B::Data>, B::Error>>> {
+        match &mut self.body {
+            Some(body) => Pin::new(body).poll_frame(cx),
+            None => Poll::Ready(None),
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.as_ref().is_none_or(Body::is_end_stream)
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match &self.body {
+            Some(body) => body.size_hint(),
+            None => SizeHint::with_exact(0),
+        }
+    }
+}
+
+/// hyper marks what it could not parse with the kind of an I/O error; all else is the client's
+/// going.
+fn body_error(error: &hyper::Error) -> BodyError {
+    let kind = error
+        .source()
+        .and_then(|source| source.downcast_ref::<io::Error>())
+        .map(io::Error::kind);
+    match kind {
+        Some(io::ErrorKind::InvalidInput | io::ErrorKind::InvalidData) => BodyError::Malformed,
+        _ => BodyError::Gone,
+    }
+}

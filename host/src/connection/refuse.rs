@@ -1,0 +1,143 @@
+//! Which heads that hyper lets pass are malformed all the same. It is pure, and it never judges
+//! what a well-formed request asks for.
+
+use http::header::{HOST, TRANSFER_ENCODING};
+use http::request::Parts;
+use http::{HeaderMap, Method, StatusCode, Uri, Version};
+
+/// The status that refuses `head`, or `None` where it is sound.
+///
+/// hyper has refused by now what it can't parse. What is left are rules between the fields:
+/// RFC 9112, 3.2 (request targets, `Host`) and 6.1 (`Transfer-Encoding`).
+pub fn refuse(head: &Parts) -> Option<StatusCode> {
+    let sound = target_is_sound(&head.method, &head.uri)
+        && host_is_sound(head.version, &head.headers)
+        && framing_is_sound(&head.headers);
+    (!sound).then_some(StatusCode::BAD_REQUEST)
+}
+
+/// A path, an absolute URI without user, `*` for OPTIONS, or an authority for CONNECT.
+fn target_is_sound(method: &Method, uri: &Uri) -> bool {
+    if uri.path() == "*" {
+        return method == Method::OPTIONS;
+    }
+    match uri.authority() {
+        None => method != Method::CONNECT,
+        Some(authority) if authority.as_str().contains('@') => false,
+        Some(_) => uri.scheme().is_some() != (method == Method::CONNECT),
+    }
+}
+
+/// One `Host`, which HTTP/1.0 may leave out.
+fn host_is_sound(version: Version, headers: &HeaderMap) -> bool {
+    let mut hosts = headers.get_all(HOST).iter();
+    match (hosts.next(), hosts.next()) {
+        (None, _) => version == Version::HTTP_10,
+        (Some(host), None) => is_host(host.as_bytes()),
+        (Some(_), Some(_)) => false,
+    }
+}
+
+/// `chunked`, once, is the only coding that is understood.
+fn framing_is_sound(headers: &HeaderMap) -> bool {
+    let mut codings = headers.get_all(TRANSFER_ENCODING).iter();
+    match (codings.next(), codings.next()) {
+        (None, _) => true,
+        (Some(coding), None) => coding.as_bytes().eq_ignore_ascii_case(b"chunked"),
+        (Some(_), Some(_)) => false,
+    }
+}
+
+/// `uri-host [":" port]` of RFC 3986, or nothing, where a target has no authority. A comma is
+/// legal there but stands, as in Tornado, for a list that a proxy has joined.
+fn is_host(value: &[u8]) -> bool {
+    let (host, port) = match value.iter().rposition(|&byte| byte == b':') {
+        Some(colon) if !value[colon..].contains(&b']') => (&value[..colon], &value[colon + 1..]),
+        _ => (value, &value[value.len()..]),
+    };
+    port.iter().all(u8::is_ascii_digit)
+        && match host {
+            [b'[', literal @ .., b']'] => {
+                !literal.is_empty()
+                    && literal
+                        .iter()
+                        .all(|&byte| byte == b':' || is_name_byte(byte))
+            }
+            name => is_name(name),
+        }
+}
+
+fn is_name(name: &[u8]) -> bool {
+    let mut bytes = name.iter();
+    while let Some(&byte) = bytes.next() {
+        let sound = match byte {
+            b'%' => (0..2).all(|_| bytes.next().is_some_and(u8::is_ascii_hexdigit)),
+            _ => is_name_byte(byte),
+        };
+        if !sound {
+            return false;
+        }
+    }
+    true
+}
+
+/// `unreserved` and `sub-delims`, without the comma.
+fn is_name_byte(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"-._~!$&'()*+;=".contains(&byte)
+}
+
+#[cfg(test)]
+mod tests {
+    use http::Request;
+
+    use super::*;
+
+    #[test]
+    fn hosts() {
+        for host in [
+            "",
+            "a",
+            "a.b:80",
+            "a:",
+            "127.0.0.1",
+            "[::1]",
+            "[::1]:8888",
+            "a%20b",
+            "a_b",
+        ] {
+            assert!(is_host(host.as_bytes()), "{host}");
+        }
+        for host in [
+            "a,b", "u@a", "a b", "a/b", "a:b", "a:1:2", "::1", "[::1", "[]", "[::1]a", "a%2",
+            "a?b", "a\u{e4}",
+        ] {
+            assert!(!is_host(host.as_bytes()), "{host}");
+        }
+    }
+
+    #[test]
+    fn targets() {
+        for (method, target, sound) in [
+            ("GET", "/", true),
+            ("GET", "//a/b", true),
+            ("GET", "http://a/", true),
+            ("GET", "http://u@a/", false),
+            ("GET", "a:80", false),
+            ("GET", "a", false),
+            ("GET", "*", false),
+            ("OPTIONS", "*", true),
+            ("CONNECT", "a:80", true),
+            ("CONNECT", "/", false),
+            ("CONNECT", "http://a/", false),
+        ] {
+            let request = Request::builder()
+                .method(method)
+                .uri(target)
+                .header(HOST, "a")
+                .body(())
+                .unwrap();
+            let refused = refuse(&request.into_parts().0).is_some();
+            assert_eq!(refused, !sound, "{method} {target}");
+        }
+    }
+}

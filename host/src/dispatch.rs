@@ -1,0 +1,304 @@
+//! One request from route to response. The only place where an answer of a guest, or the want of one, becomes
+//! HTTP. Runs no guest itself, and wakes none for what the host can answer.
+
+mod page;
+mod redirect;
+mod reply;
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::request::Parts;
+use http::{HeaderName, HeaderValue, Method, Request, Response, StatusCode, Uri, header};
+use http_body::Body;
+use tokio::time::Instant;
+
+use crate::bindings::{self, Failure, FailureCause, Functions};
+use crate::body::{BodyError, RequestBody};
+use crate::engine::method_index;
+use crate::generation::{Component, Generation, Lead, Site, State};
+use crate::invoke::{Sent, invoke};
+use crate::resources::{Answer, App, Exchange, Stage, Target, host};
+use crate::router::{self, Found};
+
+pub use reply::Reply;
+
+/// Answers one request with what the site is at this moment.
+pub async fn dispatch<B>(
+    site: &Site,
+    request: Request<B>,
+    remote_ip: Option<IpAddr>,
+) -> Response<Reply>
+where
+    B: Body<Data = Bytes, Error = BodyError> + Send + 'static,
+{
+    let began = Instant::now();
+    let (head, body) = request.into_parts();
+    let (method, uri) = (head.method.clone(), head.uri.clone());
+    let routed = route(&site.current(), &head);
+    let response = match routed {
+        Routed::Answered(response) => response,
+        Routed::Handler(visit) => {
+            let body = (!body.is_end_stream()).then(|| RequestBody::new(body, visit.max_body_size));
+            visit.answer(head, body, remote_ip, began).await
+        }
+    };
+    log_access(&method, &uri, remote_ip, response.status(), began);
+    response
+}
+
+/// What routing alone can say.
+enum Routed {
+    Answered(Response<Reply>),
+    Handler(Visit),
+}
+
+/// A request that a guest is to see, and all that it takes along of its generation.
+struct Visit {
+    component: Arc<Component>,
+    target: Target,
+    arguments: router::Arguments,
+    app: Arc<App>,
+    stage: Stage,
+    max_body_size: u64,
+    debug: bool,
+}
+
+fn route(generation: &Generation, head: &Parts) -> Routed {
+    let host = router::host_name(host(head));
+    let (route, arguments) = match generation.app.router.find(host, head.uri.path()) {
+        Found::Route(route, arguments) => (route, arguments),
+        Found::NotUtf8(_) => return Routed::Answered(page::error(StatusCode::BAD_REQUEST)),
+        Found::Nothing => return Routed::Answered(page::error(StatusCode::NOT_FOUND)),
+    };
+    let (component, target) = match &generation.leads[route.target] {
+        Lead::Handler {
+            component, target, ..
+        } => (component, target),
+        Lead::Failed { .. } => {
+            return Routed::Answered(page::error(StatusCode::SERVICE_UNAVAILABLE));
+        }
+        Lead::Redirect { url, permanent } => {
+            return Routed::Answered(redirect::answer(head, url, *permanent, &arguments));
+        }
+        Lead::Error { status_code } => {
+            let status = StatusCode::from_u16(*status_code);
+            return Routed::Answered(page::error(status.unwrap_or(StatusCode::NOT_FOUND)));
+        }
+    };
+    let stage = if implements(target.functions, &head.method) {
+        Stage::Whole
+    } else if target.functions.contains(Functions::WRITE_ERROR) {
+        Stage::ErrorPage(Failure {
+            status: StatusCode::METHOD_NOT_ALLOWED.as_u16(),
+            reason: None,
+            message: None,
+            cause: FailureCause::Host,
+        })
+    } else {
+        let mut response = page::error(StatusCode::METHOD_NOT_ALLOWED);
+        response
+            .headers_mut()
+            .insert(header::ALLOW, allow(target.functions));
+        return Routed::Answered(response);
+    };
+    Routed::Handler(Visit {
+        component: component.clone(),
+        target: target.clone(),
+        arguments,
+        app: generation.app.clone(),
+        stage,
+        max_body_size: generation.config.server.max_body_size,
+        debug: generation.config.settings.debug,
+    })
+}
+
+impl Visit {
+    async fn answer(
+        self,
+        head: Parts,
+        body: Option<RequestBody>,
+        remote_ip: Option<IpAddr>,
+        began: Instant,
+    ) -> Response<Reply> {
+        let State::Serving(pool) = &self.component.state else {
+            return page::error(StatusCode::SERVICE_UNAVAILABLE);
+        };
+        let settings = &self.component.settings;
+        let allow = match &self.stage {
+            Stage::ErrorPage(_) => Some(allow(self.target.functions)),
+            Stage::Whole => None,
+        };
+        let (exchange, receiver) = Exchange::new(
+            head,
+            remote_ip,
+            body,
+            self.target,
+            Arc::new(arguments(self.arguments)),
+            self.stage,
+            self.app,
+            settings.cancel_on_close,
+        );
+        let deadline = settings.deadline.map(|deadline| began + deadline);
+        let (answer, sent) = invoke(pool, exchange.clone(), receiver, deadline).await;
+        let mut response = respond(&exchange, answer, sent, self.debug);
+        if let Some(allow) = allow {
+            response.headers_mut().entry(header::ALLOW).or_insert(allow);
+        }
+        response
+    }
+}
+
+/// What the client gets for what became of its request: the table of the contract, section 5.
+fn respond(exchange: &Exchange, answer: Answer, sent: Sent, debug: bool) -> Response<Reply> {
+    match answer {
+        Answer::Response(response) => match guest_response(exchange, response, sent) {
+            Ok(response) => response,
+            Err(problem) => {
+                log_failure(exchange, &problem);
+                page::error(StatusCode::INTERNAL_SERVER_ERROR)
+            }
+        },
+        Answer::Failed(failure) => {
+            let shown = debug && failure.cause == FailureCause::Uncaught;
+            match (&failure.message, shown) {
+                (Some(message), true) => page::traceback(message),
+                _ => page::failure(&failure),
+            }
+        }
+        Answer::Trapped(trap) if debug => page::traceback(&trap),
+        Answer::Trapped(_) => page::error(StatusCode::INTERNAL_SERVER_ERROR),
+        Answer::Overran | Answer::Lost => page::error(StatusCode::SERVICE_UNAVAILABLE),
+        Answer::Unavailable(reason) => {
+            log_failure(exchange, &reason);
+            page::error(StatusCode::SERVICE_UNAVAILABLE)
+        }
+        Answer::Busy => {
+            let mut response = page::error(StatusCode::SERVICE_UNAVAILABLE);
+            let soon = HeaderValue::from_static("1");
+            response.headers_mut().insert(header::RETRY_AFTER, soon);
+            response
+        }
+        Answer::Late => page::error(StatusCode::GATEWAY_TIMEOUT),
+    }
+}
+
+/// A guest's own response, if it may go out. Else what is wrong with it, for its author.
+fn guest_response(
+    exchange: &Exchange,
+    guest: bindings::Response,
+    sent: Sent,
+) -> Result<Response<Reply>, String> {
+    let status = match StatusCode::from_u16(guest.status) {
+        Ok(status) if (200..600).contains(&guest.status) => status,
+        _ => {
+            return Err(format!(
+                "the handler set the status {}, which is none",
+                guest.status
+            ));
+        }
+    };
+    let bodiless = matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
+    let body = if bodiless {
+        Bytes::new()
+    } else {
+        guest.body.into()
+    };
+    let waits = exchange.target.functions.contains(Functions::ON_FINISH);
+    let mut response = Response::new(Reply::new(body, waits.then_some(sent)));
+    *response.status_mut() = status;
+    if let Some(reason) = guest.reason {
+        let reason = hyper::ext::ReasonPhrase::try_from(reason.clone().into_bytes())
+            .map_err(|_| format!("the handler set the reason {reason:?}, which can't be sent"))?;
+        response.extensions_mut().insert(reason);
+    }
+    let headers = response.headers_mut();
+    headers.reserve(guest.headers.len() + 2);
+    for (name, value) in guest.headers {
+        let parsed = HeaderName::from_bytes(name.as_bytes());
+        let name = parsed.map_err(|_| format!("the handler set a header named {name:?}"))?;
+        let value = HeaderValue::from_maybe_shared(Bytes::from(value))
+            .map_err(|_| format!("the handler set a value for `{name}` that can't be sent"))?;
+        if !is_framing(&name) {
+            headers.append(name, value);
+        }
+    }
+    page::sign(headers);
+    Ok(response)
+}
+
+/// Headers that belong to the connection, not to the handler (RFC 9110, section 7.6.1).
+fn is_framing(name: &HeaderName) -> bool {
+    matches!(
+        *name,
+        header::CONNECTION | header::CONTENT_LENGTH | header::TRANSFER_ENCODING | header::UPGRADE
+    ) || name == "keep-alive"
+}
+
+fn arguments(arguments: router::Arguments) -> bindings::Arguments {
+    match arguments {
+        router::Arguments::Positional(values) => bindings::Arguments::Positional(values),
+        router::Arguments::Named(values) => bindings::Arguments::Named(values),
+    }
+}
+
+const METHODS: [(Method, Functions); 7] = [
+    (Method::GET, Functions::GET),
+    (Method::HEAD, Functions::HEAD),
+    (Method::POST, Functions::POST),
+    (Method::PUT, Functions::PUT),
+    (Method::DELETE, Functions::DELETE),
+    (Method::PATCH, Functions::PATCH),
+    (Method::OPTIONS, Functions::OPTIONS),
+];
+
+fn implements(functions: Functions, method: &Method) -> bool {
+    method_index(method).is_some()
+        && METHODS
+            .iter()
+            .any(|(known, function)| known == method && functions.contains(*function))
+}
+
+fn allow(functions: Functions) -> HeaderValue {
+    let implemented = METHODS
+        .iter()
+        .filter(|(_, function)| functions.contains(*function));
+    let methods: Vec<&str> = implemented.map(|(method, _)| method.as_str()).collect();
+    HeaderValue::from_str(&methods.join(", ")).unwrap_or(HeaderValue::from_static(""))
+}
+
+fn log_access(
+    method: &Method,
+    uri: &Uri,
+    remote_ip: Option<IpAddr>,
+    status: StatusCode,
+    began: Instant,
+) {
+    let ms = began.elapsed().as_secs_f64() * 1000.0;
+    let status = status.as_u16();
+    let from = Client(remote_ip);
+    match status {
+        ..400 => tracing::info!(target: "access", "{status} {method} {uri} ({from}) {ms:.2}ms"),
+        400..500 => tracing::warn!(target: "access", "{status} {method} {uri} ({from}) {ms:.2}ms"),
+        _ => tracing::error!(target: "access", "{status} {method} {uri} ({from}) {ms:.2}ms"),
+    }
+}
+
+fn log_failure(exchange: &Exchange, problem: &str) {
+    let (method, uri) = (&exchange.head.method, &exchange.head.uri);
+    let from = Client(exchange.remote_ip);
+    tracing::error!(target: "app", "{method} {uri} ({from}): {problem}");
+}
+
+/// A client's address for the log; a unix socket has none.
+struct Client(Option<IpAddr>);
+
+impl std::fmt::Display for Client {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self.0 {
+            Some(ip) => ip.fmt(f),
+            None => f.write_str("unix"),
+        }
+    }
+}

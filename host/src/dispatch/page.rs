@@ -1,0 +1,72 @@
+//! The pages that the host makes itself, worded as Tornado words its own. Decides on no status.
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
+
+use super::Reply;
+use crate::bindings::Failure;
+
+/// What the `server` header says, as Tornado's says what it is.
+const SERVER: &str = concat!("Waterspout/", env!("CARGO_PKG_VERSION"));
+
+/// The default page for an error: Tornado's `RequestHandler.write_error`.
+pub fn error(status: StatusCode) -> Response<Reply> {
+    html(status, status.canonical_reason().unwrap_or("Unknown"))
+}
+
+/// The default page for a guest's failure, with its own reason where it gave one.
+pub fn failure(failure: &Failure) -> Response<Reply> {
+    let status = match StatusCode::from_u16(failure.status) {
+        Ok(status) if status.is_client_error() || status.is_server_error() => status,
+        _ => StatusCode::INTERNAL_SERVER_ERROR,
+    };
+    let Some(reason) = &failure.reason else {
+        return error(status);
+    };
+    let mut response = html(status, reason);
+    if let Ok(reason) = hyper::ext::ReasonPhrase::try_from(reason.clone().into_bytes()) {
+        response.extensions_mut().insert(reason);
+    }
+    response
+}
+
+/// What `debug` shows instead (Tornado's `serve_traceback`).
+pub fn traceback(text: &str) -> Response<Reply> {
+    let body = Bytes::copy_from_slice(text.as_bytes());
+    page(
+        StatusCode::INTERNAL_SERVER_ERROR,
+        "text/plain; charset=UTF-8",
+        body,
+    )
+}
+
+/// Adds what every response says of its server.
+pub fn sign(headers: &mut HeaderMap) {
+    headers
+        .entry(header::SERVER)
+        .or_insert(HeaderValue::from_static(SERVER));
+}
+
+fn html(status: StatusCode, reason: &str) -> Response<Reply> {
+    let code = status.as_u16();
+    let reason = escape(reason);
+    let text = format!("<html><title>{code}: {reason}</title><body>{code}: {reason}</body></html>");
+    page(status, "text/html; charset=UTF-8", text.into())
+}
+
+/// A reason may be a guest's, made of a request's text.
+fn escape(text: &str) -> String {
+    text.replace('&', "&amp;")
+        .replace('<', "&lt;")
+        .replace('>', "&gt;")
+        .replace('"', "&quot;")
+}
+
+fn page(status: StatusCode, content_type: &'static str, body: Bytes) -> Response<Reply> {
+    let mut response = Response::new(Reply::new(body, None));
+    *response.status_mut() = status;
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
+    sign(headers);
+    response
+}

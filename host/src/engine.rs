@@ -1,0 +1,172 @@
+//! Owns the compiler, its cache, the linker and the ticking of epochs: bytes in, something to instantiate
+//! out. Knows no app and no request.
+
+mod cache;
+mod guest;
+
+use std::path::PathBuf;
+use std::sync::{Arc, Weak};
+
+use tokio::sync::Semaphore;
+use wasmtime::component::{Component, Linker};
+use wasmtime::{Config, Enabled, InstanceAllocationStrategy, PoolingAllocationConfig, Strategy};
+
+use crate::bindings::WebPre;
+use crate::capabilities;
+use crate::error::Error;
+use crate::resources::Ctx;
+use crate::run::{TICK, Ticker};
+
+pub use cache::Cache;
+pub use guest::{Guest, Step, method_index};
+
+/// What the engine is made with; none of it can change while it lives.
+#[derive(Clone, Debug)]
+pub struct Limits {
+    /// The largest memory that one instance may be allowed, in bytes.
+    pub max_instance_memory: u64,
+    /// How many instances may live at once.
+    pub max_instances: u32,
+}
+
+/// Everything that all components share.
+pub struct Engine {
+    wasmtime: wasmtime::Engine,
+    linker: Linker<Ctx>,
+    cache: Option<Cache>,
+    /// One permit for each instance that may live.
+    pub instances: Arc<Semaphore>,
+    pub ticker: Arc<Ticker>,
+    pub limits: Limits,
+}
+
+impl Engine {
+    /// Starts the engine and the thread that ticks for it. The thread ends with the engine.
+    pub fn new(limits: Limits, cache: Option<PathBuf>) -> Result<Arc<Self>, Error> {
+        let wasmtime = wasmtime::Engine::new(&config(&limits))
+            .map_err(|error| Error::host("the WebAssembly engine can't start", error))?;
+        let mut linker = Linker::new(&wasmtime);
+        capabilities::link(&mut linker)
+            .map_err(|error| Error::host("the host's interfaces can't be linked", error))?;
+        let engine = Arc::new(Self {
+            cache: cache.and_then(|folder| Cache::open(folder, &wasmtime)),
+            instances: Arc::new(Semaphore::new(limits.max_instances as usize)),
+            ticker: Arc::default(),
+            wasmtime,
+            linker,
+            limits,
+        });
+        let ticking = Arc::downgrade(&engine);
+        std::thread::Builder::new()
+            .name("epoch".to_owned())
+            .spawn(move || tick(&ticking))
+            .map_err(|error| Error::host("the epoch thread can't start", error))?;
+        Ok(engine)
+    }
+
+    /// The engine itself, for making stores.
+    pub fn wasmtime(&self) -> &wasmtime::Engine {
+        &self.wasmtime
+    }
+
+    /// Compiles a component, or takes it from the cache. Takes its time: not for a serving thread.
+    pub fn compile(&self, bytes: &[u8]) -> Result<Component, Error> {
+        reject_what_is_no_component(bytes)?;
+        let cached = self.cache.as_ref();
+        if let Some(component) = cached.and_then(|cache| cache.get(bytes, &self.wasmtime)) {
+            return Ok(component);
+        }
+        let component = Component::from_binary(&self.wasmtime, bytes)
+            .map_err(|error| Error::component(format!("not a valid component: {error:#}")))?;
+        if let Some(cache) = cached {
+            cache.put(bytes, &component);
+        }
+        Ok(component)
+    }
+
+    /// Checks imports and exports against the WIT, so that instantiating can't fail for their sake.
+    pub fn link(&self, component: &Component) -> Result<WebPre<Ctx>, Error> {
+        let pre = self.linker.instantiate_pre(component).map_err(|error| {
+            Error::component(format!("imports what Waterspout does not offer: {error:#}"))
+        })?;
+        WebPre::new(pre).map_err(|error| {
+            Error::component(format!(
+                "not a component of the world `waterspout:web/web@0.1.0`: {error:#}"
+            ))
+        })
+    }
+}
+
+/// How many instances may live at once without running into the kernel's limit on memory mappings.
+///
+/// A pooled instance takes about six mappings, its stack two more; a process that runs out of them dies. What
+/// is kept back is for the allocator, threads and compiled code.
+pub fn max_instances() -> u32 {
+    const MAPPINGS_PER_INSTANCE: u32 = 8;
+    const KEPT_BACK: u32 = 8_000;
+    /// Linux's own default, for systems that don't tell.
+    const DEFAULT_MAPPINGS: u32 = 65_530;
+    let mappings = std::fs::read_to_string("/proc/sys/vm/max_map_count")
+        .ok()
+        .and_then(|count| count.trim().parse().ok())
+        .unwrap_or(DEFAULT_MAPPINGS);
+    let room = mappings.saturating_sub(KEPT_BACK) / MAPPINGS_PER_INSTANCE;
+    room.clamp(64, 8_000)
+}
+
+fn config(limits: &Limits) -> Config {
+    let slots = limits.max_instances;
+    let mut pool = PoolingAllocationConfig::new();
+    pool.total_component_instances(slots)
+        // A component is its own module and the shims of its toolchain.
+        .total_core_instances(slots * 4)
+        .total_memories(slots)
+        .total_tables(slots * 3)
+        .total_stacks(slots * 2)
+        .max_memory_size(usize::try_from(limits.max_instance_memory).unwrap_or(usize::MAX))
+        .pagemap_scan(Enabled::Auto)
+        // What a guest wrote stays mapped up to here and is zeroed by hand, which is cheaper than faults.
+        .linear_memory_keep_resident(256 * 1024)
+        .async_stack_keep_resident(64 * 1024);
+    let mut config = Config::new();
+    config
+        .strategy(Strategy::Cranelift)
+        .allocation_strategy(InstanceAllocationStrategy::Pooling(pool))
+        .epoch_interruption(true)
+        .memory_init_cow(true);
+    config
+}
+
+/// Turns the epoch for as long as somebody holds the engine.
+fn tick(engine: &Weak<Engine>) {
+    loop {
+        std::thread::sleep(TICK);
+        let Some(engine) = engine.upgrade() else {
+            return;
+        };
+        engine.ticker.advance();
+        engine.wasmtime.increment_epoch();
+    }
+}
+
+/// A clear word for the bytes that people drop by mistake, before the parser's own.
+fn reject_what_is_no_component(bytes: &[u8]) -> Result<(), Error> {
+    /// `\0asm`, then the version: 13 for components, 1 for core modules, and the layer.
+    const MAGIC: &[u8] = b"\0asm";
+    const COMPONENT: &[u8] = b"\0asm\x0d\0\x01\0";
+    let problem = if bytes.is_empty() {
+        "the file is empty"
+    } else if !bytes.starts_with(MAGIC) {
+        "not WebAssembly: the file does not begin with `\\0asm`"
+    } else if bytes.len() < COMPONENT.len() {
+        "the file ends within its first 8 bytes"
+    } else if bytes.starts_with(COMPONENT) {
+        return Ok(());
+    } else if bytes[4..8] == [1, 0, 0, 0] {
+        "a core module, not a component: build it for the target wasm32-wasip2, or wrap it with \
+         `wasm-tools component new`"
+    } else {
+        "a version of WebAssembly that is not known here"
+    };
+    Err(Error::component(problem))
+}

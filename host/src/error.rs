@@ -1,0 +1,220 @@
+//! What can be wrong, in words for the person who can mend it: faults of an app, and errors at work.
+//! It never decides what happens next: who refuses what is settled by the floors above.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+/// A place in a text file. Lines and columns count from 1, columns in characters.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Position {
+    /// The line, from 1.
+    pub line: usize,
+    /// The column in characters, from 1.
+    pub column: usize,
+}
+
+impl Position {
+    /// The whole file, where no single place is to blame.
+    pub const WHOLE_FILE: Position = Position { line: 0, column: 0 };
+}
+
+/// One thing that its author has to mend before the app can serve.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fault {
+    /// The file at fault.
+    pub file: PathBuf,
+    /// The line, from 1; 0 where the whole file is meant.
+    pub line: usize,
+    /// The column in characters, from 1; 0 where the whole file is meant.
+    pub column: usize,
+    /// What is wrong.
+    pub message: String,
+    /// How to mend it.
+    pub hint: Option<String>,
+}
+
+impl Fault {
+    /// A fault at one place of a file.
+    pub fn at(file: &Path, position: Position, message: impl Into<String>) -> Fault {
+        Fault {
+            file: file.to_path_buf(),
+            line: position.line,
+            column: position.column,
+            message: message.into(),
+            hint: None,
+        }
+    }
+
+    /// A fault of a file as a whole.
+    pub fn in_file(file: &Path, message: impl Into<String>) -> Fault {
+        Fault::at(file, Position::WHOLE_FILE, message)
+    }
+
+    /// Adds how to mend it.
+    pub fn hint(mut self, hint: impl Into<String>) -> Fault {
+        self.hint = Some(hint.into());
+        self
+    }
+
+    /// Where it is.
+    pub fn position(&self) -> Position {
+        Position {
+            line: self.line,
+            column: self.column,
+        }
+    }
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.file.display())?;
+        if self.position() != Position::WHOLE_FILE {
+            write!(f, ":{}:{}", self.line, self.column)?;
+        }
+        write!(f, ": {}", self.message)?;
+        match &self.hint {
+            Some(hint) => write!(f, "\n  hint: {hint}"),
+            None => Ok(()),
+        }
+    }
+}
+
+impl std::error::Error for Fault {}
+
+/// All faults of a file, in the order in which they stand there, so that they are mended in one go.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Faults(Vec<Fault>);
+
+impl Faults {
+    /// Collects faults, puts them in the file's order, and drops what is said twice.
+    pub fn new(mut faults: Vec<Fault>) -> Faults {
+        faults.sort_by_key(Fault::position);
+        faults.dedup();
+        Faults(faults)
+    }
+
+    /// The faults, first in the file first.
+    pub fn iter(&self) -> std::slice::Iter<'_, Fault> {
+        self.0.iter()
+    }
+}
+
+impl From<Fault> for Faults {
+    fn from(fault: Fault) -> Faults {
+        Faults(vec![fault])
+    }
+}
+
+impl IntoIterator for Faults {
+    type Item = Fault;
+    type IntoIter = std::vec::IntoIter<Fault>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.0.into_iter()
+    }
+}
+
+impl<'a> IntoIterator for &'a Faults {
+    type Item = &'a Fault;
+    type IntoIter = std::slice::Iter<'a, Fault>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.iter()
+    }
+}
+
+impl fmt::Display for Faults {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (index, fault) in self.iter().enumerate() {
+            let separator = if index == 0 { "" } else { "\n" };
+            write!(f, "{separator}{fault}")?;
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for Faults {}
+
+/// Who has to mend an [`Error`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Kind {
+    /// The author of a component.
+    Component,
+    /// Whoever runs the host.
+    Host,
+}
+
+/// Something that went wrong at work: a text for its reader, and the cause for the log.
+#[derive(Debug)]
+pub struct Error {
+    kind: Kind,
+    message: String,
+    cause: Option<Box<dyn std::error::Error + Send + Sync>>,
+}
+
+impl Error {
+    /// A component is at fault.
+    pub fn component(message: impl Into<String>) -> Error {
+        Error {
+            kind: Kind::Component,
+            message: message.into(),
+            cause: None,
+        }
+    }
+
+    /// The host, or what it runs on, is at fault.
+    pub fn host(
+        message: impl Into<String>,
+        cause: impl Into<Box<dyn std::error::Error + Send + Sync>>,
+    ) -> Error {
+        Error {
+            kind: Kind::Host,
+            message: message.into(),
+            cause: Some(cause.into()),
+        }
+    }
+
+    /// Who has to mend it.
+    pub fn kind(&self) -> Kind {
+        self.kind
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)?;
+        match &self.cause {
+            Some(cause) => write!(f, ": {cause}"),
+            None => Ok(()),
+        }
+    }
+}
+
+impl std::error::Error for Error {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        self.cause.as_deref().map(|cause| cause as _)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn faults_read_like_a_compiler_s_and_keep_the_file_s_order() {
+        let file = Path::new("waterspout.toml");
+        let at = |line, column| Position { line, column };
+        let faults = Faults::new(vec![
+            Fault::at(file, at(7, 1), "second"),
+            Fault::at(file, at(2, 9), "first").hint("mend it"),
+            Fault::in_file(file, "all of it"),
+        ]);
+        assert_eq!(
+            faults.to_string(),
+            "waterspout.toml: all of it\n\
+             waterspout.toml:2:9: first\n  hint: mend it\n\
+             waterspout.toml:7:1: second"
+        );
+    }
+}

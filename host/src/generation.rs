@@ -1,0 +1,208 @@
+//! One immutable set of config, routes and components: loaded whole, checked, then switched to in one step. Owns
+//! what may serve and since when; answers no request.
+
+mod component;
+mod routes;
+mod site;
+pub mod watch;
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use crate::config::{self, Config, Listen};
+use crate::engine::Engine;
+use crate::error::{Fault, Faults};
+use crate::resources::{self, App};
+
+pub use component::{Component, State};
+pub use site::{Site, Swap};
+
+/// What the app is at one time.
+pub struct Generation {
+    /// Counts from 1, one for each switch.
+    pub number: u64,
+    pub config: Config,
+    /// What requests may ask of it while they last.
+    pub app: Arc<App>,
+    /// Where each route of `app.router` leads.
+    pub leads: Vec<Lead>,
+    pub components: BTreeMap<String, Arc<Component>>,
+}
+
+/// Where a route leads.
+pub enum Lead {
+    Handler {
+        component: Arc<Component>,
+        target: resources::Target,
+        /// `hello.wasm#Hello`, for people.
+        name: String,
+    },
+    /// To a component that never loaded.
+    Failed {
+        component: Arc<Component>,
+    },
+    Redirect {
+        url: String,
+        permanent: bool,
+    },
+    Error {
+        status_code: u16,
+    },
+}
+
+/// Why there is no new generation.
+#[derive(Debug)]
+pub struct Refusal {
+    /// What is wrong with the configuration, or with how components fit it.
+    pub faults: Option<Faults>,
+    /// What is wrong with each component's file.
+    pub components: BTreeMap<String, String>,
+}
+
+impl Generation {
+    /// Loads the folder as it is now. Components that did not change are taken over from `previous` with their
+    /// instances.
+    ///
+    /// Without a previous generation, a component at fault is there as `Failed`; with one, any fault refuses all.
+    pub async fn load(
+        folder: &Path,
+        engine: &Arc<Engine>,
+        overrides: &Overrides,
+        previous: Option<&Generation>,
+    ) -> Result<Self, Refusal> {
+        let number = previous.map_or(1, |previous| previous.number + 1);
+        let mut config = read_config(folder, previous.is_some())?;
+        overrides.apply(&mut config);
+        let files = component::find(folder).map_err(Refusal::from)?;
+        missing_components(folder, &config, &files).map_err(Refusal::from)?;
+        let loading = component::Loading {
+            folder,
+            engine,
+            config: &config,
+            previous,
+            number,
+        };
+        let components = loading.load(files).await?;
+        let (router, leads) = routes::resolve(folder, &config, &components)?;
+        let settings = serde_json::Value::Object(config.settings.app.clone()).to_string();
+        Ok(Self {
+            number,
+            app: Arc::new(App { router, settings }),
+            config,
+            leads,
+            components,
+        })
+    }
+}
+
+/// What the command line says instead of the configuration.
+#[derive(Clone, Debug, Default)]
+pub struct Overrides {
+    /// Instead of `[server] listen`, unless empty.
+    pub listen: Vec<Listen>,
+    /// Instead of `[server] admin`.
+    pub admin: Option<Listen>,
+    /// Switches `[settings] debug` on.
+    pub debug: bool,
+}
+
+impl Overrides {
+    fn apply(&self, config: &mut Config) {
+        if !self.listen.is_empty() {
+            config.server.listen.clone_from(&self.listen);
+        }
+        if self.admin.is_some() {
+            config.server.admin.clone_from(&self.admin);
+        }
+        config.settings.debug |= self.debug;
+    }
+}
+
+/// The folder where an app's components are.
+pub fn handlers_folder(app: &Path) -> PathBuf {
+    app.join("handlers")
+}
+
+fn read_config(folder: &Path, reload: bool) -> Result<Config, Refusal> {
+    let file = folder.join(config::FILE_NAME);
+    if reload && std::fs::read_to_string(&file).is_ok_and(|text| config::is_emptied(&text)) {
+        let fault = Fault::in_file(&file, "the file was emptied")
+            .hint("remove the file to go back to the defaults");
+        return Err(Faults::from(fault).into());
+    }
+    Ok(Config::load(folder)?)
+}
+
+/// Every component that the configuration names has to be there.
+fn missing_components(
+    folder: &Path,
+    config: &Config,
+    files: &BTreeMap<String, PathBuf>,
+) -> Result<(), Faults> {
+    let file = folder.join(config::FILE_NAME);
+    let fault = |position, component: &str| {
+        let near = files
+            .keys()
+            .map(|known| (strsim::damerau_levenshtein(known, component), known))
+            .min()
+            .filter(|(distance, _)| *distance <= 3);
+        let hint = match near {
+            Some((_, known)) => format!("did you mean `{known}`?"),
+            None => format!("build it into {}", handlers_folder(folder).display()),
+        };
+        Fault::at(
+            &file,
+            position,
+            format!("there is no component `{component}` in handlers/"),
+        )
+        .hint(hint)
+    };
+    let routed = config
+        .routes
+        .iter()
+        .filter_map(|route| match &route.target {
+            config::Target::Component { file, .. } => Some((route.positions.handler, file)),
+            _ => None,
+        });
+    let configured = config
+        .handlers
+        .iter()
+        .map(|(file, handler)| (handler.position, file));
+    let faults: Vec<Fault> = routed
+        .chain(configured)
+        .filter(|(_, component)| !files.contains_key(*component))
+        .map(|(position, component)| fault(position, component))
+        .collect();
+    if faults.is_empty() {
+        Ok(())
+    } else {
+        Err(Faults::new(faults))
+    }
+}
+
+impl From<Faults> for Refusal {
+    fn from(faults: Faults) -> Self {
+        Self {
+            faults: Some(faults),
+            components: BTreeMap::new(),
+        }
+    }
+}
+
+impl std::fmt::Display for Refusal {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let mut separator = "";
+        if let Some(faults) = &self.faults {
+            write!(f, "{faults}")?;
+            separator = "\n";
+        }
+        for (file, error) in &self.components {
+            write!(f, "{separator}handlers/{file}: {error}")?;
+            separator = "\n";
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for Refusal {}

@@ -1,0 +1,271 @@
+//! The route table of a generation: what the configuration says, then what its components declare. Loads
+//! nothing.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+
+use super::{Component, Lead, Refusal, State, handlers_folder};
+use crate::bindings::Description;
+use crate::config::{self, Config};
+use crate::error::{Fault, Faults};
+use crate::resources::Target;
+use crate::router::{Pattern, PatternError, Route, Router, duplicate_claims};
+
+type Components = BTreeMap<String, Arc<Component>>;
+
+/// Puts the table together.
+pub fn resolve(
+    folder: &Path,
+    config: &Config,
+    components: &Components,
+) -> Result<(Router<usize>, Vec<Lead>), Refusal> {
+    let mut table = Table::default();
+    table.add_configured(folder, config, components);
+    let first_declared = table.routes.len();
+    for component in components.values() {
+        let named = config.routes.iter().any(|route| {
+            matches!(&route.target, config::Target::Component { file, .. } if *file == component.file)
+        });
+        if !named {
+            table.add_declared(folder, component);
+        }
+    }
+    table.refuse_rivals(first_declared);
+    table.finish(folder)
+}
+
+#[derive(Default)]
+struct Table {
+    routes: Vec<Route<usize>>,
+    leads: Vec<Lead>,
+    /// Whom to blame for each route.
+    owners: Vec<std::path::PathBuf>,
+    faults: Vec<Fault>,
+}
+
+impl Table {
+    fn add_configured(&mut self, folder: &Path, config: &Config, components: &Components) {
+        let file = folder.join(config::FILE_NAME);
+        for route in &config.routes {
+            let lead = match &route.target {
+                config::Target::Component { file: name, class } => {
+                    let Some(component) = components.get(name) else {
+                        continue;
+                    };
+                    match lead(component, class.as_deref(), kwargs(&route.kwargs)) {
+                        Ok(lead) => lead,
+                        Err((message, hint)) => {
+                            let fault = Fault::at(&file, route.positions.handler, message);
+                            self.faults.push(fault.hint(hint));
+                            continue;
+                        }
+                    }
+                }
+                config::Target::Redirect { url, permanent } => Lead::Redirect {
+                    url: url.clone(),
+                    permanent: *permanent,
+                },
+                config::Target::Error { status_code } => Lead::Error {
+                    status_code: *status_code,
+                },
+            };
+            self.push(
+                &file,
+                route.pattern.clone(),
+                route.host.clone(),
+                route.name.clone(),
+                lead,
+            );
+        }
+    }
+
+    /// The routes that a component declares itself, or else the one that its file name gives it.
+    fn add_declared(&mut self, folder: &Path, component: &Arc<Component>) {
+        let file = handlers_folder(folder).join(&component.file);
+        let handlers = match &component.state {
+            State::Serving(pool) => &pool.description().handlers[..],
+            State::Failed(_) => &[],
+        };
+        let declared = handlers.iter().flat_map(|handler| {
+            handler
+                .routes
+                .iter()
+                .map(|route| (handler.name.clone(), route))
+        });
+        let before = self.routes.len() + self.faults.len();
+        for (class, route) in declared {
+            let kwargs = match read_kwargs(route.kwargs.as_deref()) {
+                Ok(kwargs) => kwargs,
+                Err(error) => {
+                    let message = format!(
+                        "declares kwargs for `{}` that are no JSON object: {error}",
+                        route.pattern
+                    );
+                    self.faults.push(Fault::in_file(&file, message));
+                    continue;
+                }
+            };
+            let pattern = Pattern::new(&route.pattern);
+            let host = route.host.as_deref().map(Pattern::host).transpose();
+            let (pattern, host) = match (pattern, host) {
+                (Ok(pattern), Ok(host)) => (pattern, host),
+                (Err(error), _) | (_, Err(error)) => {
+                    self.faults.push(bad_pattern(&file, &error));
+                    continue;
+                }
+            };
+            match lead(component, Some(&class), kwargs) {
+                Ok(lead) => self.push(&file, pattern, host, route.name.clone(), lead),
+                Err((message, hint)) => self.faults.push(Fault::in_file(&file, message).hint(hint)),
+            }
+        }
+        if self.routes.len() + self.faults.len() == before {
+            self.mount(&file, component);
+        }
+    }
+
+    fn mount(&mut self, file: &Path, component: &Arc<Component>) {
+        let stem = component.file.trim_end_matches(".wasm");
+        let path = if stem == "index" {
+            String::new()
+        } else {
+            regex::escape(stem)
+        };
+        match (
+            Pattern::new(&format!("/{path}")),
+            lead(component, None, "{}".into()),
+        ) {
+            (Ok(pattern), Ok(lead)) => self.push(file, pattern, None, None, lead),
+            (Err(error), _) => self.faults.push(bad_pattern(file, &error)),
+            (_, Err((message, hint))) => self.faults.push(Fault::in_file(file, message).hint(hint)),
+        }
+    }
+
+    fn push(
+        &mut self,
+        owner: &Path,
+        pattern: Pattern,
+        host: Option<Pattern>,
+        name: Option<String>,
+        lead: Lead,
+    ) {
+        self.routes.push(Route {
+            pattern,
+            host,
+            name,
+            target: self.leads.len(),
+        });
+        self.leads.push(lead);
+        self.owners.push(owner.to_path_buf());
+    }
+
+    /// Two components that claim the same paths, or two routes with one name, can't both be meant.
+    fn refuse_rivals(&mut self, first_declared: usize) {
+        let declared = &self.routes[first_declared..];
+        let claims = declared
+            .iter()
+            .map(|route| (route.host.as_ref(), &route.pattern));
+        for (first, second) in duplicate_claims(claims) {
+            let (first, second) = (first + first_declared, second + first_declared);
+            let pattern = self.routes[second].pattern.text();
+            let (first, second) = (&self.owners[first], &self.owners[second]);
+            let message = format!("claims `{pattern}`, and so does {}", first.display());
+            let fault = Fault::in_file(second, message)
+                .hint("say in waterspout.toml which of them is to have it, with a [[route]]");
+            self.faults.push(fault);
+        }
+        let mut names = BTreeMap::new();
+        for (route, owner) in self.routes.iter().zip(&self.owners) {
+            let Some(name) = &route.name else { continue };
+            if let Some(first) = names.insert(name, owner) {
+                let message = format!("names a route `{name}`, and so does {}", first.display());
+                self.faults.push(Fault::in_file(owner, message));
+            }
+        }
+    }
+
+    fn finish(self, folder: &Path) -> Result<(Router<usize>, Vec<Lead>), Refusal> {
+        if !self.faults.is_empty() {
+            return Err(Faults::new(self.faults).into());
+        }
+        let router = Router::new(self.routes)
+            .map_err(|error| Faults::from(bad_pattern(&folder.join(config::FILE_NAME), &error)))?;
+        Ok((router, self.leads))
+    }
+}
+
+/// Where a route to this class of this component leads; else what is wrong, and a hint.
+fn lead(
+    component: &Arc<Component>,
+    class: Option<&str>,
+    kwargs: Arc<str>,
+) -> Result<Lead, (String, String)> {
+    let component = component.clone();
+    let State::Serving(pool) = &component.state else {
+        return Ok(Lead::Failed { component });
+    };
+    let description = pool.description();
+    let index = class_index(&component.file, description, class)?;
+    let handler = &description.handlers[index];
+    Ok(Lead::Handler {
+        name: format!("{}#{}", component.file, handler.name),
+        target: Target {
+            handler: index as u32,
+            functions: handler.functions,
+            kwargs,
+        },
+        component: component.clone(),
+    })
+}
+
+fn class_index(
+    file: &str,
+    description: &Description,
+    class: Option<&str>,
+) -> Result<usize, (String, String)> {
+    let handlers = &description.handlers;
+    let known = || {
+        let names: Vec<String> = handlers
+            .iter()
+            .map(|handler| format!("`{}`", handler.name))
+            .collect();
+        format!("it has {}", names.join(", "))
+    };
+    match class {
+        Some(class) => handlers
+            .iter()
+            .position(|handler| handler.name == class)
+            .ok_or_else(|| (format!("`{file}` has no handler `{class}`"), known())),
+        None if handlers.len() == 1 => Ok(0),
+        None => Err((
+            format!(
+                "`{file}` has {} handlers; say which one, as `{file}#Class`",
+                handlers.len()
+            ),
+            known(),
+        )),
+    }
+}
+
+fn kwargs(kwargs: &serde_json::Map<String, serde_json::Value>) -> Arc<str> {
+    serde_json::Value::Object(kwargs.clone()).to_string().into()
+}
+
+fn read_kwargs(text: Option<&str>) -> Result<Arc<str>, serde_json::Error> {
+    match text {
+        None => Ok("{}".into()),
+        Some(text) => {
+            let map: serde_json::Map<String, serde_json::Value> = serde_json::from_str(text)?;
+            Ok(kwargs(&map))
+        }
+    }
+}
+
+fn bad_pattern(file: &Path, error: &PatternError) -> Fault {
+    let fault = Fault::in_file(file, error.message.clone());
+    match &error.hint {
+        Some(hint) => fault.hint(hint.clone()),
+        None => fault,
+    }
+}

@@ -1,0 +1,153 @@
+//! An app that is being served: its generation of the moment, the ones that drain, and how the last swap went.
+//! Switches; never waits for a request.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+
+use super::{Component, Generation, Overrides, Refusal, State};
+use crate::engine::Engine;
+use crate::instances::{self, Census};
+
+/// One app and what serves it.
+pub struct Site {
+    folder: PathBuf,
+    engine: Arc<Engine>,
+    overrides: Overrides,
+    current: ArcSwap<Generation>,
+    history: Mutex<History>,
+}
+
+#[derive(Default)]
+struct History {
+    last_swap: Option<Swap>,
+    /// Why a file that is there does not serve, by its name.
+    refused: BTreeMap<String, String>,
+    leaving: Vec<Leaving>,
+}
+
+/// How an attempt at a new generation went.
+#[derive(Clone, Debug)]
+pub struct Swap {
+    /// The generation that serves since.
+    pub generation: u64,
+    /// From the first notice of a change to the switch, or to the refusal.
+    pub took: Duration,
+    /// What is wrong, where it was refused.
+    pub error: Option<String>,
+}
+
+/// A component that serves no new request, while its last ones end.
+pub struct Leaving {
+    pub file: String,
+    pub sha256: String,
+    pub generation: u64,
+    pub isolation: instances::Isolation,
+    core: Weak<instances::Core>,
+}
+
+impl Leaving {
+    /// How its pool is. `None`: it is gone.
+    pub fn census(&self) -> Option<Census> {
+        let core = self.core.upgrade()?;
+        let census = core.census();
+        (census.instances > 0 || census.in_flight > 0).then_some(census)
+    }
+}
+
+impl Site {
+    /// Loads the app for the first time.
+    pub async fn open(
+        folder: &Path,
+        engine: Arc<Engine>,
+        overrides: Overrides,
+    ) -> Result<Self, Refusal> {
+        let first = Generation::load(folder, &engine, &overrides, None).await?;
+        Ok(Self {
+            folder: folder.to_path_buf(),
+            engine,
+            overrides,
+            current: ArcSwap::from_pointee(first),
+            history: Mutex::default(),
+        })
+    }
+
+    /// What serves now.
+    pub fn current(&self) -> arc_swap::Guard<Arc<Generation>> {
+        self.current.load()
+    }
+
+    /// Loads the folder as it is now, without switching to it.
+    pub async fn load_next(&self) -> Result<Generation, Refusal> {
+        let current = self.current.load_full();
+        Generation::load(&self.folder, &self.engine, &self.overrides, Some(&current)).await
+    }
+
+    /// Switches. From here on, new requests go to `next`.
+    pub fn switch(&self, next: Generation, took: Duration) {
+        let number = next.number;
+        let mut history = self.history();
+        // Under the lock, so that the status never shows the new number beside the old history.
+        let old = self.current.swap(Arc::new(next));
+        let new = self.current.load();
+        for component in old.components.values() {
+            let kept = new.components.get(&component.file);
+            if !kept.is_some_and(|kept| Arc::ptr_eq(kept, component)) {
+                history.leaving.extend(leaving(component));
+            }
+        }
+        history.leaving.retain(|leaving| leaving.census().is_some());
+        history.refused.clear();
+        history.last_swap = Some(Swap {
+            generation: number,
+            took,
+            error: None,
+        });
+    }
+
+    /// Notes that the folder as it is now is not to be served.
+    pub fn refuse(&self, refusal: &Refusal, took: Duration) {
+        let mut history = self.history();
+        history.refused.clone_from(&refusal.components);
+        history.last_swap = Some(Swap {
+            generation: self.current.load().number,
+            took,
+            error: Some(refusal.to_string()),
+        });
+    }
+
+    /// Looks at the generation of the moment together with what led to it.
+    pub fn survey<R>(
+        &self,
+        look: impl FnOnce(&Generation, Option<&Swap>, &BTreeMap<String, String>, &[Leaving]) -> R,
+    ) -> R {
+        let history = self.history();
+        let current = self.current.load();
+        look(
+            &current,
+            history.last_swap.as_ref(),
+            &history.refused,
+            &history.leaving,
+        )
+    }
+
+    fn history(&self) -> std::sync::MutexGuard<'_, History> {
+        self.history.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn leaving(component: &Component) -> Option<Leaving> {
+    let State::Serving(pool) = &component.state else {
+        return None;
+    };
+    Some(Leaving {
+        file: component.file.clone(),
+        sha256: component.sha256.clone(),
+        generation: component.generation,
+        isolation: component.settings.isolation,
+        core: Arc::downgrade(pool.core()),
+    })
+}

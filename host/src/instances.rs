@@ -1,0 +1,300 @@
+//! Who gets which instance, and when it is replaced: one pool per component, in three isolations. Decides
+//! nothing about HTTP, and knows a request's life only as a function that it was given.
+
+mod instance;
+mod seat;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::SeqCst};
+use std::time::Duration;
+
+use async_channel::{Receiver, Sender, WeakSender};
+use futures_util::future::BoxFuture;
+
+use crate::bindings::{Description, WebPre};
+use crate::capabilities::wasi::Grants;
+use crate::engine::Engine;
+use crate::error::Error;
+use crate::resources::{Ctx, Exchange};
+use crate::run::RunLimits;
+
+pub use crate::config::Isolation;
+use instance::Live;
+pub use instance::Scene;
+
+/// What the function that leads a request through its guest says at the end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LifeEnd {
+    /// Nothing of the request is left in the guest.
+    Over,
+    /// The guest was asked to end it and did not: the instance must go.
+    Deaf,
+}
+
+/// Leads one request, by the number that the guest knows it by, through its guest and gives its answer.
+pub type Life =
+    for<'a> fn(&'a Scene<'a>, u64, Arc<Exchange>) -> BoxFuture<'a, wasmtime::Result<LifeEnd>>;
+
+/// How a component is to be run.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Rules {
+    pub isolation: Isolation,
+    /// Instances of a shared component.
+    pub instances: usize,
+    /// Requests at once: per shared instance, or over all exclusive or fresh ones.
+    pub max_concurrent: usize,
+    /// Requests that may wait.
+    pub max_queue: usize,
+    /// Requests after which an instance is replaced.
+    pub max_requests: Option<u64>,
+    /// Bytes of linear memory that one instance may have.
+    pub memory: u64,
+    /// Bytes of whole bodies that one instance's requests may hold.
+    pub body_memory: u64,
+    /// How long `start` and `stop` may take.
+    pub deadline: Option<Duration>,
+    pub run: RunLimits,
+    pub grants: Grants,
+}
+
+/// A component that was compiled and fits the WIT, with what an instance of it needs.
+pub struct Blueprint {
+    pub file: Arc<str>,
+    pub pre: WebPre<Ctx>,
+    pub rules: Rules,
+    pub engine: Arc<Engine>,
+}
+
+/// The instances of one component, and the requests that wait for them.
+///
+/// When the last owner lets go of it, what was accepted is finished, every instance is stopped and freed.
+pub struct Pool {
+    core: Arc<Core>,
+    queue: Sender<Arc<Exchange>>,
+}
+
+/// What the owner and the seats share.
+pub struct Core {
+    blueprint: Blueprint,
+    description: Description,
+    life: Life,
+    waiting: Receiver<Arc<Exchange>>,
+    /// Puts a request back into the queue, as long as the pool has an owner.
+    again: WeakSender<Arc<Exchange>>,
+    /// Requests accepted and not yet over.
+    admitted: AtomicUsize,
+    /// Tasks that serve the queue, and those among them with nothing to do.
+    seats: AtomicUsize,
+    idle: AtomicUsize,
+    instances: AtomicUsize,
+    requests: AtomicU64,
+    traps: AtomicU64,
+}
+
+impl Pool {
+    /// Instantiates the component once, asks what it is, and opens the pool.
+    pub async fn open(blueprint: Blueprint, life: Life) -> Result<Self, Error> {
+        let mut first = blueprint.instantiate().await?;
+        let description = blueprint.describe(&mut first).await?;
+        let mut blueprint = blueprint;
+        if description.single {
+            blueprint.rules = single(blueprint.rules)?;
+        }
+        if description.start {
+            blueprint.start(&mut first).await?;
+        }
+        let (queue, waiting) = async_channel::unbounded();
+        let core = Arc::new(Core {
+            blueprint,
+            description,
+            life,
+            waiting,
+            again: queue.downgrade(),
+            admitted: AtomicUsize::new(0),
+            seats: AtomicUsize::new(0),
+            idle: AtomicUsize::new(0),
+            instances: AtomicUsize::new(0),
+            requests: AtomicU64::new(0),
+            traps: AtomicU64::new(0),
+        });
+        match core.rules().isolation {
+            Isolation::Shared => {
+                core.add_seat(Some(first));
+                (1..core.rules().instances).for_each(|_| core.add_seat(None));
+            }
+            Isolation::Exclusive => core.add_seat(Some(first)),
+            Isolation::Fresh => {}
+        }
+        Ok(Self { core, queue })
+    }
+
+    /// What the component says of itself.
+    pub fn description(&self) -> &Description {
+        &self.core.description
+    }
+
+    /// Takes a request in, or gives back that there is no room for it.
+    pub fn submit(&self, exchange: Arc<Exchange>) -> Result<(), QueueFull> {
+        let core = &self.core;
+        if core.admitted.fetch_add(1, SeqCst) >= core.rules().room() {
+            core.admitted.fetch_sub(1, SeqCst);
+            return Err(QueueFull);
+        }
+        core.requests.fetch_add(1, SeqCst);
+        // The channel has no bound of its own and is open as long as this pool.
+        let _ = self.queue.try_send(exchange);
+        core.add_seats_if_needed();
+        Ok(())
+    }
+
+    /// For telling how the pool is, also after it is gone.
+    pub fn core(&self) -> &Arc<Core> {
+        &self.core
+    }
+}
+
+/// As many requests as may wait already do.
+#[derive(Debug)]
+pub struct QueueFull;
+
+/// How a pool is, at one moment.
+#[derive(Clone, Copy, Debug)]
+pub struct Census {
+    pub instances: usize,
+    pub requests: u64,
+    pub in_flight: usize,
+    pub traps: u64,
+}
+
+impl Core {
+    pub fn census(&self) -> Census {
+        Census {
+            instances: self.instances.load(SeqCst),
+            requests: self.requests.load(SeqCst),
+            in_flight: self.admitted.load(SeqCst),
+            traps: self.traps.load(SeqCst),
+        }
+    }
+
+    fn rules(&self) -> &Rules {
+        &self.blueprint.rules
+    }
+
+    /// The next request. `None`: there will be none for this seat, because the pool has closed or because
+    /// exclusive and fresh seats leave after a while without work.
+    async fn next(&self) -> Option<Arc<Exchange>> {
+        if self.rules().isolation == Isolation::Shared {
+            return self.waiting.recv().await.ok();
+        }
+        if let Ok(exchange) = self.waiting.try_recv() {
+            return Some(exchange);
+        }
+        let _idle = Count::one(&self.idle);
+        let waited = tokio::time::timeout(IDLE, self.waiting.recv()).await;
+        waited.ok().and_then(Result::ok)
+    }
+
+    /// Puts a request back into the queue.
+    fn requeue(self: &Arc<Self>, exchange: Arc<Exchange>) -> Result<(), Arc<Exchange>> {
+        match self.again.upgrade() {
+            Some(queue) => queue
+                .try_send(exchange)
+                .map_err(|refused| refused.into_inner()),
+            None => Err(exchange),
+        }
+    }
+
+    /// Counts a request out.
+    fn over(&self) {
+        self.admitted.fetch_sub(1, SeqCst);
+    }
+
+    /// Puts another instance beside one that takes no more requests but still has some.
+    fn replace(self: &Arc<Self>) {
+        if self.rules().isolation == Isolation::Shared {
+            self.add_seat(None);
+        }
+    }
+
+    /// Exclusive and fresh instances come with the requests.
+    fn add_seats_if_needed(self: &Arc<Self>) {
+        let rules = self.rules();
+        if rules.isolation != Isolation::Shared
+            && self.waiting.len() > self.idle.load(SeqCst)
+            && self.seats.load(SeqCst) < rules.max_concurrent
+        {
+            self.add_seat(None);
+        }
+    }
+
+    fn add_seat(self: &Arc<Self>, live: Option<Live>) {
+        let core = self.clone();
+        core.seats.fetch_add(1, SeqCst);
+        tokio::spawn(async move { core.seat(live).await });
+    }
+}
+
+/// How long an exclusive or fresh seat waits for its next request before it leaves.
+const IDLE: Duration = Duration::from_secs(10);
+
+/// One more, for as long as it lives.
+struct Count<'a>(&'a AtomicUsize);
+
+impl<'a> Count<'a> {
+    fn one(counter: &'a AtomicUsize) -> Self {
+        counter.fetch_add(1, SeqCst);
+        Self(counter)
+    }
+}
+
+impl Drop for Count<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, SeqCst);
+    }
+}
+
+impl Rules {
+    /// How many requests one instance takes at once.
+    fn per_instance(&self) -> usize {
+        match self.isolation {
+            Isolation::Shared => self.max_concurrent,
+            Isolation::Exclusive | Isolation::Fresh => 1,
+        }
+    }
+
+    /// How many requests one instance takes in all.
+    fn in_all(&self) -> u64 {
+        match self.isolation {
+            Isolation::Fresh => 1,
+            _ => self.max_requests.unwrap_or(u64::MAX),
+        }
+    }
+
+    /// How many requests may be inside and waiting together.
+    fn room(&self) -> usize {
+        let inside = match self.isolation {
+            Isolation::Shared => self.instances.saturating_mul(self.max_concurrent),
+            Isolation::Exclusive | Isolation::Fresh => self.max_concurrent,
+        };
+        inside.saturating_add(self.max_queue)
+    }
+}
+
+/// The rules for a component whose state must not be split.
+fn single(rules: Rules) -> Result<Rules, Error> {
+    match rules.isolation {
+        Isolation::Fresh => Err(Error::component(
+            "declares itself `single`, so its instance must last: `isolation = \"fresh\"` can't be",
+        )),
+        Isolation::Shared => Ok(Rules {
+            instances: 1,
+            max_requests: None,
+            ..rules
+        }),
+        Isolation::Exclusive => Ok(Rules {
+            max_concurrent: 1,
+            max_requests: None,
+            ..rules
+        }),
+    }
+}

@@ -1,0 +1,340 @@
+//! One living instance: made, asked what it is, started, filled with requests, stopped. Says how it ended;
+//! what follows from that is the seat's.
+
+use std::collections::HashMap;
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::StreamExt;
+use futures_util::future::{Fuse, FusedFuture, FutureExt};
+use futures_util::stream::FuturesUnordered;
+use tokio::sync::OwnedSemaphorePermit;
+use wasmtime::component::{
+    Accessor, ComponentNamedList, GuestTaskId, Lift, ResourceTable, TypedFunc,
+};
+use wasmtime::{
+    AsContextMut, CallHook, Store, StoreContextMut, StoreLimitsBuilder, UpdateDeadline,
+    WasmBacktrace,
+};
+
+use super::{Blueprint, Core, LifeEnd};
+use crate::bindings::Description;
+use crate::capabilities::wasi;
+use crate::engine::Guest;
+use crate::error::Error;
+use crate::resources::{BodyMemory, Ctx, Exchange};
+use crate::run::{RunClock, Verdict};
+
+/// Where a request's life takes place: inside one instance, while its event loop turns.
+pub struct Scene<'a> {
+    pub accessor: &'a Accessor<Ctx>,
+    pub guest: &'a Guest,
+}
+
+/// An instance with its store, and its place under the cap.
+pub(super) struct Live {
+    store: Store<Ctx>,
+    guest: Guest,
+    run: Arc<RunClock>,
+    next_request: u64,
+    served: u64,
+    _permit: OwnedSemaphorePermit,
+}
+
+/// How an instance's time with the queue ended.
+pub(super) enum End {
+    /// It may go on later: the queue was closed, or the seat has had enough of it.
+    Whole,
+    /// It took all the requests that it may, or one of them was deaf.
+    Spent,
+    /// A fault took it, with all that was in it.
+    Dead(Death),
+}
+
+/// A fault that took an instance, and who was inside.
+pub(super) struct Death {
+    /// The requests that were inside, the culprit among them.
+    pub inside: Vec<Arc<Exchange>>,
+    pub culprit: Option<Arc<Exchange>>,
+    pub cause: Cause,
+}
+
+pub(super) enum Cause {
+    /// The text is the trap, with the guest's stack.
+    Trap(String),
+    /// A run went past `cpu_deadline`.
+    Overrun,
+}
+
+/// What ends a run that lasts too long.
+#[derive(Debug)]
+struct Overrun;
+
+impl std::fmt::Display for Overrun {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("it ran for longer than `cpu_deadline` without a wait")
+    }
+}
+
+impl std::error::Error for Overrun {}
+
+impl Blueprint {
+    /// Makes an instance. Waits where as many live as may.
+    pub(super) async fn instantiate(&self) -> Result<Live, Error> {
+        let permit = self
+            .engine
+            .instances
+            .clone()
+            .acquire_owned()
+            .await
+            .map_err(|error| Error::host("the engine is gone", error))?;
+        let rules = &self.rules;
+        let run = self.engine.ticker.clock(rules.run);
+        let ctx = Ctx {
+            component: self.file.clone(),
+            wasi: wasi::context(&self.file, &rules.grants)
+                .map_err(|error| Error::component(format!("{error:#}")))?,
+            table: ResourceTable::new(),
+            limits: StoreLimitsBuilder::new()
+                .memory_size(usize::try_from(rules.memory).unwrap_or(usize::MAX))
+                .build(),
+            run: run.clone(),
+            requests: HashMap::new(),
+            body_memory: BodyMemory::new(rules.body_memory),
+        };
+        let mut store = Store::new(self.engine.wasmtime(), ctx);
+        store.limiter(|ctx| &mut ctx.limits);
+        store.set_max_component_handles(handles(rules.per_instance()));
+        store.set_hostcall_fuel(usize::try_from(rules.memory).unwrap_or(usize::MAX));
+        store.epoch_deadline_callback(on_epoch);
+        store.set_epoch_deadline(1);
+        store.call_hook(on_call);
+        let made = {
+            let instantiate = self.pre.instance_pre().instantiate_async(&mut store);
+            tokio::select! {
+                biased;
+                made = instantiate => made,
+                () = run.overrun() => Err(Overrun.into()),
+            }
+        };
+        let guest = made
+            .and_then(|instance| Guest::of(&instance, &mut store))
+            .map_err(|error| Error::component(format!("can't be instantiated: {error:#}")))?;
+        Ok(Live {
+            store,
+            guest,
+            run,
+            next_request: 0,
+            served: 0,
+            _permit: permit,
+        })
+    }
+
+    /// Asks a new instance what it is.
+    pub(super) async fn describe(&self, live: &mut Live) -> Result<Description, Error> {
+        let describe = live.guest.describe;
+        let (description,) = live.call("describe", describe, self.rules.deadline).await?;
+        Ok(description)
+    }
+
+    /// Starts a new instance.
+    pub(super) async fn start(&self, live: &mut Live) -> Result<(), Error> {
+        let start = live.guest.start;
+        let (started,) = live.call("start", start, self.rules.deadline).await?;
+        started.map_err(|error| Error::component(format!("`start` failed: {error}")))
+    }
+
+    /// Stops an instance that has no request left.
+    pub(super) async fn stop(&self, live: &mut Live) -> Result<(), Error> {
+        let stop = live.guest.stop;
+        live.call("stop", stop, self.rules.deadline).await
+    }
+}
+
+impl Live {
+    /// Serves the queue, beginning with `first`, until the pool is closed or this instance has had its share.
+    pub(super) async fn serve(&mut self, core: &Arc<Core>, first: Option<Arc<Exchange>>) -> End {
+        let rules = core.rules();
+        let at_once = rules.per_instance();
+        let mut left = rules.in_all().saturating_sub(self.served);
+        let before = left;
+        let (guest, next_request) = (&self.guest, &mut self.next_request);
+        let turning = self.store.run_concurrent(async |accessor| {
+            self.run
+                .between_runs(async {
+                    let scene = Scene { accessor, guest };
+                    let mut lives = FuturesUnordered::new();
+                    let mut next = pin!(Fuse::terminated());
+                    let mut arrived = first;
+                    let mut open = true;
+                    loop {
+                        if let Some(exchange) = arrived.take() {
+                            left -= 1;
+                            *next_request += 1;
+                            lives.push(core.lead(&scene, *next_request, exchange));
+                            if left == 0 {
+                                core.replace();
+                            }
+                        }
+                        let taking = open && left > 0 && lives.len() < at_once;
+                        if taking && next.is_terminated() {
+                            next.set(core.next().fuse());
+                        } else if !taking {
+                            next.set(Fuse::terminated());
+                        }
+                        tokio::select! {
+                            biased;
+                            Some(end) = lives.next() => match end? {
+                                LifeEnd::Over => {}
+                                LifeEnd::Deaf => {
+                                    if left > 0 {
+                                        core.replace();
+                                    }
+                                    left = 0;
+                                }
+                            },
+                            exchange = &mut next, if taking => match exchange {
+                                Some(exchange) => arrived = Some(exchange),
+                                None => open = false,
+                            },
+                            else => return Ok(()),
+                        }
+                    }
+                })
+                .await
+        });
+        let ended = tokio::select! {
+            biased;
+            ended = turning => ended.and_then(|ended| ended),
+            () = self.run.overrun() => Err(Overrun.into()),
+        };
+        self.served += before - left;
+        match ended {
+            Ok(()) if left == 0 => End::Spent,
+            Ok(()) => End::Whole,
+            Err(error) => End::Dead(self.death(&error)),
+        }
+    }
+
+    /// Calls a function that belongs to no request.
+    async fn call<R>(
+        &mut self,
+        name: &str,
+        function: TypedFunc<(), R>,
+        within: Option<Duration>,
+    ) -> Result<R, Error>
+    where
+        R: ComponentNamedList + Lift + Send + 'static,
+    {
+        let turning = self.store.run_concurrent(async |accessor| {
+            let call = function.call_concurrent(accessor, ());
+            self.run.between_runs(call).await
+        });
+        let late = async {
+            match within {
+                Some(time) => tokio::time::sleep(time).await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            biased;
+            ended = turning => {
+                ended.and_then(|ended| ended).map_err(|error| {
+                    Error::component(format!("`{name}` failed: {}", error.root_cause()))
+                })
+            }
+            () = self.run.overrun() => Err(Error::component(format!("`{name}` failed: {Overrun}"))),
+            () = late => Err(Error::component(format!("`{name}` did not end within `deadline`"))),
+        }
+    }
+
+    /// Who died of what.
+    fn death(&mut self, error: &wasmtime::Error) -> Death {
+        let mut store = self.store.as_context_mut();
+        let tasks: Vec<GuestTaskId> = match store.async_call_stack() {
+            Ok(stack) => stack.collect(),
+            Err(_) => Vec::new(),
+        };
+        let inside: Vec<_> = self
+            .store
+            .data_mut()
+            .requests
+            .drain()
+            .map(|(_, exchange)| exchange)
+            .collect();
+        let culprit = match &inside[..] {
+            [only] => Some(only.clone()),
+            _ => inside
+                .iter()
+                .find(|exchange| tasks.iter().any(|task| exchange.runs_as(*task)))
+                .cloned(),
+        };
+        let cause = match error.downcast_ref::<Overrun>() {
+            Some(_) => Cause::Overrun,
+            None => Cause::Trap(format!("{error:?}")),
+        };
+        Death {
+            inside,
+            culprit,
+            cause,
+        }
+    }
+}
+
+impl Core {
+    /// Leads one request through this instance, and keeps it where imports and the undertaker find it.
+    async fn lead(
+        &self,
+        scene: &Scene<'_>,
+        request: u64,
+        exchange: Arc<Exchange>,
+    ) -> wasmtime::Result<LifeEnd> {
+        let requests = |change: &mut dyn FnMut(&mut HashMap<u64, Arc<Exchange>>)| {
+            scene
+                .accessor
+                .with(|mut access| change(&mut access.data_mut().requests));
+        };
+        requests(&mut |requests| drop(requests.insert(request, exchange.clone())));
+        let end = (self.life)(scene, request, exchange.clone()).await?;
+        requests(&mut |requests| drop(requests.remove(&request)));
+        self.over();
+        Ok(end)
+    }
+}
+
+/// The store's word at every crossing.
+fn on_call(store: StoreContextMut<'_, Ctx>, hook: CallHook) -> wasmtime::Result<()> {
+    match store.data().run.on(hook) {
+        Verdict::Fine => Ok(()),
+        verdict => act(&store, verdict),
+    }
+}
+
+/// The engine's word at every tick while guest code runs.
+fn on_epoch(store: StoreContextMut<'_, Ctx>) -> wasmtime::Result<UpdateDeadline> {
+    act(&store, store.data().run.verdict())?;
+    Ok(UpdateDeadline::Yield(1))
+}
+
+fn act(store: &StoreContextMut<'_, Ctx>, verdict: Verdict) -> wasmtime::Result<()> {
+    match verdict {
+        Verdict::Fine => Ok(()),
+        Verdict::End => Err(Overrun.into()),
+        Verdict::Log => {
+            let component = &*store.data().component;
+            let stack = WasmBacktrace::force_capture(store);
+            tracing::warn!(target: "general", component, "a run is past `block_log`; the guest is at\n{stack}");
+            Ok(())
+        }
+    }
+}
+
+/// Handles that one instance may hold: its guest's tasks, waitables, streams and WASI resources.
+fn handles(requests: usize) -> usize {
+    const PER_REQUEST: usize = 64;
+    const FOR_THE_INSTANCE: usize = 1024;
+    requests
+        .saturating_mul(PER_REQUEST)
+        .saturating_add(FOR_THE_INSTANCE)
+}

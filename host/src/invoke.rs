@@ -1,0 +1,358 @@
+//! One request's life inside a guest: the order of its functions, its deadline, its end when it is cancelled.
+//! Turns every way in which that can end into an `Answer`; words no response.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
+use tokio::sync::oneshot;
+use tokio::time::{Instant, timeout, timeout_at};
+use wasmtime::component::{ComponentNamedList, Lift, Lower, TypedFunc};
+
+use crate::bindings::{Call, Failure, FailureCause, Functions, Outcome, Response};
+use crate::engine::{Step, method_index};
+use crate::instances::{LifeEnd, Pool, QueueFull, Scene};
+use crate::resources::{Answer, Cancel, Exchange, Stage};
+
+/// How long a request that was asked to end may take over it before its instance is given up.
+const LET_GO: Duration = Duration::from_secs(5);
+
+/// How long `on_connection_close` and `on_finish` may take each.
+const AFTERWARDS: Duration = Duration::from_secs(30);
+
+/// Leads a request through an instance of the pool and waits for its answer until the deadline.
+///
+/// Dropped before that, it tells the guest that the client is gone.
+pub async fn invoke(
+    pool: &Pool,
+    exchange: Arc<Exchange>,
+    answer: oneshot::Receiver<Answer>,
+    deadline: Option<Instant>,
+) -> (Answer, Sent) {
+    let (answer, sent) = attempt(pool, exchange.clone(), answer, deadline).await;
+    let has_page = exchange.target.functions.contains(Functions::WRITE_ERROR);
+    let Answer::Trapped(trap) = &answer else {
+        return (answer, sent);
+    };
+    if !has_page || matches!(exchange.stage, Stage::ErrorPage(_)) {
+        return (answer, sent);
+    }
+    let (page, receiver) = exchange.error_page(Failure {
+        status: 500,
+        reason: None,
+        message: Some(trap.clone()),
+        cause: FailureCause::Trap,
+    });
+    match attempt(pool, page, receiver, deadline).await {
+        (Answer::Response(response), sent) => (Answer::Response(response), sent),
+        _ => (answer, sent),
+    }
+}
+
+/// Belongs to a response: when it is dropped, the last byte was handed over or never will be.
+pub struct Sent(Arc<Exchange>);
+
+impl Drop for Sent {
+    fn drop(&mut self) {
+        self.0.sent();
+    }
+}
+
+async fn attempt(
+    pool: &Pool,
+    exchange: Arc<Exchange>,
+    answer: oneshot::Receiver<Answer>,
+    deadline: Option<Instant>,
+) -> (Answer, Sent) {
+    let mut client = Client {
+        exchange: Some(exchange.clone()),
+    };
+    let answer = match pool.submit(exchange.clone()) {
+        Err(QueueFull) => Answer::Busy,
+        Ok(()) => match until(deadline, answer).await {
+            Some(Ok(answer)) => answer,
+            Some(Err(_)) => Answer::Lost,
+            None => {
+                exchange.cancel(Cancel::Deadline);
+                Answer::Late
+            }
+        },
+    };
+    client.exchange = None;
+    (answer, Sent(exchange))
+}
+
+async fn until<F: Future>(deadline: Option<Instant>, work: F) -> Option<F::Output> {
+    match deadline {
+        Some(deadline) => timeout_at(deadline, work).await.ok(),
+        None => Some(work.await),
+    }
+}
+
+/// Somebody who waits for the answer; gone when this is dropped with the exchange in it.
+struct Client {
+    exchange: Option<Arc<Exchange>>,
+}
+
+impl Drop for Client {
+    fn drop(&mut self) {
+        if let Some(exchange) = &self.exchange {
+            exchange.cancel(Cancel::ClientGone);
+        }
+    }
+}
+
+/// The life that every pool leads its requests through.
+pub fn life<'a>(
+    scene: &'a Scene<'a>,
+    request: u64,
+    exchange: Arc<Exchange>,
+) -> BoxFuture<'a, wasmtime::Result<LifeEnd>> {
+    let life = Life {
+        scene,
+        request,
+        functions: exchange.target.functions,
+        exchange,
+    };
+    async move { life.lead().await }.boxed()
+}
+
+struct Life<'a> {
+    scene: &'a Scene<'a>,
+    request: u64,
+    functions: Functions,
+    exchange: Arc<Exchange>,
+}
+
+/// How one call ended.
+enum Ended<R> {
+    With(R),
+    /// It was asked to end and did not.
+    Deaf,
+}
+
+impl Life<'_> {
+    async fn lead(&self) -> wasmtime::Result<LifeEnd> {
+        if self.exchange.is_cancelled() {
+            return Ok(LifeEnd::Over);
+        }
+        let ended = match &self.exchange.stage {
+            Stage::Whole => self.run_functions().await?,
+            Stage::ErrorPage(failure) => self.make_error_page(failure).await?,
+        };
+        let (outcome, freed) = match ended {
+            Ended::With(ended) => ended,
+            Ended::Deaf => return Ok(LifeEnd::Deaf),
+        };
+        let freed = match self.settle(outcome, freed).await? {
+            Ended::With(freed) => freed,
+            Ended::Deaf => return Ok(LifeEnd::Deaf),
+        };
+        self.leave(freed).await
+    }
+
+    /// `initialize` → `prepare` → the method, as far as they are declared and wanted. Tells the last outcome, and
+    /// whether the call that had it was the object's last.
+    async fn run_functions(&self) -> wasmtime::Result<Ended<(Outcome, bool)>> {
+        let guest = self.scene.guest;
+        let arguments = || self.exchange.arguments.clone();
+        if self.has(Functions::INITIALIZE) {
+            let kwargs = self.exchange.target.kwargs.clone();
+            match self
+                .step(guest.initialize, (self.call(false), kwargs))
+                .await?
+            {
+                Ended::With(Outcome::Proceed) => {}
+                Ended::With(outcome) => return Ok(Ended::With((outcome, false))),
+                Ended::Deaf => return Ok(Ended::Deaf),
+            }
+        }
+        if self.has(Functions::PREPARE) {
+            match self
+                .step(guest.prepare, (self.call(false), arguments()))
+                .await?
+            {
+                Ended::With(Outcome::Proceed) => {}
+                Ended::With(outcome) => return Ok(Ended::With((outcome, false))),
+                Ended::Deaf => return Ok(Ended::Deaf),
+            }
+        }
+        let Some(method) = method_index(&self.exchange.head.method) else {
+            return Ok(Ended::With((Outcome::Proceed, false)));
+        };
+        let last = !self.has(Functions::ON_FINISH);
+        let ended = self
+            .step(guest.methods[method], (self.call(last), arguments()))
+            .await?;
+        Ok(match ended {
+            Ended::With(outcome) => Ended::With((outcome, last)),
+            Ended::Deaf => Ended::Deaf,
+        })
+    }
+
+    /// The same for an object that is made for an error page alone.
+    async fn make_error_page(&self, failure: &Failure) -> wasmtime::Result<Ended<(Outcome, bool)>> {
+        if self.has(Functions::INITIALIZE) {
+            let kwargs = self.exchange.target.kwargs.clone();
+            match self
+                .step(self.scene.guest.initialize, (self.call(false), kwargs))
+                .await?
+            {
+                Ended::With(Outcome::Proceed) => {}
+                Ended::With(_) => {
+                    return Ok(Ended::With((Outcome::Failed(failure.clone()), false)));
+                }
+                Ended::Deaf => return Ok(Ended::Deaf),
+            }
+        }
+        self.write_error(failure).await
+    }
+
+    /// Gives the answer, with the guest's own error page where it has one. Tells whether the object is freed.
+    async fn settle(&self, outcome: Outcome, last: bool) -> wasmtime::Result<Ended<bool>> {
+        let failure = match outcome {
+            Outcome::Proceed => {
+                self.exchange.answer(Answer::Response(empty(200)));
+                return Ok(Ended::With(last));
+            }
+            Outcome::Finished(response) => {
+                self.exchange.answer(Answer::Response(response));
+                return Ok(Ended::With(last));
+            }
+            Outcome::Cancelled => return Ok(Ended::With(false)),
+            Outcome::Failed(failure) => failure,
+        };
+        let first_failure = matches!(self.exchange.stage, Stage::Whole);
+        if !(first_failure && self.has(Functions::WRITE_ERROR)) {
+            self.exchange.answer(Answer::Failed(failure));
+            return Ok(Ended::With(false));
+        }
+        let (outcome, last) = match self.write_error(&failure).await? {
+            Ended::With(ended) => ended,
+            Ended::Deaf => return Ok(Ended::Deaf),
+        };
+        let (answer, freed) = match outcome {
+            Outcome::Proceed => (Answer::Response(empty(failure.status)), last),
+            Outcome::Finished(response) => (Answer::Response(response), last),
+            Outcome::Failed(_) | Outcome::Cancelled => (Answer::Failed(failure), false),
+        };
+        self.exchange.answer(answer);
+        Ok(Ended::With(freed))
+    }
+
+    async fn write_error(&self, failure: &Failure) -> wasmtime::Result<Ended<(Outcome, bool)>> {
+        let last = !self.has(Functions::ON_FINISH);
+        let parameters = (self.call(last), failure.clone());
+        Ok(
+            match self.step(self.scene.guest.write_error, parameters).await? {
+                Ended::With(outcome) => Ended::With((outcome, last)),
+                Ended::Deaf => Ended::Deaf,
+            },
+        )
+    }
+
+    /// What comes after the answer: `on_connection_close`, `on_finish`, and the end of the object.
+    async fn leave(&self, freed: bool) -> wasmtime::Result<LifeEnd> {
+        if freed {
+            return Ok(LifeEnd::Over);
+        }
+        let guest = self.scene.guest;
+        if self.has(Functions::ON_FINISH) && !self.exchange.is_cancelled() {
+            self.exchange.until_sent().await;
+        }
+        let finishes = self.has(Functions::ON_FINISH);
+        if self.exchange.is_client_gone() && self.has(Functions::ON_CONNECTION_CLOSE) {
+            let call = self.call(!finishes);
+            if self.afterwards(guest.on_connection_close, (call,)).await? == LifeEnd::Deaf {
+                return Ok(LifeEnd::Deaf);
+            }
+            if !finishes {
+                return Ok(LifeEnd::Over);
+            }
+        }
+        if finishes {
+            self.afterwards(guest.on_finish, (self.call(true),)).await
+        } else {
+            self.afterwards(guest.release, (self.request,)).await
+        }
+    }
+
+    /// One call that can be cancelled.
+    async fn step<P>(&self, function: Step<P>, parameters: P) -> wasmtime::Result<Ended<Outcome>>
+    where
+        P: ComponentNamedList + Lower + Send + Sync + 'static,
+    {
+        let ended = self.start(function, parameters)?;
+        tokio::pin!(ended);
+        let outcome = tokio::select! {
+            biased;
+            outcome = &mut ended => outcome?,
+            () = self.exchange.cancelled() => {
+                let cancel = self.scene.guest.cancel.call_concurrent(self.scene.accessor, (self.request,));
+                let both = async { tokio::try_join!(ended, cancel) };
+                match timeout(LET_GO, both).await {
+                    Ok(both) => both?.0,
+                    Err(_) => return Ok(Ended::Deaf),
+                }
+            }
+        };
+        self.exchange.set_task(None);
+        Ok(Ended::With(outcome.0))
+    }
+
+    /// One call of those that follow the answer.
+    async fn afterwards<P>(
+        &self,
+        function: TypedFunc<P, ()>,
+        parameters: P,
+    ) -> wasmtime::Result<LifeEnd>
+    where
+        P: ComponentNamedList + Lower + Send + Sync + 'static,
+    {
+        let ended = self.start(function, parameters)?;
+        let end = match timeout(AFTERWARDS, ended).await {
+            Ok(ended) => ended.map(|()| LifeEnd::Over),
+            Err(_) => Ok(LifeEnd::Deaf),
+        };
+        self.exchange.set_task(None);
+        end
+    }
+
+    /// Starts a call and notes whose it is, so that a trap finds its culprit.
+    fn start<P, R>(
+        &self,
+        function: TypedFunc<P, R>,
+        parameters: P,
+    ) -> wasmtime::Result<impl Future<Output = wasmtime::Result<R>>>
+    where
+        P: ComponentNamedList + Lower + Send + Sync + 'static,
+        R: ComponentNamedList + Lift + Send + Sync + 'static,
+    {
+        let accessor = self.scene.accessor;
+        let call = accessor.with(|store| function.start_call_concurrent(store, parameters))?;
+        self.exchange.set_task(Some(call.task()));
+        Ok(function.finish_call_concurrent(accessor, call))
+    }
+
+    fn call(&self, last: bool) -> Call {
+        Call {
+            request: self.request,
+            handler: self.exchange.target.handler,
+            last,
+        }
+    }
+
+    fn has(&self, function: Functions) -> bool {
+        self.functions.contains(function)
+    }
+}
+
+fn empty(status: u16) -> Response {
+    Response {
+        status,
+        reason: None,
+        headers: Vec::new(),
+        body: Vec::new(),
+    }
+}

@@ -1,0 +1,25 @@
+//! Waterspout: Tornado's handler model for WebAssembly components.
+//!
+//! A host that owns the event loop, the HTTP stack and the router, and runs request handlers that are components.
+//! ARCHITECTURE.md draws the house and a request's way through it. What is public here, beside the command, is the
+//! edge: servers and connections that know nothing of guests.
+
+mod admin;
+mod bindings;
+pub mod body;
+mod capabilities;
+pub mod cli;
+pub mod config;
+pub mod connection;
+mod dispatch;
+mod engine;
+pub mod error;
+mod generation;
+mod instances;
+mod invoke;
+pub mod listener;
+mod log;
+mod resources;
+pub mod router;
+mod run;
+pub mod server;

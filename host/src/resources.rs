@@ -1,0 +1,325 @@
+//! The plain host types behind what guests hold: a request that is being answered, and the data of one
+//! store. Owns state; runs no guest.
+
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use http::request::Parts;
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, oneshot};
+use wasmtime::StoreLimits;
+use wasmtime::component::{GuestTaskId, ResourceTable};
+use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
+
+use crate::bindings::{Arguments, Failure, Functions, Response};
+use crate::body::RequestBody;
+use crate::router::Router;
+use crate::run::RunClock;
+
+/// What a request may ask of the app it belongs to.
+pub struct App {
+    /// The payload of a route is its index in the generation's list of targets.
+    pub router: Router<usize>,
+    /// `[settings] app`, as JSON.
+    pub settings: String,
+}
+
+/// Where a route leads inside a component.
+#[derive(Clone, Debug)]
+pub struct Target {
+    /// Index into the component's handlers.
+    pub handler: u32,
+    pub functions: Functions,
+    /// A JSON object.
+    pub kwargs: Arc<str>,
+}
+
+/// Which part of a request's life a guest is asked for.
+#[derive(Clone, Debug)]
+pub enum Stage {
+    /// All of it.
+    Whole,
+    /// Only the error page, by an object that knows nothing of what failed.
+    ErrorPage(Failure),
+}
+
+/// Why a request is to end before its handler is done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cancel {
+    ClientGone,
+    Deadline,
+}
+
+/// What became of a request inside its guest.
+#[derive(Debug)]
+pub enum Answer {
+    /// The guest's own response.
+    Response(Response),
+    /// The handler failed and made no page.
+    Failed(Failure),
+    /// The guest trapped in this request; the text is the trap with the guest's stack.
+    Trapped(String),
+    /// This request's run went past `cpu_deadline`.
+    Overran,
+    /// The instance was lost to another request's fault, or to one that can't be told.
+    Lost,
+    /// As many requests wait as may.
+    Busy,
+    /// `deadline` has passed.
+    Late,
+    /// No instance could be had.
+    Unavailable(String),
+}
+
+/// Where a request's body is.
+pub enum BodySlot {
+    /// There is none.
+    None,
+    Unread(RequestBody),
+    Taken,
+}
+
+/// One request on its way through a guest and back.
+pub struct Exchange {
+    pub head: Parts,
+    pub remote_ip: Option<IpAddr>,
+    pub target: Target,
+    pub arguments: Arc<Arguments>,
+    pub stage: Stage,
+    pub app: Arc<App>,
+    /// Whether a client that is gone ends the request.
+    pub cancel_on_close: bool,
+    body: Mutex<BodySlot>,
+    body_memory: Mutex<Option<OwnedSemaphorePermit>>,
+    answer: Mutex<Option<oneshot::Sender<Answer>>>,
+    cancelled: AtomicBool,
+    client_gone: AtomicBool,
+    cancel: Notify,
+    sent: Notify,
+    replayed: AtomicBool,
+    task: Mutex<Option<GuestTaskId>>,
+}
+
+impl Exchange {
+    #[expect(clippy::too_many_arguments, reason = "each is one field, named alike")]
+    /// A request that begins, and the end where its answer arrives.
+    pub fn new(
+        head: Parts,
+        remote_ip: Option<IpAddr>,
+        body: Option<RequestBody>,
+        target: Target,
+        arguments: Arc<Arguments>,
+        stage: Stage,
+        app: Arc<App>,
+        cancel_on_close: bool,
+    ) -> (Arc<Self>, oneshot::Receiver<Answer>) {
+        let (sender, receiver) = oneshot::channel();
+        let exchange = Self {
+            head,
+            remote_ip,
+            target,
+            arguments,
+            stage,
+            app,
+            cancel_on_close,
+            body: Mutex::new(body.map_or(BodySlot::None, BodySlot::Unread)),
+            body_memory: Mutex::new(None),
+            answer: Mutex::new(Some(sender)),
+            cancelled: AtomicBool::new(false),
+            client_gone: AtomicBool::new(false),
+            cancel: Notify::new(),
+            sent: Notify::new(),
+            replayed: AtomicBool::new(false),
+            task: Mutex::new(None),
+        };
+        (Arc::new(exchange), receiver)
+    }
+
+    /// The same request once more, for its error page alone. It has no body.
+    pub fn error_page(&self, failure: Failure) -> (Arc<Self>, oneshot::Receiver<Answer>) {
+        Self::new(
+            self.head.clone(),
+            self.remote_ip,
+            None,
+            self.target.clone(),
+            self.arguments.clone(),
+            Stage::ErrorPage(failure),
+            self.app.clone(),
+            self.cancel_on_close,
+        )
+    }
+
+    /// Gives the answer. The first one counts; whether there was still someone to take it.
+    pub fn answer(&self, answer: Answer) -> bool {
+        match lock(&self.answer).take() {
+            Some(sender) => sender.send(answer).is_ok(),
+            None => false,
+        }
+    }
+
+    /// Whether an answer was given, or nobody waits for one.
+    pub fn is_answered(&self) -> bool {
+        lock(&self.answer)
+            .as_ref()
+            .is_none_or(oneshot::Sender::is_closed)
+    }
+
+    /// Asks the request to end. A client that is gone ends only what
+    /// `cancel_on_close` lets it end.
+    pub fn cancel(&self, reason: Cancel) {
+        if reason == Cancel::ClientGone {
+            self.client_gone.store(true, Ordering::Release);
+        }
+        if reason == Cancel::Deadline || self.cancel_on_close {
+            self.cancelled.store(true, Ordering::Release);
+        }
+        self.cancel.notify_one();
+        self.sent.notify_one();
+    }
+
+    /// Whether the request is to end.
+    pub fn is_cancelled(&self) -> bool {
+        self.cancelled.load(Ordering::Acquire)
+    }
+
+    /// Whether nobody is there to take the response.
+    pub fn is_client_gone(&self) -> bool {
+        self.client_gone.load(Ordering::Acquire)
+    }
+
+    /// Waits until the request is asked to end.
+    pub async fn cancelled(&self) {
+        while !self.is_cancelled() {
+            self.cancel.notified().await;
+        }
+    }
+
+    /// Says that the last byte of the response was handed to the connection, or never will be.
+    pub fn sent(&self) {
+        self.sent.notify_one();
+    }
+
+    /// Waits for [`Exchange::sent`].
+    pub async fn until_sent(&self) {
+        self.sent.notified().await;
+    }
+
+    /// Takes the body, which can be read once.
+    pub fn take_body(&self) -> BodySlot {
+        let mut body = lock(&self.body);
+        match *body {
+            BodySlot::None => BodySlot::None,
+            _ => std::mem::replace(&mut *body, BodySlot::Taken),
+        }
+    }
+
+    /// Puts back what is left of the body.
+    pub fn put_body(&self, rest: RequestBody) {
+        *lock(&self.body) = BodySlot::Unread(rest);
+    }
+
+    /// The `Host` header as sent, or what Tornado takes where an HTTP/1.0 request has none.
+    pub fn host(&self) -> &str {
+        host(&self.head)
+    }
+
+    /// Keeps the share of `body_memory` until the request is over.
+    pub fn hold(&self, share: OwnedSemaphorePermit) {
+        *lock(&self.body_memory) = Some(share);
+    }
+
+    /// Claims the one replay of a request that may be sent to a guest again: safe (RFC 9110, section 9.2.1),
+    /// unanswered and without a body.
+    pub fn claim_replay(&self) -> bool {
+        let whole = matches!(*lock(&self.body), BodySlot::None);
+        self.head.method.is_safe()
+            && whole
+            && !self.is_cancelled()
+            && !self.is_answered()
+            && !self.replayed.swap(true, Ordering::AcqRel)
+    }
+
+    /// Notes which guest task works for this request now.
+    pub fn set_task(&self, task: Option<GuestTaskId>) {
+        *lock(&self.task) = task;
+    }
+
+    /// Whether this guest task works for this request.
+    pub fn runs_as(&self, task: GuestTaskId) -> bool {
+        *lock(&self.task) == Some(task)
+    }
+}
+
+/// The data of one store: one instance and the requests inside it.
+pub struct Ctx {
+    pub component: Arc<str>,
+    pub wasi: WasiCtx,
+    pub table: ResourceTable,
+    pub limits: StoreLimits,
+    pub run: Arc<RunClock>,
+    pub requests: HashMap<u64, Arc<Exchange>>,
+    pub body_memory: BodyMemory,
+}
+
+impl WasiView for Ctx {
+    fn ctx(&mut self) -> WasiCtxView<'_> {
+        WasiCtxView {
+            ctx: &mut self.wasi,
+            table: &mut self.table,
+        }
+    }
+}
+
+/// The memory that whole bodies of one instance's requests may take together.
+#[derive(Clone)]
+pub struct BodyMemory {
+    free: Arc<Semaphore>,
+    total: u64,
+}
+
+/// What `BodyMemory` counts in: small enough to be fair, large enough for sizes past 4 GiB.
+const SHARE: u64 = 1024;
+
+impl BodyMemory {
+    pub fn new(total: u64) -> Self {
+        let shares = usize::try_from(total / SHARE).unwrap_or(usize::MAX);
+        Self {
+            free: Arc::new(Semaphore::new(shares.min(Semaphore::MAX_PERMITS))),
+            total,
+        }
+    }
+
+    /// What the largest body may take.
+    pub fn total(&self) -> u64 {
+        self.total
+    }
+
+    /// Waits for so many bytes. `None`: there are never so many.
+    pub async fn reserve(&self, bytes: u64) -> Option<OwnedSemaphorePermit> {
+        let shares = u32::try_from(bytes.div_ceil(SHARE)).ok()?;
+        if bytes > self.total {
+            return None;
+        }
+        self.free.clone().acquire_many_owned(shares).await.ok()
+    }
+
+    /// Gives back what a body did not need.
+    pub fn shrink(share: &mut OwnedSemaphorePermit, bytes: usize) {
+        let needed = bytes.div_ceil(SHARE as usize);
+        let spare = share.num_permits().saturating_sub(needed);
+        drop(share.split(spare));
+    }
+}
+
+/// State is only ever replaced whole under these locks, so a poisoned one is as good as any.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// The authority that a request is for: of its target where that is absolute, else of its `Host` header.
+pub fn host(head: &Parts) -> &str {
+    let target = head.uri.authority().map(http::uri::Authority::as_str);
+    let header = || head.headers.get(http::header::HOST)?.to_str().ok();
+    target.or_else(header).unwrap_or("127.0.0.1")
+}

@@ -1,0 +1,278 @@
+//! One path or host pattern: checked, compiled, matched and its arguments decoded.
+//! It never knows of other patterns, nor of their order.
+
+use std::fmt;
+
+use percent_encoding::percent_decode_str;
+use regex::{Match, Regex, RegexBuilder};
+use regex_syntax::ast::ErrorKind;
+use regex_syntax::hir::{Hir, HirKind, Look};
+
+use super::reverse::{ReverseError, Template};
+
+/// The compiled size, in bytes, that one pattern may reach.
+const PATTERN_SIZE_LIMIT: usize = 1 << 20;
+
+/// A regular expression that is anchored at both ends, with Tornado's rules for its groups.
+///
+/// Two patterns are equal if their texts are, and both are for paths or both for hosts.
+#[derive(Clone)]
+pub struct Pattern {
+    text: String,
+    subject: Subject,
+    regex: Regex,
+    prefix: String,
+    /// The prefix is all there is.
+    literal: bool,
+    template: Option<Template>,
+}
+
+/// What a pattern is held against.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Subject {
+    Path,
+    Host,
+}
+
+/// The decoded arguments of a request, one for each group that is passed on; `None` for a group
+/// that took no part in the match.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Arguments {
+    /// No group is named: all groups, in order.
+    Positional(Vec<Option<String>>),
+    /// At least one group is named: only the named ones.
+    Named(Vec<(String, Option<String>)>),
+}
+
+impl Default for Arguments {
+    /// No arguments.
+    fn default() -> Arguments {
+        Arguments::Positional(Vec::new())
+    }
+}
+
+/// Why a text is not a pattern.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PatternError {
+    /// What is wrong.
+    pub message: String,
+    /// How to say it otherwise.
+    pub hint: Option<String>,
+    /// The byte in the pattern where it goes wrong, where that is known.
+    pub offset: Option<usize>,
+}
+
+impl Pattern {
+    /// A pattern for paths, in the syntax of the `regex` crate.
+    pub fn new(text: &str) -> Result<Pattern, PatternError> {
+        Pattern::compile(text, Subject::Path)
+    }
+
+    /// A pattern for host names, which match in any case.
+    pub fn host(text: &str) -> Result<Pattern, PatternError> {
+        Pattern::compile(text, Subject::Host)
+    }
+
+    /// The pattern as it was written.
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// Whether it takes the whole of `subject`.
+    pub fn matches(&self, subject: &str) -> bool {
+        self.regex.is_match(subject)
+    }
+
+    /// The arguments in a `path` that this pattern matches, or `None` where one isn't UTF-8.
+    pub fn arguments(&self, path: &str) -> Option<Arguments> {
+        let names = || self.regex.capture_names().skip(1);
+        if names().len() == 0 {
+            return Some(Arguments::default());
+        }
+        let Some(captures) = self.regex.captures(path) else {
+            return Some(Arguments::default());
+        };
+        let groups = captures.iter().skip(1);
+        if names().flatten().next().is_none() {
+            return groups
+                .map(decode)
+                .collect::<Option<_>>()
+                .map(Arguments::Positional);
+        }
+        names()
+            .zip(groups)
+            .filter_map(|(name, group)| Some((name?.to_owned(), group)))
+            .map(|(name, group)| Some((name, decode(group)?)))
+            .collect::<Option<_>>()
+            .map(Arguments::Named)
+    }
+
+    /// The path that has `arguments` in place of the groups, percent-encoded except for `/`.
+    pub fn reverse(&self, arguments: &[impl AsRef<str>]) -> Result<String, ReverseError> {
+        match &self.template {
+            Some(template) => template.fill(arguments),
+            None => Err(ReverseError::Irreversible(self.text.clone())),
+        }
+    }
+
+    /// The only path it takes, where there is but one.
+    pub(super) fn literal(&self) -> Option<&str> {
+        self.literal.then_some(self.prefix.as_str())
+    }
+
+    /// The text with which everything that it takes begins.
+    pub(super) fn prefix(&self) -> &str {
+        &self.prefix
+    }
+
+    pub(super) fn regex(&self) -> &Regex {
+        &self.regex
+    }
+
+    /// The expression with its anchors, ready to be put in a set.
+    pub(super) fn anchored(&self) -> &str {
+        self.regex.as_str()
+    }
+
+    fn compile(text: &str, subject: Subject) -> Result<Pattern, PatternError> {
+        // By itself first: offsets are the author's own, and `a)|(b` can't slip out of the anchors.
+        let hir = regex_syntax::parse(text).map_err(|error| syntax_error(text, error))?;
+        let flags = match subject {
+            Subject::Path => "",
+            Subject::Host => "i",
+        };
+        let regex = RegexBuilder::new(&format!(r"\A(?{flags}:{text})\z"))
+            .size_limit(PATTERN_SIZE_LIMIT)
+            .build()
+            .map_err(build_error)?;
+        let (prefix, literal) = literal_beginning(&hir);
+        Ok(Pattern {
+            text: text.to_owned(),
+            subject,
+            template: Template::new(text, regex.captures_len() - 1),
+            regex,
+            prefix,
+            literal,
+        })
+    }
+}
+
+impl PartialEq for Pattern {
+    fn eq(&self, other: &Pattern) -> bool {
+        self.text == other.text && self.subject == other.subject
+    }
+}
+
+impl Eq for Pattern {}
+
+impl fmt::Debug for Pattern {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Pattern({:?})", self.text)
+    }
+}
+
+impl fmt::Display for Pattern {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
+impl fmt::Display for PatternError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl std::error::Error for PatternError {}
+
+/// Decodes as Tornado does: `+` stays, and so does a `%` without two hex digits after it. The outer
+/// `None` is for what isn't UTF-8, the inner one for a group that took no part in the match.
+fn decode(group: Option<Match<'_>>) -> Option<Option<String>> {
+    let Some(group) = group else {
+        return Some(None);
+    };
+    let text = percent_decode_str(group.as_str()).decode_utf8().ok()?;
+    Some(Some(text.into_owned()))
+}
+
+/// The literal text that an expression begins with, and whether that is all of it.
+fn literal_beginning(hir: &Hir) -> (String, bool) {
+    let mut parts = match hir.kind() {
+        HirKind::Concat(parts) => parts.as_slice(),
+        _ => std::slice::from_ref(hir),
+    };
+    // `^` and `$` at the ends say what the anchors say anyway.
+    if let [first, rest @ ..] = parts
+        && matches!(first.kind(), HirKind::Look(Look::Start))
+    {
+        parts = rest;
+    }
+    if let [rest @ .., last] = parts
+        && matches!(last.kind(), HirKind::Look(Look::End))
+    {
+        parts = rest;
+    }
+    let text = match parts.first().map(Hir::kind) {
+        Some(HirKind::Literal(literal)) => std::str::from_utf8(&literal.0).ok(),
+        _ => None,
+    };
+    (
+        text.unwrap_or_default().to_owned(),
+        text.is_some() && parts.len() == 1,
+    )
+}
+
+fn syntax_error(text: &str, error: regex_syntax::Error) -> PatternError {
+    let (message, hint, offset) = match error {
+        regex_syntax::Error::Parse(error) => {
+            let offset = error.span().start.offset;
+            let hint = otherwise(error.kind(), &text[offset..]);
+            (error.kind().to_string(), hint, Some(offset))
+        }
+        regex_syntax::Error::Translate(error) => {
+            let offset = error.span().start.offset;
+            (error.kind().to_string(), None, Some(offset))
+        }
+        // The enum may grow; its own words are the best there are.
+        other => (other.to_string(), None, None),
+    };
+    PatternError {
+        message,
+        hint: hint.map(str::to_owned),
+        offset,
+    }
+}
+
+/// How to say otherwise what Python's `re` can and the `regex` crate, for the sake of a bounded
+/// matching time, can't. `rest` is the pattern from where it goes wrong.
+fn otherwise(kind: &ErrorKind, rest: &str) -> Option<&'static str> {
+    match kind {
+        ErrorKind::UnsupportedLookAround => Some(
+            "put a route that takes the special case before this one, or refuse it in `prepare`",
+        ),
+        ErrorKind::UnsupportedBackreference => Some(COMPARE),
+        ErrorKind::FlagUnrecognized if rest.starts_with("P=") => Some(COMPARE),
+        _ => None,
+    }
+}
+
+const COMPARE: &str =
+    "match the second place with a group of its own and compare the two in `prepare`";
+
+fn build_error(error: regex::Error) -> PatternError {
+    let (message, hint) = match error {
+        regex::Error::CompiledTooBig(limit) => (
+            format!("the pattern is larger than {limit} bytes when compiled"),
+            "write smaller repetitions, or check lengths in `prepare`",
+        ),
+        _ => (
+            "the pattern can't be anchored".to_owned(),
+            "end a `(?x)` comment with a line break",
+        ),
+    };
+    PatternError {
+        message,
+        hint: Some(hint.to_owned()),
+        offset: None,
+    }
+}

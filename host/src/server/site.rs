@@ -1,0 +1,183 @@
+//! One listener at work: a task that accepts, and that owns what it accepted. It never decides
+//! when to stop.
+
+use std::collections::HashMap;
+use std::pin::pin;
+
+use tokio::sync::{oneshot, watch};
+use tokio::task::{Id, JoinHandle, JoinSet};
+use tokio::time::{Instant, timeout_at};
+use tracing::error;
+
+use super::slots::{Slot, Slots};
+use crate::config::Listen;
+use crate::connection::{Service, Socket, serve_connection};
+use crate::listener::{Accepted, Listener, Peer};
+
+/// The handle on a listener's task. Dropping it closes the listener and lets the connections
+/// drain.
+#[derive(Debug)]
+pub(super) struct Site {
+    wanted: Listen,
+    address: Listen,
+    order: watch::Sender<Order>,
+    closed: oneshot::Receiver<()>,
+    task: JoinHandle<usize>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Order {
+    Accept,
+    Drain,
+    Abort,
+}
+
+impl Site {
+    pub(super) fn open<S: Service>(
+        wanted: Listen,
+        listener: Listener,
+        slots: Slots,
+        service: S,
+    ) -> Self {
+        let address = listener.address().clone();
+        let (order, mut orders) = watch::channel(Order::Accept);
+        let (closing, closed) = oneshot::channel();
+        let task = tokio::spawn(async move {
+            let mut connections = Connections::default();
+            accept(&listener, &slots, &service, &mut connections, &mut orders).await;
+            drop((listener, closing));
+            connections.drain(&mut orders).await
+        });
+        Self {
+            wanted,
+            address,
+            order,
+            closed,
+            task,
+        }
+    }
+
+    /// Where it was told to listen.
+    pub(super) fn wanted(&self) -> &Listen {
+        &self.wanted
+    }
+
+    /// Where it listens.
+    pub(super) fn address(&self) -> &Listen {
+        &self.address
+    }
+
+    /// Every connection has ended.
+    pub(super) fn is_finished(&self) -> bool {
+        self.task.is_finished()
+    }
+
+    /// Stops accepting. When this returns, the address is free.
+    pub(super) async fn close(&mut self) {
+        self.order.send_replace(Order::Drain);
+        let _ = (&mut self.closed).await;
+    }
+
+    /// Waits for the connections until `deadline`, ends the others, and counts them.
+    pub(super) async fn end(mut self, deadline: Instant) -> usize {
+        let drained = timeout_at(deadline, &mut self.task).await;
+        let ended = match drained {
+            Ok(ended) => ended,
+            Err(_late) => {
+                self.order.send_replace(Order::Abort);
+                self.task.await
+            }
+        };
+        ended.unwrap_or(0)
+    }
+}
+
+/// Accepts until it is ordered otherwise.
+async fn accept<S: Service>(
+    listener: &Listener,
+    slots: &Slots,
+    service: &S,
+    connections: &mut Connections,
+    orders: &mut watch::Receiver<Order>,
+) {
+    // At the limit, one more is taken from the system's queue and waits here. To take its slot
+    // first would let idle listeners keep slots from busy ones.
+    let admit = || async { (listener.accept().await, slots.take().await) };
+    let mut next = pin!(admit());
+    loop {
+        tokio::select! {
+            biased;
+            _ = ordered(orders, Order::Drain) => return,
+            () = connections.reap() => {}
+            (accepted, slot) = &mut next => {
+                match accepted {
+                    Accepted::Tcp(io, peer) => {
+                        connections.add(io, Peer::Tcp(peer), slot, service.clone());
+                    }
+                    Accepted::Unix(io) => connections.add(io, Peer::Unix, slot, service.clone()),
+                }
+                next.set(admit());
+            }
+        }
+    }
+}
+
+/// Ready once `order`, or one beyond it, was given; `None` if nobody is left to give it.
+async fn ordered(orders: &mut watch::Receiver<Order>, order: Order) -> Option<()> {
+    orders
+        .wait_for(|given| *given >= order)
+        .await
+        .ok()
+        .map(drop)
+}
+
+/// The connections of one listener, each with what tells it to stop when dropped.
+#[derive(Debug, Default)]
+struct Connections {
+    tasks: JoinSet<()>,
+    stops: HashMap<Id, oneshot::Sender<()>>,
+}
+
+impl Connections {
+    fn add<I, S>(&mut self, io: I, peer: Peer, slot: Slot, service: S)
+    where
+        I: Socket + Send + 'static,
+        S: Service,
+    {
+        let (stop, stopped) = oneshot::channel();
+        let task = self.tasks.spawn(async move {
+            let stop = async {
+                let _ = stopped.await;
+            };
+            serve_connection(io, peer, slot.limits(), &service, stop).await;
+        });
+        self.stops.insert(task.id(), stop);
+    }
+
+    /// Forgets one connection that has ended; never ready while there is none.
+    async fn reap(&mut self) {
+        let id = match self.tasks.join_next_with_id().await {
+            Some(Ok((id, ()))) => id,
+            Some(Err(failure)) => {
+                error!(target: "general", %failure, "a connection's task failed");
+                failure.id()
+            }
+            None => std::future::pending().await,
+        };
+        self.stops.remove(&id);
+    }
+
+    /// Tells all to stop, waits until they did or are to be aborted, and counts the latter.
+    async fn drain(mut self, orders: &mut watch::Receiver<Order>) -> usize {
+        self.stops.clear();
+        while !self.tasks.is_empty() {
+            tokio::select! {
+                biased;
+                () = self.reap() => {}
+                Some(()) = ordered(orders, Order::Abort) => break,
+            }
+        }
+        self.tasks.abort_all();
+        self.tasks.len()
+    }
+}

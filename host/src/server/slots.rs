@@ -1,0 +1,79 @@
+//! The limit on connections, over all listeners. It never ends a connection.
+
+use std::sync::Arc;
+
+use tokio::sync::watch;
+
+use crate::config::Limits;
+
+/// Counts connections and hands the limits to each.
+#[derive(Clone, Debug)]
+pub(super) struct Slots(Arc<watch::Sender<State>>);
+
+#[derive(Debug)]
+struct State {
+    taken: usize,
+    limits: Arc<Limits>,
+}
+
+/// The right to be served, given back when dropped.
+#[derive(Debug)]
+pub(super) struct Slot {
+    slots: Slots,
+    limits: Arc<Limits>,
+}
+
+impl Slots {
+    pub(super) fn new(limits: Limits) -> Self {
+        let limits = Arc::new(limits);
+        Self(Arc::new(watch::Sender::new(State { taken: 0, limits })))
+    }
+
+    pub(super) fn set_limits(&self, limits: Limits) {
+        self.0.send_modify(|state| state.limits = Arc::new(limits));
+    }
+
+    pub(super) fn taken(&self) -> usize {
+        self.0.borrow().taken
+    }
+
+    /// A slot, as soon as one is free.
+    pub(super) async fn take(&self) -> Slot {
+        let mut changes = self.0.subscribe();
+        loop {
+            if let Some(slot) = self.try_take() {
+                return slot;
+            }
+            // It can't fail: the sender is ours.
+            let _ = changes.changed().await;
+        }
+    }
+
+    fn try_take(&self) -> Option<Slot> {
+        let mut limits = None;
+        self.0.send_if_modified(|state| {
+            if state.taken < state.limits.max_connections {
+                state.taken += 1;
+                limits = Some(state.limits.clone());
+            }
+            // One less that is free is no news to those who wait.
+            false
+        });
+        limits.map(|limits| Slot {
+            slots: self.clone(),
+            limits,
+        })
+    }
+}
+
+impl Slot {
+    pub(super) fn limits(&self) -> &Limits {
+        &self.limits
+    }
+}
+
+impl Drop for Slot {
+    fn drop(&mut self) {
+        self.slots.0.send_modify(|state| state.taken -= 1);
+    }
+}

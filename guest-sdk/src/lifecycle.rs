@@ -480,22 +480,30 @@ pub(crate) mod tests {
         OBJECTS.with_borrow(BTreeMap::len) + CALLS.with_borrow(BTreeMap::len)
     }
 
-    fn release(request: RequestId) {
-        struct Nothing;
-        impl Component for Nothing {
-            type Handlers = (Diary, ());
-            const SINGLE: bool = false;
-            const START: bool = false;
-            const STOP: bool = false;
-            async fn start() -> Result {
-                Ok(())
-            }
-            async fn stop() -> Result {
-                Ok(())
-            }
+    struct Diaries;
+
+    impl Component for Diaries {
+        type Handlers = (Diary, ());
+
+        const SINGLE: bool = false;
+        const START: bool = false;
+        const STOP: bool = false;
+
+        async fn start() -> Result {
+            Ok(())
         }
-        block_on(Exported::<Nothing>::cancel(request));
-        block_on(Exported::<Nothing>::release(request));
+
+        async fn stop() -> Result {
+            Ok(())
+        }
+    }
+
+    fn cancel(request: RequestId) {
+        block_on(Exported::<Diaries>::cancel(request));
+    }
+
+    fn release(request: RequestId) {
+        block_on(Exported::<Diaries>::release(request));
     }
 
     #[test]
@@ -576,14 +584,24 @@ pub(crate) mod tests {
     }
 
     #[test]
+    fn an_idle_or_unknown_request_is_not_cancelled() {
+        let kept = block_on(run::<Diary>(call(1, false), Hook::Prepare(none())));
+        assert!(matches!(kept, Outcome::Proceed));
+        cancel(1);
+        cancel(2);
+        assert_eq!(
+            body(block_on(run::<Diary>(call(1, true), Hook::Get(none())))),
+            "prepare get"
+        );
+    }
+
+    #[test]
     fn a_cancelled_call_ends_and_its_object_stays() {
         let mut under_way = Box::pin(run::<Diary>(call(1, true), Hook::Put(none())));
         assert!(poll(under_way.as_mut()).is_pending());
-        release(2);
+        cancel(2);
         assert!(poll(under_way.as_mut()).is_pending());
-        block_on(async {
-            CALLS.with_borrow_mut(|calls| calls.get_mut(&1).unwrap().cancelled = true);
-        });
+        cancel(1);
         assert!(matches!(
             poll(under_way.as_mut()),
             Poll::Ready(Outcome::Cancelled)

@@ -43,6 +43,7 @@ pub fn build(app: &Path) -> anyhow::Result<Built> {
             app.display()
         );
     }
+    add_target(app);
     let mut child = cargo(app)
         .args(["build", "--release", "--target", TARGET])
         .arg("--message-format=json-render-diagnostics")
@@ -89,6 +90,26 @@ pub fn build(app: &Path) -> anyhow::Result<Built> {
         );
     }
     Ok(Built { folder, components })
+}
+
+/// Has rustup fetch the target where it is missing and rustup is there. Where that fails, Cargo's own message
+/// follows.
+fn add_target(app: &Path) {
+    let libraries = Command::new("rustc")
+        .current_dir(app)
+        .args(["--print", "target-libdir", "--target", TARGET])
+        .output();
+    let is_there = libraries.is_ok_and(|output| {
+        let folder = String::from_utf8_lossy(&output.stdout).into_owned();
+        Path::new(folder.trim_end()).is_dir()
+    });
+    if !is_there {
+        eprintln!("   Fetching the target {TARGET}");
+        let _ = Command::new("rustup")
+            .current_dir(app)
+            .args(["target", "add", TARGET])
+            .status();
+    }
 }
 
 /// The folders of the app's packages, and of those that they use by path.

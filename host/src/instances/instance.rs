@@ -272,13 +272,22 @@ impl Live {
         };
         let cause = match error.downcast_ref::<Overrun>() {
             Some(_) => Cause::Overrun,
-            None => Cause::Trap(format!("{error:?}")),
+            None => Cause::Trap(trap_text(error)),
         };
         Death {
             inside,
             culprit,
             cause,
         }
+    }
+}
+
+/// The trap, and where the guest was.
+fn trap_text(error: &wasmtime::Error) -> String {
+    let trap = error.root_cause();
+    match error.downcast_ref::<WasmBacktrace>() {
+        Some(stack) => format!("{trap}\n{stack}"),
+        None => format!("{error:#}"),
     }
 }
 

@@ -1,0 +1,474 @@
+//! One connection after the other: what it may do, how long it may take, and who notices when it
+//! ends.
+
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use super::{SHORT, echo, limits, start, status};
+use crate::harness::{Client, LONG, soon};
+use http::{Request, Response, StatusCode};
+use http_body_util::{BodyExt, Full};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::sync::{Notify, mpsc};
+use waterspout::connection::RequestBody;
+use waterspout::config::Limits;
+use waterspout::listener::Peer;
+
+const CHUNKED: &str = "POST /p HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n";
+
+#[tokio::test]
+async fn a_connection_serves_many_requests() {
+    let (server, address) = start(limits(), echo).await;
+    let mut client = Client::connect(address).await;
+    for path in ["/1", "/2", "/3"] {
+        assert_eq!(client.get(path).await.body, path);
+    }
+    assert_eq!(server.connections(), 1);
+}
+
+#[tokio::test]
+async fn pipelined_requests_are_answered_in_order() {
+    let (_server, address) = start(limits(), echo).await;
+    let mut client = Client::connect(address).await;
+    client
+        .send(
+            "POST /1 HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nfirst\
+             GET /2 HTTP/1.1\r\nHost: a\r\n\r\n\
+             GET /3 HTTP/1.1\r\nHost: a\r\n\r\n",
+        )
+        .await;
+    assert_eq!(client.answer().await.body, "first");
+    assert_eq!(client.answer().await.body, "/2");
+    assert_eq!(client.answer().await.body, "/3");
+}
+
+#[tokio::test]
+async fn a_chunked_body_is_read() {
+    let (_server, address) = start(limits(), echo).await;
+    let mut client = Client::connect(address).await;
+    client.send(CHUNKED).await;
+    client.send("3\r\nabc\r\n").await;
+    client.send("2\r\nde\r\n0\r\n\r\n").await;
+    assert_eq!(client.answer().await.body, "abcde");
+    assert_eq!(client.get("/next").await.body, "/next");
+}
+
+#[tokio::test]
+async fn http_1_0_closes_after_its_answer() {
+    let (_server, address) = start(limits(), echo).await;
+    let mut client = Client::connect(address).await;
+    client.send("GET /old HTTP/1.0\r\n\r\n").await;
+    assert_eq!(client.answer().await.body, "/old");
+    assert_eq!(client.rest().await, b"");
+}
+
+#[tokio::test]
+async fn a_dripping_head_is_closed_at_the_header_timeout() {
+    let (_server, address) = start(
+        Limits {
+            header_timeout: Some(SHORT),
+            ..limits()
+        },
+        echo,
+    )
+    .await;
+    let mut idle = Client::connect(address).await;
+    assert_eq!(idle.get("/").await.status, 200);
+
+    // On a connection of its own, behind a request, and behind the first bytes sent with it.
+    for before in [
+        "",
+        "GET / HTTP/1.1\r\nHost: a\r\n\r\n",
+        "GET / HTTP/1.1\r\nHost: a\r\n\r\nGET /",
+    ] {
+        let mut client = Client::connect(address).await;
+        client.send(before).await;
+        if !before.is_empty() {
+            assert_eq!(client.answer().await.status, 200);
+        }
+        let began = Instant::now();
+        drip(&mut client, "GET / HTTP/1.1\r\nHost: a\r\nX-Drip: ").await;
+        assert!(
+            began.elapsed() >= SHORT / 2,
+            "{before:?}: {:?}",
+            began.elapsed()
+        );
+        assert!(
+            began.elapsed() < SHORT * 5,
+            "{before:?}: {:?}",
+            began.elapsed()
+        );
+    }
+    assert_eq!(idle.get("/").await.status, 200);
+}
+
+/// Sends a byte of a head every few milliseconds until the other side has hung up.
+async fn drip(client: &mut Client, head: &str) {
+    for byte in head.bytes().chain(std::iter::repeat(b'x')) {
+        let pause = tokio::time::timeout(SHORT / 20, client.stream.read_u8());
+        if pause.await.is_ok() || client.stream.write_u8(byte).await.is_err() {
+            return;
+        }
+    }
+}
+
+#[tokio::test]
+async fn half_a_head_behind_a_request_is_closed_at_the_header_timeout() {
+    let (_server, address) = start(
+        Limits {
+            header_timeout: Some(SHORT),
+            ..limits()
+        },
+        echo,
+    )
+    .await;
+    let mut client = Client::connect(address).await;
+    client
+        .send("GET / HTTP/1.1\r\nHost: a\r\n\r\nGET /2 HT")
+        .await;
+    assert_eq!(client.answer().await.status, 200);
+    assert_eq!(client.rest().await, b"");
+}
+
+#[tokio::test]
+async fn an_idle_connection_is_closed_at_its_timeout() {
+    let (_server, address) = start(
+        Limits {
+            idle_connection_timeout: Some(SHORT),
+            header_timeout: None,
+            ..limits()
+        },
+        echo,
+    )
+    .await;
+    let mut silent = Client::connect(address).await;
+    let mut client = Client::connect(address).await;
+    for _ in 0..4 {
+        tokio::time::sleep(SHORT / 2).await;
+        assert_eq!(client.get("/").await.status, 200);
+    }
+    assert_eq!(silent.rest().await, b"");
+    let began = Instant::now();
+    assert_eq!(client.rest().await, b"");
+    assert!(began.elapsed() >= SHORT / 2, "{:?}", began.elapsed());
+}
+
+#[tokio::test]
+async fn a_body_that_nobody_reads_leaves_the_connection_idle() {
+    let ignore = |_: Request<RequestBody>, _: Peer| async { status(StatusCode::OK) };
+    let (_server, address) = start(
+        Limits {
+            header_timeout: Some(SHORT),
+            ..limits()
+        },
+        ignore,
+    )
+    .await;
+    let mut client = Client::connect(address).await;
+    client
+        .send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\nabc")
+        .await;
+    assert_eq!(client.answer().await.status, 200);
+    tokio::time::sleep(SHORT * 2).await;
+    assert_eq!(client.get("/").await.status, 200);
+}
+
+#[tokio::test]
+async fn a_client_that_does_not_read_is_cut_off() {
+    let (ended, mut ends) = mpsc::channel::<()>(1);
+    let flood = move |_: Request<RequestBody>, _: Peer| {
+        let ended = ended.clone();
+        async move { Response::new(Flood(ended)) }
+    };
+    let (server, address) = start(
+        Limits {
+            write_timeout: Some(SHORT),
+            ..limits()
+        },
+        flood,
+    )
+    .await;
+    let mut reader = Client::connect(address).await;
+    let mut client = Client::connect(address).await;
+    for client in [&mut reader, &mut client] {
+        client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n").await;
+    }
+    // One reads a little at a time, far slower than it is sent to, and stays.
+    let began = Instant::now();
+    let mut scrap = vec![0; 1 << 20];
+    while server.connections() == 2 {
+        soon(reader.stream.read_exact(&mut scrap)).await.unwrap();
+        tokio::time::sleep(SHORT / 20).await;
+    }
+    assert!(began.elapsed() >= SHORT, "{:?}", began.elapsed());
+    soon(reader.stream.read_exact(&mut scrap)).await.unwrap();
+    drop((server, reader));
+    assert_eq!(soon(ends.recv()).await, None);
+}
+
+/// A body without end, which tells when it is dropped.
+struct Flood(#[expect(dead_code, reason = "held")] mpsc::Sender<()>);
+
+impl http_body::Body for Flood {
+    type Data = Bytes;
+    type Error = std::convert::Infallible;
+
+    fn poll_frame(
+        self: std::pin::Pin<&mut Self>,
+        _: &mut std::task::Context<'_>,
+    ) -> std::task::Poll<Option<Result<http_body::Frame<Bytes>, Self::Error>>> {
+        static BYTES: [u8; 16_384] = [b'x'; 16_384];
+        std::task::Poll::Ready(Some(Ok(http_body::Frame::data(Bytes::from_static(&BYTES)))))
+    }
+}
+
+#[tokio::test]
+async fn a_slow_answer_is_waited_for() {
+    let slow = |request: Request<RequestBody>, peer| async move {
+        tokio::time::sleep(SHORT * 3).await;
+        echo(request, peer).await
+    };
+    let (_server, address) = start(
+        Limits {
+            header_timeout: Some(SHORT),
+            idle_connection_timeout: Some(SHORT),
+            body_timeout: Some(SHORT),
+            write_timeout: Some(SHORT),
+            ..limits()
+        },
+        slow,
+    )
+    .await;
+    let mut client = Client::connect(address).await;
+    client
+        .send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\nabcGET /2 HTTP/1.1\r\n")
+        .await;
+    assert_eq!(client.answer().await.body, "abc");
+    client.send("Host: a\r\n\r\n").await;
+    assert_eq!(client.answer().await.body, "/2");
+}
+
+#[tokio::test]
+async fn a_client_that_expects_it_is_told_to_go_on() {
+    let (asked, mut asks) = mpsc::channel(1);
+    let go = Arc::new(Notify::new());
+    let service = {
+        let go = go.clone();
+        move |request: Request<RequestBody>, peer| {
+            let (asked, go) = (asked.clone(), go.clone());
+            async move {
+                asked.send(()).await.unwrap();
+                go.notified().await;
+                echo(request, peer).await
+            }
+        }
+    };
+    let (_server, address) = start(limits(), service).await;
+    let mut client = Client::connect(address).await;
+    client
+        .send("POST / HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 3\r\n\r\n")
+        .await;
+    soon(asks.recv()).await.unwrap();
+    let early = tokio::time::timeout(SHORT / 4, client.stream.readable()).await;
+    assert!(early.is_err(), "told to go on before anybody reads");
+    go.notify_one();
+    assert_eq!(client.answer().await.status, 100);
+    client.send("abc").await;
+    assert_eq!(client.answer().await.body, "abc");
+}
+
+#[tokio::test]
+async fn a_body_past_its_limit_is_refused() {
+    let (_server, address) = start(
+        Limits {
+            max_body_size: 4,
+            ..limits()
+        },
+        echo,
+    )
+    .await;
+    for (body, status) in [
+        ("4\r\nabcd\r\n0\r\n\r\n", 200),
+        ("3\r\nabc\r\n2\r\nde\r\n0\r\n\r\n", 413),
+    ] {
+        let mut client = Client::connect(address).await;
+        client.send(CHUNKED).await;
+        client.send(body).await;
+        assert_eq!(client.answer().await.status, status, "{body}");
+    }
+    for (length, status) in [(4, 200), (5, 413)] {
+        let mut client = Client::connect(address).await;
+        let head = format!("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: {length}\r\n\r\n");
+        client.send(head + "abcde").await;
+        assert_eq!(client.answer().await.status, status, "{length}");
+    }
+}
+
+/// The socket would be reset under the answer if it was closed with all those bytes unread.
+#[tokio::test]
+async fn a_client_that_goes_on_sending_hears_why_it_is_refused() {
+    let (_server, address) = start(limits(), echo).await;
+    let mut client = Client::connect(address).await;
+    client
+        .send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 20000000\r\n\r\n")
+        .await;
+    let (mut read, mut write) = client.stream.into_split();
+    let sending = tokio::spawn(async move {
+        let _ = write.write_all(&vec![b'x'; 20_000_000]).await;
+    });
+    soon(sending).await.unwrap();
+    let mut answer = Vec::new();
+    soon(read.read_to_end(&mut answer)).await.unwrap();
+    assert!(
+        answer.starts_with(b"HTTP/1.1 413 "),
+        "{}",
+        String::from_utf8_lossy(&answer)
+    );
+}
+
+#[tokio::test]
+async fn a_late_body_is_told_apart() {
+    let (_server, address) = start(
+        Limits {
+            body_timeout: Some(SHORT),
+            ..limits()
+        },
+        echo,
+    )
+    .await;
+    let mut client = Client::connect(address).await;
+    client.send(CHUNKED).await;
+    let began = Instant::now();
+    let mut dripping = tokio::time::interval(SHORT / 10);
+    let answer = loop {
+        tokio::select! {
+            _ = dripping.tick() => client.stream.write_all(b"1\r\nx\r\n").await.unwrap(),
+            _ = client.stream.readable() => break client.answer().await,
+        }
+    };
+    assert_eq!(answer.status, 408);
+    assert!(began.elapsed() >= SHORT, "{:?}", began.elapsed());
+}
+
+#[tokio::test]
+async fn a_broken_chunk_is_told_apart() {
+    let (_server, address) = start(limits(), echo).await;
+    for body in [
+        "x\r\n",
+        "1\r\nab\r\n",
+        "1;a\nb\r\n",
+        "fffffffffffffffff\r\n",
+        "0\r\nno field\r\n\r\n",
+    ] {
+        let mut client = Client::connect(address).await;
+        client.send(CHUNKED).await;
+        client.send(body).await;
+        assert_eq!(client.answer().await.status, 400, "{body:?}");
+        assert_eq!(client.rest().await, b"", "{body:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_service_is_dropped_when_its_client_leaves() {
+    let (event, mut events) = mpsc::channel(4);
+    let wait = move |request: Request<RequestBody>, _: Peer| {
+        let event = event.clone();
+        async move {
+            let _body = request.into_body();
+            let _dropped = OnDrop(event.clone());
+            event.send("called").await.unwrap();
+            std::future::pending::<Response<Full<Bytes>>>().await
+        }
+    };
+    let (_server, address) = start(limits(), wait).await;
+    for request in [
+        "GET / HTTP/1.1\r\nHost: a\r\n\r\n",
+        "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\nabc",
+    ] {
+        for half in [false, true] {
+            let mut client = Client::connect(address).await;
+            client.send(request).await;
+            assert_eq!(soon(events.recv()).await, Some("called"));
+            match half {
+                true => client.stream.shutdown().await.unwrap(),
+                false => drop(client),
+            }
+            assert_eq!(
+                soon(events.recv()).await,
+                Some("dropped"),
+                "{request:?}, {half}"
+            );
+        }
+    }
+}
+
+struct OnDrop(mpsc::Sender<&'static str>);
+
+impl Drop for OnDrop {
+    fn drop(&mut self) {
+        let _ = self.0.try_send("dropped");
+    }
+}
+
+#[tokio::test]
+async fn a_reader_hears_that_its_client_left() {
+    let (heard, mut hears) = mpsc::channel(1);
+    let service = move |request: Request<RequestBody>, _: Peer| {
+        let heard = heard.clone();
+        async move {
+            tokio::spawn(async move {
+                let read = request.into_body().collect().await;
+                heard.send(read.map(|body| body.to_bytes())).await.unwrap();
+            });
+            std::future::pending::<Response<Full<Bytes>>>().await
+        }
+    };
+    let (_server, address) = start(limits(), service).await;
+    let mut client = Client::connect(address).await;
+    client.send(CHUNKED).await;
+    client.send("5\r\nab").await;
+    drop(client);
+    let read = soon(hears.recv()).await.unwrap();
+    assert_eq!(read, Err(waterspout::body::BodyError::Gone));
+}
+
+/// The rest of a body may be read after its response has ended, for longer than a head may take.
+#[tokio::test]
+async fn a_body_outlives_its_response() {
+    let (heard, mut hears) = mpsc::channel(1);
+    let service = move |request: Request<RequestBody>, _: Peer| {
+        let heard = heard.clone();
+        async move {
+            tokio::spawn(async move {
+                let body = request.into_body().collect().await.unwrap();
+                heard.send(body.to_bytes()).await.unwrap();
+            });
+            status(StatusCode::OK)
+        }
+    };
+    let (_server, address) = start(
+        Limits {
+            header_timeout: Some(SHORT),
+            idle_connection_timeout: Some(SHORT),
+            ..limits()
+        },
+        service,
+    )
+    .await;
+    let mut client = Client::connect(address).await;
+    client
+        .send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\na")
+        .await;
+    assert_eq!(client.answer().await.status, 200);
+    tokio::time::sleep(SHORT * 2).await;
+    client.send("bc").await;
+    assert_eq!(soon(hears.recv()).await.unwrap(), "abc");
+}
+
+#[test]
+fn the_default_limits_are_long() {
+    assert!(limits().header_timeout.unwrap() >= Duration::from_secs(10));
+    assert!(limits().idle_connection_timeout.unwrap() > Duration::from_secs(60));
+}

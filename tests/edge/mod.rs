@@ -1,0 +1,64 @@
+//! The edge alone: server and connections with a service that is no guest.
+
+mod connection;
+mod malformed;
+mod server;
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{Request, Response, StatusCode};
+use http_body_util::{BodyExt, Full};
+use waterspout::body::BodyError;
+use waterspout::connection::{RequestBody, Service};
+use waterspout::config::Limits;
+use waterspout::config::Listen;
+use waterspout::listener::Peer;
+use waterspout::server::Server;
+
+/// Longer than the limits that a test crosses, far shorter than those that it must not.
+pub const SHORT: Duration = Duration::from_millis(200);
+
+pub fn limits() -> Limits {
+    Limits::default()
+}
+
+pub async fn start<S: Service>(limits: Limits, service: S) -> (Server<S>, SocketAddr) {
+    let server = Server::new(limits, service);
+    let any = Listen::Tcp(([127, 0, 0, 1], 0).into());
+    let bound = server.set_listeners(&[any]).await.unwrap();
+    (server, address(&bound[0]))
+}
+
+pub fn address(listen: &Listen) -> SocketAddr {
+    match listen {
+        Listen::Tcp(address) => *address,
+        Listen::Unix(_) => panic!("not an address"),
+    }
+}
+
+/// Answers with the path, or with the body where there is one.
+pub async fn echo(request: Request<RequestBody>, _: Peer) -> Response<Full<Bytes>> {
+    let path = request.uri().path().to_owned();
+    match request
+        .into_body()
+        .collect()
+        .await
+        .map(|body| body.to_bytes())
+    {
+        Ok(body) if body.is_empty() => Response::new(path.into()),
+        Ok(body) => Response::new(body.into()),
+        Err(error) => status(match error {
+            BodyError::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+            BodyError::Timeout => StatusCode::REQUEST_TIMEOUT,
+            BodyError::Malformed | BodyError::Gone => StatusCode::BAD_REQUEST,
+        }),
+    }
+}
+
+pub fn status(status: StatusCode) -> Response<Full<Bytes>> {
+    let mut response = Response::new(Full::default());
+    *response.status_mut() = status;
+    response
+}

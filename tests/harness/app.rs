@@ -1,0 +1,259 @@
+//! An app in a folder of its own, and the binary that serves it.
+
+use std::io::{BufRead, BufReader};
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::{Arc, Mutex};
+
+use serde_json::Value;
+use tempfile::TempDir;
+use tokio::sync::watch;
+
+use super::client::{Answer, Client, soon};
+
+/// An app that is being written.
+pub struct App {
+    folder: TempDir,
+}
+
+impl App {
+    pub fn new() -> Self {
+        let folder = tempfile::tempdir().expect("a folder");
+        std::fs::create_dir(folder.path().join("handlers")).expect("handlers/");
+        Self { folder }
+    }
+
+    pub fn path(&self) -> &Path {
+        self.folder.path()
+    }
+
+    pub fn handler(self, name: &str, bytes: impl AsRef<[u8]>) -> Self {
+        std::fs::write(self.handler_path(name), bytes).expect("a handler");
+        self
+    }
+
+    pub fn config(self, text: &str) -> Self {
+        std::fs::write(self.path().join("waterspout.toml"), text).expect("waterspout.toml");
+        self
+    }
+
+    pub fn handler_path(&self, name: &str) -> PathBuf {
+        self.path().join("handlers").join(name)
+    }
+
+    /// Runs one of the other commands to its end: exit code, standard output and error together.
+    pub fn run(&self, command: &str) -> (Option<i32>, String) {
+        let output = Command::new(env!("CARGO_BIN_EXE_waterspout"))
+            .arg(command)
+            .arg(self.path())
+            .args(["--cache-dir".as_ref(), cache().as_os_str()])
+            .output()
+            .expect("waterspout starts");
+        let text = [output.stdout, output.stderr].concat();
+        (output.status.code(), String::from_utf8_lossy(&text).into_owned())
+    }
+
+    /// Serves it on free ports.
+    pub async fn serve(self) -> Running {
+        self.serve_as("serve", &[]).await
+    }
+
+    pub async fn serve_as(self, command: &str, more: &[&str]) -> Running {
+        let mut child = Command::new(env!("CARGO_BIN_EXE_waterspout"))
+            .arg(command)
+            .arg(self.path())
+            .args(["--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0", "--cache-dir"])
+            .arg(cache())
+            .args(more)
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("waterspout starts");
+        let log = Log::follow(child.stderr.take().expect("its log"));
+        let address = |line: String| -> SocketAddr {
+            let url = line.split("http://").nth(1).expect("an address");
+            url.split('/').next().and_then(|address| address.parse().ok()).expect("an address")
+        };
+        let address_of = async |words| address(log.line_with(words).await);
+        let (address, admin) = (address_of("serving on").await, address_of("status on").await);
+        Running {
+            app: self,
+            child,
+            log,
+            address,
+            admin,
+        }
+    }
+}
+
+/// An app that is being served, until this is dropped.
+pub struct Running {
+    pub app: App,
+    child: Child,
+    pub log: Log,
+    pub address: SocketAddr,
+    pub admin: SocketAddr,
+}
+
+impl Running {
+    pub async fn connect(&self) -> Client {
+        Client::connect(self.address).await
+    }
+
+    /// One GET over a connection of its own.
+    pub async fn get(&self, path: &str) -> Answer {
+        soon(self.connect().await.get(path)).await
+    }
+
+    /// One request over a connection of its own; `head` is what follows the request line.
+    pub async fn request(&self, line: &str, head: &str, body: &str) -> Answer {
+        let mut client = self.connect().await;
+        let length = match body {
+            "" => String::new(),
+            body => format!("Content-Length: {}\r\n", body.len()),
+        };
+        client
+            .send(format!("{line} HTTP/1.1\r\nHost: a\r\n{head}{length}\r\n{body}"))
+            .await;
+        soon(client.answer()).await
+    }
+
+    /// `/api/status`.
+    pub async fn status(&self) -> Value {
+        let answer = soon(Client::connect(self.admin).await.get("/api/status")).await;
+        serde_json::from_str(&answer.body).expect("JSON")
+    }
+
+    /// The status' entry of a component that serves.
+    pub async fn component(&self, file: &str) -> Value {
+        let status = self.status().await;
+        entry(&status, file).unwrap_or_else(|| panic!("{file} is not in {status}"))
+    }
+
+    /// Looks at the status again and again until it is as it should be.
+    pub async fn until(&self, wanted: impl Fn(&Value) -> bool) -> Value {
+        soon(async {
+            loop {
+                let status = self.status().await;
+                if wanted(&status) {
+                    return status;
+                }
+                tokio::task::yield_now().await;
+            }
+        })
+        .await
+    }
+
+    /// Waits until this generation serves.
+    pub async fn until_generation(&self, number: u64) -> Value {
+        self.until(|status| status["generation"].as_u64() >= Some(number)).await
+    }
+
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Sends a signal by its name.
+    pub fn signal(&self, name: &str) {
+        let status = Command::new("kill").arg(format!("-{name}")).arg(self.pid().to_string()).status();
+        assert!(status.expect("kill").success());
+    }
+
+    /// Asks it to end, and waits until it has.
+    pub async fn stop(mut self) -> ExitStatus {
+        self.signal("TERM");
+        self.ended().await
+    }
+
+    /// Waits for its end.
+    pub async fn ended(&mut self) -> ExitStatus {
+        soon(async {
+            loop {
+                if let Some(status) = self.child.try_wait().expect("its status") {
+                    return status;
+                }
+                tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+            }
+        })
+        .await
+    }
+
+    pub fn is_alive(&mut self) -> bool {
+        self.child.try_wait().is_ok_and(|status| status.is_none())
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+        if std::thread::panicking() {
+            eprintln!("--- log of {}\n{}", self.address, self.log.text());
+        }
+    }
+}
+
+/// The entry of a component in a status, but for its draining copies.
+pub fn entry(status: &Value, file: &str) -> Option<Value> {
+    let components = status["components"].as_array()?;
+    let found = components
+        .iter()
+        .find(|entry| entry["file"] == file && entry["state"] != "draining");
+    found.cloned()
+}
+
+/// What the server has written to standard error so far.
+#[derive(Clone)]
+pub struct Log {
+    lines: Arc<Mutex<Vec<String>>>,
+    count: watch::Receiver<usize>,
+}
+
+impl Log {
+    fn follow(stderr: impl std::io::Read + Send + 'static) -> Self {
+        let lines = Arc::new(Mutex::new(Vec::new()));
+        let (counter, count) = watch::channel(0);
+        let written = lines.clone();
+        std::thread::spawn(move || {
+            for line in BufReader::new(stderr).lines().map_while(Result::ok) {
+                let mut lines = written.lock().expect("the log");
+                lines.push(line);
+                counter.send_replace(lines.len());
+            }
+        });
+        Self { lines, count }
+    }
+
+    /// Waits for a line with these words, from the beginning.
+    pub async fn line_with(&self, words: &str) -> String {
+        let mut count = self.count.clone();
+        let mut seen = 0;
+        let found = async {
+            loop {
+                {
+                    let lines = self.lines.lock().expect("the log");
+                    if let Some(line) = lines[seen..].iter().find(|line| line.contains(words)) {
+                        return line.clone();
+                    }
+                    seen = lines.len();
+                }
+                if count.changed().await.is_err() && seen == self.lines.lock().expect("the log").len() {
+                    panic!("the server ended without a word of {words:?}:\n{}", self.text());
+                }
+            }
+        };
+        match tokio::time::timeout(super::LONG, found).await {
+            Ok(line) => line,
+            Err(_) => panic!("no word of {words:?} in:\n{}", self.text()),
+        }
+    }
+
+    pub fn text(&self) -> String {
+        self.lines.lock().expect("the log").join("\n")
+    }
+}
+
+/// One cache of compiled code for all tests.
+fn cache() -> PathBuf {
+    Path::new(env!("CARGO_TARGET_TMPDIR")).join("cache")
+}

@@ -1,0 +1,94 @@
+//! A client that speaks bytes over one connection, so that a test says exactly what is sent.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+
+/// Longer than anything in a test should take.
+pub const LONG: Duration = Duration::from_secs(30);
+
+/// Waits, but not for ever.
+pub async fn soon<F: Future>(future: F) -> F::Output {
+    tokio::time::timeout(LONG, future).await.expect("in time")
+}
+
+pub struct Client {
+    pub stream: TcpStream,
+    unread: Vec<u8>,
+}
+
+#[derive(Debug)]
+pub struct Answer {
+    pub status: u16,
+    pub head: String,
+    pub body: String,
+}
+
+impl Client {
+    pub async fn connect(address: SocketAddr) -> Self {
+        Self::over(TcpStream::connect(address).await.unwrap())
+    }
+
+    pub fn over(stream: TcpStream) -> Self {
+        Self {
+            stream,
+            unread: Vec::new(),
+        }
+    }
+
+    pub async fn send(&mut self, bytes: impl AsRef<[u8]>) {
+        self.stream.write_all(bytes.as_ref()).await.unwrap();
+    }
+
+    pub async fn get(&mut self, path: &str) -> Answer {
+        self.send(format!("GET {path} HTTP/1.1\r\nHost: a\r\n\r\n"))
+            .await;
+        self.answer().await
+    }
+
+    /// The next response; it must have a length.
+    pub async fn answer(&mut self) -> Answer {
+        let head = self.until(|unread| {
+            unread
+                .windows(4)
+                .position(|four| four == b"\r\n\r\n")
+                .map(|at| at + 4)
+        });
+        let head = String::from_utf8(head.await).unwrap();
+        let length = head
+            .lines()
+            .find_map(|line| line.strip_prefix("content-length: "))
+            .map_or(0, |length| length.parse().unwrap());
+        let body = self
+            .until(|unread| (unread.len() >= length).then_some(length))
+            .await;
+        Answer {
+            status: head.split(' ').nth(1).unwrap().parse().unwrap(),
+            head,
+            body: String::from_utf8(body).unwrap(),
+        }
+    }
+
+    /// Waits for the end of the connection, and tells what came before.
+    pub async fn rest(&mut self) -> Vec<u8> {
+        let mut rest = std::mem::take(&mut self.unread);
+        let _ = soon(self.stream.read_to_end(&mut rest)).await;
+        rest
+    }
+
+    async fn until(&mut self, end: impl Fn(&[u8]) -> Option<usize>) -> Vec<u8> {
+        loop {
+            if let Some(end) = end(&self.unread) {
+                return self.unread.drain(..end).collect();
+            }
+            let read = soon(self.stream.read_buf(&mut self.unread)).await.unwrap();
+            assert!(
+                read > 0,
+                "closed after {:?}",
+                String::from_utf8_lossy(&self.unread)
+            );
+        }
+    }
+}

@@ -18,7 +18,7 @@ use crate::bindings::{self, Failure, FailureCause, Functions};
 use crate::body::{BodyError, RequestBody};
 use crate::engine::method_index;
 use crate::generation::{Component, Generation, Lead, Site, State};
-use crate::invoke::{Sent, invoke};
+use crate::invoke::invoke;
 use crate::resources::{Answer, App, Exchange, Stage, Target, host};
 use crate::router::{self, Found};
 
@@ -142,7 +142,8 @@ impl Visit {
         );
         let deadline = settings.deadline.map(|deadline| began + deadline);
         let (answer, sent) = invoke(pool, exchange.clone(), receiver, deadline).await;
-        let mut response = respond(&exchange, answer, sent, self.debug);
+        let mut response = respond(&exchange, answer, self.debug);
+        response.body_mut().tells(sent);
         if let Some(allow) = allow {
             response.headers_mut().entry(header::ALLOW).or_insert(allow);
         }
@@ -151,9 +152,9 @@ impl Visit {
 }
 
 /// What the client gets for what became of its request: the table of the contract, section 5.
-fn respond(exchange: &Exchange, answer: Answer, sent: Sent, debug: bool) -> Response<Reply> {
+fn respond(exchange: &Exchange, answer: Answer, debug: bool) -> Response<Reply> {
     match answer {
-        Answer::Response(response) => match guest_response(exchange, response, sent) {
+        Answer::Response(response) => match guest_response(response) {
             Ok(response) => response,
             Err(problem) => {
                 log_failure(exchange, &problem);
@@ -185,11 +186,7 @@ fn respond(exchange: &Exchange, answer: Answer, sent: Sent, debug: bool) -> Resp
 }
 
 /// A guest's own response, if it may go out. Else what is wrong with it, for its author.
-fn guest_response(
-    exchange: &Exchange,
-    guest: bindings::Response,
-    sent: Sent,
-) -> Result<Response<Reply>, String> {
+fn guest_response(guest: bindings::Response) -> Result<Response<Reply>, String> {
     let status = match StatusCode::from_u16(guest.status) {
         Ok(status) if (200..600).contains(&guest.status) => status,
         _ => {
@@ -205,8 +202,7 @@ fn guest_response(
     } else {
         guest.body.into()
     };
-    let waits = exchange.target.functions.contains(Functions::ON_FINISH);
-    let mut response = Response::new(Reply::new(body, waits.then_some(sent)));
+    let mut response = Response::new(Reply::new(body));
     *response.status_mut() = status;
     if let Some(reason) = guest.reason {
         let reason = hyper::ext::ReasonPhrase::try_from(reason.clone().into_bytes())

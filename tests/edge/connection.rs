@@ -1,19 +1,18 @@
 //! One connection after the other: what it may do, how long it may take, and who notices when it
 //! ends.
 
-
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use bytes::Bytes;
 use super::{SHORT, echo, limits, start, status};
-use crate::harness::{Client, LONG, soon};
+use crate::harness::{Client, soon};
+use bytes::Bytes;
 use http::{Request, Response, StatusCode};
 use http_body_util::{BodyExt, Full};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::sync::{Notify, mpsc};
-use waterspout::connection::RequestBody;
 use waterspout::config::Limits;
+use waterspout::connection::RequestBody;
 use waterspout::listener::Peer;
 
 const CHUNKED: &str = "POST /p HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n";

@@ -1,8 +1,7 @@
 //! Requests that break the rules, and some that only look like it.
 
-
 use super::{echo, limits, start};
-use crate::harness::{Client};
+use crate::harness::Client;
 use waterspout::config::Limits;
 
 /// Each with the status that it gets. `0` is none: the connection is closed without a word.

@@ -11,9 +11,9 @@ use bytes::Bytes;
 use http::{Request, Response, StatusCode};
 use http_body_util::{BodyExt, Full};
 use waterspout::body::BodyError;
-use waterspout::connection::{RequestBody, Service};
 use waterspout::config::Limits;
 use waterspout::config::Listen;
+use waterspout::connection::{RequestBody, Service};
 use waterspout::listener::Peer;
 use waterspout::server::Server;
 

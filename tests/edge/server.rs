@@ -1,6 +1,5 @@
 //! Listeners that come and go, the limit on connections, and shutdown.
 
-
 use std::fs;
 use std::future::pending;
 use std::io::ErrorKind;
@@ -8,17 +7,17 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use bytes::Bytes;
 use super::{SHORT, address, echo, limits, start};
 use crate::harness::{Client, LONG, soon};
+use bytes::Bytes;
 use http::{Request, Response};
 use http_body_util::Full;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpStream, UnixStream};
 use tokio::sync::{Semaphore, mpsc};
-use waterspout::connection::{RequestBody, Service};
 use waterspout::config::Limits;
 use waterspout::config::Listen;
+use waterspout::connection::{RequestBody, Service};
 use waterspout::listener::{Listener, Peer};
 use waterspout::server::Server;
 

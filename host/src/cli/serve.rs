@@ -78,6 +78,7 @@ async fn swap(site: &Site, front: &Front<impl Service, impl Service>, noticed: I
     match loaded {
         Ok(next) => {
             let number = next.number;
+            warn_of_what_waits_for_a_restart(&site.current().config, &next.config);
             site.switch(next, took);
             let ms = took.as_secs_f64() * 1000.0;
             tracing::info!(target: "general", "generation {number} serves ({ms:.1} ms)");
@@ -90,6 +91,12 @@ async fn swap(site: &Site, front: &Front<impl Service, impl Service>, noticed: I
                 "the change is refused, generation {number} serves on:\n{refusal}"
             );
         }
+    }
+}
+
+fn warn_of_what_waits_for_a_restart(old: &Config, new: &Config) {
+    if old.server.max_instance_memory != new.server.max_instance_memory {
+        tracing::warn!(target: "general", "`max_instance_memory` is fixed at start: the new one waits for a restart");
     }
 }
 
@@ -165,7 +172,13 @@ impl<A: Service, B: Service> Front<A, B> {
         let server = &generation.config.server;
         let fault = |error: std::io::Error| {
             let file = crate::config::FILE_NAME;
-            Faults::from(Fault::in_file(file.as_ref(), error.to_string()))
+            let fault = Fault::in_file(file.as_ref(), error.to_string());
+            Faults::from(match error.kind() {
+                std::io::ErrorKind::AddrInUse => {
+                    fault.hint("does another server run there already?")
+                }
+                _ => fault,
+            })
         };
         let (app, admin) = (self.app.local_addrs().await, self.admin.local_addrs().await);
         let shown: Vec<Listen> = server.admin.iter().cloned().collect();

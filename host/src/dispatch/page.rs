@@ -63,7 +63,7 @@ fn escape(text: &str) -> String {
 }
 
 fn page(status: StatusCode, content_type: &'static str, body: Bytes) -> Response<Reply> {
-    let mut response = Response::new(Reply::new(body, None));
+    let mut response = Response::new(Reply::new(body));
     *response.status_mut() = status;
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));

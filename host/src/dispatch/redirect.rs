@@ -28,7 +28,7 @@ pub fn answer(head: &Parts, url: &str, permanent: bool, arguments: &Arguments) -
         StatusCode::FOUND
     };
     let mut response = page::error(status);
-    *response.body_mut() = Reply::new(bytes::Bytes::new(), None);
+    *response.body_mut() = Reply::new(bytes::Bytes::new());
     response.headers_mut().insert(header::LOCATION, location);
     response
 }

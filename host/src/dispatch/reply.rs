@@ -12,13 +12,18 @@ use crate::invoke::Sent;
 /// A whole body.
 pub struct Reply {
     bytes: Bytes,
-    _sent: Option<Sent>,
+    sent: Option<Sent>,
 }
 
 impl Reply {
-    /// A body that drops `sent` when the connection is done with it.
-    pub fn new(bytes: Bytes, sent: Option<Sent>) -> Self {
-        Self { bytes, _sent: sent }
+    /// A body that tells nobody.
+    pub fn new(bytes: Bytes) -> Self {
+        Self { bytes, sent: None }
+    }
+
+    /// Drops `sent` when the connection is done with this body.
+    pub fn tells(&mut self, sent: Sent) {
+        self.sent = Some(sent);
     }
 }
 

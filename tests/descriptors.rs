@@ -20,12 +20,17 @@ use waterspout::server::Server;
 
 #[tokio::test]
 async fn accepting_survives_a_lack_of_descriptors() {
-    let server = Server::new(Limits::default(), async |request: Request<RequestBody>, _: Peer| {
-        Response::new(Full::<Bytes>::from(request.uri().path().to_owned()))
-    });
+    let server = Server::new(
+        Limits::default(),
+        async |request: Request<RequestBody>, _: Peer| {
+            Response::new(Full::<Bytes>::from(request.uri().path().to_owned()))
+        },
+    );
     let any = Listen::Tcp(([127, 0, 0, 1], 0).into());
     let bound = server.set_listeners(&[any]).await.unwrap();
-    let Listen::Tcp(address) = bound[0] else { unreachable!() };
+    let Listen::Tcp(address) = bound[0] else {
+        unreachable!()
+    };
     let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
 
     let few = libc::rlimit {

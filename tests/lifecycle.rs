@@ -50,12 +50,32 @@ async fn the_functions_come_in_tornado_s_order() {
     for method in ["post", "put", "delete", "patch", "options"] {
         let line = format!("{} /lifecycle?as=b", method.to_uppercase());
         let answer = server.request(&line, "", "").await;
-        assert_eq!((answer.status, answer.body), (200, format!("{method} of b")));
+        assert_eq!(
+            (answer.status, answer.body),
+            (200, format!("{method} of b"))
+        );
     }
     let notes = notes(&server).await;
-    let notes: Vec<&str> = notes.as_array().expect("a list").iter().filter_map(Value::as_str).collect();
-    assert_eq!(notes[..5], ["start", "a initialize hi", "a prepare", "a get", "a on_finish"]);
-    assert_eq!(notes[5..9], ["b initialize hi", "b prepare", "b post", "b on_finish"]);
+    let notes: Vec<&str> = notes
+        .as_array()
+        .expect("a list")
+        .iter()
+        .filter_map(Value::as_str)
+        .collect();
+    assert_eq!(
+        notes[..5],
+        [
+            "start",
+            "a initialize hi",
+            "a prepare",
+            "a get",
+            "a on_finish"
+        ]
+    );
+    assert_eq!(
+        notes[5..9],
+        ["b initialize hi", "b prepare", "b post", "b on_finish"]
+    );
     assert_eq!(notes.len(), 5 + 5 * 4);
 }
 
@@ -64,12 +84,23 @@ async fn prepare_may_end_the_request() {
     let server = lifecycle().await;
     let answer = server.get("/lifecycle?as=a&prepare=redirect").await;
     assert_eq!(answer.status, 302);
-    assert!(answer.head.contains("location: /elsewhere\r\n"), "{}", answer.head);
-    assert_eq!(server.get("/lifecycle?as=b&prepare=finish").await.status, 200);
+    assert!(
+        answer.head.contains("location: /elsewhere\r\n"),
+        "{}",
+        answer.head
+    );
+    assert_eq!(
+        server.get("/lifecycle?as=b&prepare=finish").await.status,
+        200
+    );
     let expected = json!([
         "start",
-        "a initialize hi", "a prepare", "a on_finish",
-        "b initialize hi", "b prepare", "b on_finish",
+        "a initialize hi",
+        "a prepare",
+        "a on_finish",
+        "b initialize hi",
+        "b prepare",
+        "b on_finish",
     ]);
     assert_eq!(notes(&server).await, expected);
 }
@@ -84,12 +115,27 @@ async fn write_error_makes_the_page_of_every_failure() {
     // A page that fails itself is replaced by the default one.
     let answer = server.get("/lifecycle?as=c&get=teapot&error=teapot").await;
     assert_eq!(answer.status, 418);
-    assert!(answer.body.starts_with("<html><title>418: "), "{}", answer.body);
+    assert!(
+        answer.body.starts_with("<html><title>418: "),
+        "{}",
+        answer.body
+    );
     let expected = json!([
         "start",
-        "a initialize hi", "a prepare", "a get", "a write_error 418 HttpError", "a on_finish",
-        "b initialize hi", "b prepare", "b write_error 500 Uncaught", "b on_finish",
-        "c initialize hi", "c prepare", "c get", "c write_error 418 HttpError", "c on_finish",
+        "a initialize hi",
+        "a prepare",
+        "a get",
+        "a write_error 418 HttpError",
+        "a on_finish",
+        "b initialize hi",
+        "b prepare",
+        "b write_error 500 Uncaught",
+        "b on_finish",
+        "c initialize hi",
+        "c prepare",
+        "c get",
+        "c write_error 418 HttpError",
+        "c on_finish",
     ]);
     assert_eq!(notes(&server).await, expected);
 }

@@ -51,7 +51,10 @@ impl App {
             .output()
             .expect("waterspout starts");
         let text = [output.stdout, output.stderr].concat();
-        (output.status.code(), String::from_utf8_lossy(&text).into_owned())
+        (
+            output.status.code(),
+            String::from_utf8_lossy(&text).into_owned(),
+        )
     }
 
     /// Serves it on free ports.
@@ -63,7 +66,13 @@ impl App {
         let mut child = Command::new(env!("CARGO_BIN_EXE_waterspout"))
             .arg(command)
             .arg(self.path())
-            .args(["--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0", "--cache-dir"])
+            .args([
+                "--listen",
+                "127.0.0.1:0",
+                "--admin",
+                "127.0.0.1:0",
+                "--cache-dir",
+            ])
             .arg(cache())
             .args(more)
             .stderr(Stdio::piped())
@@ -72,10 +81,16 @@ impl App {
         let log = Log::follow(child.stderr.take().expect("its log"));
         let address = |line: String| -> SocketAddr {
             let url = line.split("http://").nth(1).expect("an address");
-            url.split('/').next().and_then(|address| address.parse().ok()).expect("an address")
+            url.split('/')
+                .next()
+                .and_then(|address| address.parse().ok())
+                .expect("an address")
         };
         let address_of = async |words| address(log.line_with(words).await);
-        let (address, admin) = (address_of("serving on").await, address_of("status on").await);
+        let (address, admin) = (
+            address_of("serving on").await,
+            address_of("status on").await,
+        );
         Running {
             app: self,
             child,
@@ -113,7 +128,9 @@ impl Running {
             body => format!("Content-Length: {}\r\n", body.len()),
         };
         client
-            .send(format!("{line} HTTP/1.1\r\nHost: a\r\n{head}{length}\r\n{body}"))
+            .send(format!(
+                "{line} HTTP/1.1\r\nHost: a\r\n{head}{length}\r\n{body}"
+            ))
             .await;
         soon(client.answer()).await
     }
@@ -146,7 +163,8 @@ impl Running {
 
     /// Waits until this generation serves.
     pub async fn until_generation(&self, number: u64) -> Value {
-        self.until(|status| status["generation"].as_u64() >= Some(number)).await
+        self.until(|status| status["generation"].as_u64() >= Some(number))
+            .await
     }
 
     pub fn pid(&self) -> u32 {
@@ -155,7 +173,10 @@ impl Running {
 
     /// Sends a signal by its name.
     pub fn signal(&self, name: &str) {
-        let status = Command::new("kill").arg(format!("-{name}")).arg(self.pid().to_string()).status();
+        let status = Command::new("kill")
+            .arg(format!("-{name}"))
+            .arg(self.pid().to_string())
+            .status();
         assert!(status.expect("kill").success());
     }
 
@@ -237,8 +258,13 @@ impl Log {
                     }
                     seen = lines.len();
                 }
-                if count.changed().await.is_err() && seen == self.lines.lock().expect("the log").len() {
-                    panic!("the server ended without a word of {words:?}:\n{}", self.text());
+                if count.changed().await.is_err()
+                    && seen == self.lines.lock().expect("the log").len()
+                {
+                    panic!(
+                        "the server ended without a word of {words:?}:\n{}",
+                        self.text()
+                    );
                 }
             }
         };

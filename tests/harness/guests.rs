@@ -48,7 +48,10 @@ fn build(workspace: &str) -> PathBuf {
         .arg("build")
         .arg(&workspace)
         .env("CARGO", env!("CARGO"))
-        .env("CARGO_TARGET_DIR", Path::new(env!("CARGO_TARGET_TMPDIR")).join("guests"))
+        .env(
+            "CARGO_TARGET_DIR",
+            Path::new(env!("CARGO_TARGET_TMPDIR")).join("guests"),
+        )
         .status()
         .expect("waterspout starts");
     assert!(status.success(), "{} did not build", workspace.display());

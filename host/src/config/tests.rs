@@ -215,8 +215,8 @@ fn all_faults_come_at_once_in_the_file_s_order() {
 fn a_key_like_no_other_shows_those_there_are() {
     let text = "[settings]\nxyz = 1";
     assert_fault(text, "2:1", &["known keys: `debug`, `cookie_secret`"]);
-    let text = "[server]\ntls = { cert = 'a', key = 'b', keys = 'c' }";
-    assert_fault(text, "2:32", &["in `tls`", "`key`"]);
+    let text = "[handler.'a.wasm']\nallow = { reads = [] }";
+    assert_fault(text, "2:11", &["in `allow`", "`read`"]);
     let text = "[handler.'a.wasm']\nisolate = 1";
     assert_fault(text, "2:1", &["in [handler.\"a.wasm\"]", "`isolation`"]);
 }

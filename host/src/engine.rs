@@ -97,12 +97,14 @@ impl Engine {
     }
 }
 
-/// How many instances may live at once without running into the kernel's limit on memory mappings.
-///
-/// A pooled instance takes about six mappings, its stack two more; a process that runs out of them dies. What
-/// is kept back is for the allocator, threads and compiled code.
+/// How many instances may live at once without running into the kernel's limit on memory mappings: a process that
+/// runs out of them dies.
 pub fn max_instances() -> u32 {
-    const MAPPINGS_PER_INSTANCE: u32 = 8;
+    /// A pooled instance's memory and tables take about six.
+    const PER_INSTANCE: u32 = 6;
+    /// A stack and its guard, which are mapped from the start whether they are in use or not.
+    const PER_STACK: u32 = 2;
+    /// Kept back for the allocator, threads and compiled code.
     const KEPT_BACK: u32 = 8_000;
     /// Linux's own default, for systems that don't tell.
     const DEFAULT_MAPPINGS: u32 = 65_530;
@@ -110,8 +112,14 @@ pub fn max_instances() -> u32 {
         .ok()
         .and_then(|count| count.trim().parse().ok())
         .unwrap_or(DEFAULT_MAPPINGS);
-    let room = mappings.saturating_sub(KEPT_BACK) / MAPPINGS_PER_INSTANCE;
-    room.clamp(64, 8_000)
+    // In quarters of an instance, for the sake of its five quarters of a stack.
+    let room = mappings.saturating_sub(KEPT_BACK) * 4 / (PER_INSTANCE * 4 + PER_STACK * 5);
+    room.clamp(64, 6_500)
+}
+
+/// Stacks for so many instances: one each, and some for those with calls that block on theirs.
+fn stacks(instances: u32) -> u32 {
+    instances + instances / 4
 }
 
 fn config(limits: &Limits) -> Config {
@@ -122,7 +130,7 @@ fn config(limits: &Limits) -> Config {
         .total_core_instances(slots * 4)
         .total_memories(slots)
         .total_tables(slots * 3)
-        .total_stacks(slots * 2)
+        .total_stacks(stacks(slots))
         .max_memory_size(usize::try_from(limits.max_instance_memory).unwrap_or(usize::MAX))
         .pagemap_scan(Enabled::Auto)
         // What a guest wrote stays mapped up to here and is zeroed by hand, which is cheaper than faults.

@@ -95,7 +95,7 @@ impl Pool {
     /// Instantiates the component once, asks what it is, and opens the pool.
     pub async fn open(blueprint: Blueprint, life: Life) -> Result<Self, Error> {
         let mut first = blueprint.instantiate().await?;
-        let description = blueprint.describe(&mut first).await?;
+        let description = sound(blueprint.describe(&mut first).await?)?;
         let mut blueprint = blueprint;
         if description.single {
             blueprint.rules = single(blueprint.rules)?;
@@ -277,6 +277,26 @@ impl Rules {
             Isolation::Exclusive | Isolation::Fresh => self.max_concurrent,
         };
         inside.saturating_add(self.max_queue)
+    }
+}
+
+/// A description that routes can rely on.
+fn sound(description: Description) -> Result<Description, Error> {
+    let mut names: Vec<&str> = description
+        .handlers
+        .iter()
+        .map(|handler| &*handler.name)
+        .collect();
+    names.sort_unstable();
+    if names.is_empty() {
+        return Err(Error::component("describes no handler"));
+    }
+    match names.windows(2).find(|pair| pair[0] == pair[1]) {
+        Some(pair) => Err(Error::component(format!(
+            "describes two handlers named `{}`",
+            pair[0]
+        ))),
+        None => Ok(description),
     }
 }
 

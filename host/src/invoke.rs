@@ -283,6 +283,9 @@ impl Life<'_> {
     where
         P: ComponentNamedList + Lower + Send + Sync + 'static,
     {
+        if self.exchange.is_cancelled() {
+            return Ok(Ended::With(Outcome::Cancelled));
+        }
         let ended = self.start(function, parameters)?;
         tokio::pin!(ended);
         let outcome = tokio::select! {

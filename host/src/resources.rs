@@ -251,6 +251,9 @@ impl Exchange {
     }
 }
 
+/// The requests inside one instance, by the numbers that its guest knows them by.
+pub type Requests = HashMap<u64, Arc<Exchange>>;
+
 /// The data of one store: one instance and the requests inside it.
 pub struct Ctx {
     pub component: Arc<str>,
@@ -258,7 +261,7 @@ pub struct Ctx {
     pub table: ResourceTable,
     pub limits: StoreLimits,
     pub run: Arc<RunClock>,
-    pub requests: HashMap<u64, Arc<Exchange>>,
+    pub requests: Requests,
     pub body_memory: BodyMemory,
 }
 

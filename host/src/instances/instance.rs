@@ -1,7 +1,6 @@
 //! One living instance: made, asked what it is, started, filled with requests, stopped. Says how it ended;
 //! what follows from that is the seat's.
 
-use std::collections::HashMap;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -23,13 +22,20 @@ use crate::bindings::Description;
 use crate::capabilities::wasi;
 use crate::engine::Guest;
 use crate::error::Error;
-use crate::resources::{BodyMemory, Ctx, Exchange};
+use crate::resources::{BodyMemory, Ctx, Exchange, Requests};
 use crate::run::{RunClock, Verdict};
 
 /// Where a request's life takes place: inside one instance, while its event loop turns.
 pub struct Scene<'a> {
     pub accessor: &'a Accessor<Ctx>,
     pub guest: &'a Guest,
+}
+
+impl Scene<'_> {
+    fn requests<R>(&self, change: impl FnOnce(&mut Requests) -> R) -> R {
+        let accessor = self.accessor;
+        accessor.with(|mut access| change(&mut access.data_mut().requests))
+    }
 }
 
 /// An instance with its store, and its place under the cap.
@@ -91,16 +97,18 @@ impl Blueprint {
             .map_err(|error| Error::host("the engine is gone", error))?;
         let rules = &self.rules;
         let run = self.engine.ticker.clock(rules.run);
+        let mut table = ResourceTable::new();
+        table.set_max_capacity(handles(rules.per_instance()));
         let ctx = Ctx {
             component: self.file.clone(),
             wasi: wasi::context(&self.file, &rules.grants)
                 .map_err(|error| Error::component(format!("{error:#}")))?,
-            table: ResourceTable::new(),
+            table,
             limits: StoreLimitsBuilder::new()
                 .memory_size(usize::try_from(rules.memory).unwrap_or(usize::MAX))
                 .build(),
             run: run.clone(),
-            requests: HashMap::new(),
+            requests: Requests::new(),
             body_memory: BodyMemory::new(rules.body_memory),
         };
         let mut store = Store::new(self.engine.wasmtime(), ctx);
@@ -286,7 +294,7 @@ impl Live {
 fn trap_text(error: &wasmtime::Error) -> String {
     let trap = error.root_cause();
     match error.downcast_ref::<WasmBacktrace>() {
-        Some(stack) => format!("{trap}\n{stack}"),
+        Some(stack) => format!("{trap}\n{}", frames(stack)),
         None => format!("{error:#}"),
     }
 }
@@ -299,17 +307,20 @@ impl Core {
         request: u64,
         exchange: Arc<Exchange>,
     ) -> wasmtime::Result<LifeEnd> {
-        let requests = |change: &mut dyn FnMut(&mut HashMap<u64, Arc<Exchange>>)| {
-            scene
-                .accessor
-                .with(|mut access| change(&mut access.data_mut().requests));
-        };
-        requests(&mut |requests| drop(requests.insert(request, exchange.clone())));
-        let end = (self.life)(scene, request, exchange.clone()).await?;
-        requests(&mut |requests| drop(requests.remove(&request)));
+        let inside = exchange.clone();
+        scene.requests(|requests| requests.insert(request, inside));
+        let end = (self.life)(scene, request, exchange).await?;
+        scene.requests(|requests| requests.remove(&request));
         self.over();
         Ok(end)
     }
+}
+
+/// A guest's stack without wasmtime's heading.
+fn frames(stack: &WasmBacktrace) -> String {
+    let text = stack.to_string();
+    let frames: Vec<&str> = text.lines().skip(1).collect();
+    frames.join("\n")
 }
 
 /// The store's word at every crossing.
@@ -332,7 +343,7 @@ fn act(store: &StoreContextMut<'_, Ctx>, verdict: Verdict) -> wasmtime::Result<(
         Verdict::End => Err(Overrun.into()),
         Verdict::Log => {
             let component = &*store.data().component;
-            let stack = WasmBacktrace::force_capture(store);
+            let stack = frames(&WasmBacktrace::force_capture(store));
             tracing::warn!(target: "general", component, "a run is past `block_log`; the guest is at\n{stack}");
             Ok(())
         }

@@ -62,10 +62,7 @@ pub fn build(app: &Path) -> anyhow::Result<Built> {
         }
     }
     if !child.wait()?.success() {
-        bail!(
-            "{}: the handlers did not compile. Where the target is missing: rustup target add {TARGET}",
-            app.display()
-        );
+        bail!("{}: the handlers did not compile", app.display());
     }
     let folder = handlers_folder(app);
     std::fs::create_dir_all(&folder)?;

@@ -46,13 +46,17 @@ pub async fn serve(options: &Serve, debug: bool) -> anyhow::Result<()> {
                 noticed
             }
             _ = signals.hangup.recv() => Instant::now(),
-            _ = signals.terminate.recv() => break,
-            _ = signals.interrupt.recv() => break,
+            () = Signals::end(&mut signals.terminate, &mut signals.interrupt) => break,
         };
         swap(&site, &front, noticed).await;
     }
     tracing::info!(target: "general", "ending: what is in flight is finished first");
-    drain(site, front, &engine).await;
+    tokio::select! {
+        () = drain(site, front, &engine) => {}
+        () = Signals::end(&mut signals.terminate, &mut signals.interrupt) => {
+            tracing::warn!(target: "general", "told to end twice: what was in flight is cut");
+        }
+    }
     Ok(())
 }
 
@@ -226,5 +230,13 @@ impl Signals {
             terminate: listen(SignalKind::terminate())?,
             interrupt: listen(SignalKind::interrupt())?,
         })
+    }
+
+    /// Waits to be told to end.
+    async fn end(terminate: &mut Signal, interrupt: &mut Signal) {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
     }
 }

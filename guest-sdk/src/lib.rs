@@ -23,6 +23,8 @@
 //! Names, order and behaviour are those of Tornado's
 //! [`tornado.web`](https://www.tornadoweb.org/en/stable/web.html). Where Rust needs another shape, the item says so.
 
+#![warn(missing_docs)]
+
 mod application;
 mod arguments;
 #[doc(hidden)]

@@ -17,6 +17,7 @@ use crate::handler::Handler;
 use crate::{Context, Failure, Kwargs, Result, error, logging};
 
 /// A component, as `export!` puts it together.
+#[doc(hidden)]
 pub trait Component: 'static {
     type Handlers: Handlers;
 

@@ -4,6 +4,8 @@
 //! ARCHITECTURE.md draws the house and a request's way through it. What is public here, beside the command, is the
 //! edge: servers and connections that know nothing of guests.
 
+#![warn(missing_docs)]
+
 mod admin;
 mod bindings;
 pub mod body;

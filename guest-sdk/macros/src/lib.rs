@@ -1,5 +1,7 @@
 //! The macros of `waterspout-sdk`. They only glue: what they note goes into a trait, what happens stands in the SDK.
 
+#![warn(missing_docs)]
+
 mod export;
 mod handler;
 

@@ -2,4 +2,5 @@
 
 mod edge;
 mod harness;
+mod house;
 mod lifecycle;

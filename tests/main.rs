@@ -1,6 +1,12 @@
 //! All integration tests: the real binary or the real server, over real sockets, with guests built from source.
 
+mod check;
 mod edge;
+mod examples;
 mod harness;
 mod house;
+mod instances;
 mod lifecycle;
+mod refusals;
+mod swap;
+mod traps;

@@ -69,13 +69,15 @@ impl Engine {
         &self.wasmtime
     }
 
-    /// Compiles a component, or takes it from the cache. Takes its time: not for a serving thread.
-    pub fn compile(&self, bytes: &[u8]) -> Result<Component, Error> {
+    /// Compiles a component, or takes it from the cache. Takes its time, and says so in the log by the component's
+    /// name: not for a serving thread.
+    pub fn compile(&self, name: &str, bytes: &[u8]) -> Result<Component, Error> {
         reject_what_is_no_component(bytes)?;
         let cached = self.cache.as_ref();
         if let Some(component) = cached.and_then(|cache| cache.get(bytes, &self.wasmtime)) {
             return Ok(component);
         }
+        tracing::info!(target: "general", "compiling {name} ({} KB) …", bytes.len() / 1024);
         let component = Component::from_binary(&self.wasmtime, bytes)
             .map_err(|error| Error::component(format!("not a valid component: {error:#}")))?;
         if let Some(cache) = cached {

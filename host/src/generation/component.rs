@@ -153,9 +153,9 @@ impl Loading<'_> {
         bytes: Vec<u8>,
         settings: &config::Handler,
     ) -> Result<Pool, Error> {
-        let engine = self.engine.clone();
+        let (engine, name) = (self.engine.clone(), file.to_owned());
         let linked = tokio::task::spawn_blocking(move || {
-            let component = engine.compile(&bytes)?;
+            let component = engine.compile(&name, &bytes)?;
             engine.link(&component)
         });
         let pre = linked

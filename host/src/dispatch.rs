@@ -161,14 +161,11 @@ fn respond(exchange: &Exchange, answer: Answer, debug: bool) -> Response<Reply> 
                 page::error(StatusCode::INTERNAL_SERVER_ERROR)
             }
         },
-        Answer::Failed(failure) => {
-            let shown = debug && failure.cause == FailureCause::Uncaught;
-            match (&failure.message, shown) {
-                (Some(message), true) => page::traceback(message),
-                _ => page::failure(&failure),
-            }
-        }
-        Answer::Trapped(trap) if debug => page::traceback(&trap),
+        Answer::Failed(failure) => match &failure.message {
+            Some(message) if debug => page::traceback(page::status_of(&failure), message),
+            _ => page::failure(&failure),
+        },
+        Answer::Trapped(trap) if debug => page::traceback(StatusCode::INTERNAL_SERVER_ERROR, &trap),
         Answer::Trapped(_) => page::error(StatusCode::INTERNAL_SERVER_ERROR),
         Answer::Overran | Answer::Lost => page::error(StatusCode::SERVICE_UNAVAILABLE),
         Answer::Unavailable(reason) => {

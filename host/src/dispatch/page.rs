@@ -16,10 +16,7 @@ pub fn error(status: StatusCode) -> Response<Reply> {
 
 /// The default page for a guest's failure, with its own reason where it gave one.
 pub fn failure(failure: &Failure) -> Response<Reply> {
-    let status = match StatusCode::from_u16(failure.status) {
-        Ok(status) if status.is_client_error() || status.is_server_error() => status,
-        _ => StatusCode::INTERNAL_SERVER_ERROR,
-    };
+    let status = status_of(failure);
     let Some(reason) = &failure.reason else {
         return error(status);
     };
@@ -30,14 +27,18 @@ pub fn failure(failure: &Failure) -> Response<Reply> {
     response
 }
 
+/// The status of a failure: 500 where the guest gave one that is no error.
+pub fn status_of(failure: &Failure) -> StatusCode {
+    match StatusCode::from_u16(failure.status) {
+        Ok(status) if status.is_client_error() || status.is_server_error() => status,
+        _ => StatusCode::INTERNAL_SERVER_ERROR,
+    }
+}
+
 /// What `debug` shows instead (Tornado's `serve_traceback`).
-pub fn traceback(text: &str) -> Response<Reply> {
+pub fn traceback(status: StatusCode, text: &str) -> Response<Reply> {
     let body = Bytes::copy_from_slice(text.as_bytes());
-    page(
-        StatusCode::INTERNAL_SERVER_ERROR,
-        "text/plain; charset=UTF-8",
-        body,
-    )
+    page(status, "text/plain; charset=UTF-8", body)
 }
 
 /// Adds what every response says of its server.

@@ -2,24 +2,31 @@
 
 use http::request::Parts;
 use http::{HeaderValue, Method, Response, StatusCode, header};
+use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 
 use super::{Reply, page};
 use crate::router::Arguments;
 
-/// Answers with the redirect; GET and HEAD only, as in Tornado.
+/// Answers with the redirect, to GET alone.
+///
+/// Scheme and host come from the configuration and not from the request: what would change them gets 400, as in
+/// Tornado 6.6.
 pub fn answer(head: &Parts, url: &str, permanent: bool, arguments: &Arguments) -> Response<Reply> {
-    if !matches!(head.method, Method::GET | Method::HEAD) {
+    if head.method != Method::GET {
         let mut response = page::error(StatusCode::METHOD_NOT_ALLOWED);
-        let allow = HeaderValue::from_static("GET, HEAD");
+        let allow = HeaderValue::from_static("GET");
         response.headers_mut().insert(header::ALLOW, allow);
         return response;
     }
-    let mut location = expand(url, arguments);
+    let (mut location, fixed) = expand(url, arguments);
+    if origin(&location) != origin(fixed) {
+        return page::error(StatusCode::BAD_REQUEST);
+    }
     if let Some(query) = head.uri.query() {
         location.push(if location.contains('?') { '&' } else { '?' });
         location.push_str(query);
     }
-    let Ok(location) = HeaderValue::from_bytes(location.as_bytes()) else {
+    let Ok(location) = HeaderValue::from_str(&location) else {
         return page::error(StatusCode::BAD_REQUEST);
     };
     let status = if permanent {
@@ -33,18 +40,50 @@ pub fn answer(head: &Parts, url: &str, permanent: bool, arguments: &Arguments) -
     response
 }
 
-/// Puts groups in the place of `\1` and `{0}`, or `{name}`. What names no group stays as it is.
-fn expand(url: &str, arguments: &Arguments) -> String {
+/// What a group may not bring into a URL as it is: all that a browser drops or takes for a slash among it.
+const ENCODED: &AsciiSet = &CONTROLS.add(b' ').add(b'\\').add(b'"').add(b'<').add(b'>');
+
+/// Puts groups in the place of `\1` and `{0}`, or `{name}`; what names no group stays as it is. Tells also what
+/// stands before the first of them.
+fn expand<'a>(url: &'a str, arguments: &Arguments) -> (String, &'a str) {
     let mut expanded = String::with_capacity(url.len());
+    let mut fixed = url;
     let mut rest = url;
     while let Some(at) = rest.find(['\\', '{']) {
         expanded.push_str(&rest[..at]);
+        let before = url.len() - rest.len() + at;
         rest = &rest[at..];
-        let (length, value) = placeholder(rest, arguments).unwrap_or((1, &rest[..1]));
-        expanded.push_str(value);
+        let length = match placeholder(rest, arguments) {
+            Some((length, value)) => {
+                fixed = &fixed[..before.min(fixed.len())];
+                expanded.extend(utf8_percent_encode(value, ENCODED));
+                length
+            }
+            None => {
+                expanded.push_str(&rest[..1]);
+                1
+            }
+        };
         rest = &rest[length..];
     }
-    expanded + rest
+    expanded.push_str(rest);
+    (expanded, fixed)
+}
+
+/// Scheme and authority of a URL, each empty where there is none (RFC 3986, section 3).
+fn origin(url: &str) -> (&str, &str) {
+    let scheme_end = url.find([':', '/', '?', '#']);
+    let (scheme, rest) = match scheme_end {
+        Some(end) if url.as_bytes()[end] == b':' => (&url[..end], &url[end + 1..]),
+        _ => ("", url),
+    };
+    match rest.strip_prefix("//") {
+        Some(after) => {
+            let end = after.find(['/', '?', '#']).unwrap_or(after.len());
+            (scheme, &rest[..end + 2])
+        }
+        None => (scheme, ""),
+    }
 }
 
 /// How long the placeholder is that `text` begins with, and what stands for it.
@@ -84,12 +123,31 @@ mod tests {
         let values = Arguments::Positional(vec![Some("a".into()), None, Some("ü/".into())]);
         for (url, expanded) in [
             (r"/photos/\1", "/photos/a"),
-            ("/photos/{0}/{2}", "/photos/a/ü/"),
+            ("/photos/{0}/{2}", "/photos/a/%C3%BC/"),
             (r"/\2|\4|\0|{9}|{|\", r"/|\4|\0|{9}|{|\"),
         ] {
-            assert_eq!(expand(url, &values), expanded);
+            assert_eq!(expand(url, &values).0, expanded);
         }
         let named = Arguments::Named(vec![("x".into(), Some("1".into()))]);
-        assert_eq!(expand(r"/{x}/{y}/\1", &named), r"/1/{y}/\1");
+        assert_eq!(expand(r"/{x}/{y}/\1", &named).0, r"/1/{y}/\1");
+    }
+
+    #[test]
+    fn a_request_can_not_choose_another_host() {
+        for (url, value, status) in [
+            ("/{0}/b", "a", 301),
+            ("/{0}/b", "/evil.example", 400),
+            ("/{0}", "\\evil.example", 301),
+            ("/{0}", "\t/evil.example", 301),
+            ("https://a.example/{0}", "/b", 301),
+            ("https://a.example{0}", ".evil.example", 400),
+            ("https://{0}", "evil.example", 400),
+            ("{0}", "javascript:alert(1)", 400),
+        ] {
+            let request = http::Request::new(()).into_parts().0;
+            let values = Arguments::Positional(vec![Some(value.into())]);
+            let response = answer(&request, url, true, &values);
+            assert_eq!(response.status(), status, "{url} {value:?}");
+        }
     }
 }

@@ -20,7 +20,7 @@ use std::path::Path;
 
 use toml::de::DeTable;
 
-use crate::error::{Fault, Faults};
+use crate::error::{Fault, Faults, Position};
 
 pub use handler::{Allow, Handler, HttpGrant, Isolation, Placed};
 pub use limits::Limits;
@@ -51,7 +51,8 @@ pub struct Config {
 }
 
 impl Config {
-    /// Reads an app's file. One that is missing is all defaults.
+    /// Reads an app's file. One that is missing is all defaults; one that is empty is a fault: more likely its
+    /// writer has come no further than that all settings were meant to go.
     pub fn load(app: &Path) -> Result<Config, Faults> {
         let file = app.join(FILE_NAME);
         let bytes = match std::fs::read(&file) {
@@ -64,13 +65,17 @@ impl Config {
             }
         };
         match String::from_utf8(bytes) {
+            Ok(text) if is_emptied(&text) => {
+                let begin = Position { line: 1, column: 1 };
+                let fault = Fault::at(&file, begin, "the file is empty");
+                Err(fault.hint("remove the file to have the defaults").into())
+            }
             Ok(text) => Config::parse(&text, &file),
             Err(_) => Err(Fault::in_file(&file, "is not UTF-8").into()),
         }
     }
 
-    /// Reads the text of `file`, which is only named in faults. An empty text is all defaults; see
-    /// [`is_emptied`].
+    /// Reads the text of `file`, which is only named in faults. A text that says nothing is all defaults.
     pub fn parse(text: &str, file: &Path) -> Result<Config, Faults> {
         let report = Report::new(file, text);
         let (document, errors) = DeTable::parse_recoverable(text);
@@ -96,9 +101,8 @@ impl Config {
     }
 }
 
-/// Whether nothing is left of a text. On reload that is a fault: more likely an editor is about to
-/// write the rest than that all settings were meant to go.
-pub fn is_emptied(text: &str) -> bool {
+/// Whether a text has nothing in it, not even a comment.
+fn is_emptied(text: &str) -> bool {
     text.trim().is_empty()
 }
 

@@ -6,7 +6,7 @@ mod routes;
 mod site;
 pub mod watch;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -69,13 +69,22 @@ impl Generation {
         folder: &Path,
         engine: &Arc<Engine>,
         overrides: &Overrides,
-        previous: Option<&Generation>,
+        previous: Option<Previous<'_>>,
     ) -> Result<Self, Refusal> {
-        let number = previous.map_or(1, |previous| previous.number + 1);
-        let mut config = read_config(folder, previous.is_some())?;
+        let number = previous.map_or(1, |previous| previous.generation.number + 1);
+        let mut config = match previous {
+            Some(previous) if previous.has_open(Path::new(config::FILE_NAME)) => {
+                previous.generation.config.clone()
+            }
+            _ => Config::load(folder)?,
+        };
         overrides.apply(&mut config);
-        let files = component::find(folder).map_err(Refusal::from)?;
-        missing_components(folder, &config, &files).map_err(Refusal::from)?;
+        let mut files = component::find(folder)?;
+        if let Some(previous) = previous {
+            files.retain(|file, _| !previous.has_open_newcomer(file));
+        }
+        missing_components(folder, &config, &files)?;
+        too_much_memory(folder, &config, engine)?;
         let loading = component::Loading {
             folder,
             engine,
@@ -93,6 +102,46 @@ impl Generation {
             leads,
             components,
         })
+    }
+
+    /// Whether nothing but the number sets the two apart.
+    fn is_like(&self, other: &Generation) -> bool {
+        let same = |(one, two): (&Arc<Component>, &Arc<Component>)| Arc::ptr_eq(one, two);
+        self.config == other.config
+            && self.components.len() == other.components.len()
+            && self
+                .components
+                .values()
+                .zip(other.components.values())
+                .all(same)
+    }
+}
+
+/// What a new generation follows.
+#[derive(Clone, Copy)]
+pub struct Previous<'a> {
+    /// The generation that serves.
+    pub generation: &'a Generation,
+    /// Files that somebody is writing, as paths within the app. They are not looked at: they are as they were.
+    pub open: &'a HashSet<PathBuf>,
+}
+
+impl Previous<'_> {
+    fn has_open(&self, path: &Path) -> bool {
+        self.open.contains(path)
+    }
+
+    /// Whether this component is being written for the first time, and so is not there yet.
+    fn has_open_newcomer(&self, file: &str) -> bool {
+        !self.generation.components.contains_key(file)
+            && self.has_open(&handlers_folder(Path::new("")).join(file))
+    }
+
+    /// The component as it was, if its file is being written.
+    fn instead_of(&self, file: &str) -> Option<Arc<Component>> {
+        self.has_open(&handlers_folder(Path::new("")).join(file))
+            .then(|| self.generation.components.get(file).cloned())
+            .flatten()
     }
 }
 
@@ -122,16 +171,6 @@ impl Overrides {
 /// The folder where an app's components are.
 pub fn handlers_folder(app: &Path) -> PathBuf {
     app.join("handlers")
-}
-
-fn read_config(folder: &Path, reload: bool) -> Result<Config, Refusal> {
-    let file = folder.join(config::FILE_NAME);
-    if reload && std::fs::read_to_string(&file).is_ok_and(|text| config::is_emptied(&text)) {
-        let fault = Fault::in_file(&file, "the file was emptied")
-            .hint("remove the file to go back to the defaults");
-        return Err(Faults::from(fault).into());
-    }
-    Ok(Config::load(folder)?)
 }
 
 /// Every component that the configuration names has to be there.
@@ -178,6 +217,44 @@ fn missing_components(
         Ok(())
     } else {
         Err(Faults::new(faults))
+    }
+}
+
+/// No component may be promised more memory than the engine was made for.
+fn too_much_memory(folder: &Path, config: &Config, engine: &Engine) -> Result<(), Faults> {
+    let file = folder.join(config::FILE_NAME);
+    let most = engine.limits.max_instance_memory;
+    let faults: Vec<Fault> = config
+        .handlers
+        .values()
+        .filter(|placed| placed.handler.memory > most)
+        .map(|placed| {
+            let message = "`memory` is more than `max_instance_memory` was at the start";
+            Fault::at(&file, placed.position, message)
+                .hint("start the server anew, or ask for less")
+        })
+        .collect();
+    if faults.is_empty() {
+        Ok(())
+    } else {
+        Err(Faults::new(faults))
+    }
+}
+
+impl Refusal {
+    /// What is wrong with each file in the app's `handlers/`, whoever found it.
+    fn by_component(&self, app: &Path) -> BTreeMap<String, String> {
+        let handlers = handlers_folder(app);
+        let mut refused = self.components.clone();
+        for fault in self.faults.iter().flatten() {
+            let file = fault.file.strip_prefix(&handlers).ok();
+            if let Some(file) = file.and_then(Path::to_str) {
+                let hint = fault.hint.iter().map(|hint| format!("\n  hint: {hint}"));
+                let reason = fault.message.clone() + &hint.collect::<String>();
+                refused.entry(file.to_owned()).or_insert(reason);
+            }
+        }
+        refused
     }
 }
 

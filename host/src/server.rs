@@ -26,6 +26,13 @@ pub struct Server<S> {
     sites: Mutex<Sites>,
 }
 
+/// Listeners that are bound, and serve nobody yet.
+#[derive(Debug)]
+pub struct Bound {
+    wanted: Vec<Listen>,
+    new: Vec<(Listen, Listener)>,
+}
+
 #[derive(Debug, Default)]
 struct Sites {
     open: Vec<Site>,
@@ -48,13 +55,28 @@ impl<S: Service> Server<S> {
     /// What is new is bound first, and if that fails nothing changes. What is kept is not touched.
     /// What is left out is closed before this returns, and drains.
     pub async fn set_listeners(&self, wanted: &[Listen]) -> io::Result<Vec<Listen>> {
-        let mut sites = self.sites.lock().await;
+        let bound = self.bind(wanted).await?;
+        Ok(self.listen(bound).await)
+    }
+
+    /// The first half of [`Server::set_listeners`], which can fail: binds what is new and serves nobody there yet.
+    pub async fn bind(&self, wanted: &[Listen]) -> io::Result<Bound> {
+        let sites = self.sites.lock().await;
         let new = wanted
             .iter()
             .filter(|&listen| !sites.open.iter().any(|site| site.wanted() == listen))
             .map(|listen| Ok((listen.clone(), Listener::bind(listen)?)))
             .collect::<io::Result<Vec<_>>>()?;
+        Ok(Bound {
+            wanted: wanted.to_vec(),
+            new,
+        })
+    }
 
+    /// The second half, which can't.
+    pub async fn listen(&self, bound: Bound) -> Vec<Listen> {
+        let Bound { wanted, new } = bound;
+        let mut sites = self.sites.lock().await;
         let (mut open, left_out) = std::mem::take(&mut sites.open)
             .into_iter()
             .partition::<Vec<_>, _>(|site| wanted.contains(site.wanted()));
@@ -64,7 +86,7 @@ impl<S: Service> Server<S> {
         open.sort_by_key(|site| wanted.iter().position(|listen| listen == site.wanted()));
         sites.open = open;
         sites.close(left_out).await;
-        Ok(sites.addresses())
+        sites.addresses()
     }
 
     /// Where it listens: with the ports that the system chose.

@@ -7,6 +7,7 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex};
 
 use serde_json::Value;
+use sha2::{Digest, Sha256};
 use tempfile::TempDir;
 use tokio::sync::watch;
 
@@ -38,6 +39,11 @@ impl App {
         self
     }
 
+    pub fn without_config(self) -> Self {
+        std::fs::remove_file(self.path().join("waterspout.toml")).expect("waterspout.toml");
+        self
+    }
+
     pub fn handler_path(&self, name: &str) -> PathBuf {
         self.path().join("handlers").join(name)
     }
@@ -62,19 +68,23 @@ impl App {
         self.serve_as("serve", &[]).await
     }
 
+    /// Serves it where its configuration says. The first of `listen` has to be an address, and `admin` be there.
+    pub async fn serve_where_it_says(self) -> Running {
+        self.start("serve", &[]).await
+    }
+
     pub async fn serve_as(self, command: &str, more: &[&str]) -> Running {
+        let anywhere = ["--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0"];
+        self.start(command, &[&anywhere, more].concat()).await
+    }
+
+    async fn start(self, command: &str, options: &[&str]) -> Running {
         let mut child = Command::new(env!("CARGO_BIN_EXE_waterspout"))
             .arg(command)
             .arg(self.path())
-            .args([
-                "--listen",
-                "127.0.0.1:0",
-                "--admin",
-                "127.0.0.1:0",
-                "--cache-dir",
-            ])
+            .arg("--cache-dir")
             .arg(cache())
-            .args(more)
+            .args(options)
             .stderr(Stdio::piped())
             .spawn()
             .expect("waterspout starts");
@@ -149,22 +159,51 @@ impl Running {
 
     /// Looks at the status again and again until it is as it should be.
     pub async fn until(&self, wanted: impl Fn(&Value) -> bool) -> Value {
+        let mut admin = Client::connect(self.admin).await;
         soon(async {
             loop {
-                let status = self.status().await;
+                let answer = admin.get("/api/status").await;
+                let status = serde_json::from_str(&answer.body).expect("JSON");
                 if wanted(&status) {
                     return status;
                 }
-                tokio::task::yield_now().await;
+                // Not to take the time that it waits for.
+                tokio::time::sleep(std::time::Duration::from_millis(2)).await;
             }
         })
         .await
+    }
+
+    /// Waits until the status names these bytes as what serves in this file's name.
+    pub async fn until_serving(&self, file: &str, bytes: &[u8]) -> Value {
+        let sha256 = format!("{:x}", Sha256::digest(bytes));
+        self.until(|status| entry(status, file).is_some_and(|entry| entry["sha256"] == *sha256))
+            .await
+    }
+
+    /// Waits until a change was refused, or none is any more.
+    pub async fn until_swap_is(&self, ok: bool) -> Value {
+        self.until(|status| status["last_swap"]["ok"] == ok).await
     }
 
     /// Waits until this generation serves.
     pub async fn until_generation(&self, number: u64) -> Value {
         self.until(|status| status["generation"].as_u64() >= Some(number))
             .await
+    }
+
+    /// Resident memory in KiB, as the system counts it.
+    pub fn resident(&self) -> u64 {
+        let status =
+            std::fs::read_to_string(format!("/proc/{}/status", self.pid())).expect("its status");
+        let line = status
+            .lines()
+            .find_map(|line| line.strip_prefix("VmRSS:"))
+            .expect("its memory");
+        line.trim()
+            .trim_end_matches(" kB")
+            .parse()
+            .expect("a number")
     }
 
     pub fn pid(&self) -> u32 {
@@ -247,17 +286,22 @@ impl Log {
 
     /// Waits for a line with these words, from the beginning.
     pub async fn line_with(&self, words: &str) -> String {
+        self.nth_line_with(1, words).await
+    }
+
+    /// Waits for the line with these words that is the `nth`, counted from 1.
+    pub async fn nth_line_with(&self, nth: usize, words: &str) -> String {
         let mut count = self.count.clone();
-        let mut seen = 0;
         let found = async {
             loop {
-                {
+                let seen = {
                     let lines = self.lines.lock().expect("the log");
-                    if let Some(line) = lines[seen..].iter().find(|line| line.contains(words)) {
+                    let mut with = lines.iter().filter(|line| line.contains(words));
+                    if let Some(line) = with.nth(nth - 1) {
                         return line.clone();
                     }
-                    seen = lines.len();
-                }
+                    lines.len()
+                };
                 if count.changed().await.is_err()
                     && seen == self.lines.lock().expect("the log").len()
                 {

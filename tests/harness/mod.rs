@@ -3,7 +3,10 @@
 mod app;
 mod client;
 mod guests;
+mod load;
+mod under_way;
 
-pub use app::{App, Running};
+pub use app::{App, Running, entry};
 pub use client::{Answer, Client, LONG, soon};
 pub use guests::{example, guest, versioned};
+pub use load::Load;

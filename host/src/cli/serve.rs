@@ -1,7 +1,7 @@
 //! `waterspout serve`: the app, its listeners and its watch, from the first generation to the last request. Answers
 //! no request itself.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -11,7 +11,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::{Serve, cache_dir};
 use crate::admin;
-use crate::config::{Config, Listen};
+use crate::config::{self, Config, Listen};
 use crate::connection::{RequestBody, Service};
 use crate::dispatch::dispatch;
 use crate::engine::{self, Engine};
@@ -33,8 +33,10 @@ pub async fn serve(options: &Serve, debug: bool) -> anyhow::Result<()> {
     let began = Instant::now();
     // From before the first look, so that no change falls between.
     let watch = Watch::app(app)?;
-    let site = Site::open(app, engine.clone(), options.overrides(debug)).await?;
-    let site = Arc::new(site);
+    let site = tokio::select! {
+        site = Site::open(app, engine.clone(), options.overrides(debug)) => Arc::new(site?),
+        () = Signals::end(&mut signals.terminate, &mut signals.interrupt) => return Ok(()),
+    };
     report_first(&site.current(), began.elapsed());
     let front = Front::open(&site).await?;
     loop {
@@ -48,7 +50,14 @@ pub async fn serve(options: &Serve, debug: bool) -> anyhow::Result<()> {
             _ = signals.hangup.recv() => Instant::now(),
             () = Signals::end(&mut signals.terminate, &mut signals.interrupt) => break,
         };
-        swap(&site, &front, noticed).await;
+        let open = watch.look();
+        let loaded = tokio::select! {
+            loaded = site.load_next(&open) => loaded,
+            () = Signals::end(&mut signals.terminate, &mut signals.interrupt) => break,
+        };
+        if !was_torn(&loaded, &watch) {
+            swap(&site, &front, loaded, noticed).await;
+        }
     }
     tracing::info!(target: "general", "ending: what is in flight is finished first");
     tokio::select! {
@@ -69,18 +78,38 @@ pub fn engine(config: &Config, cache: Option<PathBuf>) -> Result<Arc<Engine>, Er
     Engine::new(limits, cache)
 }
 
-/// Loads what the folder has become and switches to it, or says why not.
-async fn swap(site: &Site, front: &Front<impl Service, impl Service>, noticed: Instant) {
-    let loaded = match site.load_next().await {
-        Ok(next) => match front.follow(&next).await {
-            Ok(()) => Ok(next),
+/// Whether a file was written just while it was read, so that neither what was loaded nor what was found wrong
+/// with it counts. The watch will tell of its change.
+fn was_torn(loaded: &Result<Option<Generation>, Refusal>, watch: &Watch) -> bool {
+    watch.was_touched(|path| match loaded {
+        // Half a component never loads, but half a configuration may.
+        Ok(_) => path == Path::new(config::FILE_NAME),
+        Err(_) => path == Path::new(config::FILE_NAME) || path.starts_with("handlers"),
+    })
+}
+
+/// Switches to what was loaded, or says why not.
+async fn swap(
+    site: &Site,
+    front: &Front<impl Service, impl Service>,
+    loaded: Result<Option<Generation>, Refusal>,
+    noticed: Instant,
+) {
+    let loaded = match loaded {
+        Ok(Some(next)) => match front.follow(&next, site.folder()).await {
+            Ok(()) => Ok(Some(next)),
             Err(faults) => Err(Refusal::from(faults)),
         },
-        Err(refusal) => Err(refusal),
+        loaded => loaded,
     };
     let took = noticed.elapsed();
     match loaded {
-        Ok(next) => {
+        Ok(None) => {
+            site.keep(took);
+            let number = site.current().number;
+            tracing::info!(target: "general", "nothing has changed, generation {number} serves on");
+        }
+        Ok(Some(next)) => {
             let number = next.number;
             warn_of_what_waits_for_a_restart(&site.current().config, &next.config);
             site.switch(next, took);
@@ -165,18 +194,19 @@ impl Front<(), ()> {
             }),
         };
         let first = site.current();
-        front.follow(&first).await?;
+        front.follow(&first, site.folder()).await?;
         Ok(front)
     }
 }
 
 impl<A: Service, B: Service> Front<A, B> {
     /// Listens where this generation says, and tells of what is new.
-    async fn follow(&self, generation: &Generation) -> Result<(), Faults> {
+    ///
+    /// An address that can't be had is a fault, and then nothing changes.
+    async fn follow(&self, generation: &Generation, folder: &Path) -> Result<(), Faults> {
         let server = &generation.config.server;
         let fault = |error: std::io::Error| {
-            let file = crate::config::FILE_NAME;
-            let fault = Fault::in_file(file.as_ref(), error.to_string());
+            let fault = Fault::in_file(&folder.join(config::FILE_NAME), error.to_string());
             Faults::from(match error.kind() {
                 std::io::ErrorKind::AddrInUse => {
                     fault.hint("does another server run there already?")
@@ -186,12 +216,10 @@ impl<A: Service, B: Service> Front<A, B> {
         };
         let (app, admin) = (self.app.local_addrs().await, self.admin.local_addrs().await);
         let shown: Vec<Listen> = server.admin.iter().cloned().collect();
-        let new_admin = self.admin.set_listeners(&shown).await.map_err(fault)?;
-        let new_app = self
-            .app
-            .set_listeners(&server.listen)
-            .await
-            .map_err(fault)?;
+        let new_admin = self.admin.bind(&shown).await.map_err(fault)?;
+        let new_app = self.app.bind(&server.listen).await.map_err(fault)?;
+        let new_admin = self.admin.listen(new_admin).await;
+        let new_app = self.app.listen(new_app).await;
         self.app.set_limits(server.limits());
         for address in new_app.iter().filter(|address| !app.contains(address)) {
             tracing::info!(target: "general", "serving on {}", Shown(address));

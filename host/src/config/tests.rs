@@ -35,8 +35,6 @@ fn nothing_written_is_all_defaults() {
     assert_eq!(config, Config::default());
     assert_eq!(config, parse("# nothing\n[server]\n[settings]\n"));
     assert_eq!(config.handler("any.wasm"), &Handler::default());
-    assert!(is_emptied(" \n\t"));
-    assert!(!is_emptied("# nothing"));
 }
 
 #[test]
@@ -395,6 +393,21 @@ fn an_unnamed_component_fits_into_a_small_server() {
     let config = parse("[server]\nmax_instance_memory = '32MB'\n[handler.'a.wasm']\n");
     assert_eq!(config.handler("a.wasm").memory, 32 << 20);
     assert_eq!(config.handler("b.wasm").memory, 32 << 20);
+}
+
+#[test]
+fn an_empty_file_is_a_fault_and_one_with_a_comment_is_not() {
+    let folder = tempfile::tempdir().unwrap();
+    let load = |text| {
+        std::fs::write(folder.path().join(FILE_NAME), text).unwrap();
+        Config::load(folder.path())
+    };
+    let faults = load(" \n\t").unwrap_err().to_string();
+    assert!(
+        faults.contains("waterspout.toml:1:1: the file is empty"),
+        "{faults}"
+    );
+    assert_eq!(load("# nothing"), Ok(Config::default()));
 }
 
 #[test]

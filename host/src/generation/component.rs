@@ -4,12 +4,13 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures_util::future::join_all;
 use sha2::{Digest, Sha256};
 use wasmtime_wasi::FsPerms;
 
-use super::{Generation, Refusal, handlers_folder};
+use super::{Previous, Refusal, handlers_folder};
 use crate::capabilities::wasi::{Folder, Grants};
 use crate::config::{self, Config};
 use crate::engine::Engine;
@@ -66,7 +67,7 @@ pub struct Loading<'a> {
     pub folder: &'a Path,
     pub engine: &'a Arc<Engine>,
     pub config: &'a Config,
-    pub previous: Option<&'a Generation>,
+    pub previous: Option<Previous<'a>>,
     pub number: u64,
 }
 
@@ -100,6 +101,12 @@ impl Loading<'_> {
     }
 
     async fn load_one(&self, file: String, path: PathBuf) -> Arc<Component> {
+        if let Some(before) = self
+            .previous
+            .and_then(|previous| previous.instead_of(&file))
+        {
+            return before;
+        }
         let settings = self.config.handler(&file).clone();
         let bytes = tokio::task::spawn_blocking(move || std::fs::read(path)).await;
         let bytes = match bytes.map_err(std::io::Error::other).and_then(|bytes| bytes) {
@@ -117,7 +124,7 @@ impl Loading<'_> {
         let sha256 = format!("{:x}", Sha256::digest(&bytes));
         let before = self
             .previous
-            .and_then(|previous| previous.components.get(&file));
+            .and_then(|previous| previous.generation.components.get(&file));
         if let Some(before) = before
             && before.sha256 == sha256
             && before.settings == settings
@@ -171,6 +178,9 @@ impl Loading<'_> {
     }
 }
 
+/// How long `start` and `stop` may take where requests have no deadline, so that no load lasts for ever.
+const WITHOUT_DEADLINE: Duration = Duration::from_secs(30);
+
 fn rules(app: &Path, settings: &config::Handler) -> Rules {
     let cores = || std::thread::available_parallelism().map_or(1, usize::from);
     let grant = |folder: &PathBuf, access| Folder {
@@ -195,7 +205,7 @@ fn rules(app: &Path, settings: &config::Handler) -> Rules {
         max_requests: settings.max_requests.map(|requests| requests as u64),
         memory: settings.memory,
         body_memory: settings.body_memory,
-        deadline: settings.deadline,
+        deadline: Some(settings.deadline.unwrap_or(WITHOUT_DEADLINE)),
         run: RunLimits {
             cpu_deadline: settings.cpu_deadline,
             block_log: settings.block_log,

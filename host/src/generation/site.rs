@@ -1,14 +1,14 @@
 //! An app that is being served: its generation of the moment, the ones that drain, and how the last swap went.
 //! Switches; never waits for a request.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
 
-use super::{Component, Generation, Overrides, Refusal, State};
+use super::{Component, Generation, Overrides, Previous, Refusal, State};
 use crate::engine::Engine;
 use crate::instances::{self, Census};
 
@@ -75,15 +75,28 @@ impl Site {
         })
     }
 
+    /// Where the app is.
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
     /// What serves now.
     pub fn current(&self) -> arc_swap::Guard<Arc<Generation>> {
         self.current.load()
     }
 
     /// Loads the folder as it is now, without switching to it.
-    pub async fn load_next(&self) -> Result<Generation, Refusal> {
+    ///
+    /// Files that are `open`, which somebody is writing, are taken as they were. `None`: nothing has changed.
+    pub async fn load_next(&self, open: &HashSet<PathBuf>) -> Result<Option<Generation>, Refusal> {
         let current = self.current.load_full();
-        Generation::load(&self.folder, &self.engine, &self.overrides, Some(&current)).await
+        let previous = Previous {
+            generation: &current,
+            open,
+        };
+        let (folder, engine) = (&self.folder, &self.engine);
+        let next = Generation::load(folder, engine, &self.overrides, Some(previous)).await?;
+        Ok((!next.is_like(&current)).then_some(next))
     }
 
     /// Switches. From here on, new requests go to `next`.
@@ -108,10 +121,21 @@ impl Site {
         });
     }
 
+    /// Notes that the folder is as the current generation has it.
+    pub fn keep(&self, took: Duration) {
+        let mut history = self.history();
+        history.refused.clear();
+        history.last_swap = Some(Swap {
+            generation: self.current.load().number,
+            took,
+            error: None,
+        });
+    }
+
     /// Notes that the folder as it is now is not to be served.
     pub fn refuse(&self, refusal: &Refusal, took: Duration) {
         let mut history = self.history();
-        history.refused.clone_from(&refusal.components);
+        history.refused = refusal.by_component(&self.folder);
         history.last_swap = Some(Swap {
             generation: self.current.load().number,
             took,

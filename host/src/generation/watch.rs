@@ -1,11 +1,12 @@
 //! Notices that an app's folder has changed: a rename at once, a write when its writer has closed the file. Reads
 //! nothing in it.
 
+use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use notify::event::{AccessKind, AccessMode, CreateKind, EventKind, ModifyKind};
+use notify::event::{AccessKind, AccessMode, CreateKind, EventKind, ModifyKind, RenameMode};
 use notify::{Event, RecommendedWatcher, RecursiveMode, Watcher};
 use tokio::sync::Notify;
 
@@ -15,12 +16,20 @@ use crate::error::Error;
 /// How long a file must be left alone where the system does not tell that its writer has closed it.
 const QUIET: Duration = Duration::from_millis(200);
 
+/// The folder in an app where its components are.
+const HANDLERS: &str = "handlers";
+
 /// The folders in an app whose contents are part of a generation.
-const FOLDERS: [&str; 3] = ["handlers", "templates", "static"];
+const FOLDERS: [&str; 3] = [HANDLERS, "templates", "static"];
+
+/// Whether the system tells when a writer has closed its file.
+const TELLS_OF_CLOSING: bool = cfg!(any(target_os = "linux", target_os = "android"));
 
 /// Watches some folders as long as it lives.
 pub struct Watch {
     watcher: Mutex<RecommendedWatcher>,
+    /// Where paths begin.
+    root: PathBuf,
     folders: Vec<(PathBuf, RecursiveMode)>,
     signal: Arc<Signal>,
 }
@@ -35,8 +44,19 @@ struct Signal {
 struct Pending {
     /// When the change was noticed that nobody has asked for yet.
     since: Option<Instant>,
-    /// The last sign of a write whose end the system may not tell.
-    writing: Option<Instant>,
+    /// Files that somebody is writing.
+    open: HashMap<PathBuf, Writing>,
+    /// What was written, or came or went, since the last look.
+    touched: HashSet<PathBuf>,
+}
+
+/// What will end a write.
+#[derive(Clone, Copy)]
+enum Writing {
+    /// The writer's closing.
+    UntilClosed,
+    /// No sign for a while, after this last one.
+    UntilQuiet(Instant),
 }
 
 impl Watch {
@@ -45,7 +65,10 @@ impl Watch {
         let app = real(folder)?;
         let mut folders = vec![(app.clone(), RecursiveMode::NonRecursive)];
         folders.extend(FOLDERS.map(|name| (app.join(name), RecursiveMode::Recursive)));
-        Self::new(folders, move |path| is_of_app(&app, path))
+        Self::new(app.clone(), folders, move |path| {
+            let inside = path.strip_prefix(&app).ok()?;
+            is_of_app(inside).then(|| inside.to_path_buf())
+        })
     }
 
     /// Watches the sources of Rust packages: their manifests, and what lies in `src`.
@@ -56,26 +79,34 @@ impl Watch {
             folders.push((package.join("src"), RecursiveMode::Recursive));
             folders.push((package, RecursiveMode::NonRecursive));
         }
-        Self::new(folders, |path| {
-            path.extension()
-                .is_some_and(|extension| extension == "rs" || extension == "toml")
+        Self::new(PathBuf::new(), folders, |path| {
+            let extension = path.extension()?;
+            (extension == "rs" || extension == "toml").then(|| path.to_path_buf())
         })
     }
 
     fn new(
+        root: PathBuf,
         folders: Vec<(PathBuf, RecursiveMode)>,
-        matters: impl Fn(&Path) -> bool + Send + 'static,
+        matters: impl Fn(&Path) -> Option<PathBuf> + Send + 'static,
     ) -> Result<Self, Error> {
         let signal = Arc::new(Signal::default());
         let seen = signal.clone();
-        let watcher = notify::recommended_watcher(move |event: notify::Result<Event>| {
-            // A lost event may have been any.
-            seen.note(event.map_or(Weight::Done, |event| weigh(&event, &matters)));
-        });
+        let watcher =
+            notify::recommended_watcher(move |event: notify::Result<Event>| match event {
+                Ok(event) if !event.need_rescan() => {
+                    let weight = weigh(&event.kind);
+                    for path in event.paths.iter().filter_map(|path| matters(path)) {
+                        seen.note(path, weight);
+                    }
+                }
+                _ => seen.note_anything(),
+            });
         let watch = Self {
             watcher: Mutex::new(
                 watcher.map_err(|error| Error::host("no file can be watched", error))?,
             ),
+            root,
             folders,
             signal,
         };
@@ -86,32 +117,39 @@ impl Watch {
     /// Waits for the next change, and tells when it was noticed.
     pub async fn changed(&self) -> Instant {
         loop {
+            let sign = self.signal.changed.notified();
             let quiet_at = {
                 let mut pending = self.signal.pending();
                 if let Some(since) = pending.since.take() {
-                    pending.writing = None;
                     drop(pending);
                     // Folders come and go with changes.
                     self.watch_folders();
                     return since;
                 }
-                pending.writing.map(|last| last + QUIET)
+                pending.quiet_at()
             };
-            let Some(quiet_at) = quiet_at else {
-                self.signal.changed.notified().await;
-                continue;
-            };
-            let sign = self.signal.changed.notified();
-            if tokio::time::timeout_at(quiet_at.into(), sign)
-                .await
-                .is_err()
-            {
-                let mut pending = self.signal.pending();
-                if pending.writing.is_some_and(|last| last.elapsed() >= QUIET) {
-                    pending.since = pending.writing.take();
+            match quiet_at {
+                None => sign.await,
+                Some(at) => {
+                    if tokio::time::timeout_at(at.into(), sign).await.is_err() {
+                        self.signal.pending().end_what_is_quiet(&self.root);
+                    }
                 }
             }
         }
+    }
+
+    /// Begins a look at what is watched: which files somebody is writing, so that they had better be left alone.
+    pub fn look(&self) -> HashSet<PathBuf> {
+        let mut pending = self.signal.pending();
+        pending.touched.clear();
+        pending.open.keys().cloned().collect()
+    }
+
+    /// Whether such a file was written since the last look began. Then what was seen of it may have been half of
+    /// it, and its change is yet to be told.
+    pub fn was_touched(&self, which: impl Fn(&Path) -> bool) -> bool {
+        self.signal.pending().touched.iter().any(|path| which(path))
     }
 
     fn watch_folders(&self) {
@@ -128,51 +166,116 @@ impl Signal {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn note(&self, weight: Weight) {
+    fn note(&self, path: PathBuf, weight: Weight) {
         let mut pending = self.pending();
         match weight {
             Weight::Nothing => return,
-            Weight::Writing => pending.writing = Some(Instant::now()),
+            Weight::Writing => {
+                let writing = match TELLS_OF_CLOSING {
+                    true => Writing::UntilClosed,
+                    false => Writing::UntilQuiet(Instant::now()),
+                };
+                pending.open.insert(path.clone(), writing);
+            }
+            Weight::Perhaps => {
+                let quiet = Writing::UntilQuiet(Instant::now());
+                let writing = pending.open.entry(path.clone()).or_insert(quiet);
+                if matches!(writing, Writing::UntilQuiet(_)) {
+                    *writing = quiet;
+                }
+            }
             Weight::Done => {
                 pending.since.get_or_insert_with(Instant::now);
+                // Of a folder that went, nothing below it will be told.
+                pending.open.retain(|open, _| !open.starts_with(&path));
             }
         }
+        if weight != Weight::Perhaps {
+            pending.touched.insert(path);
+        }
+        drop(pending);
+        self.changed.notify_one();
+    }
+
+    /// Notes that signs were lost.
+    fn note_anything(&self) {
+        let mut pending = self.pending();
+        pending.open.clear();
+        pending.since.get_or_insert_with(Instant::now);
         drop(pending);
         self.changed.notify_one();
     }
 }
 
+impl Pending {
+    /// When the first file will have been left alone for long enough.
+    fn quiet_at(&self) -> Option<Instant> {
+        let last_signs = self.open.values().filter_map(|writing| match writing {
+            Writing::UntilClosed => None,
+            Writing::UntilQuiet(last) => Some(*last + QUIET),
+        });
+        last_signs.min()
+    }
+
+    fn end_what_is_quiet(&mut self, root: &Path) {
+        let before = self.open.len();
+        self.open.retain(|path, writing| match writing {
+            Writing::UntilClosed => true,
+            Writing::UntilQuiet(last) if last.elapsed() < QUIET => true,
+            Writing::UntilQuiet(_) => {
+                // Nobody links an empty file: somebody has made it and is about to write.
+                let empty = std::fs::metadata(root.join(path)).is_ok_and(|file| file.len() == 0);
+                *writing = Writing::UntilClosed;
+                TELLS_OF_CLOSING && empty
+            }
+        });
+        if self.open.len() < before {
+            self.since.get_or_insert_with(Instant::now);
+        }
+    }
+}
+
 /// What an event is worth.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Weight {
     Nothing,
-    /// A write that may go on.
+    /// A write, which goes on until its end is told where the system does so.
     Writing,
+    /// The beginning of a write, or all that will be told: of a link nobody tells the end.
+    Perhaps,
     Done,
 }
 
-fn weigh(event: &Event, matters: impl Fn(&Path) -> bool) -> Weight {
-    if !event.paths.iter().any(|path| matters(path)) {
-        return Weight::Nothing;
-    }
-    match event.kind {
+fn weigh(event: &EventKind) -> Weight {
+    match event {
+        // It was told of both names already.
+        EventKind::Modify(ModifyKind::Name(RenameMode::Both)) if TELLS_OF_CLOSING => {
+            Weight::Nothing
+        }
         EventKind::Access(AccessKind::Close(AccessMode::Write))
         | EventKind::Modify(ModifyKind::Name(_))
         | EventKind::Create(CreateKind::Folder)
         | EventKind::Remove(_) => Weight::Done,
-        EventKind::Access(_) | EventKind::Modify(ModifyKind::Metadata(_)) => Weight::Nothing,
+        EventKind::Access(_) => Weight::Nothing,
+        EventKind::Create(_) | EventKind::Modify(ModifyKind::Metadata(_)) => Weight::Perhaps,
         _ => Weight::Writing,
     }
 }
 
-fn is_of_app(app: &Path, path: &Path) -> bool {
-    let Ok(inside) = path.strip_prefix(app) else {
-        return false;
-    };
+/// Whether this path within the app is part of a generation.
+fn is_of_app(path: &Path) -> bool {
     let hidden = path
         .file_name()
         .is_some_and(|name| name.to_string_lossy().starts_with('.'));
-    let first = inside.iter().next().and_then(|first| first.to_str());
-    !hidden && first.is_some_and(|first| first == config::FILE_NAME || FOLDERS.contains(&first))
+    let names: Vec<&str> = path.iter().filter_map(|name| name.to_str()).collect();
+    !hidden
+        && match names[..] {
+            [config::FILE_NAME] => true,
+            [HANDLERS, file] => file.ends_with(".wasm"),
+            [HANDLERS, ..] => names.len() == 1,
+            [first, ..] => FOLDERS.contains(&first),
+            [] => false,
+        }
 }
 
 /// The path that the system's events name.

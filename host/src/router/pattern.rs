@@ -238,7 +238,7 @@ fn syntax_error(text: &str, error: regex_syntax::Error) -> PatternError {
     };
     PatternError {
         message,
-        hint: hint.map(str::to_owned),
+        hint: Some(hint.unwrap_or(SYNTAX).to_owned()),
         offset,
     }
 }
@@ -255,6 +255,8 @@ fn otherwise(kind: &ErrorKind, rest: &str) -> Option<&'static str> {
         _ => None,
     }
 }
+
+const SYNTAX: &str = "patterns are those of https://docs.rs/regex/#syntax; `\\` before a character takes it as it is";
 
 const COMPARE: &str =
     "match the second place with a group of its own and compare the two in `prepare`";

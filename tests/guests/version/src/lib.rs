@@ -22,6 +22,13 @@ impl RequestHandler for Version {
         }
         cx.write(version()?)
     }
+
+    /// Answers when the last byte of the body has come, and so lasts as long as a test wants it to.
+    async fn post(&mut self, cx: &Context) -> Result {
+        cx.set_header("X-Version", version()?)?;
+        cx.request().body().await?;
+        cx.write(version()?)
+    }
 }
 
 fn version() -> Result<&'static str> {

@@ -1,0 +1,242 @@
+//! `config` and the command: what is wrong with an app is said with its place, before it serves and while it does.
+
+use std::process::Command;
+
+use crate::harness::{App, guest, versioned};
+
+/// An app with this configuration, two components and their routes.
+fn app(config: &str) -> App {
+    App::new()
+        .handler("slow.wasm", guest("slow"))
+        .handler("version.wasm", versioned("v1"))
+        .config(config)
+}
+
+/// Faults of a configuration: the file, the place of the fault, and words of what is said.
+const FAULTS: &[(&str, &str, &str, &[&str])] = &[
+    (
+        "an unknown key",
+        "[server]\n  max_conections = 5\n",
+        "2:3",
+        &[
+            "unknown key `max_conections` in [server]",
+            "hint: did you mean `max_connections`?",
+        ],
+    ),
+    (
+        "an unknown table",
+        "[sever]\nwatch = true\n",
+        "1:2",
+        &["unknown key `sever`", "hint: did you mean `server`?"],
+    ),
+    (
+        "a pattern that is none",
+        "[[route]]\npattern = '/story/([0-9+'\nhandler = 'version.wasm'\n",
+        "2:20",
+        &["unclosed character class", "hint: "],
+    ),
+    (
+        "look-ahead",
+        "[[route]]\npattern = '/(?!admin).*'\nhandler = 'version.wasm'\n",
+        "2:13",
+        &["look-around", "hint: "],
+    ),
+    (
+        "a component that is not there",
+        "[[route]]\npattern = '/'\nhandler = 'versio.wasm'\n",
+        "3:11",
+        &[
+            "there is no component `versio.wasm`",
+            "hint: did you mean `version.wasm`?",
+        ],
+    ),
+    (
+        "a table of a component that is not there",
+        "\n[handler.\"chat.wasm\"]\nisolation = 'fresh'\n",
+        "2:10",
+        &["there is no component `chat.wasm`", "hint: "],
+    ),
+    (
+        "a class that is not said",
+        "[[route]]\npattern = '/'\nhandler = 'slow.wasm'\n",
+        "3:11",
+        &[
+            "has 2 handlers; say which one, as `slow.wasm#Class`",
+            "hint: it has `Slow`, `Counts`",
+        ],
+    ),
+    (
+        "a class that is not there",
+        "[[route]]\npattern = '/'\nhandler = 'slow.wasm#Fast'\n",
+        "3:11",
+        &[
+            "`slow.wasm` has no handler `Fast`",
+            "hint: it has `Slow`, `Counts`",
+        ],
+    ),
+    (
+        "a name twice",
+        "[[route]]\npattern = '/a'\nname = 'a'\nhandler = 'version.wasm'\n\
+         [[route]]\npattern = '/b'\nname = 'a'\nhandler = 'version.wasm'\n",
+        "7:8",
+        &[
+            "the name `a` belongs to the route named in line 3",
+            "hint: ",
+        ],
+    ),
+    (
+        "an emptied file",
+        " \n",
+        "1:1",
+        &["is empty", "hint: remove the file"],
+    ),
+    (
+        "TOML that is none",
+        "[server\nwatch = true\n",
+        "1:8",
+        &["]"],
+    ),
+    (
+        "a limit past the server's",
+        "[handler.\"version.wasm\"]\nmemory = '1GB'\n",
+        "2:10",
+        &["`max_instance_memory`", "hint: raise"],
+    ),
+];
+
+#[test]
+fn check_says_what_is_wrong_with_a_configuration_and_where() {
+    for (what, config, place, words) in FAULTS {
+        let app = app(config);
+        let (code, said) = app.run("check");
+        assert_eq!(code, Some(1), "{what}: {said}");
+        let file = app.path().join("waterspout.toml");
+        let place = format!("{}:{place}: ", file.display());
+        assert!(
+            said.starts_with(&place),
+            "{what}: {place} expected in {said}"
+        );
+        for word in *words {
+            assert!(said.contains(word), "{what}: {word:?} expected in {said}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_fault_on_reload_leaves_the_old_configuration_in_place() {
+    let good = "[[route]]\npattern = '/by-name'\nhandler = 'version.wasm'\n";
+    let server = app(good).serve().await;
+    let file = server.app.path().join("waterspout.toml");
+    for (fault, (what, config, place, words)) in FAULTS.iter().enumerate() {
+        std::fs::write(&file, config).expect("written");
+        let status = server.until_swap_is(false).await;
+        let error = status["last_swap"]["error"].as_str().expect("an error");
+        let log = server
+            .log
+            .nth_line_with(fault + 1, "waterspout.toml:")
+            .await;
+        let place = format!("waterspout.toml:{place}: ");
+        assert!(
+            error.contains(&place) && log.contains(&place),
+            "{what}: {error}\n{log}"
+        );
+        for word in *words {
+            assert!(error.contains(word), "{what}: {error}");
+        }
+        assert_eq!(server.get("/by-name").await.body, "v1", "{what}");
+        std::fs::write(&file, good).expect("written");
+        server.until_swap_is(true).await;
+    }
+}
+
+#[test]
+fn every_fault_of_a_file_is_said_at_once() {
+    let (code, said) = app("[server]\nwach = true\ngrace = 5\n").run("check");
+    assert_eq!(code, Some(1));
+    assert!(said.contains(":2:1: ") && said.contains(":3:9: "), "{said}");
+}
+
+#[test]
+fn check_names_both_of_two_components_that_claim_one_path() {
+    let app = app("").without_config().handler("twin.wasm", guest("slow"));
+    let (code, said) = app.run("check");
+    assert_eq!(code, Some(1), "{said}");
+    assert!(
+        said.contains("twin.wasm: claims `/slow`") && said.contains("slow.wasm\n"),
+        "{said}"
+    );
+    assert!(
+        said.contains("hint: say in waterspout.toml which"),
+        "{said}"
+    );
+}
+
+#[test]
+fn check_names_every_component_that_can_not_serve() {
+    let app = App::new()
+        .handler("one.wasm", "no component")
+        .handler("two.wasm", guest("missing_import"))
+        .handler("three.wasm", guest("bad_start"));
+    let (code, said) = app.run("check");
+    assert_eq!(code, Some(1), "{said}");
+    for words in [
+        "one.wasm: not WebAssembly",
+        "two.wasm: imports",
+        "three.wasm: `start` failed",
+    ] {
+        assert!(said.contains(words), "{said}");
+    }
+}
+
+#[test]
+fn check_finds_nothing_wrong_with_a_fine_app() {
+    let (code, said) = app("[[route]]\npattern = '/x'\nhandler = 'slow.wasm#Slow'\n").run("check");
+    assert_eq!(code, Some(0), "{said}");
+    assert!(said.contains("fine"), "{said}");
+    assert_eq!(
+        App::new().run("check").0,
+        Some(0),
+        "an empty app is fine too"
+    );
+}
+
+#[test]
+fn serving_begins_only_with_a_configuration_that_is_right() {
+    for (what, config, place, _) in FAULTS {
+        let (code, said) = app(config).run("serve");
+        assert_eq!(code, Some(1), "{what}: {said}");
+        assert!(
+            said.contains(&format!("waterspout.toml:{place}: ")),
+            "{what}: {said}"
+        );
+    }
+}
+
+#[test]
+fn a_wrong_command_line_exits_with_2() {
+    for arguments in [
+        &["sevre"][..],
+        &["serve", "--lissten", "127.0.0.1:0"],
+        &["serve", "--listen", "nowhere"],
+        &["check", "one", "two"],
+        &[],
+    ] {
+        let output = Command::new(env!("CARGO_BIN_EXE_waterspout"))
+            .args(arguments)
+            .output();
+        let output = output.expect("waterspout starts");
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}");
+        assert!(!output.stderr.is_empty(), "{arguments:?}");
+    }
+}
+
+#[test]
+fn a_folder_that_is_not_there_is_the_app_s_fault() {
+    let app = App::new();
+    std::fs::remove_dir_all(app.path()).expect("removed");
+    for command in ["check", "serve"] {
+        let (code, said) = app.run(command);
+        assert_eq!(code, Some(1), "{said}");
+        assert!(said.contains("there is no such folder"), "{said}");
+    }
+}

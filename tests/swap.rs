@@ -1,0 +1,493 @@
+//! `generation`: what serves is changed while clients keep asking, and nobody notices but by the answer.
+
+use std::io::Write;
+use std::net::SocketAddr;
+use std::os::unix::fs::symlink;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpStream, UnixStream};
+
+use crate::harness::{App, Client, Load, Running, guest, soon, versioned};
+
+/// The contract's number. A run takes a good half minute with 64 connections on two cores.
+const SWAPS: usize = 200;
+
+/// Where the memory has to be flat from.
+const WARM: usize = 20;
+
+/// The ways in which a new version comes into its place.
+#[derive(Clone, Copy, Debug)]
+enum Way {
+    Renamed,
+    Copied,
+    Rewritten,
+}
+
+const WAYS: [Way; 3] = [Way::Renamed, Way::Copied, Way::Rewritten];
+
+/// Puts `bytes` in the place of `file`.
+fn put(way: Way, app: &App, file: &str, bytes: &[u8]) {
+    let place = app.handler_path(file);
+    let aside = app.path().join("incoming");
+    match way {
+        Way::Renamed => {
+            std::fs::write(&aside, bytes).expect("a file aside");
+            std::fs::rename(&aside, &place).expect("renamed");
+        }
+        Way::Copied => {
+            std::fs::write(&aside, bytes).expect("a file aside");
+            std::fs::copy(&aside, &place).expect("copied");
+        }
+        Way::Rewritten => {
+            let mut file = std::fs::File::create(&place).expect("truncated");
+            let (first, second) = bytes.split_at(bytes.len() / 2);
+            file.write_all(first).expect("the first half");
+            file.write_all(second).expect("the second half");
+        }
+    }
+}
+
+async fn version_v1() -> Running {
+    App::new()
+        .handler("version.wasm", versioned("v1"))
+        .serve()
+        .await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn two_hundred_swaps_under_full_load_lose_mix_and_delay_nothing() {
+    let server = version_v1().await;
+    let versions = [versioned("v1"), versioned("v2")];
+    let load = Load::start(server.address, "/version", 64, &["v1", "v2"]);
+    load.more(1000).await;
+    let mut resident = Vec::new();
+    for swap in 1..=SWAPS {
+        let bytes = &versions[swap % 2];
+        load.turns.begin();
+        put(WAYS[swap % WAYS.len()], &server.app, "version.wasm", bytes);
+        let status = server.until_serving("version.wasm", bytes).await;
+        load.turns.named();
+        assert_eq!(status["last_swap"]["ok"], true, "{status}");
+        resident.push(server.resident());
+    }
+    let tally = load.end().await;
+    tally.assert_flawless();
+    let (warm, last) = (resident[WARM - 1], resident[SWAPS - 1]);
+    let curve: Vec<_> = resident.iter().step_by(WARM).collect();
+    println!(
+        "{} answers over {SWAPS} swaps; resident KiB {curve:?}, {last}",
+        tally.answered
+    );
+    assert!(
+        last.abs_diff(warm) * 10 <= warm,
+        "{warm} KiB after {WARM} swaps, {last} KiB after {SWAPS}: {resident:?}"
+    );
+    // Each drop was one change, however many events it made.
+    let generation = server.status().await["generation"].as_u64();
+    assert_eq!(generation, Some(SWAPS as u64 + 1));
+}
+
+/// A request to `version` that ends when `finish` says so.
+struct Long(Client);
+
+impl Long {
+    async fn begin(server: &Running) -> Self {
+        let mut client = server.connect().await;
+        let head = "POST /version HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\n";
+        client.send(format!("{head}x")).await;
+        server
+            .until(|status| in_flight(status, "serving") == Some(1))
+            .await;
+        Self(client)
+    }
+
+    async fn finish(mut self) -> (u16, String) {
+        self.0.send("y").await;
+        let answer = soon(self.0.answer()).await;
+        (answer.status, answer.body)
+    }
+}
+
+/// The requests in flight of the one component in this state.
+fn in_flight(status: &Value, state: &str) -> Option<u64> {
+    let components = status["components"].as_array().expect("components");
+    let entry = components.iter().find(|entry| entry["state"] == state)?;
+    entry["in_flight"].as_u64()
+}
+
+#[tokio::test]
+async fn a_long_request_ends_on_the_version_that_it_began_on() {
+    let server = version_v1().await;
+    let long = Long::begin(&server).await;
+    for version in ["v2", "v3"] {
+        let bytes = versioned(version);
+        put(Way::Renamed, &server.app, "version.wasm", &bytes);
+        let status = server.until_serving("version.wasm", &bytes).await;
+        assert_eq!(in_flight(&status, "draining"), Some(1), "{status}");
+        assert_eq!(server.get("/version").await.body, version);
+    }
+    assert_eq!(long.finish().await, (200, "v1".to_owned()));
+    let status = server
+        .until(|status| in_flight(status, "draining").is_none())
+        .await;
+    assert_eq!(
+        status["components"].as_array().map(Vec::len),
+        Some(1),
+        "{status}"
+    );
+}
+
+async fn version_and_state(config: &str) -> Running {
+    App::new()
+        .handler("state.wasm", guest("state"))
+        .handler("version.wasm", versioned("v1"))
+        .config(config)
+        .serve()
+        .await
+}
+
+async fn count(server: &Running) -> u64 {
+    server.get("/state").await.body.parse().expect("a count")
+}
+
+#[tokio::test]
+async fn a_single_component_counts_on_while_others_swap_around_it() {
+    let server = version_and_state("# nothing yet\n").await;
+    let mut counted = 0;
+    for version in ["v2", "v3", "v4"] {
+        for _ in 0..5 {
+            counted += 1;
+            assert_eq!(count(&server).await, counted);
+        }
+        let bytes = versioned(version);
+        put(Way::Copied, &server.app, "version.wasm", &bytes);
+        server.until_serving("version.wasm", &bytes).await;
+    }
+    let entry = server.component("state.wasm").await;
+    assert_eq!(
+        (&entry["generation"], &entry["instances"]),
+        (&1.into(), &1.into())
+    );
+}
+
+#[tokio::test]
+async fn a_changed_table_reloads_its_component_and_no_other() {
+    let server = version_and_state("# nothing yet\n").await;
+    assert_eq!(count(&server).await, 1);
+    let write = |text: &str| std::fs::write(server.app.path().join("waterspout.toml"), text);
+    write("[handler.\"version.wasm\"]\nmax_queue = 5\n").expect("written");
+    server.until_generation(2).await;
+    assert_eq!(server.component("version.wasm").await["generation"], 2);
+    assert_eq!(count(&server).await, 2, "its table is as it was");
+
+    write("[handler.\"state.wasm\"]\nmax_queue = 5\n").expect("written");
+    server.until_generation(3).await;
+    assert_eq!(server.component("state.wasm").await["generation"], 3);
+    assert_eq!(count(&server).await, 1, "a new instance");
+}
+
+#[tokio::test]
+async fn what_changes_nothing_makes_no_generation() {
+    let server = version_v1().await;
+    let app = &server.app;
+    put(Way::Rewritten, app, "version.wasm", &versioned("v1"));
+    std::fs::write(app.handler_path("notes.txt"), "no component").expect("a file");
+    std::fs::write(app.handler_path(".hidden.wasm"), "not yet").expect("a file");
+    server.signal("HUP");
+    server.log.line_with("nothing has changed").await;
+    put(Way::Renamed, app, "version.wasm", &versioned("v2"));
+    let status = server.until_serving("version.wasm", &versioned("v2")).await;
+    assert_eq!(status["generation"], 2);
+}
+
+#[tokio::test]
+async fn without_a_watch_only_a_signal_reloads() {
+    let server = App::new()
+        .handler("version.wasm", versioned("v1"))
+        .config("[server]\nwatch = false\n")
+        .serve()
+        .await;
+    for version in ["v2", "v3"] {
+        put(
+            Way::Renamed,
+            &server.app,
+            "version.wasm",
+            &versioned(version),
+        );
+        assert_eq!(server.get("/version").await.body, "v1");
+    }
+    server.signal("HUP");
+    let status = server.until_serving("version.wasm", &versioned("v3")).await;
+    assert_eq!(status["generation"], 2, "v2 was never looked at");
+    assert_eq!(server.get("/version").await.body, "v3");
+}
+
+#[tokio::test]
+async fn a_removed_file_takes_its_route_along_and_a_new_one_brings_it() {
+    let server = version_v1().await;
+    std::fs::remove_file(server.app.handler_path("version.wasm")).expect("removed");
+    server.until_generation(2).await;
+    assert_eq!(server.get("/version").await.status, 404);
+    put(Way::Copied, &server.app, "other.wasm", &versioned("v2"));
+    server.until_generation(3).await;
+    assert_eq!(server.get("/version").await.status, 404);
+    assert_eq!(server.get("/other").await.body, "v2");
+}
+
+#[tokio::test]
+async fn a_handlers_folder_may_come_later_and_be_replaced_whole() {
+    let app = App::new();
+    let handlers = app.path().join("handlers");
+    std::fs::remove_dir(&handlers).expect("an empty folder");
+    let server = app.serve().await;
+    assert_eq!(server.get("/version").await.status, 404);
+
+    std::fs::create_dir(&handlers).expect("handlers/");
+    put(Way::Copied, &server.app, "version.wasm", &versioned("v1"));
+    server.until_serving("version.wasm", &versioned("v1")).await;
+
+    let next = server.app.path().join("next");
+    std::fs::create_dir(&next).expect("next/");
+    std::fs::write(next.join("version.wasm"), versioned("v2")).expect("a handler");
+    std::fs::rename(&handlers, server.app.path().join("before")).expect("moved away");
+    std::fs::rename(&next, &handlers).expect("moved in");
+    server.until_serving("version.wasm", &versioned("v2")).await;
+
+    // The new folder is watched like the first.
+    put(
+        Way::Rewritten,
+        &server.app,
+        "version.wasm",
+        &versioned("v3"),
+    );
+    server.until_serving("version.wasm", &versioned("v3")).await;
+    assert_eq!(server.get("/version").await.body, "v3");
+}
+
+#[tokio::test]
+async fn links_count_too() {
+    let app = App::new().handler("version.wasm", versioned("v1"));
+    let releases = ["v2", "v3"].map(|version| {
+        let release = app.path().join(version);
+        std::fs::create_dir(&release).expect("a folder");
+        std::fs::write(release.join("version.wasm"), versioned(version)).expect("a handler");
+        release
+    });
+    let server = app.serve().await;
+    let handlers = server.app.path().join("handlers");
+    let [v2, v3] = &releases;
+
+    // A link to a file, of which no writer's end is ever told.
+    std::fs::hard_link(v2.join("version.wasm"), handlers.join("hard.wasm")).expect("a link");
+    server.until_serving("hard.wasm", &versioned("v2")).await;
+    symlink(v3.join("version.wasm"), handlers.join("soft.wasm")).expect("a link");
+    server.until_serving("soft.wasm", &versioned("v3")).await;
+
+    // A link in the folder's place, turned from one release to the next.
+    std::fs::rename(&handlers, server.app.path().join("before")).expect("moved away");
+    for (release, version) in [(v2, "v2"), (v3, "v3")] {
+        let aside = server.app.path().join("turn");
+        symlink(release, &aside).expect("a link");
+        std::fs::rename(&aside, &handlers).expect("turned");
+        server
+            .until_serving("version.wasm", &versioned(version))
+            .await;
+    }
+    assert_eq!(server.get("/hard").await.status, 404);
+    put(Way::Copied, &server.app, "version.wasm", &versioned("v4"));
+    server.until_serving("version.wasm", &versioned("v4")).await;
+}
+
+/// A file counts when its writer has closed it, however long that takes and whatever else is dropped meanwhile.
+#[tokio::test]
+async fn a_file_in_the_making_holds_nobody_up_and_is_not_looked_at() {
+    let server = App::new()
+        .handler("slow.wasm", versioned("v1"))
+        .handler("quick.wasm", versioned("v1"))
+        .serve()
+        .await;
+    let bytes = versioned("v2");
+    let (first, second) = bytes.split_at(bytes.len() / 2);
+    let mut writer =
+        std::fs::File::create(server.app.handler_path("slow.wasm")).expect("truncated");
+    writer.write_all(first).expect("the first half");
+    let mut newcomer =
+        std::fs::File::create(server.app.handler_path("new.wasm")).expect("a new file");
+    newcomer.write_all(first).expect("the first half");
+    let _empty = std::fs::File::create(server.app.handler_path("empty.wasm")).expect("a new file");
+
+    // Far longer than a file has to be quiet for where the system does not tell of its closing.
+    let began = Instant::now();
+    for version in ["v2", "v3"].iter().cycle() {
+        if began.elapsed() > Duration::from_millis(500) {
+            break;
+        }
+        let quick = versioned(version);
+        put(Way::Copied, &server.app, "quick.wasm", &quick);
+        let status = server.until_serving("quick.wasm", &quick).await;
+        assert_eq!(status["last_swap"]["ok"], true, "{status}");
+        assert_eq!(server.get("/slow").await.body, "v1");
+        assert_eq!(server.get("/new").await.status, 404);
+    }
+    writer.write_all(second).expect("the second half");
+    drop(writer);
+    server.until_serving("slow.wasm", &bytes).await;
+    newcomer.write_all(second).expect("the second half");
+    drop(newcomer);
+    server.until_serving("new.wasm", &bytes).await;
+    assert_eq!(
+        (
+            server.get("/slow").await.body,
+            server.get("/new").await.body
+        ),
+        ("v2".into(), "v2".into())
+    );
+    assert!(
+        !server.log.text().contains("refused"),
+        "{}",
+        server.log.text()
+    );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn listeners_come_and_go_without_a_lost_request_on_those_that_stay() {
+    let config = |listen: &str| format!("[server]\nlisten = [{listen}]\nadmin = \"127.0.0.1:0\"\n");
+    let server = App::new()
+        .handler("version.wasm", versioned("v1"))
+        .config(&config("'127.0.0.1:0'"))
+        .serve_where_it_says()
+        .await;
+    let toml = server.app.path().join("waterspout.toml");
+    let load = Load::start(server.address, "/version", 4, &["v1"]);
+    load.more(10).await;
+
+    std::fs::write(&toml, config("'127.0.0.1:0', '127.0.0.2:0'")).expect("written");
+    let line = server.log.line_with("serving on http://127.0.0.2:").await;
+    let second = line.split("http://").nth(1).expect("an address");
+    let second: SocketAddr = second.parse().expect("an address");
+    let mut client = Client::connect(second).await;
+    assert_eq!(client.get("/version").await.body, "v1");
+    server.until_generation(2).await;
+    load.more(10).await;
+
+    std::fs::write(&toml, config("'127.0.0.1:0'")).expect("written");
+    server.until_generation(3).await;
+    assert_eq!(client.rest().await, b"", "an idle connection is closed");
+    let refused = TcpStream::connect(second)
+        .await
+        .expect_err("nobody listens");
+    assert_eq!(refused.kind(), std::io::ErrorKind::ConnectionRefused);
+    load.more(10).await;
+    load.end().await.assert_flawless();
+}
+
+#[tokio::test]
+async fn an_address_that_is_taken_changes_nothing() {
+    let holder = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let taken = holder.local_addr().expect("its address");
+    let text =
+        |listen: &str, admin: &str| format!("[server]\nlisten = [{listen}]\nadmin = \"{admin}\"\n");
+    let server = App::new()
+        .handler("version.wasm", versioned("v1"))
+        .config(&text("'127.0.0.1:0'", "127.0.0.1:0"))
+        .serve_where_it_says()
+        .await;
+    let toml = server.app.path().join("waterspout.toml");
+    // Where the admin listener is to move is free, but one of the others is not.
+    let listen = format!("'127.0.0.1:0', '{taken}'");
+    std::fs::write(&toml, text(&listen, "127.0.0.2:0")).expect("written");
+    let status = server.until_swap_is(false).await;
+    let error = status["last_swap"]["error"].as_str().expect("an error");
+    assert!(
+        error.contains(&taken.to_string()) && error.contains("waterspout.toml:"),
+        "{error}"
+    );
+    assert_eq!(server.get("/version").await.body, "v1");
+    assert!(
+        !server.log.text().contains("127.0.0.2"),
+        "{}",
+        server.log.text()
+    );
+    drop(holder);
+}
+
+#[tokio::test]
+async fn a_unix_socket_serves_and_goes_with_the_server() {
+    let app = App::new().handler("version.wasm", versioned("v1"));
+    let path = app.path().join("app.sock");
+    let config = format!(
+        "[server]\nlisten = ['127.0.0.1:0', 'unix:{}']\nadmin = '127.0.0.1:0'\n",
+        path.display()
+    );
+    let server = app.config(&config).serve_where_it_says().await;
+    assert!(over_unix(&path).await.ends_with("\r\n\r\nv1"));
+    assert_eq!(server.get("/version").await.body, "v1");
+    let text = server.log.text();
+    let socket = path.clone();
+    assert_eq!(server.stop().await.code(), Some(0), "{text}");
+    assert!(!socket.exists());
+}
+
+async fn over_unix(path: &Path) -> String {
+    let mut stream = UnixStream::connect(path).await.expect("a socket");
+    let request = b"GET /version HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n";
+    stream.write_all(request).await.expect("sent");
+    let mut answer = String::new();
+    soon(stream.read_to_string(&mut answer))
+        .await
+        .expect("an answer");
+    answer
+}
+
+#[tokio::test]
+async fn the_end_waits_for_what_is_in_flight() {
+    let mut server = version_v1().await;
+    let mut idle = server.connect().await;
+    assert_eq!(idle.get("/version").await.status, 200);
+    let long = Long::begin(&server).await;
+    server.signal("TERM");
+    assert_eq!(idle.rest().await, b"", "an idle connection is closed");
+    let refused = TcpStream::connect(server.address)
+        .await
+        .expect_err("nobody listens");
+    assert_eq!(refused.kind(), std::io::ErrorKind::ConnectionRefused);
+    assert!(server.is_alive());
+    assert_eq!(long.finish().await, (200, "v1".to_owned()));
+    assert_eq!(server.ended().await.code(), Some(0));
+}
+
+#[tokio::test]
+async fn the_end_waits_no_longer_than_grace() {
+    let mut server = App::new()
+        .handler("version.wasm", versioned("v1"))
+        .config("[server]\ngrace = \"100ms\"\n")
+        .serve()
+        .await;
+    let mut long = Long::begin(&server).await;
+    server.signal("INT");
+    assert_eq!(long.0.rest().await, b"");
+    assert_eq!(server.ended().await.code(), Some(0));
+}
+
+/// A load that hangs must not keep the process from ending.
+#[tokio::test]
+async fn the_end_does_not_wait_for_a_load_under_way() {
+    let mut server = App::new()
+        .handler("version.wasm", versioned("v1"))
+        .config("[handler.\"version.wasm\"]\ncpu_deadline = \"off\"\n")
+        .serve()
+        .await;
+    put(
+        Way::Renamed,
+        &server.app,
+        "version.wasm",
+        &guest("loop_start"),
+    );
+    server.log.line_with("a run is past `block_log`").await;
+    assert_eq!(server.get("/version").await.body, "v1");
+    server.signal("TERM");
+    assert_eq!(server.ended().await.code(), Some(0));
+}

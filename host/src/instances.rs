@@ -83,6 +83,8 @@ pub struct Core {
     again: WeakSender<Arc<Exchange>>,
     /// Requests accepted and not yet over.
     admitted: AtomicUsize,
+    /// What is still in the queue of requests that have left it.
+    left: AtomicUsize,
     /// Tasks that serve the queue, and those among them with nothing to do.
     seats: AtomicUsize,
     idle: AtomicUsize,
@@ -111,6 +113,7 @@ impl Pool {
             waiting,
             again: queue.downgrade(),
             admitted: AtomicUsize::new(0),
+            left: AtomicUsize::new(0),
             seats: AtomicUsize::new(0),
             idle: AtomicUsize::new(0),
             instances: AtomicUsize::new(0),
@@ -145,6 +148,36 @@ impl Pool {
         let _ = self.queue.try_send(exchange);
         core.add_seats_if_needed();
         Ok(())
+    }
+
+    /// Lets a request go that nobody wants any more, if it still waits: its place is another's at once.
+    pub fn leave(&self, exchange: &Exchange) {
+        let core = &self.core;
+        let left = core.left.fetch_add(1, SeqCst);
+        if !exchange.leave() {
+            core.left.fetch_sub(1, SeqCst);
+            return;
+        }
+        core.over();
+        if left > core.rules().max_queue {
+            self.sweep();
+            core.add_seats_if_needed();
+        }
+    }
+
+    /// Takes those out of the queue that have left it, or it would grow while no instance gets on.
+    fn sweep(&self) {
+        let core = &self.core;
+        for _ in 0..core.waiting.len() {
+            let Ok(exchange) = core.waiting.try_recv() else {
+                return;
+            };
+            if exchange.has_left() {
+                core.left.fetch_sub(1, SeqCst);
+            } else {
+                let _ = self.queue.try_send(exchange);
+            }
+        }
     }
 
     /// For telling how the pool is, also after it is gone.
@@ -183,6 +216,16 @@ impl Core {
     /// The next request. `None`: there will be none for this seat, because the pool has closed or because
     /// exclusive and fresh seats leave after a while without work.
     async fn next(&self) -> Option<Arc<Exchange>> {
+        loop {
+            let exchange = self.next_in_queue().await?;
+            if exchange.enter() {
+                return Some(exchange);
+            }
+            self.left.fetch_sub(1, SeqCst);
+        }
+    }
+
+    async fn next_in_queue(&self) -> Option<Arc<Exchange>> {
         if self.rules().isolation == Isolation::Shared {
             return self.waiting.recv().await.ok();
         }
@@ -197,9 +240,12 @@ impl Core {
     /// Puts a request back into the queue.
     fn requeue(self: &Arc<Self>, exchange: Arc<Exchange>) -> Result<(), Arc<Exchange>> {
         match self.again.upgrade() {
-            Some(queue) => queue
-                .try_send(exchange)
-                .map_err(|refused| refused.into_inner()),
+            Some(queue) => {
+                exchange.wait_again();
+                queue
+                    .try_send(exchange)
+                    .map_err(|refused| refused.into_inner())
+            }
             None => Err(exchange),
         }
     }

@@ -66,6 +66,7 @@ async fn attempt(
     deadline: Option<Instant>,
 ) -> (Answer, Sent) {
     let mut client = Client {
+        pool,
         exchange: Some(exchange.clone()),
     };
     let answer = match pool.submit(exchange.clone()) {
@@ -75,6 +76,7 @@ async fn attempt(
             Some(Err(_)) => Answer::Lost,
             None => {
                 exchange.cancel(Cancel::Deadline);
+                pool.leave(&exchange);
                 Answer::Late
             }
         },
@@ -91,14 +93,18 @@ async fn until<F: Future>(deadline: Option<Instant>, work: F) -> Option<F::Outpu
 }
 
 /// Somebody who waits for the answer; gone when this is dropped with the exchange in it.
-struct Client {
+struct Client<'a> {
+    pool: &'a Pool,
     exchange: Option<Arc<Exchange>>,
 }
 
-impl Drop for Client {
+impl Drop for Client<'_> {
     fn drop(&mut self) {
         if let Some(exchange) = &self.exchange {
             exchange.cancel(Cancel::ClientGone);
+            if exchange.is_cancelled() {
+                self.pool.leave(exchange);
+            }
         }
     }
 }
@@ -292,7 +298,7 @@ impl Life<'_> {
             biased;
             outcome = &mut ended => outcome?,
             () = self.exchange.cancelled() => {
-                let cancel = self.scene.guest.cancel.call_concurrent(self.scene.accessor, (self.request,));
+                let cancel = self.start(self.scene.guest.cancel, (self.request,))?;
                 let both = async { tokio::try_join!(ended, cancel) };
                 match timeout(LET_GO, both).await {
                     Ok(both) => both?.0,
@@ -300,7 +306,6 @@ impl Life<'_> {
                 }
             }
         };
-        self.exchange.set_task(None);
         Ok(Ended::With(outcome.0))
     }
 
@@ -314,12 +319,10 @@ impl Life<'_> {
         P: ComponentNamedList + Lower + Send + Sync + 'static,
     {
         let ended = self.start(function, parameters)?;
-        let end = match timeout(AFTERWARDS, ended).await {
+        match timeout(AFTERWARDS, ended).await {
             Ok(ended) => ended.map(|()| LifeEnd::Over),
             Err(_) => Ok(LifeEnd::Deaf),
-        };
-        self.exchange.set_task(None);
-        end
+        }
     }
 
     /// Starts a call and notes whose it is, so that a trap finds its culprit.
@@ -333,8 +336,11 @@ impl Life<'_> {
         R: ComponentNamedList + Lift + Send + Sync + 'static,
     {
         let accessor = self.scene.accessor;
-        let call = accessor.with(|store| function.start_call_concurrent(store, parameters))?;
-        self.exchange.set_task(Some(call.task()));
+        let call = accessor.with(|mut store| {
+            let call = function.start_call_concurrent(&mut store, parameters)?;
+            store.data_mut().tasks.insert(call.task(), self.request);
+            Ok::<_, wasmtime::Error>(call)
+        })?;
         Ok(function.finish_call_concurrent(accessor, call))
     }
 

@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 use std::net::IpAddr;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use http::request::Parts;
@@ -98,7 +98,15 @@ pub struct Exchange {
     cancel: Notify,
     sent: Notify,
     replayed: AtomicBool,
-    task: Mutex<Option<GuestTaskId>>,
+    place: AtomicU8,
+}
+
+/// Where a request is on its way to an instance.
+#[repr(u8)]
+enum Place {
+    Waiting,
+    Inside,
+    Left,
 }
 
 impl Exchange {
@@ -131,7 +139,7 @@ impl Exchange {
             cancel: Notify::new(),
             sent: Notify::new(),
             replayed: AtomicBool::new(false),
-            task: Mutex::new(None),
+            place: AtomicU8::new(Place::Waiting as u8),
         };
         (Arc::new(exchange), receiver)
     }
@@ -188,6 +196,34 @@ impl Exchange {
         self.client_gone.load(Ordering::Acquire)
     }
 
+    /// An instance takes the request. `false`: it has left the queue before.
+    pub fn enter(&self) -> bool {
+        self.go(Place::Inside)
+    }
+
+    /// The request leaves the queue. `false`: it is inside already.
+    pub fn leave(&self) -> bool {
+        self.go(Place::Left)
+    }
+
+    /// Whether the request left the queue before an instance took it.
+    pub fn has_left(&self) -> bool {
+        self.place.load(Ordering::SeqCst) == Place::Left as u8
+    }
+
+    /// The request waits once more.
+    pub fn wait_again(&self) {
+        self.place.store(Place::Waiting as u8, Ordering::SeqCst);
+    }
+
+    fn go(&self, place: Place) -> bool {
+        let (from, to) = (Place::Waiting as u8, place as u8);
+        let moved = self
+            .place
+            .compare_exchange(from, to, Ordering::SeqCst, Ordering::SeqCst);
+        moved.is_ok()
+    }
+
     /// Waits until the request is asked to end.
     pub async fn cancelled(&self) {
         while !self.is_cancelled() {
@@ -239,16 +275,6 @@ impl Exchange {
             && !self.is_answered()
             && !self.replayed.swap(true, Ordering::AcqRel)
     }
-
-    /// Notes which guest task works for this request now.
-    pub fn set_task(&self, task: Option<GuestTaskId>) {
-        *lock(&self.task) = task;
-    }
-
-    /// Whether this guest task works for this request.
-    pub fn runs_as(&self, task: GuestTaskId) -> bool {
-        *lock(&self.task) == Some(task)
-    }
 }
 
 /// The requests inside one instance, by the numbers that its guest knows them by.
@@ -262,6 +288,10 @@ pub struct Ctx {
     pub limits: StoreLimits,
     pub run: Arc<RunClock>,
     pub requests: Requests,
+    /// The request that each guest task was last started for. A number is given again when its task is gone.
+    pub tasks: HashMap<GuestTaskId, u64>,
+    /// The guest task behind the run that began last, and in which turn of the event loop.
+    pub last_run: Option<(GuestTaskId, u64)>,
     pub body_memory: BodyMemory,
 }
 

@@ -5,6 +5,7 @@ use std::future::poll_fn;
 use std::pin::pin;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::task::Poll;
 use std::time::Duration;
 
 use tokio::sync::Notify;
@@ -27,6 +28,8 @@ impl Ticker {
             ticker: self.clone(),
             limits,
             entered: AtomicU64::new(OUTSIDE),
+            paused: AtomicU64::new(RUNNING),
+            turn: AtomicU64::new(0),
             depth: AtomicU64::new(0),
             logged: AtomicBool::new(false),
             overrun: Notify::new(),
@@ -72,11 +75,14 @@ pub struct RunLimits {
 /// The run that one instance is in, if any.
 ///
 /// A run begins when guest code is entered and ends when it returns or waits in a component-model wait. While
-/// it waits, the instance's event loop turns, which is how a wait is seen here.
+/// it waits, the instance's event loop turns, which is how a wait is seen here. While the epoch has made a run yield
+/// its thread to other instances, its time stands still: a busy neighbour costs nobody his run.
 pub struct RunClock {
     ticker: Arc<Ticker>,
     limits: RunLimits,
     entered: AtomicU64,
+    paused: AtomicU64,
+    turn: AtomicU64,
     depth: AtomicU64,
     logged: AtomicBool,
     overrun: Notify,
@@ -85,10 +91,27 @@ pub struct RunClock {
 /// What `entered` says while no guest code runs.
 const OUTSIDE: u64 = u64::MAX;
 
+/// What `paused` says unless the run has yielded its thread.
+const RUNNING: u64 = u64::MAX;
+
+/// What ends a run that lasts too long.
+#[derive(Debug)]
+pub struct Overrun;
+
+impl std::fmt::Display for Overrun {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("it ran for longer than `cpu_deadline` without a wait")
+    }
+}
+
+impl std::error::Error for Overrun {}
+
 /// What is to be done about a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {
     Fine,
+    /// It has just begun.
+    Began,
     /// It has just passed `block_log`.
     Log,
     /// It has passed `cpu_deadline`.
@@ -100,11 +123,13 @@ impl RunClock {
     pub fn on(&self, hook: CallHook) -> Verdict {
         match hook {
             CallHook::CallingWasm => {
-                if self.depth.load(Relaxed) == 0 {
-                    self.begin();
+                let depth = self.depth.load(Relaxed);
+                self.depth.store(depth + 1, Relaxed);
+                if depth == 0 {
+                    self.begin()
+                } else {
+                    Verdict::Fine
                 }
-                self.depth.store(self.depth.load(Relaxed) + 1, Relaxed);
-                Verdict::Fine
             }
             CallHook::ReturningFromWasm => {
                 let depth = self.depth.load(Relaxed).saturating_sub(1);
@@ -118,7 +143,7 @@ impl RunClock {
                 if self.entered.load(Relaxed) == OUTSIDE {
                     // A fiber that waited is resumed: a new run, one call deep.
                     self.depth.store(1, Relaxed);
-                    self.begin();
+                    return self.begin();
                 }
                 self.verdict()
             }
@@ -137,7 +162,43 @@ impl RunClock {
         .await
     }
 
+    /// Drives an instance. Its run is ended from here when it is past `cpu_deadline` in a host call, where nothing
+    /// else can end it.
+    pub async fn within_limits<F: Future>(&self, work: F) -> Result<F::Output, Overrun> {
+        let mut work = pin!(work);
+        let mut overrun = pin!(self.overrun());
+        poll_fn(|cx| {
+            self.resume();
+            if let Poll::Ready(output) = work.as_mut().poll(cx) {
+                return Poll::Ready(Ok(output));
+            }
+            overrun.as_mut().poll(cx).map(|()| Err(Overrun))
+        })
+        .await
+    }
+
+    /// Says that the run under way yields its thread.
+    pub fn pause(&self) {
+        self.paused.store(self.ticker.now(), Relaxed);
+    }
+
+    fn resume(&self) {
+        let paused = self.paused.swap(RUNNING, Relaxed);
+        let entered = self.entered.load(Relaxed);
+        if paused != RUNNING && entered != OUTSIDE {
+            let pause = self.ticker.now().saturating_sub(paused);
+            self.entered.store(entered + pause, Relaxed);
+        }
+    }
+
+    /// Counts the turns of the instance's event loop. What was noted when a run began is true of a fault in the
+    /// same turn.
+    pub fn turn(&self) -> u64 {
+        self.turn.load(Relaxed)
+    }
+
     fn outside(&self) {
+        self.turn.store(self.turn.load(Relaxed) + 1, Relaxed);
         self.entered.store(OUTSIDE, Relaxed);
         self.depth.store(0, Relaxed);
     }
@@ -153,22 +214,28 @@ impl RunClock {
         }
     }
 
-    /// Waits until a run is past `cpu_deadline` in a host call.
-    pub async fn overrun(&self) {
-        self.overrun.notified().await;
+    /// Waits until a run is past `cpu_deadline` in a host call. One that has ended since it was reported is let be.
+    async fn overrun(&self) {
+        loop {
+            self.overrun.notified().await;
+            if self.past(self.limits.cpu_deadline, 0) {
+                return;
+            }
+        }
     }
 
-    fn begin(&self) {
+    fn begin(&self) -> Verdict {
         self.entered.store(self.ticker.now(), Relaxed);
         self.logged.store(false, Relaxed);
+        Verdict::Began
     }
 
     fn past(&self, limit: Option<Duration>, grace: u64) -> bool {
         let entered = self.entered.load(Relaxed);
         let Some(limit) = limit else { return false };
         let ticks = limit.as_nanos().div_ceil(TICK.as_nanos());
-        entered != OUTSIDE
-            && u128::from(self.ticker.now().saturating_sub(entered)) > ticks + u128::from(grace)
+        let now = self.ticker.now().min(self.paused.load(Relaxed));
+        entered != OUTSIDE && u128::from(now.saturating_sub(entered)) > ticks + u128::from(grace)
     }
 }
 
@@ -225,10 +292,42 @@ mod tests {
         clock.on(CallHook::CallingHost);
         clock.outside();
         advance(&ticker, 50);
-        assert_eq!(clock.on(CallHook::ReturningFromHost), Verdict::Fine);
+        assert_eq!(clock.on(CallHook::ReturningFromHost), Verdict::Began);
         advance(&ticker, 5);
         assert_eq!(clock.verdict(), Verdict::End);
         clock.on(CallHook::ReturningFromWasm);
         assert_eq!(clock.verdict(), Verdict::Fine);
+    }
+
+    #[test]
+    fn a_run_that_yields_its_thread_does_not_age() {
+        let (ticker, clock) = clock();
+        clock.on(CallHook::CallingWasm);
+        advance(&ticker, 2);
+        clock.pause();
+        advance(&ticker, 50);
+        assert_eq!(clock.verdict(), Verdict::Fine);
+        clock.resume();
+        assert_eq!(clock.verdict(), Verdict::Fine);
+        advance(&ticker, 3);
+        assert_eq!(clock.verdict(), Verdict::End);
+    }
+
+    #[tokio::test]
+    async fn a_report_of_a_run_that_has_ended_ends_no_other() {
+        let (ticker, clock) = clock();
+        clock.on(CallHook::CallingWasm);
+        advance(&ticker, 7);
+        clock.on(CallHook::ReturningFromWasm);
+        let two_turns = async {
+            clock.between_runs(tokio::task::yield_now()).await;
+            clock.on(CallHook::CallingWasm);
+            tokio::task::yield_now().await;
+        };
+        assert!(clock.within_limits(two_turns).await.is_ok());
+        // While this one is stuck.
+        advance(&ticker, 7);
+        let stuck = std::future::pending::<()>();
+        assert!(clock.within_limits(stuck).await.is_err());
     }
 }

@@ -1,6 +1,7 @@
 //! One living instance: made, asked what it is, started, filled with requests, stopped. Says how it ended;
 //! what follows from that is the seat's.
 
+use std::collections::HashMap;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,9 +10,7 @@ use futures_util::StreamExt;
 use futures_util::future::{Fuse, FusedFuture, FutureExt};
 use futures_util::stream::FuturesUnordered;
 use tokio::sync::OwnedSemaphorePermit;
-use wasmtime::component::{
-    Accessor, ComponentNamedList, GuestTaskId, Lift, ResourceTable, TypedFunc,
-};
+use wasmtime::component::{Accessor, ComponentNamedList, Lift, ResourceTable, TypedFunc};
 use wasmtime::{
     AsContextMut, CallHook, Store, StoreContextMut, StoreLimitsBuilder, UpdateDeadline,
     WasmBacktrace,
@@ -23,7 +22,7 @@ use crate::capabilities::wasi;
 use crate::engine::Guest;
 use crate::error::Error;
 use crate::resources::{BodyMemory, Ctx, Exchange, Requests};
-use crate::run::{RunClock, Verdict};
+use crate::run::{Overrun, RunClock, Verdict};
 
 /// Where a request's life takes place: inside one instance, while its event loop turns.
 pub struct Scene<'a> {
@@ -60,30 +59,23 @@ pub(super) enum End {
 
 /// A fault that took an instance, and who was inside.
 pub(super) struct Death {
-    /// The requests that were inside, the culprit among them.
+    /// The requests that were inside, the culprit among them if it was.
     pub inside: Vec<Arc<Exchange>>,
-    pub culprit: Option<Arc<Exchange>>,
-    pub cause: Cause,
+    pub culprit: Culprit,
+    /// Whether a run went past `cpu_deadline`; else a trap.
+    pub overrun: bool,
+    /// What happened, with the guest's stack where there is one.
+    pub what: String,
 }
 
-pub(super) enum Cause {
-    /// The text is the trap, with the guest's stack.
-    Trap(String),
-    /// A run went past `cpu_deadline`.
-    Overrun,
+/// Whose fault it was: of the request for which the run was in which it happened.
+pub(super) enum Culprit {
+    Inside(Arc<Exchange>),
+    /// A request that had left something running when it was over.
+    Over,
+    /// No run was under way, or one for no request.
+    Unknown,
 }
-
-/// What ends a run that lasts too long.
-#[derive(Debug)]
-struct Overrun;
-
-impl std::fmt::Display for Overrun {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("it ran for longer than `cpu_deadline` without a wait")
-    }
-}
-
-impl std::error::Error for Overrun {}
 
 impl Blueprint {
     /// Makes an instance. Waits where as many live as may.
@@ -109,6 +101,8 @@ impl Blueprint {
                 .build(),
             run: run.clone(),
             requests: Requests::new(),
+            tasks: HashMap::new(),
+            last_run: None,
             body_memory: BodyMemory::new(rules.body_memory),
         };
         let mut store = Store::new(self.engine.wasmtime(), ctx);
@@ -118,15 +112,10 @@ impl Blueprint {
         store.epoch_deadline_callback(on_epoch);
         store.set_epoch_deadline(1);
         store.call_hook(on_call);
-        let made = {
-            let instantiate = self.pre.instance_pre().instantiate_async(&mut store);
-            tokio::select! {
-                biased;
-                made = instantiate => made,
-                () = run.overrun() => Err(Overrun.into()),
-            }
-        };
+        let instantiate = self.pre.instance_pre().instantiate_async(&mut store);
+        let made = run.within_limits(instantiate).await;
         let guest = made
+            .unwrap_or_else(|overrun| Err(overrun.into()))
             .and_then(|instance| Guest::of(&instance, &mut store))
             .map_err(|error| Error::component(format!("can't be instantiated: {error:#}")))?;
         Ok(Live {
@@ -212,10 +201,9 @@ impl Live {
                 })
                 .await
         });
-        let ended = tokio::select! {
-            biased;
-            ended = turning => ended.and_then(|ended| ended),
-            () = self.run.overrun() => Err(Overrun.into()),
+        let ended = match self.run.within_limits(turning).await {
+            Ok(ended) => ended.and_then(|ended| ended),
+            Err(overrun) => Err(overrun.into()),
         };
         self.served += before - left;
         match ended {
@@ -247,45 +235,37 @@ impl Live {
         };
         tokio::select! {
             biased;
-            ended = turning => {
+            ended = self.run.within_limits(turning) => {
+                let ended = ended.unwrap_or_else(|overrun| Err(overrun.into()));
                 ended.and_then(|ended| ended).map_err(|error| {
                     Error::component(format!("`{name}` failed: {}", error.root_cause()))
                 })
             }
-            () = self.run.overrun() => Err(Error::component(format!("`{name}` failed: {Overrun}"))),
             () = late => Err(Error::component(format!("`{name}` did not end within `deadline`"))),
         }
     }
 
     /// Who died of what.
     fn death(&mut self, error: &wasmtime::Error) -> Death {
-        let mut store = self.store.as_context_mut();
-        let tasks: Vec<GuestTaskId> = match store.async_call_stack() {
-            Ok(stack) => stack.collect(),
-            Err(_) => Vec::new(),
-        };
-        let inside: Vec<_> = self
-            .store
-            .data_mut()
-            .requests
-            .drain()
-            .map(|(_, exchange)| exchange)
-            .collect();
-        let culprit = match &inside[..] {
-            [only] => Some(only.clone()),
-            _ => inside
-                .iter()
-                .find(|exchange| tasks.iter().any(|task| exchange.runs_as(*task)))
-                .cloned(),
-        };
-        let cause = match error.downcast_ref::<Overrun>() {
-            Some(_) => Cause::Overrun,
-            None => Cause::Trap(trap_text(error)),
+        let turn = self.run.turn();
+        let ctx = self.store.data_mut();
+        // The store can't be asked any more: what it says of the stack may be gone with the stack.
+        let guilty = ctx
+            .last_run
+            .filter(|(_, noted)| *noted == turn)
+            .and_then(|(task, _)| ctx.tasks.get(&task));
+        let culprit = match guilty {
+            Some(request) => match ctx.requests.get(request) {
+                Some(exchange) => Culprit::Inside(exchange.clone()),
+                None => Culprit::Over,
+            },
+            None => Culprit::Unknown,
         };
         Death {
-            inside,
+            inside: ctx.requests.drain().map(|(_, exchange)| exchange).collect(),
             culprit,
-            cause,
+            overrun: error.is::<Overrun>(),
+            what: trap_text(error),
         }
     }
 }
@@ -327,23 +307,31 @@ fn frames(stack: &WasmBacktrace) -> String {
 fn on_call(store: StoreContextMut<'_, Ctx>, hook: CallHook) -> wasmtime::Result<()> {
     match store.data().run.on(hook) {
         Verdict::Fine => Ok(()),
-        verdict => act(&store, verdict),
+        verdict => act(store, verdict),
     }
 }
 
 /// The engine's word at every tick while guest code runs.
-fn on_epoch(store: StoreContextMut<'_, Ctx>) -> wasmtime::Result<UpdateDeadline> {
-    act(&store, store.data().run.verdict())?;
+fn on_epoch(mut store: StoreContextMut<'_, Ctx>) -> wasmtime::Result<UpdateDeadline> {
+    let verdict = store.data().run.verdict();
+    act(store.as_context_mut(), verdict)?;
+    store.data().run.pause();
     Ok(UpdateDeadline::Yield(1))
 }
 
-fn act(store: &StoreContextMut<'_, Ctx>, verdict: Verdict) -> wasmtime::Result<()> {
+fn act(mut store: StoreContextMut<'_, Ctx>, verdict: Verdict) -> wasmtime::Result<()> {
     match verdict {
         Verdict::Fine => Ok(()),
+        Verdict::Began => {
+            let root = store.async_call_stack()?.last();
+            let ctx = store.data_mut();
+            ctx.last_run = root.map(|task| (task, ctx.run.turn()));
+            Ok(())
+        }
         Verdict::End => Err(Overrun.into()),
         Verdict::Log => {
             let component = &*store.data().component;
-            let stack = frames(&WasmBacktrace::force_capture(store));
+            let stack = frames(&WasmBacktrace::force_capture(&store));
             tracing::warn!(target: "general", component, "a run is past `block_log`; the guest is at\n{stack}");
             Ok(())
         }

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering::SeqCst;
 
-use super::instance::{Cause, Death, End, Live};
+use super::instance::{Culprit, Death, End, Live};
 use super::{Core, Count};
 use crate::resources::{Answer, Exchange};
 
@@ -81,35 +81,41 @@ impl Core {
         let Death {
             inside,
             culprit,
-            cause,
+            overrun,
+            what,
         } = death;
-        let file = &self.blueprint.file;
-        let what = match &cause {
-            Cause::Trap(trap) => trap.as_str(),
-            Cause::Overrun => "a run went past `cpu_deadline`",
-        };
+        let component = &*self.blueprint.file;
         match &culprit {
-            Some(culprit) => {
-                let (method, uri) = (&culprit.head.method, &culprit.head.uri);
-                tracing::error!(target: "app", component = &**file, "lost an instance in {method} {uri}: {what}");
+            Culprit::Inside(exchange) => {
+                let (method, uri) = (&exchange.head.method, &exchange.head.uri);
+                tracing::error!(target: "app", component, "lost an instance in {method} {uri}: {what}");
             }
-            None => tracing::error!(target: "app", component = &**file, "lost an instance: {what}"),
+            Culprit::Over => {
+                tracing::error!(target: "app", component, "lost an instance in what a request had left running: {what}");
+            }
+            Culprit::Unknown => {
+                tracing::error!(target: "app", component, "lost an instance: {what}")
+            }
         }
+        let alone = inside.len() == 1;
         for exchange in inside {
-            match &culprit {
-                Some(guilty) if Arc::ptr_eq(guilty, &exchange) => self.settle(
-                    &exchange,
-                    match &cause {
-                        Cause::Trap(trap) => Answer::Trapped(trap.clone()),
-                        Cause::Overrun => Answer::Overran,
-                    },
-                ),
-                Some(_) if exchange.claim_replay() => {
-                    if let Err(exchange) = self.requeue(exchange) {
-                        self.settle(&exchange, Answer::Lost);
-                    }
-                }
-                _ => self.settle(&exchange, Answer::Lost),
+            let guilty = match &culprit {
+                Culprit::Inside(guilty) => Arc::ptr_eq(guilty, &exchange),
+                Culprit::Over => false,
+                // Who was alone in there is told what happened, but not cleared of it.
+                Culprit::Unknown => alone,
+            };
+            let cleared = !guilty && !matches!(culprit, Culprit::Unknown);
+            if guilty {
+                let answer = match overrun {
+                    true => Answer::Overran,
+                    false => Answer::Trapped(what.clone()),
+                };
+                self.settle(&exchange, answer);
+            } else if !(cleared && exchange.claim_replay()) {
+                self.settle(&exchange, Answer::Lost);
+            } else if let Err(exchange) = self.requeue(exchange) {
+                self.settle(&exchange, Answer::Lost);
             }
         }
     }

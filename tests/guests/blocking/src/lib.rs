@@ -1,4 +1,5 @@
-//! Sleeps for `?ms=N` in WASI 0.2, which blocks the instance. Tests of `block_log` and `cpu_deadline` see it noticed.
+//! Sleeps for `?ms=N` in WASI 0.2, which blocks the instance. Tests of `block_log` and `cpu_deadline` see it noticed,
+//! and what it costs those that wait in `/blocking/slow` of the same instance.
 
 use std::time::Duration;
 
@@ -8,12 +9,30 @@ use waterspout_sdk::prelude::*;
 struct Blocking;
 
 #[handler]
+#[route("/blocking")]
 impl RequestHandler for Blocking {
     async fn get(&mut self, cx: &Context) -> Result {
-        let ms: u64 = cx.get_query_argument_or("ms", "100")?.parse()?;
-        std::thread::sleep(Duration::from_millis(ms));
+        std::thread::sleep(wait(cx)?);
         cx.write("blocked")
     }
 }
 
-export!(Blocking);
+/// Healthy: waits as it should.
+#[derive(Default)]
+struct Slow;
+
+#[handler]
+#[route("/blocking/slow")]
+impl RequestHandler for Slow {
+    async fn get(&mut self, cx: &Context) -> Result {
+        sleep(wait(cx)?).await;
+        cx.write("slow and well")
+    }
+}
+
+fn wait(cx: &Context) -> Result<Duration> {
+    let ms = cx.get_query_argument_or("ms", "100")?.parse()?;
+    Ok(Duration::from_millis(ms))
+}
+
+export!(Blocking, Slow);

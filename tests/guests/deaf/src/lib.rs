@@ -1,6 +1,9 @@
-//! Ignores `cancel`: its `get` waits for a minute whatever happens. A test of `instances` sees it drained and replaced.
+//! Ignores `cancel`: its `get` waits for a minute, or for `?N` milliseconds, whatever happens. A test of `instances`
+//! sees it drained and replaced.
 
-use raw::{Arguments, Call, Description, Guest, Outcome, RequestId, wasi::clocks::monotonic_clock};
+use raw::wasi::clocks::monotonic_clock;
+use raw::waterspout::web::request;
+use raw::{Arguments, Call, Description, Guest, Outcome, RequestId};
 
 struct Deaf;
 
@@ -11,8 +14,9 @@ impl Guest for Deaf {
         raw::only_get("Deaf")
     }
 
-    async fn get(_: Call, _: Arguments) -> Outcome {
-        monotonic_clock::wait_for(60_000_000_000).await;
+    async fn get(call: Call, _: Arguments) -> Outcome {
+        let ms = request::head(call.request).query.parse().unwrap_or(60_000);
+        monotonic_clock::wait_for(ms * 1_000_000).await;
         raw::ok("at last")
     }
 

@@ -1,0 +1,260 @@
+//! What a fault of a guest costs: the request whose fault it was, those that shared its instance, and nobody else.
+
+use crate::harness::{App, Client, Running, guest, soon};
+
+/// Serves one component in a single shared instance.
+async fn shared(name: &str, rules: &str) -> Running {
+    serve(name, rules, "").await
+}
+
+async fn serve(name: &str, rules: &str, rest: &str) -> Running {
+    let file = format!("{name}.wasm");
+    App::new()
+        .handler(&file, guest(name))
+        .config(&format!(
+            "[handler.\"{file}\"]\ninstances = 1\n{rules}\n{rest}"
+        ))
+        .serve()
+        .await
+}
+
+async fn traps(server: &Running, file: &str) -> u64 {
+    server.component(file).await["traps"]
+        .as_u64()
+        .expect("a number")
+}
+
+async fn answer(mut client: Client) -> (u16, String) {
+    let answer = soon(client.answer()).await;
+    (answer.status, answer.body)
+}
+
+const DEFAULT_500: &str =
+    "<html><title>500: Internal Server Error</title><body>500: Internal Server Error</body></html>";
+
+#[tokio::test]
+async fn a_trap_in_a_hook_is_a_500_with_the_page_of_a_new_object() {
+    let server = shared("trap", "").await;
+    for (line, count) in [
+        ("GET /trap?in=prepare", 1),
+        ("GET /trap?in=get", 2),
+        ("POST /trap?in=post", 3),
+    ] {
+        let answer = server.request(line, "", "").await;
+        assert_eq!(
+            (answer.status, &*answer.body),
+            (500, "page of 500: Trap"),
+            "{line}"
+        );
+        assert_eq!(traps(&server, "trap.wasm").await, count);
+    }
+}
+
+#[tokio::test]
+async fn a_page_that_traps_too_is_the_default_one() {
+    let server = shared("trap", "").await;
+    for (hook, count) in [("initialize", 2), ("write_error", 4)] {
+        let answer = server.get(&format!("/trap?in={hook}")).await;
+        assert_eq!((answer.status, &*answer.body), (500, DEFAULT_500), "{hook}");
+        assert_eq!(traps(&server, "trap.wasm").await, count);
+    }
+    assert_eq!(server.get("/trap").await.body, "unharmed");
+}
+
+#[tokio::test]
+async fn a_trap_in_on_finish_comes_after_the_answer() {
+    let server = shared("trap", "").await;
+    assert_eq!(server.get("/trap?in=on_finish").await.body, "unharmed");
+    server.until_count("trap.wasm", "traps", 1).await;
+    server.until_in_flight("trap.wasm", 0).await;
+    assert_eq!(server.get("/trap").await.body, "unharmed");
+}
+
+#[tokio::test]
+async fn a_trap_in_on_connection_close_costs_the_others_a_replay() {
+    let server = shared("trap", "").await;
+    let other = server.send("GET /trap/slow?ms=400").await;
+    server.until_in_flight("trap.wasm", 1).await;
+    let leaving = server
+        .send("GET /trap?in=on_connection_close&ms=60000")
+        .await;
+    server.until_in_flight("trap.wasm", 2).await;
+    drop(leaving);
+    server.until_count("trap.wasm", "traps", 1).await;
+    assert_eq!(answer(other).await, (200, "slow and well".to_owned()));
+}
+
+#[tokio::test]
+async fn of_those_that_shared_the_instance_the_safe_are_replayed_and_the_culprit_never() {
+    let server = shared("trap", "").await;
+    let safe = server.send_all("GET /trap/slow?ms=500", 20).await;
+    let unsafe_ = server.send_all("POST /trap/slow?ms=500", 5).await;
+    server.until_in_flight("trap.wasm", 25).await;
+    assert_eq!(
+        answer(server.send("GET /trap?in=get&ms=50").await).await.0,
+        500
+    );
+    for client in safe {
+        assert_eq!(answer(client).await, (200, "slow and well".to_owned()));
+    }
+    for client in unsafe_ {
+        assert_eq!(answer(client).await.0, 503);
+    }
+    assert_eq!(traps(&server, "trap.wasm").await, 1);
+    server.until_in_flight("trap.wasm", 0).await;
+}
+
+#[tokio::test]
+async fn a_safe_request_with_a_body_is_not_replayed() {
+    let server = shared("trap", "").await;
+    let mut other = server.connect().await;
+    other
+        .send("GET /trap/slow?ms=500 HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\n\r\nx")
+        .await;
+    server.until_in_flight("trap.wasm", 1).await;
+    assert_eq!(server.get("/trap?in=get").await.status, 500);
+    assert_eq!(answer(other).await.0, 503);
+}
+
+#[tokio::test]
+async fn a_request_is_replayed_once() {
+    let server = shared("trap", "").await;
+    let unlucky = server.send("GET /trap/slow?ms=2000").await;
+    server.until_in_flight("trap.wasm", 1).await;
+    assert_eq!(server.get("/trap?in=get").await.status, 500);
+    // Waits first, so that the replay is sure to be inside.
+    assert_eq!(server.get("/trap?in=get&ms=200").await.status, 500);
+    assert_eq!(answer(unlucky).await.0, 503);
+}
+
+#[tokio::test]
+async fn a_replay_keeps_its_first_deadline() {
+    let server = shared("trap", "deadline = \"600ms\"").await;
+    let late = server.send("GET /trap/slow?ms=450").await;
+    server.until_in_flight("trap.wasm", 1).await;
+    assert_eq!(server.get("/trap?in=get&ms=300").await.status, 500);
+    assert_eq!(answer(late).await.0, 504);
+}
+
+#[tokio::test]
+async fn other_instances_and_components_are_not_touched() {
+    let server = App::new()
+        .handler("trap.wasm", guest("trap"))
+        .handler("slow.wasm", guest("slow"))
+        .serve()
+        .await;
+    let other = server.send("GET /slow?ms=300").await;
+    server.until_in_flight("slow.wasm", 1).await;
+    assert_eq!(server.get("/trap?in=get").await.status, 500);
+    assert_eq!(answer(other).await, (200, "slow".to_owned()));
+    assert_eq!(traps(&server, "slow.wasm").await, 0);
+}
+
+#[tokio::test]
+async fn the_limits_of_a_call_trap_the_guest_that_crosses_them() {
+    for (name, rules) in [
+        ("fuel", ""),
+        ("handles", "max_concurrent = 1"),
+        ("recurse", ""),
+        ("panic", ""),
+        ("grow", "memory = \"4MB\""),
+    ] {
+        let server = shared(name, rules).await;
+        let file = format!("{name}.wasm");
+        for count in 1..=2 {
+            let answer = server.get(&format!("/{name}")).await;
+            assert_eq!((answer.status, &*answer.body), (500, DEFAULT_500), "{name}");
+            assert_eq!(traps(&server, &file).await, count, "{name}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn only_debug_shows_the_guest_s_stack_and_nothing_shows_the_host_s() {
+    for name in ["panic", "recurse", "fuel", "handles"] {
+        let rules = "max_concurrent = 1";
+        let server = serve(name, rules, "[settings]\ndebug = true").await;
+        let answer = server.get(&format!("/{name}")).await;
+        assert_eq!(answer.status, 500);
+        assert!(
+            answer.body.contains(&format!("{name}.wasm!")),
+            "{}",
+            answer.body
+        );
+        for of_the_host in [
+            "/work",
+            "/root",
+            "/home",
+            ".cargo",
+            "wasmtime",
+            "::instances::",
+            "tokio",
+        ] {
+            assert!(
+                !answer.body.contains(of_the_host),
+                "{of_the_host} in {}",
+                answer.body
+            );
+        }
+        let server = serve(name, rules, "").await;
+        assert_eq!(server.get(&format!("/{name}")).await.body, DEFAULT_500);
+        server.log.line_with("lost an instance in GET").await;
+    }
+}
+
+#[tokio::test]
+async fn a_run_past_cpu_deadline_is_a_503_and_the_others_are_replayed() {
+    let server = shared("spin", "cpu_deadline = \"50ms\"").await;
+    for spin in ["GET /spin", "GET /spin?ms=20"] {
+        let others = server.send_all("GET /spin/slow?ms=500", 20).await;
+        server.until_in_flight("spin.wasm", 20).await;
+        assert_eq!(answer(server.send(spin).await).await.0, 503);
+        for client in others {
+            assert_eq!(answer(client).await, (200, "slow and well".to_owned()));
+        }
+    }
+    assert_eq!(traps(&server, "spin.wasm").await, 2);
+}
+
+#[tokio::test]
+async fn a_blocking_call_past_cpu_deadline_is_a_503_and_the_others_are_replayed() {
+    let server = shared("blocking", "cpu_deadline = \"50ms\"").await;
+    let others = server.send_all("GET /blocking/slow?ms=500", 20).await;
+    server.until_in_flight("blocking.wasm", 20).await;
+    assert_eq!(
+        answer(server.send("GET /blocking?ms=60000").await).await.0,
+        503
+    );
+    for client in others {
+        assert_eq!(answer(client).await, (200, "slow and well".to_owned()));
+    }
+    // One that comes back by itself is ended as it does.
+    assert_eq!(server.get("/blocking?ms=70").await.status, 503);
+    assert_eq!(server.get("/blocking?ms=1").await.body, "blocked");
+}
+
+#[tokio::test]
+async fn a_wait_is_no_run() {
+    let server = shared("blocking", "cpu_deadline = \"50ms\"\nblock_log = \"20ms\"").await;
+    assert_eq!(server.get("/blocking/slow?ms=400").await.status, 200);
+    assert_eq!(traps(&server, "blocking.wasm").await, 0);
+    assert!(
+        !server.log.text().contains("block_log"),
+        "{}",
+        server.log.text()
+    );
+}
+
+#[tokio::test]
+async fn a_run_past_block_log_is_logged_once_with_the_guest_s_stack() {
+    let server = shared("blocking", "block_log = \"20ms\"").await;
+    assert_eq!(server.get("/blocking?ms=100").await.body, "blocked");
+    server.log.line_with("past `block_log`").await;
+    server.log.line_with("blocking.wasm!").await;
+    let server = shared("spin", "block_log = \"20ms\"\ncpu_deadline = \"200ms\"").await;
+    assert_eq!(server.get("/spin").await.status, 503);
+    server.log.line_with("lost an instance in GET /spin").await;
+    let text = server.log.text();
+    assert_eq!(text.matches("past `block_log`").count(), 1, "{text}");
+    assert!(text.contains("spin.wasm!"), "{text}");
+}

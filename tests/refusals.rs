@@ -217,3 +217,26 @@ async fn at_start_a_bad_component_fails_alone() {
     assert_eq!(server.get("/bad").await.body, "v3");
     assert_eq!(server.get("/by-name").await.status, 503);
 }
+
+#[tokio::test]
+async fn what_failed_for_want_of_something_is_tried_again_by_hand() {
+    let server = App::new()
+        .handler("bad.wasm", "no component")
+        .handler("version.wasm", versioned("v1"))
+        .config("[handler.\"version.wasm\"]\nallow = { read = [\"data\"] }\n")
+        .serve()
+        .await;
+    assert_eq!(server.get("/version").await.status, 503);
+    server.signal("HUP");
+    server.log.line_with("nothing has changed").await;
+
+    std::fs::create_dir(server.app.path().join("data")).expect("a folder");
+    server.signal("HUP");
+    server
+        .until(|status| {
+            entry(status, "version.wasm").is_some_and(|entry| entry["state"] == "serving")
+        })
+        .await;
+    assert_eq!(server.get("/version").await.body, "v1");
+    assert_eq!(server.get("/bad").await.status, 503);
+}

@@ -226,6 +226,25 @@ async fn without_a_watch_only_a_signal_reloads() {
 }
 
 #[tokio::test]
+async fn a_reload_by_hand_waits_for_a_file_in_the_making() {
+    let server = App::new()
+        .handler("version.wasm", versioned("v1"))
+        .config("[server]\nwatch = false\n")
+        .serve()
+        .await;
+    let bytes = versioned("v2");
+    let (first, second) = bytes.split_at(bytes.len() / 2);
+    let place = server.app.handler_path("version.wasm");
+    let mut writer = std::fs::File::create(&place).expect("truncated");
+    writer.write_all(first).expect("the first half");
+    server.signal("HUP");
+    server.log.line_with("nothing has changed").await;
+    writer.write_all(second).expect("the second half");
+    drop(writer);
+    server.until_serving("version.wasm", &bytes).await;
+}
+
+#[tokio::test]
 async fn a_removed_file_takes_its_route_along_and_a_new_one_brings_it() {
     let server = version_v1().await;
     std::fs::remove_file(server.app.handler_path("version.wasm")).expect("removed");
@@ -490,4 +509,25 @@ async fn the_end_does_not_wait_for_a_load_under_way() {
     assert_eq!(server.get("/version").await.body, "v1");
     server.signal("TERM");
     assert_eq!(server.ended().await.code(), Some(0));
+}
+
+/// What hangs in `start` is not waited for once there is something newer.
+#[tokio::test]
+async fn a_load_that_hangs_gives_way_to_the_next_change() {
+    let server = App::new()
+        .handler("version.wasm", versioned("v1"))
+        .config("[handler.\"version.wasm\"]\ncpu_deadline = \"off\"\n")
+        .serve()
+        .await;
+    let dropped = Instant::now();
+    put(
+        Way::Renamed,
+        &server.app,
+        "version.wasm",
+        &guest("loop_start"),
+    );
+    server.log.line_with("a run is past `block_log`").await;
+    put(Way::Renamed, &server.app, "version.wasm", &versioned("v2"));
+    server.until_serving("version.wasm", &versioned("v2")).await;
+    assert!(dropped.elapsed() < Duration::from_secs(10));
 }

@@ -124,6 +124,8 @@ pub struct Previous<'a> {
     pub generation: &'a Generation,
     /// Files that somebody is writing, as paths within the app. They are not looked at: they are as they were.
     pub open: &'a HashSet<PathBuf>,
+    /// Whether a component that never loaded is tried again as it is: what it lacked may be there by now.
+    pub again: bool,
 }
 
 impl Previous<'_> {

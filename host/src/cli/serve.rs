@@ -21,6 +21,9 @@ use crate::generation::{Generation, Refusal, Site, State};
 use crate::listener::Peer;
 use crate::server::Server;
 
+/// How long a load may last before it gives way to a newer change: that may be what mends a hanging `start`.
+const PATIENCE: Duration = Duration::from_secs(2);
+
 /// Serves until a signal ends it.
 pub async fn serve(options: &Serve, debug: bool) -> anyhow::Result<()> {
     let app = &options.app.app;
@@ -39,26 +42,7 @@ pub async fn serve(options: &Serve, debug: bool) -> anyhow::Result<()> {
     };
     report_first(&site.current(), began.elapsed());
     let front = Front::open(&site).await?;
-    loop {
-        let noticed = tokio::select! {
-            noticed = watch.changed() => {
-                if !site.current().config.server.watch {
-                    continue;
-                }
-                noticed
-            }
-            _ = signals.hangup.recv() => Instant::now(),
-            () = Signals::end(&mut signals.terminate, &mut signals.interrupt) => break,
-        };
-        let open = watch.look();
-        let loaded = tokio::select! {
-            loaded = site.load_next(&open) => loaded,
-            () = Signals::end(&mut signals.terminate, &mut signals.interrupt) => break,
-        };
-        if !was_torn(&loaded, &watch) {
-            swap(&site, &front, loaded, noticed).await;
-        }
-    }
+    follow_changes(&site, &front, &watch, &mut signals).await;
     tracing::info!(target: "general", "ending: what is in flight is finished first");
     tokio::select! {
         () = drain(site, front, &engine) => {}
@@ -76,6 +60,45 @@ pub fn engine(config: &Config, cache: Option<PathBuf>) -> Result<Arc<Engine>, Er
         max_instances: engine::max_instances(),
     };
     Engine::new(limits, cache)
+}
+
+/// Swaps whenever the folder has changed, until a signal ends it.
+async fn follow_changes(
+    site: &Site,
+    front: &Front<impl Service, impl Service>,
+    watch: &Watch,
+    signals: &mut Signals,
+) {
+    // Whether a file that was to be reloaded by hand was not ready yet.
+    let mut owed = false;
+    loop {
+        let watched = site.current().config.server.watch;
+        let (noticed, by_hand) = tokio::select! {
+            noticed = watch.changed() => {
+                if !watched && !owed {
+                    continue;
+                }
+                (noticed, false)
+            }
+            _ = signals.hangup.recv() => (Instant::now(), true),
+            () = Signals::end(&mut signals.terminate, &mut signals.interrupt) => return,
+        };
+        let open = watch.look();
+        let newer = async {
+            tokio::time::sleep(PATIENCE).await;
+            watch.newer().await;
+        };
+        let loaded = tokio::select! {
+            loaded = site.load_next(&open, by_hand) => loaded,
+            () = newer, if watched => continue,
+            () = Signals::end(&mut signals.terminate, &mut signals.interrupt) => return,
+        };
+        let torn = was_torn(&loaded, watch);
+        owed = torn || !open.is_empty();
+        if !torn {
+            swap(site, front, loaded, noticed).await;
+        }
+    }
 }
 
 /// Whether a file was written just while it was read, so that neither what was loaded nor what was found wrong

@@ -125,15 +125,18 @@ impl Loading<'_> {
         let before = self
             .previous
             .and_then(|previous| previous.generation.components.get(&file));
-        if let Some(before) = before
-            && before.sha256 == sha256
-            && before.settings == settings
-        {
-            return before.clone();
+        let same = before.filter(|before| before.sha256 == sha256 && before.settings == settings);
+        let again = self.previous.is_some_and(|previous| previous.again);
+        match same.map(|same| (same, &same.state)) {
+            Some((same, State::Serving(_))) => return same.clone(),
+            Some((same, State::Failed(_))) if !again => return same.clone(),
+            _ => {}
         }
-        let state = match self.open(&file, bytes, &settings).await {
-            Ok(pool) => State::Serving(pool),
-            Err(error) => State::Failed(error.to_string()),
+        let state = match (self.open(&file, bytes, &settings).await, same) {
+            (Ok(pool), _) => State::Serving(pool),
+            // That is no news, and refuses nothing.
+            (Err(_), Some(same)) => return same.clone(),
+            (Err(error), None) => State::Failed(error.to_string()),
         };
         Arc::new(self.component(file, sha256, settings, state))
     }

@@ -87,12 +87,18 @@ impl Site {
 
     /// Loads the folder as it is now, without switching to it.
     ///
-    /// Files that are `open`, which somebody is writing, are taken as they were. `None`: nothing has changed.
-    pub async fn load_next(&self, open: &HashSet<PathBuf>) -> Result<Option<Generation>, Refusal> {
+    /// Files that are `open`, which somebody is writing, are taken as they were. With `again`, components that never
+    /// loaded are tried again. `None`: nothing has changed.
+    pub async fn load_next(
+        &self,
+        open: &HashSet<PathBuf>,
+        again: bool,
+    ) -> Result<Option<Generation>, Refusal> {
         let current = self.current.load_full();
         let previous = Previous {
             generation: &current,
             open,
+            again,
         };
         let (folder, engine) = (&self.folder, &self.engine);
         let next = Generation::load(folder, engine, &self.overrides, Some(previous)).await?;

@@ -139,6 +139,17 @@ impl Watch {
         }
     }
 
+    /// Waits until there is a change that nobody has asked for yet, and leaves it at that.
+    pub async fn newer(&self) {
+        loop {
+            let sign = self.signal.changed.notified();
+            if self.signal.pending().since.is_some() {
+                return;
+            }
+            sign.await;
+        }
+    }
+
     /// Begins a look at what is watched: which files somebody is writing, so that they had better be left alone.
     pub fn look(&self) -> HashSet<PathBuf> {
         let mut pending = self.signal.pending();
@@ -156,7 +167,12 @@ impl Watch {
         let mut watcher = self.watcher.lock().unwrap_or_else(PoisonError::into_inner);
         for (folder, mode) in &self.folders {
             // One that is watched already is watched on; one that is not there may come later.
-            let _ = watcher.watch(folder, *mode);
+            if let Err(error) = watcher.watch(folder, *mode)
+                && folder.exists()
+            {
+                let folder = folder.display();
+                tracing::warn!(target: "general", "{folder} can't be watched, so a change needs a SIGHUP: {error}");
+            }
         }
     }
 }

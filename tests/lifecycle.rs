@@ -138,4 +138,9 @@ async fn write_error_makes_the_page_of_every_failure() {
         "c on_finish",
     ]);
     assert_eq!(notes(&server).await, expected);
+    let log = &server.log;
+    log.line_with("418 GET /lifecycle?as=a&get=teapot (127.0.0.1): short and stout")
+        .await;
+    log.line_with("uncaught error in GET /lifecycle?as=b&prepare=error (127.0.0.1): error")
+        .await;
 }

@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use http::request::Parts;
-use http::{HeaderName, HeaderValue, Method, Request, Response, StatusCode, Uri, header};
+use http::{HeaderName, HeaderValue, Method, Request, Response, StatusCode, header};
 use http_body::Body;
 use tokio::time::Instant;
 
@@ -19,7 +19,7 @@ use crate::body::{BodyError, RequestBody};
 use crate::engine::method_index;
 use crate::generation::{Component, Generation, Lead, Site, State};
 use crate::invoke::invoke;
-use crate::resources::{Answer, App, Exchange, Stage, Target, host};
+use crate::resources::{Answer, App, Exchange, Stage, Summary, Target, host};
 use crate::router::{self, Found};
 
 pub use reply::Reply;
@@ -44,7 +44,12 @@ where
             visit.answer(head, body, remote_ip, began).await
         }
     };
-    log_access(&method, &uri, remote_ip, response.status(), began);
+    let summary = Summary {
+        method: &method,
+        uri: &uri,
+        remote_ip,
+    };
+    log_access(&summary, response.status(), began);
     response
 }
 
@@ -157,7 +162,7 @@ fn respond(exchange: &Exchange, answer: Answer, debug: bool) -> Response<Reply> 
         Answer::Response(response) => match guest_response(response) {
             Ok(response) => response,
             Err(problem) => {
-                log_failure(exchange, &problem);
+                tracing::error!(target: "app", "{}: {problem}", exchange.summary());
                 page::error(StatusCode::INTERNAL_SERVER_ERROR)
             }
         },
@@ -169,7 +174,7 @@ fn respond(exchange: &Exchange, answer: Answer, debug: bool) -> Response<Reply> 
         Answer::Trapped(_) => page::error(StatusCode::INTERNAL_SERVER_ERROR),
         Answer::Overran | Answer::Lost => page::error(StatusCode::SERVICE_UNAVAILABLE),
         Answer::Unavailable(reason) => {
-            log_failure(exchange, &reason);
+            tracing::error!(target: "app", "{}: {reason}", exchange.summary());
             page::error(StatusCode::SERVICE_UNAVAILABLE)
         }
         Answer::Busy => {
@@ -261,37 +266,12 @@ fn allow(functions: Functions) -> HeaderValue {
     HeaderValue::from_str(&methods.join(", ")).unwrap_or(HeaderValue::from_static(""))
 }
 
-fn log_access(
-    method: &Method,
-    uri: &Uri,
-    remote_ip: Option<IpAddr>,
-    status: StatusCode,
-    began: Instant,
-) {
+fn log_access(request: &Summary<'_>, status: StatusCode, began: Instant) {
     let ms = began.elapsed().as_secs_f64() * 1000.0;
     let status = status.as_u16();
-    let from = Client(remote_ip);
     match status {
-        ..400 => tracing::info!(target: "access", "{status} {method} {uri} ({from}) {ms:.2}ms"),
-        400..500 => tracing::warn!(target: "access", "{status} {method} {uri} ({from}) {ms:.2}ms"),
-        _ => tracing::error!(target: "access", "{status} {method} {uri} ({from}) {ms:.2}ms"),
-    }
-}
-
-fn log_failure(exchange: &Exchange, problem: &str) {
-    let (method, uri) = (&exchange.head.method, &exchange.head.uri);
-    let from = Client(exchange.remote_ip);
-    tracing::error!(target: "app", "{method} {uri} ({from}): {problem}");
-}
-
-/// A client's address for the log; a unix socket has none.
-struct Client(Option<IpAddr>);
-
-impl std::fmt::Display for Client {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self.0 {
-            Some(ip) => ip.fmt(f),
-            None => f.write_str("unix"),
-        }
+        ..400 => tracing::info!(target: "access", "{status} {request} {ms:.2}ms"),
+        400..500 => tracing::warn!(target: "access", "{status} {request} {ms:.2}ms"),
+        _ => tracing::error!(target: "access", "{status} {request} {ms:.2}ms"),
     }
 }

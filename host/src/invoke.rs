@@ -229,6 +229,7 @@ impl Life<'_> {
             Outcome::Cancelled => return Ok(Ended::With(false)),
             Outcome::Failed(failure) => failure,
         };
+        self.log(&failure);
         let first_failure = matches!(self.exchange.stage, Stage::Whole);
         if !(first_failure && self.has(Functions::WRITE_ERROR)) {
             self.exchange.answer(Answer::Failed(failure));
@@ -241,10 +242,30 @@ impl Life<'_> {
         let (answer, freed) = match outcome {
             Outcome::Proceed => (Answer::Response(empty(failure.status)), last),
             Outcome::Finished(response) => (Answer::Response(response), last),
-            Outcome::Failed(_) | Outcome::Cancelled => (Answer::Failed(failure), false),
+            Outcome::Failed(again) => {
+                self.log(&again);
+                (Answer::Failed(failure), false)
+            }
+            Outcome::Cancelled => (Answer::Failed(failure), false),
         };
         self.exchange.answer(answer);
         Ok(Ended::With(freed))
+    }
+
+    /// What Tornado's `log_exception` logs: every error that was not planned, and the others where they say more than
+    /// their status.
+    fn log(&self, failure: &Failure) {
+        let request = self.exchange.summary();
+        match (&failure.message, failure.cause) {
+            (message, FailureCause::Uncaught) => {
+                let message = message.as_deref().unwrap_or("no message");
+                tracing::error!(target: "app", "uncaught error in {request}: {message}");
+            }
+            (Some(message), _) => {
+                tracing::warn!(target: "general", "{} {request}: {message}", failure.status);
+            }
+            (None, _) => {}
+        }
     }
 
     async fn write_error(&self, failure: &Failure) -> wasmtime::Result<Ended<(Outcome, bool)>> {

@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use http::request::Parts;
+use http::{Method, Uri};
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, oneshot};
 use wasmtime::StoreLimits;
 use wasmtime::component::{GuestTaskId, ResourceTable};
@@ -158,6 +159,15 @@ impl Exchange {
         )
     }
 
+    /// The request for the log.
+    pub fn summary(&self) -> Summary<'_> {
+        Summary {
+            method: &self.head.method,
+            uri: &self.head.uri,
+            remote_ip: self.remote_ip,
+        }
+    }
+
     /// Gives the answer. The first one counts; whether there was still someone to take it.
     pub fn answer(&self, answer: Answer) -> bool {
         match lock(&self.answer).take() {
@@ -274,6 +284,23 @@ impl Exchange {
             && !self.is_cancelled()
             && !self.is_answered()
             && !self.replayed.swap(true, Ordering::AcqRel)
+    }
+}
+
+/// A request for the log: Tornado's `_request_summary`, `GET /path (127.0.0.1)`.
+pub struct Summary<'a> {
+    pub method: &'a Method,
+    pub uri: &'a Uri,
+    pub remote_ip: Option<IpAddr>,
+}
+
+impl std::fmt::Display for Summary<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} {} (", self.method, self.uri)?;
+        match self.remote_ip {
+            Some(ip) => write!(f, "{ip})"),
+            None => f.write_str("unix)"),
+        }
     }
 }
 

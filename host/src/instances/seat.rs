@@ -87,8 +87,8 @@ impl Core {
         let component = &*self.blueprint.file;
         match &culprit {
             Culprit::Inside(exchange) => {
-                let (method, uri) = (&exchange.head.method, &exchange.head.uri);
-                tracing::error!(target: "app", component, "lost an instance in {method} {uri}: {what}");
+                let request = exchange.summary();
+                tracing::error!(target: "app", component, "lost an instance in {request}: {what}");
             }
             Culprit::Over => {
                 tracing::error!(target: "app", component, "lost an instance in what a request had left running: {what}");

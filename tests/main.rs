@@ -4,6 +4,7 @@ mod check;
 mod edge;
 mod examples;
 mod harness;
+mod hostile;
 mod house;
 mod instances;
 mod lifecycle;

@@ -5,8 +5,9 @@ mod client;
 mod guests;
 mod load;
 mod under_way;
+mod vitals;
 
 pub use app::{App, Running, entry};
-pub use client::{Answer, Client, LONG, soon};
+pub use client::{Client, LONG, soon};
 pub use guests::{example, guest, versioned};
 pub use load::Load;

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use crate::harness::{App, Load, Running, entry, guest, versioned};
+use crate::harness::{App, Load, Running, entry, example, guest, versioned};
 
 /// Within this the reason of a refusal has to be there: twice `cpu_deadline`.
 const SOON: Duration = Duration::from_secs(2);
@@ -187,6 +187,7 @@ async fn at_start_a_bad_component_fails_alone() {
     let server = App::new()
         .handler("bad.wasm", guest("missing_import"))
         .handler("named.wasm", "no component")
+        .handler("stories.wasm", example("stories"))
         .handler("version.wasm", versioned("v1"))
         .config("[[route]]\npattern = '/by-name'\nhandler = 'named.wasm#Any'\n")
         .serve()
@@ -195,6 +196,7 @@ async fn at_start_a_bad_component_fails_alone() {
     for (file, path, word) in [
         ("bad.wasm", "/bad", "nowhere:to/be-found"),
         ("named.wasm", "/by-name", "not WebAssembly"),
+        ("stories.wasm", "/stories", "2 handlers and no route"),
     ] {
         assert_eq!(server.get(path).await.status, 503);
         assert_eq!(entry(&status, file).expect("an entry")["state"], "failed");

@@ -92,7 +92,7 @@ fn routes(generation: &Generation) -> Vec<Value> {
 
 fn serving(component: &Component, refused: Option<&String>) -> Value {
     let (state, error, census) = match &component.state {
-        State::Serving(pool) => ("serving", refused, Some(pool.core().census())),
+        State::Serving { pool, .. } => ("serving", refused, Some(pool.core().census())),
         State::Failed(error) => ("failed", refused.or(Some(error)), None),
     };
     entry(

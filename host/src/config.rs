@@ -92,6 +92,13 @@ impl Config {
         report.finish(Config::default())
     }
 
+    /// Whether a `[[route]]` names this component.
+    pub fn routes_to(&self, component: &str) -> bool {
+        self.routes.iter().any(
+            |route| matches!(&route.target, Target::Component { file, .. } if file == component),
+        )
+    }
+
     /// The limits of a component, by its file name: its own table's, or else the defaults.
     pub fn handler(&self, file: &str) -> &Handler {
         match self.handlers.get(file) {

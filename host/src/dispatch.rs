@@ -127,7 +127,7 @@ impl Visit {
         remote_ip: Option<IpAddr>,
         began: Instant,
     ) -> Response<Reply> {
-        let State::Serving(pool) = &self.component.state else {
+        let State::Serving { pool, .. } = &self.component.state else {
             return page::error(StatusCode::SERVICE_UNAVAILABLE);
         };
         let settings = &self.component.settings;

@@ -2,6 +2,7 @@
 //! what may serve and since when; answers no request.
 
 mod component;
+mod declared;
 mod routes;
 mod site;
 pub mod watch;

@@ -1,7 +1,7 @@
 //! The listeners of one server: opened and closed while it runs, and shut down gracefully. It
 //! never looks into a connection.
 
-mod site;
+mod door;
 mod slots;
 
 use std::io;
@@ -10,7 +10,7 @@ use std::time::Duration;
 use tokio::sync::Mutex;
 use tokio::time::Instant;
 
-use self::site::Site;
+use self::door::Door;
 use self::slots::Slots;
 use crate::config::{Limits, Listen};
 use crate::connection::Service;
@@ -23,7 +23,7 @@ use crate::listener::Listener;
 pub struct Server<S> {
     service: S,
     slots: Slots,
-    sites: Mutex<Sites>,
+    doors: Mutex<Doors>,
 }
 
 /// Listeners that are bound, and serve nobody yet.
@@ -34,9 +34,9 @@ pub struct Bound {
 }
 
 #[derive(Debug, Default)]
-struct Sites {
-    open: Vec<Site>,
-    draining: Vec<Site>,
+struct Doors {
+    open: Vec<Door>,
+    draining: Vec<Door>,
 }
 
 impl<S: Service> Server<S> {
@@ -45,7 +45,7 @@ impl<S: Service> Server<S> {
         Self {
             service,
             slots: Slots::new(limits),
-            sites: Mutex::default(),
+            doors: Mutex::default(),
         }
     }
 
@@ -61,10 +61,10 @@ impl<S: Service> Server<S> {
 
     /// The first half of [`Server::set_listeners`], which can fail: binds what is new and serves nobody there yet.
     pub async fn bind(&self, wanted: &[Listen]) -> io::Result<Bound> {
-        let sites = self.sites.lock().await;
+        let doors = self.doors.lock().await;
         let new = wanted
             .iter()
-            .filter(|&listen| !sites.open.iter().any(|site| site.wanted() == listen))
+            .filter(|&listen| !doors.open.iter().any(|door| door.wanted() == listen))
             .map(|listen| Ok((listen.clone(), Listener::bind(listen)?)))
             .collect::<io::Result<Vec<_>>>()?;
         Ok(Bound {
@@ -76,22 +76,22 @@ impl<S: Service> Server<S> {
     /// The second half, which can't.
     pub async fn listen(&self, bound: Bound) -> Vec<Listen> {
         let Bound { wanted, new } = bound;
-        let mut sites = self.sites.lock().await;
-        let (mut open, left_out) = std::mem::take(&mut sites.open)
+        let mut doors = self.doors.lock().await;
+        let (mut open, left_out) = std::mem::take(&mut doors.open)
             .into_iter()
-            .partition::<Vec<_>, _>(|site| wanted.contains(site.wanted()));
+            .partition::<Vec<_>, _>(|door| wanted.contains(door.wanted()));
         open.extend(new.into_iter().map(|(listen, listener)| {
-            Site::open(listen, listener, self.slots.clone(), self.service.clone())
+            Door::open(listen, listener, self.slots.clone(), self.service.clone())
         }));
-        open.sort_by_key(|site| wanted.iter().position(|listen| listen == site.wanted()));
-        sites.open = open;
-        sites.close(left_out).await;
-        sites.addresses()
+        open.sort_by_key(|door| wanted.iter().position(|listen| listen == door.wanted()));
+        doors.open = open;
+        doors.close(left_out).await;
+        doors.addresses()
     }
 
     /// Where it listens: with the ports that the system chose.
     pub async fn local_addrs(&self) -> Vec<Listen> {
-        self.sites.lock().await.addresses()
+        self.doors.lock().await.addresses()
     }
 
     /// Holds the connections to come to `limits`; those that are here keep theirs.
@@ -108,30 +108,30 @@ impl<S: Service> Server<S> {
     /// what is left, and tells how many connections that was.
     pub async fn shutdown(&self, grace: Duration) -> usize {
         let deadline = Instant::now() + grace;
-        let mut sites = self.sites.lock().await;
-        let open = std::mem::take(&mut sites.open);
-        sites.close(open).await;
+        let mut doors = self.doors.lock().await;
+        let open = std::mem::take(&mut doors.open);
+        doors.close(open).await;
         let mut aborted = 0;
-        for site in sites.draining.drain(..) {
-            aborted += site.end(deadline).await;
+        for door in doors.draining.drain(..) {
+            aborted += door.end(deadline).await;
         }
         aborted
     }
 }
 
-impl Sites {
+impl Doors {
     fn addresses(&self) -> Vec<Listen> {
         self.open
             .iter()
-            .map(|site| site.address().clone())
+            .map(|door| door.address().clone())
             .collect()
     }
 
-    async fn close(&mut self, mut sites: Vec<Site>) {
-        for site in &mut sites {
-            site.close().await;
+    async fn close(&mut self, mut doors: Vec<Door>) {
+        for door in &mut doors {
+            door.close().await;
         }
-        self.draining.retain(|site| !site.is_finished());
-        self.draining.append(&mut sites);
+        self.draining.retain(|door| !door.is_finished());
+        self.draining.append(&mut doors);
     }
 }

@@ -244,6 +244,7 @@ impl<A: Service, B: Service> Front<A, B> {
         let new_admin = self.admin.listen(new_admin).await;
         let new_app = self.app.listen(new_app).await;
         self.app.set_limits(server.limits());
+        self.admin.set_limits(server.limits());
         for address in new_app.iter().filter(|address| !app.contains(address)) {
             tracing::info!(target: "general", "serving on {}", Shown(address));
         }

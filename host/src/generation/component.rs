@@ -10,6 +10,7 @@ use futures_util::future::join_all;
 use sha2::{Digest, Sha256};
 use wasmtime_wasi::FsPerms;
 
+use super::declared::{self, Declared};
 use super::{Previous, Refusal, handlers_folder};
 use crate::capabilities::wasi::{Folder, Grants};
 use crate::config::{self, Config};
@@ -33,7 +34,11 @@ pub struct Component {
 
 /// Whether a component can serve.
 pub enum State {
-    Serving(Pool),
+    Serving {
+        pool: Pool,
+        /// The routes that it declares for itself.
+        declared: Vec<Declared>,
+    },
     /// It never loaded, and why.
     Failed(String),
 }
@@ -128,12 +133,12 @@ impl Loading<'_> {
         let same = before.filter(|before| before.sha256 == sha256 && before.settings == settings);
         let again = self.previous.is_some_and(|previous| previous.again);
         match same.map(|same| (same, &same.state)) {
-            Some((same, State::Serving(_))) => return same.clone(),
+            Some((same, State::Serving { .. })) => return same.clone(),
             Some((same, State::Failed(_))) if !again => return same.clone(),
             _ => {}
         }
         let state = match (self.open(&file, bytes, &settings).await, same) {
-            (Ok(pool), _) => State::Serving(pool),
+            (Ok(serving), _) => serving,
             // That is no news, and refuses nothing.
             (Err(_), Some(same)) => return same.clone(),
             (Err(error), None) => State::Failed(error.to_string()),
@@ -162,7 +167,7 @@ impl Loading<'_> {
         file: &str,
         bytes: Vec<u8>,
         settings: &config::Handler,
-    ) -> Result<Pool, Error> {
+    ) -> Result<State, Error> {
         let (engine, name) = (self.engine.clone(), file.to_owned());
         let linked = tokio::task::spawn_blocking(move || {
             let component = engine.compile(&name, &bytes)?;
@@ -177,7 +182,15 @@ impl Loading<'_> {
             rules: rules(self.folder, settings),
             engine: self.engine.clone(),
         };
-        Pool::open(blueprint, invoke::life).await
+        let pool = Pool::open(blueprint, invoke::life).await?;
+        let declared = declared::read(pool.description())?;
+        let handlers = pool.description().handlers.len();
+        if handlers > 1 && declared.is_empty() && !self.config.routes_to(file) {
+            return Err(Error::component(format!(
+                "has {handlers} handlers and no route to any: let them declare some, or name them in a [[route]]"
+            )));
+        }
+        Ok(State::Serving { pool, declared })
     }
 }
 

@@ -24,10 +24,7 @@ pub fn resolve(
     table.add_configured(folder, config, components);
     let first_declared = table.routes.len();
     for component in components.values() {
-        let named = config.routes.iter().any(|route| {
-            matches!(&route.target, config::Target::Component { file, .. } if *file == component.file)
-        });
-        if !named {
+        if !config.routes_to(&component.file) {
             table.add_declared(folder, component);
         }
     }
@@ -83,45 +80,17 @@ impl Table {
     /// The routes that a component declares itself, or else the one that its file name gives it.
     fn add_declared(&mut self, folder: &Path, component: &Arc<Component>) {
         let file = handlers_folder(folder).join(&component.file);
-        let handlers = match &component.state {
-            State::Serving(pool) => &pool.description().handlers[..],
+        let declared = match &component.state {
+            State::Serving { declared, .. } => &declared[..],
             State::Failed(_) => &[],
         };
-        let declared = handlers.iter().flat_map(|handler| {
-            handler
-                .routes
-                .iter()
-                .map(|route| (handler.name.clone(), route))
-        });
-        let before = self.routes.len() + self.faults.len();
-        for (class, route) in declared {
-            let kwargs = match read_kwargs(route.kwargs.as_deref()) {
-                Ok(kwargs) => kwargs,
-                Err(error) => {
-                    let message = format!(
-                        "declares kwargs for `{}` that are no JSON object: {error}",
-                        route.pattern
-                    );
-                    self.faults.push(Fault::in_file(&file, message));
-                    continue;
-                }
-            };
-            let pattern = Pattern::new(&route.pattern);
-            let host = route.host.as_deref().map(Pattern::host).transpose();
-            let (pattern, host) = match (pattern, host) {
-                (Ok(pattern), Ok(host)) => (pattern, host),
-                (Err(error), _) | (_, Err(error)) => {
-                    self.faults.push(bad_pattern(&file, &error));
-                    continue;
-                }
-            };
-            match lead(component, Some(&class), kwargs) {
-                Ok(lead) => self.push(&file, pattern, host, route.name.clone(), lead),
-                Err((message, hint)) => self.faults.push(Fault::in_file(&file, message).hint(hint)),
-            }
+        if declared.is_empty() {
+            return self.mount(&file, component);
         }
-        if self.routes.len() + self.faults.len() == before {
-            self.mount(&file, component);
+        for route in declared {
+            let lead = handler_lead(component, route.handler, route.kwargs.clone());
+            let (pattern, host) = (route.pattern.clone(), route.host.clone());
+            self.push(&file, pattern, host, route.name.clone(), lead);
         }
     }
 
@@ -201,14 +170,21 @@ fn lead(
     class: Option<&str>,
     kwargs: Arc<str>,
 ) -> Result<Lead, (String, String)> {
-    let component = component.clone();
-    let State::Serving(pool) = &component.state else {
-        return Ok(Lead::Failed { component });
+    match &component.state {
+        State::Serving { pool, .. } => {
+            let index = class_index(&component.file, pool.description(), class)?;
+            Ok(handler_lead(component, index, kwargs))
+        }
+        State::Failed(_) => Ok(failed_lead(component)),
+    }
+}
+
+fn handler_lead(component: &Arc<Component>, index: usize, kwargs: Arc<str>) -> Lead {
+    let State::Serving { pool, .. } = &component.state else {
+        return failed_lead(component);
     };
-    let description = pool.description();
-    let index = class_index(&component.file, description, class)?;
-    let handler = &description.handlers[index];
-    Ok(Lead::Handler {
+    let handler = &pool.description().handlers[index];
+    Lead::Handler {
         name: format!("{}#{}", component.file, handler.name),
         target: Target {
             handler: index as u32,
@@ -216,7 +192,13 @@ fn lead(
             kwargs,
         },
         component: component.clone(),
-    })
+    }
+}
+
+fn failed_lead(component: &Arc<Component>) -> Lead {
+    Lead::Failed {
+        component: component.clone(),
+    }
 }
 
 fn class_index(
@@ -250,16 +232,6 @@ fn class_index(
 
 fn kwargs(kwargs: &serde_json::Map<String, serde_json::Value>) -> Arc<str> {
     serde_json::Value::Object(kwargs.clone()).to_string().into()
-}
-
-fn read_kwargs(text: Option<&str>) -> Result<Arc<str>, serde_json::Error> {
-    match text {
-        None => Ok("{}".into()),
-        Some(text) => {
-            let map: serde_json::Map<String, serde_json::Value> = serde_json::from_str(text)?;
-            Ok(kwargs(&map))
-        }
-    }
 }
 
 fn bad_pattern(file: &Path, error: &PatternError) -> Fault {

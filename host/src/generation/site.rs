@@ -170,7 +170,7 @@ impl Site {
 }
 
 fn leaving(component: &Component) -> Option<Leaving> {
-    let State::Serving(pool) = &component.state else {
+    let State::Serving { pool, .. } = &component.state else {
         return None;
     };
     Some(Leaving {

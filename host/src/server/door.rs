@@ -17,7 +17,7 @@ use crate::listener::{Accepted, Listener, Peer};
 /// The handle on a listener's task. Dropping it closes the listener and lets the connections
 /// drain.
 #[derive(Debug)]
-pub(super) struct Site {
+pub(super) struct Door {
     wanted: Listen,
     address: Listen,
     order: watch::Sender<Order>,
@@ -32,7 +32,7 @@ enum Order {
     Abort,
 }
 
-impl Site {
+impl Door {
     pub(super) fn open<S: Service>(
         wanted: Listen,
         listener: Listener,

@@ -323,7 +323,7 @@ fn act(mut store: StoreContextMut<'_, Ctx>, verdict: Verdict) -> wasmtime::Resul
     match verdict {
         Verdict::Fine => Ok(()),
         Verdict::Began => {
-            let root = store.async_call_stack()?.last().filter(|_| false);
+            let root = store.async_call_stack()?.last();
             let ctx = store.data_mut();
             ctx.last_run = root.map(|task| (task, ctx.run.turn()));
             Ok(())

@@ -3,9 +3,13 @@
 use std::fs::{self, DirBuilder, File};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 use sha2::{Digest, Sha256};
 use wasmtime::component::Component;
+
+/// How much compiled code is kept, in bytes: about a thousand components of the usual size.
+const MAX_SIZE: u64 = 1 << 30;
 
 /// A folder of compiled components, keyed by their bytes, wasmtime's version and its settings.
 ///
@@ -44,7 +48,11 @@ impl Cache {
         // SAFETY: only this program writes to the folder: it belongs to this user, nobody else may write to it
         // (checked by `claim`), and files appear in it whole, by rename.
         match unsafe { Component::deserialize_file(engine, &path) } {
-            Ok(component) => Some(component),
+            Ok(component) => {
+                // What is used stays; a time that can't be set costs a compilation some day.
+                let _ = File::open(&path).and_then(|file| file.set_modified(SystemTime::now()));
+                Some(component)
+            }
             Err(error) => {
                 tracing::debug!(target: "general", "{} is compiled anew: {error:#}", path.display());
                 None
@@ -57,7 +65,8 @@ impl Cache {
         let kept = component
             .serialize()
             .map_err(io::Error::other)
-            .and_then(|code| self.write(&self.path(bytes), &code));
+            .and_then(|code| self.write(&self.path(bytes), &code))
+            .and_then(|()| trim(&self.folder, MAX_SIZE));
         if let Err(error) = kept {
             tracing::warn!(target: "general", "compiled code is not kept: {error}");
         }
@@ -75,6 +84,29 @@ impl Cache {
         key.update(bytes);
         self.folder.join(format!("{:x}.cwasm", key.finalize()))
     }
+}
+
+/// Removes what was used longest ago until the rest is no larger than `limit` bytes. Processes that run the removed
+/// code keep it.
+fn trim(folder: &Path, limit: u64) -> io::Result<()> {
+    let mut files: Vec<(SystemTime, u64, PathBuf)> = fs::read_dir(folder)?
+        .filter_map(|entry| {
+            let entry = entry.ok()?;
+            let metadata = entry.metadata().ok()?;
+            Some((metadata.modified().ok()?, metadata.len(), entry.path()))
+        })
+        .collect();
+    files.sort();
+    let mut size: u64 = files.iter().map(|(_, size, _)| size).sum();
+    for (_, freed, path) in files {
+        if size <= limit {
+            break;
+        }
+        // Another process may have been faster.
+        let _ = fs::remove_file(path);
+        size -= freed;
+    }
+    Ok(())
 }
 
 /// Makes the folder for this user alone, or checks that it is so.
@@ -110,5 +142,29 @@ impl std::hash::Hasher for Compiler {
 
     fn finish(&self) -> u64 {
         0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn what_was_used_longest_ago_goes_first() {
+        let folder = tempfile::tempdir().unwrap();
+        for (age, name) in [(3, "old"), (1, "new"), (2, "middle")] {
+            let mut file = File::create(folder.path().join(name)).unwrap();
+            file.write_all(&[0; 10]).unwrap();
+            file.set_modified(SystemTime::now() - Duration::from_secs(age))
+                .unwrap();
+        }
+        trim(folder.path(), 29).unwrap();
+        assert!(!folder.path().join("old").exists());
+        assert!(folder.path().join("middle").exists());
+        trim(folder.path(), 10).unwrap();
+        assert!(folder.path().join("new").exists());
+        assert!(!folder.path().join("middle").exists());
     }
 }

@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::SeqCst};
 use std::time::Duration;
 
 use async_channel::{Receiver, Sender, WeakSender};
+use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 
 use crate::bindings::{Description, WebPre};
@@ -276,7 +277,17 @@ impl Core {
     fn add_seat(self: &Arc<Self>, live: Option<Live>) {
         let core = self.clone();
         core.seats.fetch_add(1, SeqCst);
-        tokio::spawn(async move { core.seat(live).await });
+        tokio::spawn(async move {
+            let seat = std::panic::AssertUnwindSafe(core.clone().seat(live));
+            if seat.catch_unwind().await.is_err() {
+                // A fault of ours must not cost the component its place for good.
+                let component = &*core.blueprint.file;
+                tracing::error!(target: "general", component, "an instance was lost to a fault of the host");
+                core.seats.fetch_sub(1, SeqCst);
+                core.replace();
+                core.add_seats_if_needed();
+            }
+        });
     }
 }
 

@@ -48,12 +48,14 @@ pub fn machine(cores: &Cores) {
 pub fn requests(options: &Options, rounds: &[Round], rejected: usize) {
     println!(
         "\n### hello: GET /, {} keep-alive connections\n\n\
-         Median (min..max) of {} rounds of {} s each; {rejected} rounds rejected: neither side had its core.\n\
+         Median (min..max) of {} rounds of {} s each ({} were wanted); {rejected} more were rejected: neither side had its\n\
+         core.\n\
          Ratios are taken within each round. Where the client's core is the one that is full, requests/s is the\n\
          client's limit: then only the ratio per CPU time counts.\n",
         options.connections,
         rounds.len(),
-        options.seconds
+        options.seconds,
+        options.rounds
     );
     println!(
         "| server | requests/s | ÷ native | CPU µs/request | requests per CPU time ÷ native | p50 µs | p99 µs \
@@ -85,7 +87,8 @@ pub fn requests(options: &Options, rounds: &[Round], rejected: usize) {
 }
 
 /// The table of what swaps take.
-pub fn swaps(count: usize, swaps: &[Swaps]) {
+pub fn swaps(swaps: &[Swaps]) {
+    let count = swaps.first().map_or(0, |swap| swap.cold.len());
     println!(
         "\n### Swap: rename to first new answer\n\n\
          Median (min..max) of {count} swaps, in milliseconds; shared, on all cores, with one client that asks a few\n\

@@ -11,6 +11,6 @@ wasmtime::component::bindgen!({
     exports: { default: async | store },
 });
 
+pub use self::waterspout::web::types::{Arguments, Call, Failure, FailureCause, Outcome, Response};
+pub use self::waterspout::web::{application, logging, request, types};
 pub use exports::waterspout::web::handler::{Description, Functions};
-pub use waterspout::web::types::{Arguments, Call, Failure, FailureCause, Outcome, Response};
-pub use waterspout::web::{application, logging, request, types};

@@ -42,7 +42,7 @@ pub struct RequestBody {
 }
 
 impl RequestBody {
-    /// Wraps a body that refuses to grow past `max_size` bytes.
+    /// Wraps a body that ends with an error past `max_size` bytes.
     pub fn new(
         body: impl Body<Data = Bytes, Error = BodyError> + Send + 'static,
         max_size: u64,

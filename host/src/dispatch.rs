@@ -187,6 +187,9 @@ fn respond(exchange: &Exchange, answer: Answer, debug: bool) -> Response<Reply> 
     }
 }
 
+/// How many headers a handler may set.
+const MAX_HEADERS: usize = 1_000;
+
 /// A guest's own response, if it may go out. Else what is wrong with it, for its author.
 fn guest_response(guest: bindings::Response) -> Result<Response<Reply>, String> {
     let status = match StatusCode::from_u16(guest.status) {
@@ -210,6 +213,9 @@ fn guest_response(guest: bindings::Response) -> Result<Response<Reply>, String> 
         let reason = hyper::ext::ReasonPhrase::try_from(reason.clone().into_bytes())
             .map_err(|_| format!("the handler set the reason {reason:?}, which can't be sent"))?;
         response.extensions_mut().insert(reason);
+    }
+    if guest.headers.len() > MAX_HEADERS {
+        return Err(format!("the handler set more than {MAX_HEADERS} headers"));
     }
     let headers = response.headers_mut();
     headers.reserve(guest.headers.len() + 2);

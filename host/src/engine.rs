@@ -103,20 +103,22 @@ impl Engine {
 /// runs out of them dies.
 pub fn max_instances() -> u32 {
     /// A pooled instance's memory and tables take about six.
-    const PER_INSTANCE: u32 = 6;
+    const PER_INSTANCE: u64 = 6;
     /// A stack and its guard, which are mapped from the start whether they are in use or not.
-    const PER_STACK: u32 = 2;
+    const PER_STACK: u64 = 2;
     /// Kept back for the allocator, threads and compiled code.
-    const KEPT_BACK: u32 = 8_000;
+    const KEPT_BACK: u64 = 8_000;
     /// Linux's own default, for systems that don't tell.
-    const DEFAULT_MAPPINGS: u32 = 65_530;
+    const DEFAULT_MAPPINGS: u64 = 65_530;
+    const MOST: u64 = 6_500;
     let mappings = std::fs::read_to_string("/proc/sys/vm/max_map_count")
         .ok()
         .and_then(|count| count.trim().parse().ok())
         .unwrap_or(DEFAULT_MAPPINGS);
     // In quarters of an instance, for the sake of its five quarters of a stack.
-    let room = mappings.saturating_sub(KEPT_BACK) * 4 / (PER_INSTANCE * 4 + PER_STACK * 5);
-    room.clamp(64, 6_500)
+    let room =
+        mappings.min(1 << 32).saturating_sub(KEPT_BACK) * 4 / (PER_INSTANCE * 4 + PER_STACK * 5);
+    u32::try_from(room.clamp(64, MOST)).unwrap_or(64)
 }
 
 /// Stacks for so many instances: one each, and some for those with calls that block on theirs.
@@ -128,8 +130,8 @@ fn config(limits: &Limits) -> Config {
     let slots = limits.max_instances;
     let mut pool = PoolingAllocationConfig::new();
     pool.total_component_instances(slots)
-        // A component is its own module and the shims of its toolchain.
-        .total_core_instances(slots * 4)
+        // Only a count: components of linked modules have dozens.
+        .total_core_instances(slots.saturating_mul(64))
         .total_memories(slots)
         .total_tables(slots * 3)
         .total_stacks(stacks(slots))

@@ -121,13 +121,9 @@ impl Pool {
             requests: AtomicU64::new(0),
             traps: AtomicU64::new(0),
         });
-        match core.rules().isolation {
-            Isolation::Shared => {
-                core.add_seat(Some(first));
-                (1..core.rules().instances).for_each(|_| core.add_seat(None));
-            }
-            Isolation::Exclusive => core.add_seat(Some(first)),
-            Isolation::Fresh => {}
+        core.add_seat(Some(first));
+        if core.is_shared() {
+            (1..core.rules().instances).for_each(|_| core.add_seat(None));
         }
         Ok(Self { core, queue })
     }
@@ -216,9 +212,11 @@ impl Core {
 
     /// The next request. `None`: there will be none for this seat, because the pool has closed or because
     /// exclusive and fresh seats leave after a while without work.
-    async fn next(&self) -> Option<Arc<Exchange>> {
+    async fn next(self: &Arc<Self>) -> Option<Arc<Exchange>> {
         loop {
             let exchange = self.next_in_queue().await?;
+            // One that came just now may have taken this seat for idle.
+            self.add_seats_if_needed();
             if exchange.enter() {
                 return Some(exchange);
             }
@@ -227,7 +225,7 @@ impl Core {
     }
 
     async fn next_in_queue(&self) -> Option<Arc<Exchange>> {
-        if self.rules().isolation == Isolation::Shared {
+        if self.is_shared() || self.description.single {
             return self.waiting.recv().await.ok();
         }
         if let Ok(exchange) = self.waiting.try_recv() {
@@ -258,25 +256,35 @@ impl Core {
 
     /// Puts another instance beside one that takes no more requests but still has some.
     fn replace(self: &Arc<Self>) {
-        if self.rules().isolation == Isolation::Shared {
+        if self.is_shared() {
             self.add_seat(None);
         }
     }
 
     /// Exclusive and fresh instances come with the requests.
     fn add_seats_if_needed(self: &Arc<Self>) {
-        let rules = self.rules();
-        if rules.isolation != Isolation::Shared
-            && self.waiting.len() > self.idle.load(SeqCst)
-            && self.seats.load(SeqCst) < rules.max_concurrent
-        {
-            self.add_seat(None);
+        if self.is_shared() || self.waiting.len() <= self.idle.load(SeqCst) {
+            return;
+        }
+        let most = self.rules().max_concurrent;
+        let one_more = |seats| (seats < most).then_some(seats + 1);
+        if self.seats.fetch_update(SeqCst, SeqCst, one_more).is_ok() {
+            self.begin_seat(None);
         }
     }
 
+    fn is_shared(&self) -> bool {
+        self.rules().isolation == Isolation::Shared
+    }
+
     fn add_seat(self: &Arc<Self>, live: Option<Live>) {
+        self.seats.fetch_add(1, SeqCst);
+        self.begin_seat(live);
+    }
+
+    /// Begins a seat that is counted already.
+    fn begin_seat(self: &Arc<Self>, live: Option<Live>) {
         let core = self.clone();
-        core.seats.fetch_add(1, SeqCst);
         tokio::spawn(async move {
             let seat = std::panic::AssertUnwindSafe(core.clone().seat(live));
             if seat.catch_unwind().await.is_err() {

@@ -67,6 +67,7 @@ async fn attempt(
 ) -> (Answer, Sent) {
     let mut client = Client {
         pool,
+        deadline,
         exchange: Some(exchange.clone()),
     };
     let answer = match pool.submit(exchange.clone()) {
@@ -95,6 +96,7 @@ async fn until<F: Future>(deadline: Option<Instant>, work: F) -> Option<F::Outpu
 /// Somebody who waits for the answer; gone when this is dropped with the exchange in it.
 struct Client<'a> {
     pool: &'a Pool,
+    deadline: Option<Instant>,
     exchange: Option<Arc<Exchange>>,
 }
 
@@ -104,6 +106,13 @@ impl Drop for Client<'_> {
             exchange.cancel(Cancel::ClientGone);
             if exchange.is_cancelled() {
                 self.pool.leave(exchange);
+            } else if let Some(deadline) = self.deadline {
+                // It runs on without its client, but not without its deadline.
+                let exchange = exchange.clone();
+                tokio::spawn(async move {
+                    tokio::time::sleep_until(deadline).await;
+                    exchange.cancel(Cancel::Deadline);
+                });
             }
         }
     }
@@ -255,6 +264,10 @@ impl Life<'_> {
     /// What Tornado's `log_exception` logs: every error that was not planned, and the others where they say more than
     /// their status.
     fn log(&self, failure: &Failure) {
+        if self.exchange.is_client_gone() {
+            // Most likely what failed is its leaving.
+            return;
+        }
         let request = self.exchange.summary();
         match (&failure.message, failure.cause) {
             (message, FailureCause::Uncaught) => {

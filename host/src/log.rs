@@ -15,8 +15,11 @@ use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::util::SubscriberInitExt;
 
-/// Lines that may wait to be written. Each is at most a few KiB.
+/// Lines that may wait to be written.
 const BUFFERED_LINES: usize = 8192;
+
+/// What is kept of one text in a line, in bytes.
+const MAX_TEXT: usize = 8 * 1024;
 
 /// How log lines look.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
@@ -99,13 +102,22 @@ impl Visit for Said {
     }
 
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
-        let text = clean(&format!("{value:?}"));
+        let text = clean(&cut(format!("{value:?}")));
         match field.name() {
             "component" => self.component = text,
             "message" => self.message = text,
             name => self.rest.push((name, text)),
         }
     }
+}
+
+/// A guest or a client may have made a text as long as it likes.
+fn cut(mut text: String) -> String {
+    if text.len() > MAX_TEXT {
+        text.truncate(text.floor_char_boundary(MAX_TEXT));
+        text.push('…');
+    }
+    text
 }
 
 /// Control bytes can do harm in a terminal, and a bare line break could pass for a line of ours.

@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use http::request::Parts;
 use http::{Method, Uri};
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, oneshot};
-use wasmtime::StoreLimits;
+use wasmtime::ResourceLimiter;
 use wasmtime::component::{GuestTaskId, ResourceTable};
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 
@@ -92,7 +92,7 @@ pub struct Exchange {
     /// Whether a client that is gone ends the request.
     pub cancel_on_close: bool,
     body: Mutex<BodySlot>,
-    body_memory: Mutex<Option<OwnedSemaphorePermit>>,
+    body_memory: Mutex<Option<BodyShare>>,
     answer: Mutex<Option<oneshot::Sender<Answer>>>,
     cancelled: AtomicBool,
     client_gone: AtomicBool,
@@ -271,7 +271,7 @@ impl Exchange {
     }
 
     /// Keeps the share of `body_memory` until the request is over.
-    pub fn hold(&self, share: OwnedSemaphorePermit) {
+    pub fn hold(&self, share: BodyShare) {
         *lock(&self.body_memory) = Some(share);
     }
 
@@ -312,7 +312,7 @@ pub struct Ctx {
     pub component: Arc<str>,
     pub wasi: WasiCtx,
     pub table: ResourceTable,
-    pub limits: StoreLimits,
+    pub memory: MemoryLimit,
     pub run: Arc<RunClock>,
     pub requests: Requests,
     /// The request that each guest task was last started for. A number is given again when its task is gone.
@@ -320,6 +320,37 @@ pub struct Ctx {
     /// The guest task behind the run that began last, and in which turn of the event loop.
     pub last_run: Option<(GuestTaskId, u64)>,
     pub body_memory: BodyMemory,
+}
+
+/// The linear memory that one instance may have, all its memories together.
+pub struct MemoryLimit {
+    left: usize,
+}
+
+impl MemoryLimit {
+    pub fn new(bytes: u64) -> Self {
+        Self {
+            left: usize::try_from(bytes).unwrap_or(usize::MAX),
+        }
+    }
+}
+
+impl ResourceLimiter for MemoryLimit {
+    fn memory_growing(
+        &mut self,
+        current: usize,
+        desired: usize,
+        _: Option<usize>,
+    ) -> wasmtime::Result<bool> {
+        let left = self.left.checked_sub(desired.saturating_sub(current));
+        self.left = left.unwrap_or(self.left);
+        Ok(left.is_some())
+    }
+
+    /// The engine's pool has a limit on tables.
+    fn table_growing(&mut self, _: usize, _: usize, _: Option<usize>) -> wasmtime::Result<bool> {
+        Ok(true)
+    }
 }
 
 impl WasiView for Ctx {
@@ -335,6 +366,7 @@ impl WasiView for Ctx {
 #[derive(Clone)]
 pub struct BodyMemory {
     free: Arc<Semaphore>,
+    given_back: Arc<Notify>,
     total: u64,
 }
 
@@ -343,9 +375,10 @@ const SHARE: u64 = 1024;
 
 impl BodyMemory {
     pub fn new(total: u64) -> Self {
-        let shares = usize::try_from(total / SHARE).unwrap_or(usize::MAX);
+        let shares = usize::try_from(total.div_ceil(SHARE)).unwrap_or(usize::MAX);
         Self {
             free: Arc::new(Semaphore::new(shares.min(Semaphore::MAX_PERMITS))),
+            given_back: Arc::default(),
             total,
         }
     }
@@ -356,19 +389,48 @@ impl BodyMemory {
     }
 
     /// Waits for so many bytes. `None`: there are never so many.
-    pub async fn reserve(&self, bytes: u64) -> Option<OwnedSemaphorePermit> {
+    ///
+    /// There is no queue: a large body that waits holds up none that would fit.
+    pub async fn reserve(&self, bytes: u64) -> Option<BodyShare> {
         let shares = u32::try_from(bytes.div_ceil(SHARE)).ok()?;
         if bytes > self.total {
             return None;
         }
-        self.free.clone().acquire_many_owned(shares).await.ok()
+        loop {
+            let given_back = self.given_back.notified();
+            if let Ok(permit) = self.free.clone().try_acquire_many_owned(shares) {
+                return Some(BodyShare {
+                    permit: Some(permit),
+                    given_back: self.given_back.clone(),
+                });
+            }
+            given_back.await;
+        }
     }
+}
 
-    /// Gives back what a body did not need.
-    pub fn shrink(share: &mut OwnedSemaphorePermit, bytes: usize) {
+/// What one body takes of a [`BodyMemory`], as long as this lives.
+pub struct BodyShare {
+    permit: Option<OwnedSemaphorePermit>,
+    given_back: Arc<Notify>,
+}
+
+impl BodyShare {
+    /// Gives back what the body did not need.
+    pub fn shrink(&mut self, bytes: usize) {
         let needed = bytes.div_ceil(SHARE as usize);
-        let spare = share.num_permits().saturating_sub(needed);
-        drop(share.split(spare));
+        if let Some(permit) = &mut self.permit {
+            let spare = permit.num_permits().saturating_sub(needed);
+            drop(permit.split(spare));
+        }
+        self.given_back.notify_waiters();
+    }
+}
+
+impl Drop for BodyShare {
+    fn drop(&mut self) {
+        drop(self.permit.take());
+        self.given_back.notify_waiters();
     }
 }
 

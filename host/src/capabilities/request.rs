@@ -3,10 +3,11 @@
 
 use std::sync::Arc;
 
+use bytes::Bytes;
 use wasmtime::component::{Accessor, HasSelf};
 
 use crate::bindings::request::{BodyError, Host, HostWithStore, RequestHead};
-use crate::body;
+use crate::body::{self, RequestBody};
 use crate::resources::{BodyMemory, BodySlot, Ctx, Exchange};
 
 impl Ctx {
@@ -78,17 +79,42 @@ impl HostWithStore<Ctx> for HasSelf<Ctx> {
         let Some(exchange) = exchange else {
             return Ok(Err(BodyError::Gone));
         };
-        let mut body = match exchange.take_body() {
+        let body = match exchange.take_body() {
             BodySlot::None => return Ok(Ok(None)),
             BodySlot::Unread(body) => body,
             BodySlot::Taken => return Ok(Err(BodyError::Gone)),
         };
-        let chunk = body.chunk().await;
-        exchange.put_body(body);
-        Ok(match chunk {
+        let mut borrowed = Borrowed {
+            exchange: &exchange,
+            body: Some(body),
+        };
+        Ok(match borrowed.chunk().await {
             Ok(chunk) => Ok(chunk.map(Vec::from)),
             Err(error) => Err(error.into()),
         })
+    }
+}
+
+/// A body that goes back to its request, also where the guest no longer waits for its next piece.
+struct Borrowed<'a> {
+    exchange: &'a Exchange,
+    body: Option<RequestBody>,
+}
+
+impl Borrowed<'_> {
+    async fn chunk(&mut self) -> Result<Option<Bytes>, body::BodyError> {
+        match &mut self.body {
+            Some(body) => body.chunk().await,
+            None => Ok(None),
+        }
+    }
+}
+
+impl Drop for Borrowed<'_> {
+    fn drop(&mut self) {
+        if let Some(body) = self.body.take() {
+            self.exchange.put_body(body);
+        }
     }
 }
 
@@ -113,7 +139,7 @@ async fn read_whole(exchange: &Exchange, memory: &BodyMemory) -> Result<Vec<u8>,
         }
         whole.extend_from_slice(&chunk);
     }
-    BodyMemory::shrink(&mut share, whole.len());
+    share.shrink(whole.len());
     exchange.hold(share);
     Ok(whole)
 }

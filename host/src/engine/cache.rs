@@ -24,13 +24,16 @@ pub struct Cache {
 impl Cache {
     /// Opens the folder and makes it where it is missing. `None`, with a word in the log, where it can't be trusted.
     pub fn open(folder: PathBuf, engine: &wasmtime::Engine) -> Option<Self> {
-        if let Err(error) = claim(&folder) {
-            tracing::warn!(
-                target: "general",
-                "compiled code is not cached: {}: {error}", folder.display()
-            );
-            return None;
-        }
+        let folder = match claim(&folder) {
+            Ok(real) => real,
+            Err(error) => {
+                tracing::warn!(
+                    target: "general",
+                    "compiled code is not cached: {}: {error}", folder.display()
+                );
+                return None;
+            }
+        };
         let mut compiler = Compiler(Sha256::new());
         std::hash::Hash::hash(&engine.precompile_compatibility_hash(), &mut compiler);
         Some(Self {
@@ -91,7 +94,7 @@ impl Cache {
 fn trim(folder: &Path, limit: u64) -> io::Result<()> {
     let mut files: Vec<(SystemTime, u64, PathBuf)> = fs::read_dir(folder)?
         .filter_map(|entry| {
-            let entry = entry.ok()?;
+            let entry = entry.ok().filter(|entry| is_ours(&entry.path()))?;
             let metadata = entry.metadata().ok()?;
             Some((metadata.modified().ok()?, metadata.len(), entry.path()))
         })
@@ -109,17 +112,26 @@ fn trim(folder: &Path, limit: u64) -> io::Result<()> {
     Ok(())
 }
 
-/// Makes the folder for this user alone, or checks that it is so.
-fn claim(folder: &Path) -> io::Result<()> {
+/// Whether a file has a name that this cache gives. Nothing else in the folder is touched.
+fn is_ours(path: &Path) -> bool {
+    let name = path.file_name().and_then(|name| name.to_str());
+    let key = name.and_then(|name| name.strip_suffix(".cwasm"));
+    key.is_some_and(|key| key.len() == 64 && key.bytes().all(|byte| byte.is_ascii_hexdigit()))
+}
+
+/// Makes the folder for this user alone, or checks that it is so. Tells its path without links, which somebody else
+/// could turn later.
+fn claim(folder: &Path) -> io::Result<PathBuf> {
     let mut builder = DirBuilder::new();
     builder.recursive(true);
     #[cfg(unix)]
     std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
     builder.create(folder)?;
+    let folder = folder.canonicalize()?;
     #[cfg(unix)]
     {
         use std::os::unix::fs::MetadataExt;
-        let metadata = fs::metadata(folder)?;
+        let metadata = fs::metadata(&folder)?;
         // SAFETY: geteuid only reads the process's own id.
         let me = unsafe { libc::geteuid() };
         if metadata.uid() != me || metadata.mode() & 0o022 != 0 {
@@ -129,7 +141,7 @@ fn claim(folder: &Path) -> io::Result<()> {
             ));
         }
     }
-    File::open(folder).map(drop)
+    Ok(folder)
 }
 
 /// Feeds a `Hash` into SHA-256, whose value is the same in every process.
@@ -152,19 +164,27 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_was_used_longest_ago_goes_first() {
+    fn what_was_used_longest_ago_goes_first_and_nothing_that_is_not_ours() {
         let folder = tempfile::tempdir().unwrap();
-        for (age, name) in [(3, "old"), (1, "new"), (2, "middle")] {
-            let mut file = File::create(folder.path().join(name)).unwrap();
+        let code = |digit: &str| folder.path().join(digit.repeat(64) + ".cwasm");
+        let letter = folder.path().join("letter.txt");
+        for (age, path) in [
+            (3, code("a")),
+            (1, code("b")),
+            (2, code("c")),
+            (9, letter.clone()),
+        ] {
+            let mut file = File::create(path).unwrap();
             file.write_all(&[0; 10]).unwrap();
             file.set_modified(SystemTime::now() - Duration::from_secs(age))
                 .unwrap();
         }
         trim(folder.path(), 29).unwrap();
-        assert!(!folder.path().join("old").exists());
-        assert!(folder.path().join("middle").exists());
+        assert!(!code("a").exists());
+        assert!(code("c").exists());
         trim(folder.path(), 10).unwrap();
-        assert!(folder.path().join("new").exists());
-        assert!(!folder.path().join("middle").exists());
+        assert!(code("b").exists());
+        assert!(!code("c").exists());
+        assert!(letter.exists());
     }
 }

@@ -113,9 +113,14 @@ impl Loading<'_> {
             return before;
         }
         let settings = self.config.handler(&file).clone();
-        let bytes = tokio::task::spawn_blocking(move || std::fs::read(path)).await;
-        let bytes = match bytes.map_err(std::io::Error::other).and_then(|bytes| bytes) {
-            Ok(bytes) => bytes,
+        let read = tokio::task::spawn_blocking(move || {
+            let bytes = std::fs::read(path)?;
+            let sha256 = format!("{:x}", Sha256::digest(&bytes));
+            Ok((bytes, sha256))
+        });
+        let read = read.await.map_err(std::io::Error::other);
+        let (bytes, sha256) = match read.and_then(|read| read) {
+            Ok(read) => read,
             Err(error) => {
                 let reason = format!("can't be read: {error}");
                 return Arc::new(self.component(
@@ -126,7 +131,6 @@ impl Loading<'_> {
                 ));
             }
         };
-        let sha256 = format!("{:x}", Sha256::digest(&bytes));
         let before = self
             .previous
             .and_then(|previous| previous.generation.components.get(&file));

@@ -95,7 +95,8 @@ impl Table {
     }
 
     fn mount(&mut self, file: &Path, component: &Arc<Component>) {
-        let stem = component.file.trim_end_matches(".wasm");
+        let file_name = &component.file;
+        let stem = file_name.strip_suffix(".wasm").unwrap_or(file_name);
         let path = if stem == "index" {
             String::new()
         } else {

@@ -11,17 +11,14 @@ use futures_util::future::{Fuse, FusedFuture, FutureExt};
 use futures_util::stream::FuturesUnordered;
 use tokio::sync::OwnedSemaphorePermit;
 use wasmtime::component::{Accessor, ComponentNamedList, Lift, ResourceTable, TypedFunc};
-use wasmtime::{
-    AsContextMut, CallHook, Store, StoreContextMut, StoreLimitsBuilder, UpdateDeadline,
-    WasmBacktrace,
-};
+use wasmtime::{AsContextMut, CallHook, Store, StoreContextMut, UpdateDeadline, WasmBacktrace};
 
 use super::{Blueprint, Core, LifeEnd};
 use crate::bindings::Description;
 use crate::capabilities::wasi;
 use crate::engine::Guest;
 use crate::error::Error;
-use crate::resources::{BodyMemory, Ctx, Exchange, Requests};
+use crate::resources::{BodyMemory, Ctx, Exchange, MemoryLimit, Requests};
 use crate::run::{Overrun, RunClock, Verdict};
 
 /// Where a request's life takes place: inside one instance, while its event loop turns.
@@ -43,13 +40,12 @@ pub(super) struct Live {
     guest: Guest,
     run: Arc<RunClock>,
     next_request: u64,
-    served: u64,
     _permit: OwnedSemaphorePermit,
 }
 
 /// How an instance's time with the queue ended.
 pub(super) enum End {
-    /// It may go on later: the queue was closed, or the seat has had enough of it.
+    /// It is to stop, and its seat with it: there is no more work.
     Whole,
     /// It took all the requests that it may, or one of them was deaf.
     Spent,
@@ -80,14 +76,8 @@ pub(super) enum Culprit {
 impl Blueprint {
     /// Makes an instance. Waits where as many live as may.
     pub(super) async fn instantiate(&self) -> Result<Live, Error> {
-        let permit = self
-            .engine
-            .instances
-            .clone()
-            .acquire_owned()
-            .await
-            .map_err(|error| Error::host("the engine is gone", error))?;
         let rules = &self.rules;
+        let permit = self.place().await?;
         let run = self.engine.ticker.clock(rules.run);
         let mut table = ResourceTable::new();
         table.set_max_capacity(handles(rules.per_instance()));
@@ -96,9 +86,7 @@ impl Blueprint {
             wasi: wasi::context(&self.file, &rules.grants)
                 .map_err(|error| Error::component(format!("{error:#}")))?,
             table,
-            limits: StoreLimitsBuilder::new()
-                .memory_size(usize::try_from(rules.memory).unwrap_or(usize::MAX))
-                .build(),
+            memory: MemoryLimit::new(rules.memory),
             run: run.clone(),
             requests: Requests::new(),
             tasks: HashMap::new(),
@@ -106,7 +94,7 @@ impl Blueprint {
             body_memory: BodyMemory::new(rules.body_memory),
         };
         let mut store = Store::new(self.engine.wasmtime(), ctx);
-        store.limiter(|ctx| &mut ctx.limits);
+        store.limiter(|ctx| &mut ctx.memory);
         store.set_max_component_handles(handles(rules.per_instance()));
         store.set_hostcall_fuel(usize::try_from(rules.memory).unwrap_or(usize::MAX));
         store.epoch_deadline_callback(on_epoch);
@@ -123,9 +111,21 @@ impl Blueprint {
             guest,
             run,
             next_request: 0,
-            served: 0,
             _permit: permit,
         })
+    }
+
+    /// A place under the cap: one for each memory, which is what mappings are counted by.
+    async fn place(&self) -> Result<OwnedSemaphorePermit, Error> {
+        let needs = self.pre.instance_pre().component().resources_required();
+        let places = needs.map_or(1, |needs| needs.num_memories.max(1));
+        let free = self.engine.instances.clone();
+        let place = free.acquire_many_owned(places);
+        let within = self.rules.deadline.unwrap_or(Duration::MAX);
+        match tokio::time::timeout(within, place).await {
+            Ok(place) => place.map_err(|error| Error::host("the engine is gone", error)),
+            Err(late) => Err(Error::host("as many instances live as may", late)),
+        }
     }
 
     /// Asks a new instance what it is.
@@ -154,8 +154,7 @@ impl Live {
     pub(super) async fn serve(&mut self, core: &Arc<Core>, first: Option<Arc<Exchange>>) -> End {
         let rules = core.rules();
         let at_once = rules.per_instance();
-        let mut left = rules.in_all().saturating_sub(self.served);
-        let before = left;
+        let mut left = rules.in_all();
         let (guest, next_request) = (&self.guest, &mut self.next_request);
         let turning = self.store.run_concurrent(async |accessor| {
             self.run
@@ -205,7 +204,6 @@ impl Live {
             Ok(ended) => ended.and_then(|ended| ended),
             Err(overrun) => Err(overrun.into()),
         };
-        self.served += before - left;
         match ended {
             Ok(()) if left == 0 => End::Spent,
             Ok(()) => End::Whole,

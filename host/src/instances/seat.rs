@@ -3,10 +3,14 @@
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering::SeqCst;
+use std::time::Duration;
 
 use super::instance::{Culprit, Death, End, Live};
 use super::{Core, Count};
 use crate::resources::{Answer, Exchange};
+
+/// How long a seat waits before it tries again to make an instance that others serve without.
+const NEXT_TRY: Duration = Duration::from_secs(1);
 
 impl Core {
     /// Serves until there is no more to do here.
@@ -14,19 +18,10 @@ impl Core {
         loop {
             let (mut instance, first) = match live.take() {
                 Some(instance) => (instance, None),
-                None => {
-                    let Some(first) = self.next().await else {
-                        break;
-                    };
-                    match self.make().await {
-                        Ok(instance) => (instance, Some(first)),
-                        Err(reason) => {
-                            tracing::error!(target: "general", "{}: {reason}", self.blueprint.file);
-                            self.settle(&first, Answer::Unavailable(reason));
-                            continue;
-                        }
-                    }
-                }
+                None => match self.furnish().await {
+                    Some(furnished) => furnished,
+                    None => break,
+                },
             };
             let _alive = Count::one(&self.instances);
             match instance.serve(&self, first).await {
@@ -38,8 +33,9 @@ impl Core {
                     }
                 }
                 End::Whole => {
+                    self.leave();
                     self.stop(instance).await;
-                    break;
+                    return;
                 }
                 End::Dead(death) => {
                     drop(instance);
@@ -47,9 +43,37 @@ impl Core {
                 }
             }
         }
+        self.leave();
+    }
+
+    fn leave(self: &Arc<Self>) {
         self.seats.fetch_sub(1, SeqCst);
         // A request may have come while this seat still looked idle.
         self.add_seats_if_needed();
+    }
+
+    /// An instance for this seat, and the request that it begins with. A shared one is made before it takes a request,
+    /// which might be served by another meanwhile. `None`: there is no more to do here.
+    async fn furnish(self: &Arc<Self>) -> Option<(Live, Option<Arc<Exchange>>)> {
+        loop {
+            let first = match self.is_shared() && !self.waiting.is_closed() {
+                true => None,
+                false => Some(self.next().await?),
+            };
+            let reason = match self.make().await {
+                Ok(instance) => return Some((instance, first)),
+                Err(reason) => reason,
+            };
+            tracing::error!(target: "general", "{}: {reason}", self.blueprint.file);
+            if let Some(first) = first {
+                self.settle(&first, Answer::Unavailable(reason));
+            } else if self.instances.load(SeqCst) == 0 {
+                let next = self.next().await?;
+                self.settle(&next, Answer::Unavailable(reason));
+            } else {
+                tokio::time::sleep(NEXT_TRY).await;
+            }
+        }
     }
 
     async fn make(&self) -> Result<Live, String> {
@@ -123,9 +147,5 @@ impl Core {
     fn settle(&self, exchange: &Exchange, answer: Answer) {
         exchange.answer(answer);
         self.over();
-    }
-
-    fn is_shared(&self) -> bool {
-        self.rules().isolation == super::Isolation::Shared
     }
 }

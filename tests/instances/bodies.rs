@@ -100,6 +100,30 @@ async fn whole_bodies_past_body_memory_wait() {
 }
 
 #[tokio::test]
+async fn a_large_body_that_waits_holds_up_no_small_one() {
+    let server = serve("echo", "instances = 1\nbody_memory = \"64KB\"").await;
+    let _first = begin(&server, "/echo", &length(40_000), "").await;
+    server.until_in_flight("echo.wasm", 1).await;
+    let _second = begin(&server, "/echo", &length(40_000), "").await;
+    server.until_in_flight("echo.wasm", 2).await;
+    let small = begin(&server, "/echo", &length(5), "small").await;
+    assert_eq!(body(small).await, (200, "small".into()));
+}
+
+#[tokio::test]
+async fn body_memory_of_any_size_takes_the_largest_body() {
+    for bytes in [1000, 100_001] {
+        let server = serve("echo", &format!("body_memory = {bytes}")).await;
+        let text = "x".repeat(bytes);
+        let sized = begin(&server, "/echo", &length(bytes), &text).await;
+        assert_eq!(body(sized).await.0, 200);
+        let chunked = format!("{bytes:x}\r\n{text}\r\n0\r\n\r\n");
+        let chunked = begin(&server, "/echo", CHUNKED, &chunked).await;
+        assert_eq!(body(chunked).await.0, 200);
+    }
+}
+
+#[tokio::test]
 async fn body_memory_comes_back_from_those_that_leave() {
     let server = serve("echo", "instances = 1\nbody_memory = \"64KB\"").await;
     let text = "x".repeat(40_000);

@@ -38,6 +38,12 @@ use crate::listener::Peer;
 /// How long a client that was hung up on is heard out.
 const LINGER: Duration = Duration::from_secs(2);
 
+/// How long a client that has just connected may take to ask when its connection is to stop, of
+/// which it knows nothing yet.
+const FRESH: Duration = Duration::from_secs(1);
+
+const CLOSE: HeaderValue = HeaderValue::from_static("close");
+
 /// What a connection buffers in either direction before it waits, if heads need no more.
 const BUFFER: usize = 65_536;
 
@@ -80,7 +86,8 @@ where
 
 /// Serves the requests of one connection, one after the other, until it ends.
 ///
-/// When `stop` is ready, the request in flight is the last one; an idle connection ends at once.
+/// When `stop` is ready, the request in flight is the last one. An idle connection ends at once,
+/// unless its client has only just come: then it may ask once.
 pub async fn serve_connection<I, S>(
     io: I,
     peer: Peer,
@@ -106,22 +113,23 @@ pub async fn serve_connection<I, S>(
 
     let end = poll_fn(|cx| {
         loop {
-            if let Poll::Ready(end) = Pin::new(&mut http).poll(cx) {
-                return Poll::Ready(end.map_err(End::Failed));
-            }
-            let phase = activity.phase();
             if !stopping && stop.as_mut().poll(cx).is_ready() {
                 // The socket gets one more look, for a request sent before the stop.
                 stopping = true;
                 activity.stop();
-                continue;
             }
-            if stopping && !last && !matches!(phase, Phase::Head { .. }) {
+            if let Poll::Ready(end) = Pin::new(&mut http).poll(cx) {
+                return Poll::Ready(end.map_err(End::Failed));
+            }
+            let phase = activity.phase();
+            let begins = matches!(phase, Phase::Idle { served: 0 } | Phase::Head { .. });
+            if stopping && !last && !begins {
                 last = true;
                 Pin::new(&mut http).graceful_shutdown();
                 continue;
             }
-            let expired = watchdog.poll_expired(phase, limit_of(phase, limits), cx);
+            let limit = limit_of(phase, limits, stopping);
+            let expired = watchdog.poll_expired(phase, limit, cx);
             return expired.map(|()| Err(End::Expired(phase)));
         }
     })
@@ -142,8 +150,12 @@ enum End {
 }
 
 /// How long a connection may stay in `phase`.
-fn limit_of(phase: Phase, limits: &Limits) -> Option<Duration> {
+fn limit_of(phase: Phase, limits: &Limits, stopping: bool) -> Option<Duration> {
     match phase {
+        Phase::Idle { served: 0 } if stopping => {
+            let idle = limits.idle_connection_timeout;
+            Some(idle.map_or(FRESH, |limit| limit.min(FRESH)))
+        }
         Phase::Idle { .. } => limits.idle_connection_timeout,
         Phase::Head { .. } => limits.header_timeout,
         Phase::Exchange => None,
@@ -170,11 +182,16 @@ fn answer<S: Service>(
         Some(status) => Err(status),
         None => Ok(service.call(Request::from_parts(head, body), peer)),
     };
+    let activity = activity.clone();
     async move {
-        let response = match response {
+        let mut response = match response {
             Ok(response) => response.await.map(Some),
             Err(status) => refusal(status),
         };
+        if activity.is_stopping() {
+            let headers = response.headers_mut();
+            headers.entry(CONNECTION).or_insert(CLOSE);
+        }
         Ok(response.map(|body| ResponseBody::new(body, exchange)))
     }
 }
@@ -183,8 +200,6 @@ fn answer<S: Service>(
 fn refusal<B>(status: StatusCode) -> Response<Option<B>> {
     let mut response = Response::new(None);
     *response.status_mut() = status;
-    response
-        .headers_mut()
-        .insert(CONNECTION, HeaderValue::from_static("close"));
+    response.headers_mut().insert(CONNECTION, CLOSE);
     response
 }

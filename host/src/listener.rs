@@ -2,12 +2,12 @@
 
 use std::fs;
 use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Shutdown, SocketAddr};
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use socket2::{Domain, SockAddr, Socket, Type};
+use socket2::{Domain, SockAddr, SockRef, Socket, Type};
 use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
 use tracing::{debug, warn};
 
@@ -18,6 +18,9 @@ const BACKLOG: i32 = 1024;
 
 /// How long accepting rests when the process or the system has run out of something.
 const BACK_OFF: Duration = Duration::from_millis(100);
+
+/// How long handshakes that have begun may take to end when the socket closes.
+const HANDSHAKE: Duration = Duration::from_millis(100);
 
 /// Who is at the other end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -90,6 +93,16 @@ impl Listener {
             }
         }
     }
+
+    /// Closes it, and hands out the connections that the system has accepted for it and would
+    /// reset. When this returns, the address is free.
+    pub async fn close(self) -> Vec<Accepted> {
+        let waiting = self.socket.close().await;
+        waiting.unwrap_or_else(|error| {
+            warn!(target: "general", listener = %self.address, %error, "what waited here is lost");
+            Vec::new()
+        })
+    }
 }
 
 #[derive(Debug)]
@@ -106,13 +119,89 @@ impl Bound {
         match self {
             Self::Tcp(listener) => {
                 let (stream, peer) = listener.accept().await?;
-                // An answer in several writes must not wait for the client's acknowledgement.
-                stream.set_nodelay(true)?;
-                Ok(Accepted::Tcp(stream, peer))
+                accepted_tcp(stream, peer)
             }
             Self::Unix { listener, .. } => Ok(Accepted::Unix(listener.accept().await?.0)),
         }
     }
+
+    async fn close(self) -> io::Result<Vec<Accepted>> {
+        match self {
+            Self::Tcp(listener) => {
+                if refuse_newcomers(&SockRef::from(&listener)) {
+                    tokio::time::sleep(HANDSHAKE).await;
+                }
+                let listener = listener.into_std()?;
+                Ok(empty(|| {
+                    let (stream, peer) = listener.accept()?;
+                    stream.set_nonblocking(true)?;
+                    accepted_tcp(TcpStream::from_std(stream)?, peer)
+                }))
+            }
+            Self::Unix { listener, _file } => {
+                // What has connected stays in the queue; newcomers are refused.
+                let _ = SockRef::from(&listener).shutdown(Shutdown::Read);
+                let listener = listener.into_std()?;
+                Ok(empty(|| {
+                    let (stream, _) = listener.accept()?;
+                    stream.set_nonblocking(true)?;
+                    Ok(Accepted::Unix(UnixStream::from_std(stream)?))
+                }))
+            }
+        }
+    }
+}
+
+fn accepted_tcp(stream: TcpStream, peer: SocketAddr) -> io::Result<Accepted> {
+    // An answer in several writes must not wait for the client's acknowledgement.
+    stream.set_nodelay(true)?;
+    Ok(Accepted::Tcp(stream, peer))
+}
+
+/// Drops handshakes that begin now, so that none is complete between the last accept and the
+/// close. Their clients try again within a second or so, and find the next server here or none.
+/// Tells whether that is possible here.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+fn refuse_newcomers(listener: &SockRef<'_>) -> bool {
+    use libc::{BPF_ABS, BPF_ALU, BPF_AND, BPF_B, BPF_JEQ, BPF_JMP, BPF_K, BPF_LD, BPF_RET};
+    use socket2::SockFilter;
+
+    // In a TCP header: where the flags are, and two of them.
+    const FLAGS: u32 = 13;
+    const SYN: u32 = 0x02;
+    const ACK: u32 = 0x10;
+    let step = |code: u32, operand| SockFilter::new(code as u16, 0, 0, operand);
+    let all_but_syns = [
+        step(BPF_LD | BPF_B | BPF_ABS, FLAGS),
+        step(BPF_ALU | BPF_AND | BPF_K, SYN | ACK),
+        SockFilter::new((BPF_JMP | BPF_JEQ | BPF_K) as u16, 0, 1, SYN),
+        step(BPF_RET | BPF_K, 0),
+        step(BPF_RET | BPF_K, u32::MAX),
+    ];
+    listener.attach_filter(&all_but_syns).is_ok()
+}
+
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+fn refuse_newcomers(_: &SockRef<'_>) -> bool {
+    false
+}
+
+/// Takes all that a listener's queue holds. `next` does not wait for more.
+fn empty(next: impl Fn() -> io::Result<Accepted>) -> Vec<Accepted> {
+    let mut waiting = Vec::new();
+    // Where newcomers can't be refused, they must not hold it open.
+    for _ in 0..=BACKLOG {
+        match next() {
+            Ok(accepted) => waiting.push(accepted),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
+            Err(error) if is_of_the_client(&error) => {}
+            Err(error) => {
+                warn!(target: "general", %error, "clients that waited to be accepted are lost");
+                break;
+            }
+        }
+    }
+    waiting
 }
 
 /// A socket's file, removed with it unless the path is another's by then.

@@ -128,8 +128,11 @@ impl Doors {
     }
 
     async fn close(&mut self, mut doors: Vec<Door>) {
+        for door in &doors {
+            door.close();
+        }
         for door in &mut doors {
-            door.close().await;
+            door.closed().await;
         }
         self.draining.retain(|door| !door.is_finished());
         self.draining.append(&mut doors);

@@ -5,6 +5,7 @@ use std::future::pending;
 use std::io::ErrorKind;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use super::{SHORT, address, echo, limits, start};
@@ -15,6 +16,7 @@ use http_body_util::Full;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpStream, UnixStream};
 use tokio::sync::{Semaphore, mpsc};
+use tokio::task::JoinSet;
 use waterspout::config::Limits;
 use waterspout::config::Listen;
 use waterspout::connection::{RequestBody, Service};
@@ -58,7 +60,7 @@ async fn a_shutdown_waits_for_what_is_in_flight() {
         let server = server.clone();
         async move { server.shutdown(LONG).await }
     });
-    // The idle ones end at once, and nobody new is let in.
+    // The idle ones end, at once or when they had the time to ask, and nobody new is let in.
     assert_eq!(idle.rest().await, b"");
     assert_eq!(silent.rest().await, b"");
     let refused = TcpStream::connect(address).await.unwrap_err();
@@ -116,13 +118,143 @@ async fn what_outlasts_the_grace_is_ended_and_counted() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_request_sent_before_the_shutdown_is_answered() {
-    for _ in 0..100 {
-        let (server, address) = start(limits(), echo).await;
-        let mut used = Client::connect(address).await;
-        assert_eq!(used.get("/").await.status, 200);
-        used.send("GET /sent HTTP/1.1\r\nHost: a\r\n\r\n").await;
-        assert_eq!(soon(server.shutdown(LONG)).await, 0);
-        assert_eq!(used.answer().await.body, "/sent");
+    let mut rounds = JoinSet::new();
+    for _ in 0..4 {
+        rounds.spawn(async {
+            for _ in 0..25 {
+                let (server, address) = start(limits(), echo).await;
+                let mut used = Client::connect(address).await;
+                assert_eq!(used.get("/").await.status, 200);
+                used.send("GET /sent HTTP/1.1\r\nHost: a\r\n\r\n").await;
+                assert_eq!(soon(server.shutdown(LONG)).await, 0);
+                assert_eq!(used.answer().await.body, "/sent");
+            }
+        });
+    }
+    rounds.join_all().await;
+}
+
+/// How a listener ends.
+#[derive(Clone, Copy, Debug)]
+enum Ending {
+    Removed,
+    ShutDown,
+}
+
+/// One connection is at work, one was accepted and waits for a slot, the others are in the system's queue.
+#[tokio::test(flavor = "multi_thread")]
+async fn those_who_wait_to_be_let_in_when_a_listener_ends_are_served() {
+    for ending in [Ending::Removed, Ending::ShutDown] {
+        let gate = Arc::new(Semaphore::new(0));
+        let (service, mut calls) = gated(gate.clone());
+        let few = Limits {
+            max_connections: 1,
+            ..limits()
+        };
+        let server = Arc::new(Server::new(few, service));
+        let path = socket_path("waiting");
+        let tcp = Listen::Tcp(([127, 0, 0, 1], 0).into());
+        let both = [tcp, Listen::Unix(path.clone())];
+        let first = address(&server.set_listeners(&both).await.unwrap()[0]);
+
+        let mut clients = Vec::new();
+        for number in 0..5 {
+            let mut client = Client::connect(first).await;
+            let request = format!("GET /{number} HTTP/1.1\r\nHost: a\r\n\r\n");
+            client.send(request).await;
+            clients.push(client);
+            if number == 0 {
+                soon(calls.recv()).await.unwrap();
+            }
+        }
+        let mut local = Vec::new();
+        for _ in 0..3 {
+            let mut client = UnixStream::connect(&path).await.unwrap();
+            client
+                .write_all(b"GET /unix HTTP/1.1\r\nHost: a\r\n\r\n")
+                .await
+                .unwrap();
+            local.push(client);
+        }
+
+        let ended = tokio::spawn({
+            let server = server.clone();
+            async move {
+                match ending {
+                    Ending::Removed => server.set_listeners(&[]).await.map(drop).unwrap(),
+                    Ending::ShutDown => assert_eq!(server.shutdown(LONG).await, 0),
+                }
+            }
+        });
+        // It goes when all listeners have been told to end.
+        let told = async {
+            while path.exists() {
+                tokio::task::yield_now().await;
+            }
+        };
+        soon(told).await;
+        gate.add_permits(8);
+        for (number, client) in clients.iter_mut().enumerate() {
+            let answer = client.answer().await;
+            assert_eq!(answer.body, format!("/{number}"), "{ending:?}");
+            // The first one's connection may not have been told yet.
+            let says_so = answer.head.contains("connection: close");
+            assert!(says_so || number == 0, "{}", answer.head);
+            assert_eq!(client.rest().await, b"");
+        }
+        for client in &mut local {
+            let mut answer = String::new();
+            soon(client.read_to_string(&mut answer)).await.unwrap();
+            assert!(answer.ends_with("/unix"), "{ending:?}: {answer}");
+        }
+        soon(ended).await.unwrap();
+        let refused = TcpStream::connect(first).await.unwrap_err();
+        assert_eq!(refused.kind(), ErrorKind::ConnectionRefused);
+    }
+}
+
+#[tokio::test]
+async fn a_client_that_has_just_connected_may_ask_once() {
+    let (server, address) = start(limits(), echo).await;
+    let mut client = Client::connect(address).await;
+    server.set_listeners(&[]).await.unwrap();
+    let answer = client.get("/asked").await;
+    assert_eq!(answer.body, "/asked");
+    assert!(answer.head.contains("connection: close"), "{}", answer.head);
+    assert_eq!(client.rest().await, b"");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_connects_while_a_listener_ends_is_served_or_refused() {
+    let (server, first) = start(limits(), echo).await;
+    let over = Arc::new(AtomicBool::new(false));
+    let clients: Vec<_> = (0..4)
+        .map(|_| {
+            let over = over.clone();
+            tokio::spawn(async move {
+                let mut served = 0;
+                while !over.load(Ordering::SeqCst) {
+                    match TcpStream::connect(first).await {
+                        Ok(stream) => {
+                            let mut client = Client::over(stream);
+                            assert_eq!(client.get("/hello").await.body, "/hello");
+                            served += 1;
+                        }
+                        Err(error) => assert_eq!(error.kind(), ErrorKind::ConnectionRefused),
+                    }
+                }
+                served
+            })
+        })
+        .collect();
+    for _ in 0..20 {
+        server.set_listeners(&[]).await.unwrap();
+        server.set_listeners(&[Listen::Tcp(first)]).await.unwrap();
+        assert_eq!(Client::connect(first).await.get("/").await.status, 200);
+    }
+    over.store(true, Ordering::SeqCst);
+    for client in clients {
+        assert!(soon(client).await.unwrap() > 0);
     }
 }
 

@@ -116,6 +116,11 @@ impl Activity {
         self.state().stopping = true;
     }
 
+    /// Whether the request in flight is the last one.
+    pub(super) fn is_stopping(&self) -> bool {
+        self.state().stopping
+    }
+
     /// The socket took `bytes` of a response.
     pub(super) fn wrote(&self, bytes: usize) {
         let mut state = self.state();

@@ -1,7 +1,7 @@
 //! One listener at work: a task that accepts, and that owns what it accepted. It never decides
 //! when to stop.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::pin::pin;
 
 use tokio::sync::{oneshot, watch};
@@ -43,10 +43,12 @@ impl Door {
         let (order, mut orders) = watch::channel(Order::Accept);
         let (closing, closed) = oneshot::channel();
         let task = tokio::spawn(async move {
-            let mut connections = Connections::default();
-            accept(&listener, &slots, &service, &mut connections, &mut orders).await;
-            drop((listener, closing));
-            connections.drain(&mut orders).await
+            let mut connections = Connections::new(slots, service);
+            let mut waiting = VecDeque::new();
+            waiting.extend(accept(&listener, &mut connections, &mut orders).await);
+            waiting.extend(listener.close().await);
+            drop(closing);
+            connections.drain(waiting, &mut orders).await
         });
         Self {
             wanted,
@@ -72,9 +74,13 @@ impl Door {
         self.task.is_finished()
     }
 
-    /// Stops accepting. When this returns, the address is free.
-    pub(super) async fn close(&mut self) {
+    /// Has it stop accepting.
+    pub(super) fn close(&self) {
         self.order.send_replace(Order::Drain);
+    }
+
+    /// Waits until it has stopped accepting. When this returns, the address is free.
+    pub(super) async fn closed(&mut self) {
         let _ = (&mut self.closed).await;
     }
 
@@ -92,31 +98,30 @@ impl Door {
     }
 }
 
-/// Accepts until it is ordered otherwise.
+/// Accepts until it is ordered otherwise. Tells what was accepted and has no slot yet.
 async fn accept<S: Service>(
     listener: &Listener,
-    slots: &Slots,
-    service: &S,
-    connections: &mut Connections,
+    connections: &mut Connections<S>,
     orders: &mut watch::Receiver<Order>,
-) {
+) -> Option<Accepted> {
     // At the limit, one more is taken from the system's queue and waits here. To take its slot
     // first would let idle listeners keep slots from busy ones.
-    let admit = || async { (listener.accept().await, slots.take().await) };
-    let mut next = pin!(admit());
+    let mut waiting = None;
+    let slots = connections.slots.clone();
+    let mut next = pin!(listener.accept());
     loop {
         tokio::select! {
             biased;
-            _ = ordered(orders, Order::Drain) => return,
+            _ = ordered(orders, Order::Drain) => return waiting,
             () = connections.reap() => {}
-            (accepted, slot) = &mut next => {
-                match accepted {
-                    Accepted::Tcp(io, peer) => {
-                        connections.add(io, Peer::Tcp(peer), slot, service.clone());
-                    }
-                    Accepted::Unix(io) => connections.add(io, Peer::Unix, slot, service.clone()),
+            accepted = &mut next, if waiting.is_none() => {
+                waiting = Some(accepted);
+                next.set(listener.accept());
+            }
+            slot = slots.take(), if waiting.is_some() => {
+                if let Some(accepted) = waiting.take() {
+                    connections.add(accepted, slot);
                 }
-                next.set(admit());
             }
         }
     }
@@ -132,19 +137,34 @@ async fn ordered(orders: &mut watch::Receiver<Order>, order: Order) -> Option<()
 }
 
 /// The connections of one listener, each with what tells it to stop when dropped.
-#[derive(Debug, Default)]
-struct Connections {
+#[derive(Debug)]
+struct Connections<S> {
+    slots: Slots,
+    service: S,
     tasks: JoinSet<()>,
     stops: HashMap<Id, oneshot::Sender<()>>,
 }
 
-impl Connections {
-    fn add<I, S>(&mut self, io: I, peer: Peer, slot: Slot, service: S)
-    where
-        I: Socket + Send + 'static,
-        S: Service,
-    {
+impl<S: Service> Connections<S> {
+    fn new(slots: Slots, service: S) -> Self {
+        Self {
+            slots,
+            service,
+            tasks: JoinSet::new(),
+            stops: HashMap::new(),
+        }
+    }
+
+    fn add(&mut self, accepted: Accepted, slot: Slot) {
+        match accepted {
+            Accepted::Tcp(io, peer) => self.serve(io, Peer::Tcp(peer), slot),
+            Accepted::Unix(io) => self.serve(io, Peer::Unix, slot),
+        }
+    }
+
+    fn serve<I: Socket + Send + 'static>(&mut self, io: I, peer: Peer, slot: Slot) {
         let (stop, stopped) = oneshot::channel();
+        let service = self.service.clone();
         let task = self.tasks.spawn(async move {
             let stop = async {
                 let _ = stopped.await;
@@ -167,17 +187,29 @@ impl Connections {
         self.stops.remove(&id);
     }
 
-    /// Tells all to stop, waits until they did or are to be aborted, and counts the latter.
-    async fn drain(mut self, orders: &mut watch::Receiver<Order>) -> usize {
+    /// Tells all to stop, serves those that still wait for a slot in the same way, waits until
+    /// all have ended or are to be aborted, and counts the latter.
+    async fn drain(
+        mut self,
+        mut waiting: VecDeque<Accepted>,
+        orders: &mut watch::Receiver<Order>,
+    ) -> usize {
+        let slots = self.slots.clone();
         self.stops.clear();
-        while !self.tasks.is_empty() {
+        while !(self.tasks.is_empty() && waiting.is_empty()) {
             tokio::select! {
                 biased;
                 () = self.reap() => {}
                 Some(()) = ordered(orders, Order::Abort) => break,
+                slot = slots.take(), if !waiting.is_empty() => {
+                    if let Some(accepted) = waiting.pop_front() {
+                        self.add(accepted, slot);
+                    }
+                    self.stops.clear();
+                }
             }
         }
         self.tasks.abort_all();
-        self.tasks.len()
+        self.tasks.len() + waiting.len()
     }
 }

@@ -7,13 +7,54 @@ use std::sync::OnceLock;
 /// The bytes of a guest of `tests/guests`.
 pub fn guest(name: &str) -> Vec<u8> {
     static BUILT: OnceLock<PathBuf> = OnceLock::new();
-    component(BUILT.get_or_init(|| build("tests/guests")), name)
+    component(
+        BUILT.get_or_init(|| build(&root().join("tests/guests"))),
+        name,
+    )
 }
 
 /// The bytes of a component of the demo app.
 pub fn example(name: &str) -> Vec<u8> {
     static BUILT: OnceLock<PathBuf> = OnceLock::new();
-    component(BUILT.get_or_init(|| build("examples")), name)
+    component(BUILT.get_or_init(|| build(&root().join("examples"))), name)
+}
+
+/// The example `hello` with another greeting: a copy of its sources that differs in nothing else, built apart.
+pub fn hello_saying(greeting: &str) -> Vec<u8> {
+    const NAME: &str = "hello_again";
+    let copy = Path::new(env!("CARGO_TARGET_TMPDIR")).join(NAME);
+    let example = |path: &str| {
+        let path = root().join("examples").join(path);
+        std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+    };
+    let sdk = root().join("guest-sdk");
+    let workspace = example("Cargo.toml").replace("../guest-sdk", &sdk.display().to_string());
+    let members = workspace
+        .lines()
+        .map(|line| match line.starts_with("members") {
+            true => "members = [\"hello\"]\n".to_owned(),
+            false => format!("{line}\n"),
+        });
+    // Of another name, or it would take the place of the example's own in the target folder.
+    let package =
+        example("hello/Cargo.toml").replace("name = \"hello\"", &format!("name = {NAME:?}"));
+    let source = example("hello/src/lib.rs");
+    let other = source.replace("Hello, world", greeting);
+    assert_ne!(source, other, "the example says `Hello, world`");
+    std::fs::create_dir_all(copy.join("hello/src")).expect("a folder");
+    for (path, text) in [
+        ("Cargo.toml", members.collect()),
+        ("Cargo.lock", example("Cargo.lock")),
+        ("hello/Cargo.toml", package),
+        ("hello/src/lib.rs", other),
+    ] {
+        let path = copy.join(path);
+        // What is there is left alone, so that Cargo finds it built.
+        if std::fs::read_to_string(&path).ok().as_ref() != Some(&text) {
+            std::fs::write(&path, text).expect("a source");
+        }
+    }
+    component(&build(&copy), NAME)
 }
 
 /// The guest `version` with another version in it, of at most 18 bytes. Only those bytes differ.
@@ -42,11 +83,10 @@ fn component(folder: &Path, name: &str) -> Vec<u8> {
 }
 
 /// Builds a workspace of guests with `waterspout build`, and tells where they are.
-fn build(workspace: &str) -> PathBuf {
-    let workspace = root().join(workspace);
+fn build(workspace: &Path) -> PathBuf {
     let status = Command::new(env!("CARGO_BIN_EXE_waterspout"))
         .arg("build")
-        .arg(&workspace)
+        .arg(workspace)
         .env("CARGO", env!("CARGO"))
         .env(
             "CARGO_TARGET_DIR",

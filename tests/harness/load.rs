@@ -1,5 +1,5 @@
-//! Load on one route of the guest `version`: keep-alive connections that ask without a pause, each answer checked
-//! against what may serve at that moment.
+//! Load on one route of a component whose answers tell its version: keep-alive connections that ask without a pause,
+//! each answer checked against what may serve at that moment.
 
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
@@ -28,7 +28,7 @@ pub struct Tally {
     pub answered: usize,
     /// Not answered, or not with 200.
     pub failed: Vec<String>,
-    /// Body and header disagree, or are of no version at all.
+    /// Head and body disagree, or the body is of no version at all.
     pub mixed: Vec<String>,
     /// Sent after the status named a version, answered by one before.
     pub late: Vec<String>,
@@ -59,7 +59,8 @@ impl Turns {
 }
 
 impl Load {
-    /// Begins with `versions[0]` serving at `path`.
+    /// Begins with `versions[0]` serving at `path`. A version is what its answers have for a body, and in `X-Version`
+    /// where there is one; bodies of one length would hide that head and body are of two.
     pub fn start(address: SocketAddr, path: &str, connections: usize, versions: &[&str]) -> Self {
         let turns = Arc::new(Turns {
             versions: versions
@@ -142,19 +143,15 @@ async fn client(address: SocketAddr, request: String, turns: Arc<Turns>, tally: 
         let mut tally = tally.lock().expect("the tally");
         tally.answered += 1;
         let version = match answer {
-            Ok(Answered {
-                status: 200,
-                header,
-                body,
-            }) if header == body => body,
-            Ok(answered @ Answered { status: 200, .. }) => {
-                tally.mixed.push(format!("{answered:?}"));
-                continue;
-            }
-            Ok(answered) => {
+            Ok(answered) if answered.status != 200 => {
                 tally.failed.push(format!("{answered:?}"));
                 continue;
             }
+            Ok(answered) if answered.is_mixed() => {
+                // What comes next can't be told from what is left of this one.
+                return tally.mixed.push(format!("{answered:?}"));
+            }
+            Ok(answered) => answered.body,
             // Nobody is left to ask.
             Err(error) => return tally.failed.push(error.to_string()),
         };
@@ -171,8 +168,19 @@ async fn client(address: SocketAddr, request: String, turns: Arc<Turns>, tally: 
 #[derive(Debug)]
 struct Answered {
     status: u16,
-    header: String,
+    /// `X-Version`.
+    header: Option<String>,
+    /// As long as the head says.
     body: String,
+    /// What came behind the body, where nothing was asked for yet.
+    more: String,
+}
+
+impl Answered {
+    fn is_mixed(&self) -> bool {
+        let says_another = self.header.as_ref().is_some_and(|said| *said != self.body);
+        says_another || !self.more.is_empty()
+    }
 }
 
 async fn ask(
@@ -183,7 +191,12 @@ async fn ask(
     stream.write_all(request.as_bytes()).await?;
     buffer.clear();
     loop {
-        if stream.read_buf(buffer).await? == 0 {
+        let read = tokio::time::timeout(super::LONG, stream.read_buf(buffer)).await;
+        let read = read.map_err(|_| {
+            let begun = String::from_utf8_lossy(buffer);
+            std::io::Error::other(format!("no answer, but for {begun:?}"))
+        })?;
+        if read? == 0 {
             return Err(std::io::ErrorKind::UnexpectedEof.into());
         }
         if let Some(answered) = parse(buffer) {
@@ -195,15 +208,17 @@ async fn ask(
 /// The answer, once it is whole.
 fn parse(bytes: &[u8]) -> Option<Answered> {
     let text = std::str::from_utf8(bytes).ok()?;
-    let (head, body) = text.split_once("\r\n\r\n")?;
+    let (head, rest) = text.split_once("\r\n\r\n")?;
     let field = |name: &str| head.lines().find_map(|line| line.strip_prefix(name));
     let length: usize = field("content-length: ")?.parse().ok()?;
-    (body.len() == length).then(|| Answered {
+    let (body, more) = rest.split_at_checked(length)?;
+    Some(Answered {
         status: head
-            .get(9..12)
-            .and_then(|status| status.parse().ok())
+            .strip_prefix("HTTP/1.1 ")
+            .and_then(|line| line.get(..3)?.parse().ok())
             .unwrap_or(0),
-        header: field("x-version: ").unwrap_or_default().to_owned(),
+        header: field("x-version: ").map(str::to_owned),
         body: body.to_owned(),
+        more: more.to_owned(),
     })
 }

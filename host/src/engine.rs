@@ -43,8 +43,7 @@ pub struct Engine {
 impl Engine {
     /// Starts the engine and the thread that ticks for it. The thread ends with the engine.
     pub fn new(limits: Limits, cache: Option<PathBuf>) -> Result<Arc<Self>, Error> {
-        let wasmtime = wasmtime::Engine::new(&config(&limits))
-            .map_err(|error| Error::host("the WebAssembly engine can't start", error))?;
+        let (wasmtime, limits) = start(limits)?;
         let mut linker = Linker::new(&wasmtime);
         capabilities::link(&mut linker)
             .map_err(|error| Error::host("the host's interfaces can't be linked", error))?;
@@ -147,6 +146,18 @@ fn config(limits: &Limits) -> Config {
         .epoch_interruption(true)
         .memory_init_cow(true);
     config
+}
+
+/// Starts wasmtime with as many instances as there is address space for: some systems grant less than Linux does.
+fn start(mut limits: Limits) -> Result<(wasmtime::Engine, Limits), Error> {
+    const FEWEST: u32 = 8;
+    loop {
+        match wasmtime::Engine::new(&config(&limits)) {
+            Ok(engine) => return Ok((engine, limits)),
+            Err(_) if limits.max_instances > FEWEST => limits.max_instances /= 2,
+            Err(error) => return Err(Error::host("the WebAssembly engine can't start", error)),
+        }
+    }
 }
 
 /// Turns the epoch for as long as somebody holds the engine.

@@ -2,13 +2,13 @@
 //! nothing about HTTP, and knows a request's life only as a function that it was given.
 
 mod instance;
+mod queue;
 mod seat;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::SeqCst};
 use std::time::Duration;
 
-use async_channel::{Receiver, Sender, WeakSender};
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 
@@ -22,6 +22,7 @@ use crate::run::RunLimits;
 pub use crate::config::Isolation;
 use instance::Live;
 pub use instance::Scene;
+use queue::Queue;
 
 /// What the function that leads a request through its guest says at the end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -71,7 +72,6 @@ pub struct Blueprint {
 /// When the last owner lets go of it, what was accepted is finished, every instance is stopped and freed.
 pub struct Pool {
     core: Arc<Core>,
-    queue: Sender<Arc<Exchange>>,
 }
 
 /// What the owner and the seats share.
@@ -79,16 +79,11 @@ pub struct Core {
     blueprint: Blueprint,
     description: Description,
     life: Life,
-    waiting: Receiver<Arc<Exchange>>,
-    /// Puts a request back into the queue, as long as the pool has an owner.
-    again: WeakSender<Arc<Exchange>>,
+    queue: Queue,
     /// Requests accepted and not yet over.
     admitted: AtomicUsize,
-    /// What is still in the queue of requests that have left it.
-    left: AtomicUsize,
-    /// Tasks that serve the queue, and those among them with nothing to do.
+    /// Tasks that serve the queue.
     seats: AtomicUsize,
-    idle: AtomicUsize,
     instances: AtomicUsize,
     requests: AtomicU64,
     traps: AtomicU64,
@@ -97,7 +92,13 @@ pub struct Core {
 impl Pool {
     /// Instantiates the component once, asks what it is, and opens the pool.
     pub async fn open(blueprint: Blueprint, life: Life) -> Result<Self, Error> {
-        let mut first = blueprint.instantiate().await?;
+        let patience = blueprint.rules.deadline.unwrap_or(Duration::MAX);
+        let Some(place) = blueprint.place(patience).await else {
+            return Err(Error::component(
+                "finds no place: as many instances live as may",
+            ));
+        };
+        let mut first = blueprint.instantiate(place).await?;
         let description = sound(blueprint.describe(&mut first).await?)?;
         let mut blueprint = blueprint;
         if description.single {
@@ -106,17 +107,13 @@ impl Pool {
         if description.start {
             blueprint.start(&mut first).await?;
         }
-        let (queue, waiting) = async_channel::unbounded();
         let core = Arc::new(Core {
             blueprint,
             description,
             life,
-            waiting,
-            again: queue.downgrade(),
+            queue: Queue::default(),
             admitted: AtomicUsize::new(0),
-            left: AtomicUsize::new(0),
             seats: AtomicUsize::new(0),
-            idle: AtomicUsize::new(0),
             instances: AtomicUsize::new(0),
             requests: AtomicU64::new(0),
             traps: AtomicU64::new(0),
@@ -125,7 +122,7 @@ impl Pool {
         if core.is_shared() {
             (1..core.rules().instances).for_each(|_| core.add_seat(None));
         }
-        Ok(Self { core, queue })
+        Ok(Self { core })
     }
 
     /// What the component says of itself.
@@ -141,45 +138,38 @@ impl Pool {
             return Err(QueueFull);
         }
         core.requests.fetch_add(1, SeqCst);
-        // The channel has no bound of its own and is open as long as this pool.
-        let _ = self.queue.try_send(exchange);
-        core.add_seats_if_needed();
-        Ok(())
+        match core.queue.push(exchange) {
+            Ok(called) => {
+                if !called {
+                    core.add_seat_if_needed();
+                }
+                Ok(())
+            }
+            // It is open as long as this pool.
+            Err(_) => {
+                core.over();
+                Err(QueueFull)
+            }
+        }
     }
 
     /// Lets a request go that nobody wants any more, if it still waits: its place is another's at once.
     pub fn leave(&self, exchange: &Exchange) {
         let core = &self.core;
-        let left = core.left.fetch_add(1, SeqCst);
-        if !exchange.leave() {
-            core.left.fetch_sub(1, SeqCst);
-            return;
-        }
-        core.over();
-        if left > core.rules().max_queue {
-            self.sweep();
-            core.add_seats_if_needed();
-        }
-    }
-
-    /// Takes those out of the queue that have left it, or it would grow while no instance gets on.
-    fn sweep(&self) {
-        let core = &self.core;
-        for _ in 0..core.waiting.len() {
-            let Ok(exchange) = core.waiting.try_recv() else {
-                return;
-            };
-            if exchange.has_left() {
-                core.left.fetch_sub(1, SeqCst);
-            } else {
-                let _ = self.queue.try_send(exchange);
-            }
+        if core.queue.leave(exchange, core.rules().max_queue) {
+            core.over();
         }
     }
 
     /// For telling how the pool is, also after it is gone.
     pub fn core(&self) -> &Arc<Core> {
         &self.core
+    }
+}
+
+impl Drop for Pool {
+    fn drop(&mut self) {
+        self.core.queue.close();
     }
 }
 
@@ -210,43 +200,18 @@ impl Core {
         &self.blueprint.rules
     }
 
-    /// The next request. `None`: there will be none for this seat, because the pool has closed or because
-    /// exclusive and fresh seats leave after a while without work.
-    async fn next(self: &Arc<Self>) -> Option<Arc<Exchange>> {
-        loop {
-            let exchange = self.next_in_queue().await?;
-            // One that came just now may have taken this seat for idle.
-            self.add_seats_if_needed();
-            if exchange.enter() {
-                return Some(exchange);
-            }
-            self.left.fetch_sub(1, SeqCst);
-        }
-    }
-
-    async fn next_in_queue(&self) -> Option<Arc<Exchange>> {
-        if self.is_shared() || self.description.single {
-            return self.waiting.recv().await.ok();
-        }
-        if let Ok(exchange) = self.waiting.try_recv() {
-            return Some(exchange);
-        }
-        let _idle = Count::one(&self.idle);
-        let waited = tokio::time::timeout(IDLE, self.waiting.recv()).await;
-        waited.ok().and_then(Result::ok)
+    /// Whether a seat with nothing to do gives up its instance after a while.
+    fn seats_leave(&self) -> bool {
+        !self.is_shared() && !self.description.single
     }
 
     /// Puts a request back into the queue.
     fn requeue(self: &Arc<Self>, exchange: Arc<Exchange>) -> Result<(), Arc<Exchange>> {
-        match self.again.upgrade() {
-            Some(queue) => {
-                exchange.wait_again();
-                queue
-                    .try_send(exchange)
-                    .map_err(|refused| refused.into_inner())
-            }
-            None => Err(exchange),
+        exchange.wait_again();
+        if !self.queue.push(exchange)? {
+            self.add_seat_if_needed();
         }
+        Ok(())
     }
 
     /// Counts a request out.
@@ -262,8 +227,8 @@ impl Core {
     }
 
     /// Exclusive and fresh instances come with the requests.
-    fn add_seats_if_needed(self: &Arc<Self>) {
-        if self.is_shared() || self.waiting.len() <= self.idle.load(SeqCst) {
+    fn add_seat_if_needed(self: &Arc<Self>) {
+        if self.is_shared() || self.queue.is_empty() {
             return;
         }
         let most = self.rules().max_concurrent;
@@ -293,14 +258,11 @@ impl Core {
                 tracing::error!(target: "general", component, "an instance was lost to a fault of the host");
                 core.seats.fetch_sub(1, SeqCst);
                 core.replace();
-                core.add_seats_if_needed();
+                core.add_seat_if_needed();
             }
         });
     }
 }
-
-/// How long an exclusive or fresh seat waits for its next request before it leaves.
-const IDLE: Duration = Duration::from_secs(10);
 
 /// One more, for as long as it lives.
 struct Count<'a>(&'a AtomicUsize);

@@ -13,10 +13,7 @@ use wasmtime::component::{ComponentNamedList, Lift, Lower, TypedFunc};
 use crate::bindings::{Call, Failure, FailureCause, Functions, Outcome, Response};
 use crate::engine::{Step, method_index};
 use crate::instances::{LifeEnd, Pool, QueueFull, Scene};
-use crate::resources::{Answer, Cancel, Exchange, Stage};
-
-/// How long a request that was asked to end may take over it before its instance is given up.
-const LET_GO: Duration = Duration::from_secs(5);
+use crate::resources::{Answer, Cancel, Exchange, LET_GO, Stage};
 
 /// How long `on_connection_close` and `on_finish` may take each.
 const AFTERWARDS: Duration = Duration::from_secs(30);

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use http::request::Parts;
 use http::{Method, Uri};
@@ -305,7 +306,56 @@ impl std::fmt::Display for Summary<'_> {
 }
 
 /// The requests inside one instance, by the numbers that its guest knows them by.
-pub type Requests = HashMap<u64, Arc<Exchange>>;
+#[derive(Default)]
+pub struct Requests(Mutex<HashMap<u64, Arc<Exchange>>>);
+
+/// How long a request that was asked to end may take over it before its instance is given up.
+pub const LET_GO: Duration = Duration::from_secs(5);
+
+impl Requests {
+    pub fn get(&self, request: u64) -> Option<Arc<Exchange>> {
+        lock(&self.0).get(&request).cloned()
+    }
+
+    pub fn insert(&self, request: u64, exchange: Arc<Exchange>) {
+        lock(&self.0).insert(request, exchange);
+    }
+
+    pub fn remove(&self, request: u64) {
+        lock(&self.0).remove(&request);
+    }
+
+    /// Takes all of them out.
+    pub fn drain(&self) -> Vec<Arc<Exchange>> {
+        lock(&self.0)
+            .drain()
+            .map(|(_, exchange)| exchange)
+            .collect()
+    }
+
+    /// Whether one of them was asked to end so long ago that it won't. `asked` is when that was first seen.
+    pub fn hard_of_hearing(&self, asked: &mut Option<Instant>) -> bool {
+        if !lock(&self.0)
+            .values()
+            .any(|exchange| exchange.is_cancelled())
+        {
+            *asked = None;
+            return false;
+        }
+        asked.get_or_insert_with(Instant::now).elapsed() > LET_GO
+    }
+
+    /// Whether anybody still waits for one of them.
+    pub fn is_wanted(&self) -> bool {
+        let requests = lock(&self.0);
+        requests
+            .values()
+            .any(|exchange| !exchange.is_cancelled() && !exchange.is_answered())
+    }
+}
+
+/// The request that each guest task was last started for. A number is given again when its task is gone.
+pub type Tasks = HashMap<GuestTaskId, u64>;
 
 /// The data of one store: one instance and the requests inside it.
 pub struct Ctx {
@@ -314,9 +364,8 @@ pub struct Ctx {
     pub table: ResourceTable,
     pub memory: MemoryLimit,
     pub run: Arc<RunClock>,
-    pub requests: Requests,
-    /// The request that each guest task was last started for. A number is given again when its task is gone.
-    pub tasks: HashMap<GuestTaskId, u64>,
+    pub requests: Arc<Requests>,
+    pub tasks: Tasks,
     /// The guest task behind the run that began last, and in which turn of the event loop.
     pub last_run: Option<(GuestTaskId, u64)>,
     pub body_memory: BodyMemory,

@@ -177,6 +177,11 @@ impl RunClock {
         .await
     }
 
+    /// Whether guest code is inside: it runs, or has yielded its thread and will run on.
+    pub fn is_under_way(&self) -> bool {
+        self.entered.load(Relaxed) != OUTSIDE
+    }
+
     /// Says that the run under way yields its thread.
     pub fn pause(&self) {
         self.paused.store(self.ticker.now(), Relaxed);

@@ -2,9 +2,10 @@
 
 use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use serde_json::Value;
 use sha2::{Digest, Sha256};
@@ -16,13 +17,23 @@ use super::client::{Answer, Client, soon};
 /// An app that is being written.
 pub struct App {
     folder: TempDir,
+    address_space: Option<u64>,
 }
 
 impl App {
     pub fn new() -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         std::fs::create_dir(folder.path().join("handlers")).expect("handlers/");
-        Self { folder }
+        Self {
+            folder,
+            address_space: None,
+        }
+    }
+
+    /// Serves with so many bytes of address space and no more, as on a system that grants less.
+    pub fn address_space(mut self, bytes: u64) -> Self {
+        self.address_space = Some(bytes);
+        self
     }
 
     pub fn path(&self) -> &Path {
@@ -79,15 +90,18 @@ impl App {
     }
 
     async fn start(self, command: &str, options: &[&str]) -> Running {
-        let mut child = Command::new(env!("CARGO_BIN_EXE_waterspout"))
+        let mut server = Command::new(env!("CARGO_BIN_EXE_waterspout"));
+        server
             .arg(command)
             .arg(self.path())
             .arg("--cache-dir")
             .arg(cache())
             .args(options)
-            .stderr(Stdio::piped())
-            .spawn()
-            .expect("waterspout starts");
+            .stderr(Stdio::piped());
+        if let Some(bytes) = self.address_space {
+            limit_address_space(&mut server, bytes);
+        }
+        let mut child = server.spawn().expect("waterspout starts");
         let log = Log::follow(child.stderr.take().expect("its log"));
         let address = |line: String| -> SocketAddr {
             let url = line.split("http://").nth(1).expect("an address");
@@ -109,6 +123,20 @@ impl App {
             admin,
         }
     }
+}
+
+fn limit_address_space(server: &mut Command, bytes: u64) {
+    let limit = libc::rlimit {
+        rlim_cur: bytes,
+        rlim_max: bytes,
+    };
+    // SAFETY: after the fork, this makes one system call and allocates nothing.
+    unsafe {
+        server.pre_exec(move || match libc::setrlimit(libc::RLIMIT_AS, &limit) {
+            0 => Ok(()),
+            _ => Err(std::io::Error::last_os_error()),
+        })
+    };
 }
 
 /// An app that is being served, until this is dropped.
@@ -267,6 +295,7 @@ pub fn entry(status: &Value, file: &str) -> Option<Value> {
 pub struct Log {
     lines: Arc<Mutex<Vec<String>>>,
     count: watch::Receiver<usize>,
+    reading: Arc<Mutex<()>>,
 }
 
 impl Log {
@@ -274,14 +303,26 @@ impl Log {
         let lines = Arc::new(Mutex::new(Vec::new()));
         let (counter, count) = watch::channel(0);
         let written = lines.clone();
+        let reading = Arc::new(Mutex::new(()));
+        let may_read = reading.clone();
         std::thread::spawn(move || {
             for line in BufReader::new(stderr).lines().map_while(Result::ok) {
+                drop(may_read.lock().unwrap_or_else(PoisonError::into_inner));
                 let mut lines = written.lock().expect("the log");
                 lines.push(line);
                 counter.send_replace(lines.len());
             }
         });
-        Self { lines, count }
+        Self {
+            lines,
+            count,
+            reading,
+        }
+    }
+
+    /// Reads no more until the guard is dropped, so that the server can't get rid of its lines.
+    pub fn stopped(&self) -> MutexGuard<'_, ()> {
+        self.reading.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Waits for a line with these words, from the beginning.

@@ -103,6 +103,19 @@ async fn a_deaf_instance_is_replaced_while_the_others_on_it_finish() {
 }
 
 #[tokio::test]
+async fn an_instance_that_spins_on_is_replaced_also_where_runs_have_no_limit() {
+    let rules = "instances = 1\ncpu_deadline = \"off\"\nblock_log = \"off\"\ndeadline = \"500ms\"";
+    let server = serve("spin", rules).await;
+    let mut spinning = server.send("GET /spin").await;
+    assert_eq!(soon(spinning.answer()).await.status, 504);
+    // It is in the way until it has been asked to end for five seconds.
+    server.until_count("spin.wasm", "traps", 1).await;
+    assert_eq!(server.get("/spin/slow").await.body, "slow and well");
+    server.until_count("spin.wasm", "instances", 1).await;
+    server.until_in_flight("spin.wasm", 0).await;
+}
+
+#[tokio::test]
 async fn on_finish_runs_once_whatever_answered() {
     let server = serve_with("lifecycle", "instances = 1", "").await;
     for (name, query) in [

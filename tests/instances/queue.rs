@@ -1,7 +1,7 @@
 //! Requests that wait for an instance.
 
 use super::serve;
-use crate::harness::soon;
+use crate::harness::{App, guest, soon};
 
 #[tokio::test]
 async fn a_full_queue_is_a_503_with_retry_after() {
@@ -60,4 +60,49 @@ async fn a_client_that_left_the_queue_leaves_its_place_to_another() {
     assert_eq!(soon(last.answer()).await.body, "slow");
     // Nothing of the others ever reached the guest.
     assert_eq!(server.json("/slow/counts").await["started"], 2);
+}
+
+#[tokio::test]
+async fn past_the_cap_on_live_instances_requests_queue_and_then_get_503() {
+    // Room for a few dozen instances, where there are thousands as a rule.
+    const ADDRESS_SPACE: u64 = 128 << 30;
+    let server = App::new()
+        .address_space(ADDRESS_SPACE)
+        .handler("slow.wasm", guest("slow"))
+        .config("[handler.\"slow.wasm\"]\nisolation = \"fresh\"\ndeadline = \"4s\"")
+        .serve()
+        .await;
+    let mut clients = server.send_all("GET /slow?ms=60000", 100).await;
+    server.until_in_flight("slow.wasm", 100).await;
+    let (mut busy, mut late) = (0, 0);
+    for client in &mut clients {
+        let answer = soon(client.answer()).await;
+        match answer.status {
+            503 => {
+                assert!(answer.head.contains("retry-after: 1\r\n"), "{answer:?}");
+                busy += 1;
+            }
+            504 => late += 1,
+            _ => panic!("{answer:?}"),
+        }
+    }
+    assert!(busy >= 50, "{busy} times 503, {late} times 504");
+    assert!(late >= 5, "{busy} times 503, {late} times 504");
+    assert_eq!(server.get("/slow?ms=0").await.body, "slow");
+    server.until_in_flight("slow.wasm", 0).await;
+}
+
+#[tokio::test]
+async fn nobody_waits_for_an_instance_in_a_long_run_while_another_is_free() {
+    let rules = "instances = 2\ncpu_deadline = \"off\"\nblock_log = \"off\"\ndeadline = \"off\"";
+    let server = serve("spin", rules).await;
+    let spinning = server.send("GET /spin").await;
+    server.until_in_flight("spin.wasm", 1).await;
+    for _ in 0..200 {
+        let answer = soon(server.get("/spin/slow")).await;
+        assert_eq!(answer.body, "slow and well");
+    }
+    let census = server.component("spin.wasm").await;
+    assert_eq!(census["in_flight"], 1, "the run goes on: {census}");
+    drop(spinning);
 }

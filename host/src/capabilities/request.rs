@@ -12,9 +12,9 @@ use crate::resources::{BodyMemory, BodySlot, Ctx, Exchange};
 
 impl Ctx {
     /// The request behind a number. A guest that asks for one that is over, or never was, traps.
-    pub(super) fn exchange(&self, request: u64) -> wasmtime::Result<&Arc<Exchange>> {
+    pub(super) fn exchange(&self, request: u64) -> wasmtime::Result<Arc<Exchange>> {
         self.requests
-            .get(&request)
+            .get(request)
             .ok_or_else(|| wasmtime::format_err!("request {request} is over, or never was"))
     }
 }
@@ -62,7 +62,7 @@ impl HostWithStore<Ctx> for HasSelf<Ctx> {
     ) -> wasmtime::Result<Result<Vec<u8>, BodyError>> {
         let found = accessor.with(|mut access| {
             let ctx = access.get();
-            let exchange = ctx.requests.get(&request).cloned();
+            let exchange = ctx.requests.get(request);
             exchange.map(|exchange| (exchange, ctx.body_memory.clone()))
         });
         let Some((exchange, memory)) = found else {
@@ -75,7 +75,7 @@ impl HostWithStore<Ctx> for HasSelf<Ctx> {
         accessor: &Accessor<Ctx, Self>,
         request: u64,
     ) -> wasmtime::Result<Result<Option<Vec<u8>>, BodyError>> {
-        let exchange = accessor.with(|mut access| access.get().requests.get(&request).cloned());
+        let exchange = accessor.with(|mut access| access.get().requests.get(request));
         let Some(exchange) = exchange else {
             return Ok(Err(BodyError::Gone));
         };

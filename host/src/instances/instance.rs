@@ -1,37 +1,33 @@
 //! One living instance: made, asked what it is, started, filled with requests, stopped. Says how it ended;
 //! what follows from that is the seat's.
 
-use std::collections::HashMap;
+use std::future::poll_fn;
 use std::pin::pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed, Ordering::SeqCst};
+use std::task::Poll;
 use std::time::Duration;
 
 use futures_util::StreamExt;
-use futures_util::future::{Fuse, FusedFuture, FutureExt};
 use futures_util::stream::FuturesUnordered;
 use tokio::sync::OwnedSemaphorePermit;
 use wasmtime::component::{Accessor, ComponentNamedList, Lift, ResourceTable, TypedFunc};
 use wasmtime::{AsContextMut, CallHook, Store, StoreContextMut, UpdateDeadline, WasmBacktrace};
 
+use super::queue::Post;
 use super::{Blueprint, Core, LifeEnd};
 use crate::bindings::Description;
 use crate::capabilities::wasi;
 use crate::engine::Guest;
 use crate::error::Error;
-use crate::resources::{BodyMemory, Ctx, Exchange, MemoryLimit, Requests};
+use crate::resources::{BodyMemory, Ctx, Exchange, MemoryLimit, Requests, Tasks};
 use crate::run::{Overrun, RunClock, Verdict};
 
 /// Where a request's life takes place: inside one instance, while its event loop turns.
 pub struct Scene<'a> {
     pub accessor: &'a Accessor<Ctx>,
     pub guest: &'a Guest,
-}
-
-impl Scene<'_> {
-    fn requests<R>(&self, change: impl FnOnce(&mut Requests) -> R) -> R {
-        let accessor = self.accessor;
-        accessor.with(|mut access| change(&mut access.data_mut().requests))
-    }
+    requests: &'a Requests,
 }
 
 /// An instance with its store, and its place under the cap.
@@ -39,6 +35,7 @@ pub(super) struct Live {
     store: Store<Ctx>,
     guest: Guest,
     run: Arc<RunClock>,
+    requests: Arc<Requests>,
     next_request: u64,
     _permit: OwnedSemaphorePermit,
 }
@@ -60,6 +57,8 @@ pub(super) struct Death {
     pub culprit: Culprit,
     /// Whether a run went past `cpu_deadline`; else a trap.
     pub overrun: bool,
+    /// Whether another instance has its place already.
+    pub replaced: bool,
     /// What happened, with the guest's stack where there is one.
     pub what: String,
 }
@@ -74,13 +73,13 @@ pub(super) enum Culprit {
 }
 
 impl Blueprint {
-    /// Makes an instance. Waits where as many live as may.
-    pub(super) async fn instantiate(&self) -> Result<Live, Error> {
+    /// Makes an instance.
+    pub(super) async fn instantiate(&self, place: OwnedSemaphorePermit) -> Result<Live, Error> {
         let rules = &self.rules;
-        let permit = self.place().await?;
         let run = self.engine.ticker.clock(rules.run);
         let mut table = ResourceTable::new();
         table.set_max_capacity(handles(rules.per_instance()));
+        let requests = Arc::new(Requests::default());
         let ctx = Ctx {
             component: self.file.clone(),
             wasi: wasi::context(&self.file, &rules.grants)
@@ -88,8 +87,8 @@ impl Blueprint {
             table,
             memory: MemoryLimit::new(rules.memory),
             run: run.clone(),
-            requests: Requests::new(),
-            tasks: HashMap::new(),
+            requests: requests.clone(),
+            tasks: Tasks::default(),
             last_run: None,
             body_memory: BodyMemory::new(rules.body_memory),
         };
@@ -110,22 +109,23 @@ impl Blueprint {
             store,
             guest,
             run,
+            requests,
             next_request: 0,
-            _permit: permit,
+            _permit: place,
         })
     }
 
-    /// A place under the cap: one for each memory, which is what mappings are counted by.
-    async fn place(&self) -> Result<OwnedSemaphorePermit, Error> {
+    /// A place under the cap: one for each memory, which is what mappings are counted by. `None`: as many instances
+    /// live as may, and none went within this time.
+    pub(super) async fn place(&self, within: Duration) -> Option<OwnedSemaphorePermit> {
         let needs = self.pre.instance_pre().component().resources_required();
         let places = needs.map_or(1, |needs| needs.num_memories.max(1));
         let free = self.engine.instances.clone();
-        let place = free.acquire_many_owned(places);
-        let within = self.rules.deadline.unwrap_or(Duration::MAX);
-        match tokio::time::timeout(within, place).await {
-            Ok(place) => place.map_err(|error| Error::host("the engine is gone", error)),
-            Err(late) => Err(Error::host("as many instances live as may", late)),
+        if let Ok(place) = free.clone().try_acquire_many_owned(places) {
+            return Some(place);
         }
+        let place = free.acquire_many_owned(places);
+        tokio::time::timeout(within, place).await.ok()?.ok()
     }
 
     /// Asks a new instance what it is.
@@ -151,63 +151,101 @@ impl Blueprint {
 
 impl Live {
     /// Serves the queue, beginning with `first`, until the pool is closed or this instance has had its share.
-    pub(super) async fn serve(&mut self, core: &Arc<Core>, first: Option<Arc<Exchange>>) -> End {
-        let rules = core.rules();
-        let at_once = rules.per_instance();
-        let mut left = rules.in_all();
-        let (guest, next_request) = (&self.guest, &mut self.next_request);
+    pub(super) async fn serve(
+        &mut self,
+        core: &Arc<Core>,
+        post: &Arc<Post>,
+        first: Option<Arc<Exchange>>,
+    ) -> End {
+        let replaced = AtomicBool::new(false);
+        match self.turn(core, post, first, &replaced).await {
+            Ok(()) if replaced.load(Relaxed) => End::Spent,
+            Ok(()) => End::Whole,
+            Err(error) => End::Dead(self.death(&error, replaced.load(Relaxed))),
+        }
+    }
+
+    /// Turns the instance's event loop. `replaced` says that it takes no more requests, and that another does.
+    async fn turn(
+        &mut self,
+        core: &Arc<Core>,
+        post: &Arc<Post>,
+        first: Option<Arc<Exchange>>,
+        replaced: &AtomicBool,
+    ) -> wasmtime::Result<()> {
+        let at_once = core.rules().per_instance();
+        let mut left = core.rules().in_all();
+        let mut arrived = first;
+        let (guest, run, requests) = (&self.guest, &*self.run, &*self.requests);
+        let next_request = &mut self.next_request;
+        let replace = || {
+            if !replaced.swap(true, SeqCst) {
+                core.replace();
+            }
+        };
         let turning = self.store.run_concurrent(async |accessor| {
-            self.run
-                .between_runs(async {
-                    let scene = Scene { accessor, guest };
-                    let mut lives = FuturesUnordered::new();
-                    let mut next = pin!(Fuse::terminated());
-                    let mut arrived = first;
-                    let mut open = true;
-                    loop {
-                        if let Some(exchange) = arrived.take() {
-                            left -= 1;
-                            *next_request += 1;
-                            lives.push(core.lead(&scene, *next_request, exchange));
-                            if left == 0 {
-                                core.replace();
-                            }
-                        }
-                        let taking = open && left > 0 && lives.len() < at_once;
-                        if taking && next.is_terminated() {
-                            next.set(core.next().fuse());
-                        } else if !taking {
-                            next.set(Fuse::terminated());
-                        }
-                        tokio::select! {
-                            biased;
-                            Some(end) = lives.next() => match end? {
-                                LifeEnd::Over => {}
-                                LifeEnd::Deaf => {
-                                    if left > 0 {
-                                        core.replace();
-                                    }
-                                    left = 0;
-                                }
-                            },
-                            exchange = &mut next, if taking => match exchange {
-                                Some(exchange) => arrived = Some(exchange),
-                                None => open = false,
-                            },
-                            else => return Ok(()),
+            let scene = Scene {
+                accessor,
+                guest,
+                requests,
+            };
+            let mut lives = FuturesUnordered::new();
+            let turn = poll_fn(|cx| {
+                loop {
+                    if replaced.load(Relaxed) {
+                        left = 0;
+                    }
+                    let mut share = core.share();
+                    while left > 0 && lives.len() < at_once {
+                        let first = arrived.take();
+                        let Some(exchange) = first.or_else(|| core.next_of(&mut share, post))
+                        else {
+                            break;
+                        };
+                        left -= 1;
+                        *next_request += 1;
+                        lives.push(core.lead(&scene, *next_request, exchange));
+                        if left == 0 {
+                            replace();
                         }
                     }
-                })
-                .await
+                    let open = !core.queue.is_closed() && !post.is_dismissed();
+                    post.set_open(open && left > 0 && lives.len() < at_once);
+                    match lives.poll_next_unpin(cx) {
+                        Poll::Ready(Some(Ok(LifeEnd::Over))) => {}
+                        Poll::Ready(Some(Ok(LifeEnd::Deaf))) => replace(),
+                        Poll::Ready(Some(Err(error))) => return Poll::Ready(Err(error)),
+                        Poll::Ready(None) if left == 0 || (!open && core.queue.is_empty()) => {
+                            return Poll::Ready(Ok(()));
+                        }
+                        Poll::Ready(None) | Poll::Pending => return Poll::Pending,
+                    }
+                }
+            });
+            run.between_runs(turn).await
         });
-        let ended = match self.run.within_limits(turning).await {
+        let mut turning = pin!(run.within_limits(turning));
+        let mut asked = None;
+        let listening = poll_fn(|cx| {
+            let turned = turning.as_mut().poll(cx);
+            if turned.is_ready() || !run.is_under_way() || !requests.hard_of_hearing(&mut asked) {
+                return turned;
+            }
+            // No life gets its turn as long as this run lasts, so none of them can say that it is deaf.
+            replace();
+            match requests.is_wanted() {
+                true => Poll::Pending,
+                false => Poll::Ready(Ok(Err(Forsaken.into()))),
+            }
+        });
+        let in_run = || run.is_under_way();
+        let ended = core
+            .queue
+            .attend(post, core.seats_leave(), in_run, listening)
+            .await;
+        match ended {
             Ok(ended) => ended.and_then(|ended| ended),
             Err(overrun) => Err(overrun.into()),
-        };
-        match ended {
-            Ok(()) if left == 0 => End::Spent,
-            Ok(()) => End::Whole,
-            Err(error) => End::Dead(self.death(&error)),
         }
     }
 
@@ -244,25 +282,26 @@ impl Live {
     }
 
     /// Who died of what.
-    fn death(&mut self, error: &wasmtime::Error) -> Death {
+    fn death(&mut self, error: &wasmtime::Error, replaced: bool) -> Death {
         let turn = self.run.turn();
         let ctx = self.store.data_mut();
         // The store can't be asked any more: what it says of the stack may be gone with the stack.
         let guilty = ctx
             .last_run
             .filter(|(_, noted)| *noted == turn)
-            .and_then(|(task, _)| ctx.tasks.get(&task));
+            .and_then(|(task, _)| ctx.tasks.get(&task).copied());
         let culprit = match guilty {
             Some(request) => match ctx.requests.get(request) {
-                Some(exchange) => Culprit::Inside(exchange.clone()),
+                Some(exchange) => Culprit::Inside(exchange),
                 None => Culprit::Over,
             },
             None => Culprit::Unknown,
         };
         Death {
-            inside: ctx.requests.drain().map(|(_, exchange)| exchange).collect(),
+            inside: ctx.requests.drain(),
             culprit,
             overrun: error.is::<Overrun>(),
+            replaced,
             what: trap_text(error),
         }
     }
@@ -277,7 +316,29 @@ fn trap_text(error: &wasmtime::Error) -> String {
     }
 }
 
+/// Why an instance ends in which every request was given up, while its guest runs on.
+#[derive(Debug)]
+struct Forsaken;
+
+impl std::fmt::Display for Forsaken {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("it was asked to end a request, and ran on without a wait")
+    }
+}
+
+impl std::error::Error for Forsaken {}
+
 impl Core {
+    /// How many of the waiting requests one instance should take before the others had a look at them.
+    fn share(&self) -> usize {
+        self.queue.len().div_ceil(self.seats.load(Relaxed).max(1))
+    }
+
+    fn next_of(&self, share: &mut usize, post: &Post) -> Option<Arc<Exchange>> {
+        *share = share.checked_sub(1)?;
+        self.queue.take(post)
+    }
+
     /// Leads one request through this instance, and keeps it where imports and the undertaker find it.
     async fn lead(
         &self,
@@ -285,10 +346,9 @@ impl Core {
         request: u64,
         exchange: Arc<Exchange>,
     ) -> wasmtime::Result<LifeEnd> {
-        let inside = exchange.clone();
-        scene.requests(|requests| requests.insert(request, inside));
+        scene.requests.insert(request, exchange.clone());
         let end = (self.life)(scene, request, exchange).await?;
-        scene.requests(|requests| requests.remove(&request));
+        scene.requests.remove(request);
         self.over();
         Ok(end)
     }

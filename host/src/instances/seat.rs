@@ -6,25 +6,31 @@ use std::sync::atomic::Ordering::SeqCst;
 use std::time::Duration;
 
 use super::instance::{Culprit, Death, End, Live};
+use super::queue::Post;
 use super::{Core, Count};
+use crate::error::Error;
 use crate::resources::{Answer, Exchange};
 
 /// How long a seat waits before it tries again to make an instance that others serve without.
 const NEXT_TRY: Duration = Duration::from_secs(1);
 
+/// How long a request waits, at most, for one of all the instances that may live.
+const FOR_A_PLACE: Duration = Duration::from_secs(10);
+
 impl Core {
     /// Serves until there is no more to do here.
     pub(super) async fn seat(self: Arc<Self>, mut live: Option<Live>) {
+        let post = Arc::new(Post::default());
         loop {
             let (mut instance, first) = match live.take() {
                 Some(instance) => (instance, None),
-                None => match self.furnish().await {
+                None => match self.furnish(&post).await {
                     Some(furnished) => furnished,
                     None => break,
                 },
             };
             let _alive = Count::one(&self.instances);
-            match instance.serve(&self, first).await {
+            match instance.serve(&self, &post, first).await {
                 // Its seat was taken over when it stopped taking requests.
                 End::Spent => {
                     self.stop(instance).await;
@@ -38,8 +44,12 @@ impl Core {
                     return;
                 }
                 End::Dead(death) => {
+                    let replaced = death.replaced;
                     drop(instance);
                     self.bury(death);
+                    if replaced && self.is_shared() {
+                        break;
+                    }
                 }
             }
         }
@@ -48,47 +58,60 @@ impl Core {
 
     fn leave(self: &Arc<Self>) {
         self.seats.fetch_sub(1, SeqCst);
-        // A request may have come while this seat still looked idle.
-        self.add_seats_if_needed();
+        // A request may wait that found no seat free and no room for one more.
+        self.add_seat_if_needed();
     }
 
     /// An instance for this seat, and the request that it begins with. A shared one is made before it takes a request,
     /// which might be served by another meanwhile. `None`: there is no more to do here.
-    async fn furnish(self: &Arc<Self>) -> Option<(Live, Option<Arc<Exchange>>)> {
+    async fn furnish(self: &Arc<Self>, post: &Arc<Post>) -> Option<(Live, Option<Arc<Exchange>>)> {
         loop {
-            let first = match self.is_shared() && !self.waiting.is_closed() {
+            let first = match self.is_shared() && !self.queue.is_closed() {
                 true => None,
-                false => Some(self.next().await?),
+                false => Some(self.next(post).await?),
             };
-            let reason = match self.make().await {
+            let answer = match self.make().await {
                 Ok(instance) => return Some((instance, first)),
-                Err(reason) => reason,
+                Err(answer) => answer,
             };
-            tracing::error!(target: "general", "{}: {reason}", self.blueprint.file);
             if let Some(first) = first {
-                self.settle(&first, Answer::Unavailable(reason));
+                self.settle(&first, answer);
             } else if self.instances.load(SeqCst) == 0 {
-                let next = self.next().await?;
-                self.settle(&next, Answer::Unavailable(reason));
+                let next = self.next(post).await?;
+                self.settle(&next, answer);
             } else {
                 tokio::time::sleep(NEXT_TRY).await;
             }
         }
     }
 
-    async fn make(&self) -> Result<Live, String> {
-        let mut live = self
-            .blueprint
-            .instantiate()
-            .await
-            .map_err(|error| error.to_string())?;
-        if self.description.start {
-            self.blueprint
-                .start(&mut live)
-                .await
-                .map_err(|error| error.to_string())?;
-        }
-        Ok(live)
+    async fn next(&self, post: &Arc<Post>) -> Option<Arc<Exchange>> {
+        self.queue.next(post, self.seats_leave()).await
+    }
+
+    /// Makes an instance, or says what the request that it was to be for gets instead.
+    async fn make(&self) -> Result<Live, Answer> {
+        let Some(place) = self.blueprint.place(self.patience()).await else {
+            return Err(Answer::Busy);
+        };
+        let made = async {
+            let mut live = self.blueprint.instantiate(place).await?;
+            if self.description.start {
+                self.blueprint.start(&mut live).await?;
+            }
+            Ok(live)
+        };
+        made.await.map_err(|error: Error| {
+            let reason = error.to_string();
+            tracing::error!(target: "general", "{}: {reason}", self.blueprint.file);
+            Answer::Unavailable(reason)
+        })
+    }
+
+    /// How long a request may wait for a place under the cap on instances: it shall hear of it before its deadline.
+    fn patience(&self) -> Duration {
+        let deadline = self.rules().deadline.unwrap_or(Duration::MAX);
+        (deadline / 4 * 3).min(FOR_A_PLACE)
     }
 
     async fn stop(&self, mut instance: Live) {
@@ -107,6 +130,7 @@ impl Core {
             culprit,
             overrun,
             what,
+            ..
         } = death;
         let component = &*self.blueprint.file;
         match &culprit {

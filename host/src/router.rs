@@ -3,19 +3,17 @@
 
 mod pattern;
 mod reverse;
+mod shape;
 mod table;
+mod tree;
 
 use std::collections::HashMap;
-
-use regex::{RegexSet, RegexSetBuilder};
 
 pub use pattern::{Arguments, Pattern, PatternError};
 pub use reverse::ReverseError;
 
+use pattern::Taken;
 use table::Table;
-
-/// The compiled size, in bytes, that one set of patterns may reach.
-const SET_SIZE_LIMIT: usize = 64 << 20;
 
 /// One entry of the route table: who it is for, and what the caller keeps with it.
 #[derive(Clone, Debug, PartialEq)]
@@ -43,15 +41,12 @@ pub enum Found<'r, T> {
 
 /// An ordered route table. The first route that matches wins.
 ///
-/// Its cost does not grow with the number of routes: see `table` for how a path finds its
-/// candidates. All host patterns are tried in one run, and only if a candidate has one.
+/// Its cost does not grow with the number of routes: one automaton of all patterns (see `tree`) says which few
+/// may take a path, and only these are held against it.
 #[derive(Debug)]
 pub struct Router<T> {
     routes: Vec<Route<T>>,
     table: Table,
-    hosts: RegexSet,
-    /// For each route the index of its host pattern in `hosts`.
-    host_of: Vec<Option<usize>>,
     names: HashMap<String, usize>,
 }
 
@@ -61,8 +56,11 @@ impl<T> Router<T> {
     /// Of two routes with one name the later answers to it, as in Tornado; callers that want names
     /// to be unique check that before.
     pub fn new(routes: Vec<Route<T>>) -> Result<Router<T>, PatternError> {
-        let table = Table::new(routes.iter().map(|route| &route.pattern).collect())?;
-        let (hosts, host_of) = index_hosts(&routes)?;
+        let patterns: Vec<_> = routes
+            .iter()
+            .map(|route| (route.host.as_ref(), &route.pattern))
+            .collect();
+        let table = Table::new(&patterns)?;
         let names = routes
             .iter()
             .enumerate()
@@ -71,8 +69,6 @@ impl<T> Router<T> {
         Ok(Router {
             routes,
             table,
-            hosts,
-            host_of,
             names,
         })
     }
@@ -87,22 +83,15 @@ impl<T> Router<T> {
     /// `host` is a name without port (see [`host_name`]), in any case. `path` is the request's path
     /// as it was sent, still percent-encoded: only arguments are decoded.
     pub fn find(&self, host: &str, path: &str) -> Found<'_, T> {
-        let mut hosts = None;
-        let mut host_fits = |index: usize| match self.host_of[index] {
-            None => true,
-            Some(pattern) => hosts
-                .get_or_insert_with(|| self.hosts.matches(host))
-                .matched(pattern),
-        };
-        let candidates = self.table.candidates(path);
-        let Some(&index) = candidates.iter().find(|&&index| host_fits(index)) else {
-            return Found::Nothing;
-        };
-        let route = &self.routes[index];
-        match route.pattern.arguments(path) {
-            Some(arguments) => Found::Route(route, arguments),
-            None => Found::NotUtf8(route),
+        for &index in &*self.table.candidates(host, path) {
+            let route = &self.routes[index];
+            match route.pattern.take(path) {
+                Taken::Yes(arguments) => return Found::Route(route, arguments),
+                Taken::NotUtf8 => return Found::NotUtf8(route),
+                Taken::No => {}
+            }
         }
+        Found::Nothing
     }
 
     /// The path of the route called `name`, with `arguments` in place of its groups.
@@ -148,38 +137,6 @@ pub fn host_name(authority: &str) -> &str {
         }
         _ => authority,
     }
-}
-
-/// One set of all distinct host patterns, and for each route its index there.
-fn index_hosts<T>(routes: &[Route<T>]) -> Result<(RegexSet, Vec<Option<usize>>), PatternError> {
-    let mut patterns: Vec<&Pattern> = Vec::new();
-    let mut seen = HashMap::new();
-    let host_of = routes
-        .iter()
-        .map(|route| {
-            let host = route.host.as_ref()?;
-            Some(*seen.entry(host.text()).or_insert_with(|| {
-                patterns.push(host);
-                patterns.len() - 1
-            }))
-        })
-        .collect();
-    Ok((set(&patterns)?, host_of))
-}
-
-/// Patterns that are tried in one run.
-fn set(patterns: &[&Pattern]) -> Result<RegexSet, PatternError> {
-    RegexSetBuilder::new(patterns.iter().map(|pattern| pattern.anchored()))
-        .size_limit(SET_SIZE_LIMIT)
-        .build()
-        .map_err(|_| PatternError {
-            message: format!(
-                "{} patterns are larger together than {SET_SIZE_LIMIT} bytes when compiled",
-                patterns.len()
-            ),
-            hint: Some("write them with smaller repetitions such as `{1,20}`".to_owned()),
-            offset: None,
-        })
 }
 
 #[cfg(test)]

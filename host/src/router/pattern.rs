@@ -5,10 +5,12 @@ use std::fmt;
 
 use percent_encoding::percent_decode_str;
 use regex::{Match, Regex, RegexBuilder};
+use regex_syntax::ParserBuilder;
 use regex_syntax::ast::ErrorKind;
 use regex_syntax::hir::{Hir, HirKind, Look};
 
 use super::reverse::{ReverseError, Template};
+use super::shape::{Shape, shapes};
 
 /// The compiled size, in bytes, that one pattern may reach.
 const PATTERN_SIZE_LIMIT: usize = 1 << 20;
@@ -21,9 +23,8 @@ pub struct Pattern {
     text: String,
     subject: Subject,
     regex: Regex,
-    prefix: String,
-    /// The prefix is all there is.
-    literal: bool,
+    literal: Option<String>,
+    shapes: Vec<Shape>,
     template: Option<Template>,
 }
 
@@ -42,6 +43,17 @@ pub enum Arguments {
     Positional(Vec<Option<String>>),
     /// At least one group is named: only the named ones.
     Named(Vec<(String, Option<String>)>),
+}
+
+/// What became of a path that was held against a pattern.
+#[derive(Debug)]
+pub(super) enum Taken {
+    /// The pattern takes it, with these arguments.
+    Yes(Arguments),
+    /// The pattern takes it, but an argument is not UTF-8 once decoded.
+    NotUtf8,
+    /// The pattern doesn't take it.
+    No,
 }
 
 impl Default for Arguments {
@@ -85,26 +97,11 @@ impl Pattern {
 
     /// The arguments in a `path` that this pattern matches, or `None` where one isn't UTF-8.
     pub fn arguments(&self, path: &str) -> Option<Arguments> {
-        let names = || self.regex.capture_names().skip(1);
-        if names().len() == 0 {
-            return Some(Arguments::default());
+        match self.take(path) {
+            Taken::Yes(arguments) => Some(arguments),
+            Taken::No => Some(Arguments::default()),
+            Taken::NotUtf8 => None,
         }
-        let Some(captures) = self.regex.captures(path) else {
-            return Some(Arguments::default());
-        };
-        let groups = captures.iter().skip(1);
-        if names().flatten().next().is_none() {
-            return groups
-                .map(decode)
-                .collect::<Option<_>>()
-                .map(Arguments::Positional);
-        }
-        names()
-            .zip(groups)
-            .filter_map(|(name, group)| Some((name?.to_owned(), group)))
-            .map(|(name, group)| Some((name, decode(group)?)))
-            .collect::<Option<_>>()
-            .map(Arguments::Named)
     }
 
     /// The path that has `arguments` in place of the groups, percent-encoded except for `/`.
@@ -115,44 +112,73 @@ impl Pattern {
         }
     }
 
-    /// The only path it takes, where there is but one.
+    /// What becomes of `path`.
+    pub(super) fn take(&self, path: &str) -> Taken {
+        if let Some(literal) = &self.literal {
+            return match literal == path {
+                true => Taken::Yes(Arguments::default()),
+                false => Taken::No,
+            };
+        }
+        let names = || self.regex.capture_names().skip(1);
+        if names().len() == 0 {
+            return match self.regex.is_match(path) {
+                true => Taken::Yes(Arguments::default()),
+                false => Taken::No,
+            };
+        }
+        let Some(captures) = self.regex.captures(path) else {
+            return Taken::No;
+        };
+        let groups = captures.iter().skip(1);
+        let arguments = if names().flatten().next().is_none() {
+            groups
+                .map(decode)
+                .collect::<Option<_>>()
+                .map(Arguments::Positional)
+        } else {
+            names()
+                .zip(groups)
+                .filter_map(|(name, group)| Some((name?.to_owned(), group)))
+                .map(|(name, group)| Some((name, decode(group)?)))
+                .collect::<Option<_>>()
+                .map(Arguments::Named)
+        };
+        arguments.map_or(Taken::NotUtf8, Taken::Yes)
+    }
+
+    /// The only text it takes, where there is but one.
     pub(super) fn literal(&self) -> Option<&str> {
-        self.literal.then_some(self.prefix.as_str())
+        self.literal.as_deref()
     }
 
-    /// The text with which everything that it takes begins.
-    pub(super) fn prefix(&self) -> &str {
-        &self.prefix
-    }
-
-    pub(super) fn regex(&self) -> &Regex {
-        &self.regex
-    }
-
-    /// The expression with its anchors, ready to be put in a set.
-    pub(super) fn anchored(&self) -> &str {
-        self.regex.as_str()
+    /// What it takes has one of these shapes.
+    pub(super) fn shapes(&self) -> &[Shape] {
+        &self.shapes
     }
 
     fn compile(text: &str, subject: Subject) -> Result<Pattern, PatternError> {
         // By itself first: offsets are the author's own, and `a)|(b` can't slip out of the anchors.
-        let hir = regex_syntax::parse(text).map_err(|error| syntax_error(text, error))?;
-        let flags = match subject {
-            Subject::Path => "",
-            Subject::Host => "i",
+        let (any_case, flags) = match subject {
+            Subject::Path => (false, ""),
+            Subject::Host => (true, "i"),
         };
+        let hir = ParserBuilder::new()
+            .case_insensitive(any_case)
+            .build()
+            .parse(text)
+            .map_err(|error| syntax_error(text, error))?;
         let regex = RegexBuilder::new(&format!(r"\A(?{flags}:{text})\z"))
             .size_limit(PATTERN_SIZE_LIMIT)
             .build()
             .map_err(build_error)?;
-        let (prefix, literal) = literal_beginning(&hir);
         Ok(Pattern {
             text: text.to_owned(),
             subject,
             template: Template::new(text, regex.captures_len() - 1),
             regex,
-            prefix,
-            literal,
+            literal: literal(&hir),
+            shapes: shapes(&hir),
         })
     }
 }
@@ -195,8 +221,8 @@ fn decode(group: Option<Match<'_>>) -> Option<Option<String>> {
     Some(Some(text.into_owned()))
 }
 
-/// The literal text that an expression begins with, and whether that is all of it.
-fn literal_beginning(hir: &Hir) -> (String, bool) {
+/// The text that an expression is, where it is nothing else.
+fn literal(hir: &Hir) -> Option<String> {
     let mut parts = match hir.kind() {
         HirKind::Concat(parts) => parts.as_slice(),
         _ => std::slice::from_ref(hir),
@@ -212,14 +238,13 @@ fn literal_beginning(hir: &Hir) -> (String, bool) {
     {
         parts = rest;
     }
-    let text = match parts.first().map(Hir::kind) {
-        Some(HirKind::Literal(literal)) => std::str::from_utf8(&literal.0).ok(),
+    match parts {
+        [only] => match only.kind() {
+            HirKind::Literal(text) => String::from_utf8(text.0.to_vec()).ok(),
+            _ => None,
+        },
         _ => None,
-    };
-    (
-        text.unwrap_or_default().to_owned(),
-        text.is_some() && parts.len() == 1,
-    )
+    }
 }
 
 fn syntax_error(text: &str, error: regex_syntax::Error) -> PatternError {

@@ -1,109 +1,140 @@
-//! From a path to the routes that match it, without trying them one by one.
-//! It never looks at hosts and never picks: candidates come in the table's order.
+//! From a host and a path to the routes that may take them, without trying all of them.
+//! It never picks: candidates come in the table's order, and whoever asks tries them in turn.
 
 use std::borrow::Cow;
-use std::collections::{BTreeSet, HashMap};
-
-use regex::{Regex, RegexSet};
+use std::collections::{HashMap, HashSet};
 
 use super::pattern::{Pattern, PatternError};
-use super::set;
+use super::tree::{Builder, Tree};
 
-/// Indices of routes, arranged so that a path finds its candidates.
+/// Indices of routes, arranged so that a host and a path find their candidates.
 ///
-/// A pattern without metacharacters takes exactly one path, so all routes that match that path are
-/// known when the table is built, and a look-up is all it costs. Any other pattern is filed under
-/// the literal text it begins with: `/story/([0-9]+)` under `/story/`. A path is held against the
-/// patterns filed under its own beginnings, and those under one beginning are tried in one run. A
-/// single set of all patterns would be simpler, but thrashes its cache from some thousand on.
+/// Routes are grouped by their host pattern, so that a host leaves out at once all that aren't its own.
 #[derive(Debug)]
 pub(super) struct Table {
-    literals: HashMap<String, Vec<usize>>,
-    prefixes: HashMap<String, Bucket>,
-    /// The distinct lengths of the keys of `prefixes`.
-    lengths: BTreeSet<usize>,
+    tree: Tree,
+    /// The routes of all hosts.
+    common: Group,
+    /// The distinct host patterns, and the routes of each.
+    hosts: Vec<(Pattern, Group)>,
+    /// Where in the tree a host finds those of `hosts` that may take it.
+    hosts_root: u32,
 }
 
-/// The patterns that begin with the same text.
+/// Routes for the same hosts.
+///
+/// A pattern without metacharacters takes exactly one path, so the route that this path leads to is known when
+/// the table is built, and a look-up is all it costs. All other patterns are in the tree.
 #[derive(Debug)]
-enum Bucket {
-    One(Regex, usize),
-    Many(RegexSet, Vec<usize>),
+struct Group {
+    literals: HashMap<String, [usize; 1]>,
+    root: u32,
 }
 
 impl Table {
-    pub(super) fn new(patterns: Vec<&Pattern>) -> Result<Table, PatternError> {
-        let mut filed: HashMap<&str, Vec<usize>> = HashMap::new();
-        for (index, pattern) in patterns.iter().enumerate() {
-            if pattern.literal().is_none() {
-                filed.entry(pattern.prefix()).or_default().push(index);
-            }
-        }
-        let mut table = Table {
-            literals: HashMap::new(),
-            lengths: filed.keys().map(|prefix| prefix.len()).collect(),
-            prefixes: HashMap::new(),
-        };
-        for (prefix, indices) in filed {
-            let bucket = Bucket::new(&patterns, indices)?;
-            table.prefixes.insert(prefix.to_owned(), bucket);
-        }
-        for (index, pattern) in patterns.iter().enumerate() {
-            let Some(path) = pattern.literal() else {
+    /// `routes` are host and path patterns.
+    pub(super) fn new(routes: &[(Option<&Pattern>, &Pattern)]) -> Result<Table, PatternError> {
+        let mut common = Vec::new();
+        let mut hosts: Vec<(&Pattern, Vec<usize>)> = Vec::new();
+        let mut host_of = HashMap::new();
+        for (index, &(host, _)) in routes.iter().enumerate() {
+            let Some(host) = host else {
+                common.push(index);
                 continue;
             };
-            if !table.literals.contains_key(path) {
-                let candidates = table.search(path);
-                table.literals.insert(path.to_owned(), candidates);
+            let number = *host_of.entry(host.text()).or_insert(hosts.len());
+            if number == hosts.len() {
+                hosts.push((host, Vec::new()));
             }
-            if let Some(candidates) = table.literals.get_mut(path) {
-                candidates.push(index);
-            }
+            hosts[number].1.push(index);
         }
-        for candidates in table.literals.values_mut() {
-            candidates.sort_unstable();
+
+        let mut builder = Builder::default();
+        let hosts_root = builder.node()?;
+        for (number, (host, _)) in hosts.iter().enumerate() {
+            builder.insert(hosts_root, host.shapes(), number)?;
         }
-        Ok(table)
+        let patterns: Vec<&Pattern> = routes.iter().map(|(_, pattern)| *pattern).collect();
+        let common_root = plant(&mut builder, &patterns, &common)?;
+        let mut roots = Vec::new();
+        for (_, indices) in &hosts {
+            roots.push(plant(&mut builder, &patterns, indices)?);
+        }
+
+        let tree = builder.build();
+        Ok(Table {
+            common: Group::new(common_root, &tree, &patterns, &common),
+            hosts: hosts
+                .into_iter()
+                .zip(roots)
+                .map(|((host, indices), root)| {
+                    let group = Group::new(root, &tree, &patterns, &indices);
+                    (host.clone(), group)
+                })
+                .collect(),
+            hosts_root,
+            tree,
+        })
     }
 
-    /// All routes whose pattern matches `path`, in order.
-    pub(super) fn candidates(&self, path: &str) -> Cow<'_, [usize]> {
-        match self.literals.get(path) {
-            Some(known) => Cow::Borrowed(known),
-            None => Cow::Owned(self.search(path)),
+    /// Routes in order, the first that takes `path` on `host` among them. All are for this host; the path of each
+    /// is still to be tried.
+    pub(super) fn candidates(&self, host: &str, path: &str) -> Cow<'_, [usize]> {
+        let common = self.common.candidates(&self.tree, path);
+        if self.hosts.is_empty() {
+            return common;
         }
-    }
-
-    /// All routes that match `path` by a regular expression, in order.
-    fn search(&self, path: &str) -> Vec<usize> {
-        let mut candidates = Vec::new();
-        let beginnings = self.lengths.iter().map_while(|&length| {
-            // A length inside a character is no beginning of this path, but a longer one may be.
-            (length <= path.len()).then(|| path.get(..length))
-        });
-        for bucket in beginnings
-            .flatten()
-            .filter_map(|text| self.prefixes.get(text))
-        {
-            match bucket {
-                Bucket::One(regex, index) if regex.is_match(path) => candidates.push(*index),
-                Bucket::One(..) => {}
-                Bucket::Many(set, indices) => {
-                    candidates.extend(set.matches(path).iter().map(|found| indices[found]));
-                }
+        let mut candidates = common.into_owned();
+        for &number in &*self.tree.find(self.hosts_root, host) {
+            let (pattern, group) = &self.hosts[number];
+            if pattern.matches(host) {
+                candidates.extend_from_slice(&group.candidates(&self.tree, path));
             }
         }
         candidates.sort_unstable();
-        candidates
+        Cow::Owned(candidates)
     }
 }
 
-impl Bucket {
-    fn new(patterns: &[&Pattern], indices: Vec<usize>) -> Result<Bucket, PatternError> {
-        if let [index] = indices[..] {
-            return Ok(Bucket::One(patterns[index].regex().clone(), index));
+impl Group {
+    fn new(root: u32, tree: &Tree, patterns: &[&Pattern], indices: &[usize]) -> Group {
+        let mut literals = HashMap::new();
+        for &index in indices {
+            let Some(path) = patterns[index].literal() else {
+                continue;
+            };
+            if literals.contains_key(path) {
+                continue;
+            }
+            let expressions = tree.find(root, path);
+            let mut earlier = expressions.iter().filter(|&&found| found < index);
+            let first = earlier.find(|&&found| patterns[found].matches(path));
+            literals.insert(path.to_owned(), [*first.unwrap_or(&index)]);
         }
-        let members: Vec<&Pattern> = indices.iter().map(|&index| patterns[index]).collect();
-        Ok(Bucket::Many(set(&members)?, indices))
+        Group { literals, root }
     }
+
+    fn candidates<'t>(&'t self, tree: &'t Tree, path: &str) -> Cow<'t, [usize]> {
+        match self.literals.get(path) {
+            Some(first) => Cow::Borrowed(first),
+            None => tree.find(self.root, path),
+        }
+    }
+}
+
+/// Puts those of `indices` in the tree that aren't literal, without the copies: only the first of them can win.
+fn plant(
+    builder: &mut Builder,
+    patterns: &[&Pattern],
+    indices: &[usize],
+) -> Result<u32, PatternError> {
+    let root = builder.node()?;
+    let mut seen = HashSet::new();
+    for &index in indices {
+        let pattern = patterns[index];
+        if pattern.literal().is_none() && seen.insert(pattern.text()) {
+            builder.insert(root, pattern.shapes(), index)?;
+        }
+    }
+    Ok(root)
 }

@@ -1,5 +1,7 @@
 //! The router against what Tornado 6.6.1 answers to the same patterns and paths.
 
+use regex::Regex;
+
 use super::*;
 
 fn routes(patterns: &[&str]) -> Router<usize> {
@@ -237,4 +239,225 @@ fn ten_thousand_routes_keep_their_order() {
         };
         assert_eq!(target(&router, "", &path), Some(expected), "{path}");
     }
+}
+
+/// Numbers that look random and are the same in every run.
+struct Numbers(u64);
+
+impl Numbers {
+    fn below(&mut self, end: usize) -> usize {
+        self.0 = self
+            .0
+            .wrapping_mul(6364136223846793005)
+            .wrapping_add(1442695040888963407);
+        (self.0 >> 33) as usize % end
+    }
+
+    fn one_of<'a>(&mut self, texts: &[&'a str]) -> &'a str {
+        texts[self.below(texts.len())]
+    }
+
+    /// A path of some of these texts, where `#` is a number.
+    fn path(&mut self, texts: &[&str], numbers: usize) -> String {
+        let mut path = "/".to_owned();
+        for _ in 0..=self.below(4) {
+            let number = self.below(numbers).to_string();
+            path += &self.one_of(texts).replace('#', &number);
+        }
+        path
+    }
+}
+
+const PATTERN_PARTS: &[&str] = &[
+    "a",
+    "ab",
+    "b/",
+    "item#",
+    "item#/",
+    "/",
+    "é",
+    "([^/]+)",
+    "([^/]*)/",
+    r"(\d+)",
+    r"(\w+)/",
+    "(.*)",
+    "(a|ab|é)",
+    "[a-c]{2}",
+    "(?:x/)?",
+    "/?",
+    "(?i:ab)",
+    "(b+)",
+    "a?",
+    ".",
+    "[^a]",
+    "(?:ab){1,3}",
+    r"a\b",
+    r"\B",
+    "$",
+    "(?:)",
+    r"(\p{Greek}+)",
+    "(?:a{2}|b)*",
+    "(a{1,70})",
+    "(?:a|b|cd|é){3}",
+    "(item#|thing#)",
+    "(?s:.)+",
+    r"(?m:^a)",
+    r"[^\s\S]?",
+    "(?:a|bb|[0-9]+/|/x)(?:b|cc|aa|z)(?:|a|bb)",
+];
+
+const PATH_PARTS: &[&str] = &[
+    "a",
+    "ab",
+    "b/",
+    "b",
+    "item#",
+    "item#/",
+    "/",
+    "é",
+    "12",
+    "x/",
+    "AB",
+    "aa",
+    "abab",
+    "α",
+    "-",
+    "thing#",
+    "cd",
+    "\n",
+    "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa",
+];
+
+const HOST_PATTERNS: &[&str] = &[
+    r"a\.com",
+    r"(www\.)?a\.com",
+    r".*\.com",
+    r"[ab]\.com",
+    r"127\.0\.0\.1",
+    ".*",
+    r"k.*",
+    r"b\.com|x\.com",
+];
+
+const HOSTS: &[&str] = &[
+    "a.com",
+    "A.Com",
+    "www.a.com",
+    "b.com",
+    "x.com",
+    "127.0.0.1",
+    "",
+    "\u{212A}.com",
+];
+
+/// Tables of generated routes against all expressions in turn.
+fn agrees_with_expressions_in_turn(seed: u64, tables: usize, size: usize, paths: usize) {
+    let mut numbers = Numbers(seed);
+    let (mut found, mut late) = (0, 0);
+    for _ in 0..tables {
+        let texts: Vec<(Option<&str>, String)> = (0..size)
+            .map(|_| {
+                let host = (numbers.below(3) == 0).then(|| numbers.one_of(HOST_PATTERNS));
+                let parts = match numbers.below(4) {
+                    0 => &PATTERN_PARTS[..7],
+                    _ => PATTERN_PARTS,
+                };
+                (host, numbers.path(parts, size))
+            })
+            .collect();
+        let expressions: Vec<(Option<Regex>, Regex)> = texts
+            .iter()
+            .map(|(host, path)| {
+                let host = host.map(|host| Regex::new(&format!(r"\A(?i:{host})\z")).unwrap());
+                (host, Regex::new(&format!(r"\A(?:{path})\z")).unwrap())
+            })
+            .collect();
+        let route = |(target, (host, path)): (usize, &(Option<&str>, String))| Route {
+            pattern: Pattern::new(path).unwrap(),
+            host: host.map(|host| Pattern::host(host).unwrap()),
+            name: None,
+            target,
+        };
+        let router = Router::new(texts.iter().enumerate().map(route).collect()).unwrap();
+
+        for _ in 0..paths {
+            let host = numbers.one_of(HOSTS);
+            let path = numbers.path(PATH_PARTS, size);
+            let expected = expressions.iter().position(|(of_host, of_path)| {
+                of_path.is_match(&path)
+                    && of_host
+                        .as_ref()
+                        .is_none_or(|of_host| of_host.is_match(host))
+            });
+            let Some(index) = expected else {
+                assert_eq!(router.find(host, &path), Found::Nothing, "{host} {path}");
+                continue;
+            };
+            let captures = expressions[index].1.captures(&path).unwrap();
+            let groups = captures.iter().skip(1);
+            let groups = groups.map(|group| group.map(|group| group.as_str().to_owned()));
+            let arguments = Arguments::Positional(groups.collect());
+            let route = &router.routes()[index];
+            let expected = Found::Route(route, arguments);
+            assert_eq!(router.find(host, &path), expected, "{host} {path}");
+            found += 1;
+            late += usize::from(index > 10);
+        }
+    }
+    // Else this would say little.
+    assert!(found * 4 > tables * paths && late > 0, "{found}, {late}");
+}
+
+#[test]
+fn small_tables_agree_with_expressions_in_turn() {
+    agrees_with_expressions_in_turn(1, 150, 20, 100);
+}
+
+#[test]
+fn large_tables_agree_with_expressions_in_turn() {
+    agrees_with_expressions_in_turn(2, 2, 1_500, 1_500);
+}
+
+#[test]
+fn of_a_thousand_routes_few_are_tried() {
+    const ROUTES: usize = 1_000;
+    for (host, pattern, on, path) in [
+        ("", "/item#/([0-9]+)", "", "/item#/7"),
+        ("", "/item#/?", "", "/item#/"),
+        ("", "/([^/]+)/item#", "", "/abc/item#"),
+        ("", r"/(\w+)/x/(.*)/item#/(.*)", "", "/abc/x/a/item#/b"),
+        ("", "/(item#|thing#)", "", "/thing#"),
+        (r"t#\.example\.com", "/(.*)", "T#.example.com", "/abc"),
+        (r"t#\.example\.com", "/abc", "t#.example.com", "/abc"),
+    ] {
+        let routes = (0..ROUTES).map(|target| {
+            let text = |text: &str| text.replace('#', &target.to_string());
+            Route {
+                pattern: Pattern::new(&text(pattern)).unwrap(),
+                host: (!host.is_empty()).then(|| Pattern::host(&text(host)).unwrap()),
+                name: None,
+                target,
+            }
+        });
+        let router = Router::new(routes.collect()).unwrap();
+        for index in [0, ROUTES / 2, ROUTES - 1] {
+            let text = |text: &str| text.replace('#', &index.to_string());
+            let (on, path) = (text(on), text(path));
+            assert_eq!(*router.table.candidates(&on, &path), [index], "{on} {path}");
+            assert_eq!(target(&router, &on, &path), Some(index), "{on} {path}");
+        }
+    }
+}
+
+#[test]
+fn a_table_that_is_too_large_is_refused() {
+    let routes = (0..110).map(|target| Route {
+        pattern: Pattern::new(&format!("/{target}/{}(.)", "x".repeat(20_000))).unwrap(),
+        host: None,
+        name: None,
+        target,
+    });
+    let error = Router::new(routes.collect()).unwrap_err();
+    assert!(error.message.contains("all patterns together"), "{error}");
+    assert!(error.hint.unwrap().contains("fewer routes"));
 }

@@ -1,38 +1,79 @@
-//! `cargo bench`: what a request costs in each isolation, beside a native hyper server that does the same work,
-//! and how long a swap takes. Prints Markdown; `docs/benchmark.md` says how to read it. Runs on Linux only.
+//! `cargo bench`: what a request costs in each isolation, beside native hyper, `wasmtime serve` and Tornado; what
+//! swaps, starts and idle connections cost. Prints Markdown, or makes the page of results of it;
+//! `docs/benchmark.md` says how to read it. Runs on Linux only.
 
+mod answer;
+mod chart;
+mod choice;
+mod contender;
+mod idle;
 mod load;
+mod machine;
 mod native;
+mod peers;
+mod process;
 mod report;
+mod rounds;
 mod served;
+mod spread;
+mod start;
 mod swap;
+mod tail;
+mod versions;
+mod workload;
 
+use std::fs;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::time::Duration;
 
-use anyhow::bail;
-use clap::Parser;
+use clap::{Parser, ValueEnum};
 
-use load::Run;
-use served::{App, Cores, Server};
+use choice::{Choice, Extra, Part};
+use contender::{Contender, Programs};
+use load::Load;
+use peers::{Peer, Peers, Want};
+use process::Cores;
+use rounds::{Plan, Sheet};
+use served::{App, ROOT};
+use versions::Versions;
+use workload::Workload;
 
-/// Measures `hello` in each isolation against native hyper, and the time of a swap.
+/// Measures Waterspout beside its peers.
 #[derive(Parser)]
 #[command(name = "cargo bench --")]
 struct Options {
+    /// What to measure: workloads, servers, or anything else that has a name in docs/benchmark.md; all if left out
+    #[arg(long, value_name = "NAME,…", value_delimiter = ',')]
+    only: Vec<Part>,
     /// How many rounds count; each measures every server once
-    #[arg(long, value_name = "N", default_value_t = 5)]
-    rounds: usize,
+    #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u16).range(1..))]
+    rounds: u16,
     /// How long each server is measured in a round
-    #[arg(long, value_name = "SECONDS", default_value_t = 3)]
+    #[arg(long, value_name = "SECONDS", default_value_t = 3, value_parser = clap::value_parser!(u64).range(1..))]
     seconds: u64,
     /// Keep-alive connections, each with one request at a time
     #[arg(long, value_name = "N", default_value_t = 64)]
     connections: usize,
-    /// Swaps of each kind, 2 at least; 0 leaves them out
-    #[arg(long, value_name = "N", default_value_t = 10)]
-    swaps: usize,
+    /// Swaps of each kind, 2 at least, and starts
+    #[arg(long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u16).range(2..))]
+    swaps: u16,
+    /// Connections that are left idle; no more than the limit of open files allows
+    #[arg(long, value_name = "N", default_value_t = 5000)]
+    idle: usize,
+    /// Requests per second beside swaps
+    #[arg(long, value_name = "N", default_value_t = 5000)]
+    rate: u64,
+    /// The share of its core, in percent, that server or client has to use for a run to count; lower it to see the
+    /// benchmark work on a machine that is busy, not to measure
+    #[arg(long, value_name = "PERCENT", default_value_t = 95)]
+    saturated: u8,
+    /// What to do about a peer that is not there
+    #[arg(long, value_enum, default_value_t = Want::Fetch)]
+    peers: Want,
+    /// Write docs/results.md and docs/results.svg; not together with --only
+    #[arg(long, conflicts_with = "only")]
+    page: bool,
     /// The benchmark starts itself again as its native peer.
     #[arg(long, hide = true, value_name = "ADDR")]
     native: Option<SocketAddr>,
@@ -41,36 +82,119 @@ struct Options {
     bench: bool,
 }
 
-/// What is measured: a name for the table, and the isolation where it is ours.
-const SERVERS: [(&str, Option<&str>); 4] = [
-    ("native hyper", None),
-    ("shared", Some("shared")),
-    ("exclusive", Some("exclusive")),
-    ("fresh", Some("fresh")),
-];
+/// Where each part of the page goes as soon as it is there.
+struct Page(String);
 
-/// One run of each server, in the order of `SERVERS`.
-type Round = Vec<Run>;
+impl Page {
+    fn add(&mut self, text: &str) {
+        print!("{text}");
+        self.0 += text;
+    }
+}
 
 fn main() -> anyhow::Result<()> {
     let options = Options::parse();
     if let Some(address) = options.native {
         return native::serve(address);
     }
-    let cores = Cores::choose()?;
-    let hello = served::build("examples", "hello", &[])?;
-    report::machine(&cores);
-    if options.rounds > 0 {
-        let (rounds, rejected) = rounds(&options, &cores, &hello)?;
-        report::requests(&options, &rounds, rejected);
+    let choice = Choice(options.only.clone());
+    // All is built before anything is measured.
+    let hello = served::build("examples", &[])?.join("hello.wasm");
+    let count = served::build("tests/guests/count", &[STRIPPED])?.join("count.wasm");
+    let needed = |peer: Peer| {
+        let all = Contender::ALL.iter();
+        all.filter(|one| one.peer() == Some(peer))
+            .any(|one| choice.has_contender(*one))
+    };
+    let peers = Peers::find(needed, options.peers);
+    let plan = Plan {
+        rounds: options.rounds.into(),
+        connections: options.connections,
+        time: Duration::from_secs(options.seconds),
+        cores: Cores::choose()?,
+        saturated: f64::from(options.saturated) / 100.0,
+    };
+    let mut page = Page(String::new());
+    page.add(&machine::describe(&plan.cores, &peers));
+    let mut sheets = sheets(&choice, &peers);
+    if !sheets.is_empty() {
+        let programs = Programs::new(&fs::read(&hello)?, peers)?;
+        rounds::measure(&plan, &programs, &mut sheets)?;
+        page.add(&report::ratios(&plan, &sheets));
+        if options.page {
+            page.add("\n![Requests per CPU time](results.svg)\n");
+        }
+        page.add(&report::flags(&sheets));
+        for sheet in &sheets {
+            page.add(&report::requests(sheet));
+        }
     }
-    if options.swaps > 0 {
-        let small = served::build("tests/guests/count", "count", &[STRIPPED])?;
-        let swaps = [
-            swap::measure("hello", &hello, "Hello, world", options.swaps)?,
-            swap::measure("count", &small, "on_connection_close", options.swaps)?,
+    extras(&options, &choice, &plan, &hello, &count, &mut page)?;
+    if options.page {
+        write(&page.0, &sheets)?;
+    }
+    Ok(())
+}
+
+/// What is to be measured of requests. A peer that is not there has no row.
+fn sheets(choice: &Choice, peers: &Peers) -> Vec<Sheet> {
+    let workloads = Workload::value_variants().iter();
+    workloads
+        .filter(|workload| choice.has_workload(**workload))
+        .map(|workload| {
+            let contenders: Vec<Contender> = Contender::ALL
+                .iter()
+                .copied()
+                .filter(|one| one.does(*workload) && choice.has_contender(*one))
+                .filter(|one| one.peer().is_none_or(|peer| peers.version(peer).is_ok()))
+                .collect();
+            Sheet::new(*workload, &contenders)
+        })
+        .collect()
+}
+
+fn extras(
+    options: &Options,
+    choice: &Choice,
+    plan: &Plan,
+    hello: &Path,
+    count: &Path,
+    page: &mut Page,
+) -> anyhow::Result<()> {
+    let swaps = usize::from(options.swaps);
+    let of_hello = Versions::new(hello, "Hello, world")?;
+    let of_count = Versions::new(count, "on_connection_close")?;
+    if choice.has_extra(Extra::Swap) {
+        eprintln!("swaps");
+        let figures = [
+            swap::measure("hello", &of_hello, swaps)?,
+            swap::measure("count", &of_count, swaps)?,
         ];
-        report::swaps(&swaps);
+        page.add(&report::swaps(&figures));
+    }
+    if choice.has_extra(Extra::Start) {
+        eprintln!("starts");
+        page.add(&report::starts(&start::measure(&of_hello, swaps)?));
+    }
+    if choice.has_extra(Extra::Idle) {
+        let mut app = App::new()?;
+        app.add("hello.wasm", "/", &fs::read(hello)?)?;
+        page.add(&report::idle(&idle::measure(
+            &app,
+            options.idle,
+            plan.rounds,
+        )?));
+    }
+    if choice.has_extra(Extra::Tail) {
+        let load = Load {
+            workload: Workload::Get,
+            connections: plan.connections,
+            time: plan.time,
+            rate: Some(options.rate),
+        };
+        let healthy = fs::read(hello)?;
+        let tails = tail::measure(&healthy, &of_count, load, plan.rounds, plan.cores)?;
+        page.add(&report::tails(&tails, load));
     }
     Ok(())
 }
@@ -78,72 +202,12 @@ fn main() -> anyhow::Result<()> {
 /// Without the names of functions, `count` is about as large as the component that swaps are judged by.
 const STRIPPED: (&str, &str) = ("CARGO_PROFILE_RELEASE_STRIP", "symbols");
 
-/// Measures until enough rounds count, and tells how many did not.
-fn rounds(options: &Options, cores: &Cores, hello: &Path) -> anyhow::Result<(Vec<Round>, usize)> {
-    let app = App::new(&std::fs::read(hello)?)?;
-    let mut rounds = Vec::new();
-    let mut rejected = 0;
-    while rounds.len() < options.rounds && rejected <= options.rounds {
-        match round(options, cores, &app, rounds.len())? {
-            Some(round) => rounds.push(round),
-            None => rejected += 1,
-        }
-    }
-    if rounds.is_empty() {
-        bail!("no round counts: neither a server nor its client ever had a core to itself");
-    }
-    Ok((rounds, rejected))
-}
-
-/// Measures every server once. `None`: something else took the time of their cores.
-fn round(
-    options: &Options,
-    cores: &Cores,
-    app: &App,
-    number: usize,
-) -> anyhow::Result<Option<Round>> {
-    let mut runs: [Option<Run>; SERVERS.len()] = Default::default();
-    let mut first_answer = None;
-    // Nobody is always first, or always after the same one.
-    for place in 0..SERVERS.len() {
-        let at = (place + number) % SERVERS.len();
-        let (name, isolation) = SERVERS[at];
-        eprint!("round {}: {name}:", number + 1);
-        let Some(run) = undisturbed(options, cores, app, isolation)? else {
-            eprintln!(" the cores were never theirs, the round is rejected");
-            return Ok(None);
-        };
-        eprintln!(" {:.0} requests/s", run.per_second);
-        let first = first_answer.get_or_insert_with(|| run.answer.clone());
-        if *first != run.answer {
-            bail!("not the same work:\n{first}\n{}", run.answer);
-        }
-        runs[at] = Some(run);
-    }
-    Ok(runs.into_iter().collect())
-}
-
-/// Measures a server, started for this alone, until it or its client had a core to itself: a few times at most.
-fn undisturbed(
-    options: &Options,
-    cores: &Cores,
-    app: &App,
-    isolation: Option<&str>,
-) -> anyhow::Result<Option<Run>> {
-    const ATTEMPTS: usize = 5;
-    const SATURATED: f64 = 0.95;
-    for _ in 0..ATTEMPTS {
-        let server = match isolation {
-            Some(isolation) => app.serve(isolation, Some(cores.server))?,
-            None => Server::native(cores.server)?,
-        };
-        let time = Duration::from_secs(options.seconds);
-        let run = load::run(&server, cores.client, options.connections, time)?;
-        if run.server.max(run.client) >= SATURATED {
-            return Ok(Some(run));
-        }
-        let (server, client) = (run.server * 100.0, run.client * 100.0);
-        eprint!(" (disturbed: server {server:.0} %, client {client:.0} %)");
-    }
-    Ok(None)
+fn write(body: &str, sheets: &[Sheet]) -> anyhow::Result<()> {
+    const HEAD: &str = "# Results\n\n\
+        Made by `cargo bench -- --page`, and by nothing else. [How it is measured](benchmark.md), and how to read it.\n\n";
+    let docs = Path::new(ROOT).join("docs");
+    fs::write(docs.join("results.md"), format!("{HEAD}{body}"))?;
+    fs::write(docs.join("results.svg"), chart::draw(sheets))?;
+    eprintln!("docs/results.md and docs/results.svg are written");
+    Ok(())
 }

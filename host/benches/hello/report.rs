@@ -1,164 +1,265 @@
-//! What the benchmark prints: Markdown, ready for a page that names the machine.
+//! What was measured, as Markdown. Measures nothing.
 
-use std::fmt;
-use std::fs;
-use std::process::Command;
+use std::fmt::Write as _;
 
-use crate::load::Run;
-use crate::served::{Cores, ROOT};
+use crate::contender::Contender;
+use crate::idle::Idle;
+use crate::load::{Load, Run};
+use crate::rounds::{Plan, Row, Sheet};
+use crate::spread::Spread;
+use crate::start::{COMPONENTS, Starts};
 use crate::swap::Swaps;
-use crate::{Options, Round, SERVERS};
+use crate::tail::Tails;
+use crate::workload::Workload;
 
-/// Where and with what it was measured.
-pub fn machine(cores: &Cores) {
-    let model = read("/proc/cpuinfo");
-    let model = model
-        .lines()
-        .find_map(|line| line.strip_prefix("model name")?.split_once(": "))
-        .map_or("unknown processor", |(_, model)| model);
-    let machine = if read("/proc/cpuinfo").contains(" hypervisor") {
-        "virtual machine"
-    } else {
-        "machine"
-    };
-    let count = std::thread::available_parallelism().map_or(0, usize::from);
-    println!(
-        "Measured on a {machine} with {count} cores ({model}), Linux {}; waterspout {} on wasmtime {}, hyper {} and \
-         tokio {}, {}.",
-        read("/proc/sys/kernel/osrelease").trim(),
-        env!("CARGO_PKG_VERSION"),
-        locked("wasmtime"),
-        locked("hyper"),
-        locked("tokio"),
-        rustc()
+/// Who was not measured, as the heading of a page would say it.
+const NOTHING: &str = "–";
+
+/// How the requests were measured, and the ratios that Waterspout is judged by.
+pub fn ratios(plan: &Plan, sheets: &[Sheet]) -> String {
+    let mut text = format!(
+        "\n## Ratios\n\n\
+         Median (min..max) over the rounds, each ratio taken within a round; {} rounds of {} s with {} keep-alive\n\
+         connections. Runs in which neither the server nor the client used {:.0} % of its core do not count. More is\n\
+         better. *Per CPU time*: requests per second of the server's CPU time.\n\n\
+         | what | requests/s | per CPU time |\n|---|---|---|\n",
+        plan.rounds,
+        plan.time.as_secs(),
+        plan.connections,
+        plan.saturated * 100.0
     );
-    if cores.server == cores.client {
-        println!(
-            "**There is only one core: server and client share it, so requests/s and latencies say little.**"
+    use Contender::{Exclusive, Fresh, Native, ServeP2, Shared, Tornado};
+    let mut ratio = |workload: Workload, ours: Contender, peer: Option<Contender>| {
+        let sheet = sheets.iter().find(|sheet| sheet.workload == workload);
+        let pair = sheet.and_then(|sheet| Some((sheet.row(ours)?, sheet.row(peer?)?)));
+        let Some((ours, peer)) = pair else { return };
+        let _ = writeln!(
+            text,
+            "| {}: {} ÷ {} | {} | {} |",
+            workload.title(),
+            ours.contender.name(),
+            peer.contender.name(),
+            show(ours.against(peer, speed_ratio), 2),
+            show(ours.against(peer, cpu_ratio), 2),
         );
-    } else {
-        println!(
-            "Server on core {}, client on core {}.",
-            cores.server, cores.client
-        );
+    };
+    for ours in [Shared, Exclusive, Fresh] {
+        ratio(Workload::Get, ours, Some(Native));
     }
+    ratio(Workload::Get, Fresh, Some(ServeP2));
+    ratio(Workload::Get, Shared, best_serve(sheets));
+    ratio(Workload::Get, Shared, Some(Tornado));
+    for workload in [
+        Workload::Lifecycle,
+        Workload::Json,
+        Workload::Headers,
+        Workload::NotFound,
+    ] {
+        ratio(workload, Shared, Some(Native));
+    }
+    text
 }
 
-/// The table of what requests cost.
-pub fn requests(options: &Options, rounds: &[Round], rejected: usize) {
-    println!(
-        "\n### hello: GET /, {} keep-alive connections\n\n\
-         Median (min..max) of {} rounds of {} s each ({} were wanted); {rejected} more were rejected: neither side had its\n\
-         core.\n\
-         Ratios are taken within each round. Where the client's core is the one that is full, requests/s is the\n\
-         client's limit: then only the ratio per CPU time counts.\n",
-        options.connections,
-        rounds.len(),
-        options.seconds,
-        options.rounds
+/// The setting of `wasmtime serve` with the most requests per CPU time.
+fn best_serve(sheets: &[Sheet]) -> Option<Contender> {
+    let sheet = sheets
+        .iter()
+        .find(|sheet| sheet.workload == Workload::Get)?;
+    let medians = sheet.rows.iter().filter_map(|row| {
+        row.contender.serve_flags()?;
+        Some((row.contender, row.spread(|run| run.cpu)?.median()))
+    });
+    let best = medians.min_by(|(_, one), (_, other)| one.total_cmp(other));
+    best.map(|(contender, _)| contender)
+}
+
+/// The table of one workload.
+pub fn requests(sheet: &Sheet) -> String {
+    let mut text = format!(
+        "\n## {}\n\n\
+         | server | requests/s | ÷ native | CPU µs/request | requests per CPU time ÷ native | p50 µs | p99 µs \
+         | peak MB | core used: server, client | runs |\n|---|---|---|---|---|---|---|---|---|---|\n",
+        sheet.workload.title()
     );
-    println!(
-        "| server | requests/s | ÷ native | CPU µs/request | requests per CPU time ÷ native | p50 µs | p99 µs \
-         | core used: server, client |"
-    );
-    println!("|---|---|---|---|---|---|---|---|");
-    for (at, (name, _)) in SERVERS.iter().enumerate() {
-        // The native peer is the first of each round.
-        let over = |value: fn(&Run, &Run) -> f64| {
-            Spread(
-                rounds
-                    .iter()
-                    .map(|round| value(&round[at], &round[0]))
-                    .collect(),
-            )
+    let native = &sheet.rows[0];
+    for row in &sheet.rows {
+        let used = |value: fn(&Run) -> f64| {
+            let spread = row.spread(value);
+            spread.map_or(NOTHING.to_owned(), |spread| {
+                format!("{:.0} %", spread.median() * 100.0)
+            })
         };
-        println!(
-            "| {name} | {:.0} | {:.2} | {:.1} | {:.2} | {:.0} | {:.0} | {:.0} %, {:.0} % |",
-            over(|run, _| run.per_second),
-            over(|run, native| run.per_second / native.per_second),
-            over(|run, _| run.cpu),
-            over(|run, native| native.cpu / run.cpu),
-            over(|run, _| run.p50),
-            over(|run, _| run.p99),
-            over(|run, _| run.server * 100.0).median(),
-            over(|run, _| run.client * 100.0).median(),
+        let _ = writeln!(
+            text,
+            "| {} | {} | {} | {} | {} | {} | {} | {} | {}, {} | {} |",
+            row.contender.name(),
+            show(row.spread(|run| run.per_second), 0),
+            show(row.against(native, speed_ratio), 2),
+            show(row.spread(|run| run.cpu), 1),
+            show(row.against(native, cpu_ratio), 2),
+            show(row.spread(|run| run.p50), 0),
+            show(row.spread(|run| run.p99), 0),
+            show(row.spread(|run| run.memory as f64 / 1e6), 0),
+            used(|run| run.server),
+            used(|run| run.client),
+            row.runs.len(),
         );
+    }
+    for row in &sheet.rows {
+        text += &troubles(row);
+    }
+    text
+}
+
+/// What kept a row from having all its runs.
+fn troubles(row: &Row) -> String {
+    let mut text = String::new();
+    let name = row.contender.name();
+    if row.rejected > 0 {
+        let times = row.rejected;
+        let _ = write!(
+            text,
+            "\n{name}: {times} rounds were rejected, as neither side had its core.\n"
+        );
+    }
+    if let Some(last) = row.failures.last() {
+        let times = row.failures.len();
+        let _ = write!(
+            text,
+            "\n**{name} failed in {times} rounds**, at last with: `{last}`\n"
+        );
+    }
+    text
+}
+
+/// How `wasmtime serve` was started, for each row of it.
+pub fn flags(sheets: &[Sheet]) -> String {
+    let mut text = String::new();
+    for contender in Contender::ALL {
+        let there = sheets.iter().any(|sheet| sheet.row(*contender).is_some());
+        if let (true, Some(flags)) = (there, contender.serve_flags()) {
+            let name = contender.name();
+            let _ = writeln!(
+                text,
+                "- {name}: `{}`",
+                ["wasmtime serve -Scli", &flags.join(" ")].join(" ").trim()
+            );
+        }
+    }
+    match text.as_str() {
+        "" => text,
+        _ => format!("\nHow `wasmtime serve` was started:\n\n{text}"),
     }
 }
 
 /// The table of what swaps take.
-pub fn swaps(swaps: &[Swaps]) {
+pub fn swaps(swaps: &[Swaps]) -> String {
     let count = swaps.first().map_or(0, |swap| swap.cold.len());
-    println!(
-        "\n### Swap: rename to first new answer\n\n\
+    let mut text = format!(
+        "\n## Swap: rename to first new answer\n\n\
          Median (min..max) of {count} swaps, in milliseconds; shared, on all cores, with one client that asks a few\n\
-         times per millisecond. Cold: a version never seen. Cached: its compiled code is on disk.\n"
+         times per millisecond. Cold: a version never seen. Cached: its compiled code is on disk.\n\n\
+         | component | size | cold cache | cached |\n|---|---|---|---|\n"
     );
-    println!("| component | size | cold cache | cached |");
-    println!("|---|---|---|---|");
     for swap in swaps {
-        println!(
-            "| {} | {} KB | {:.1} | {:.1} |",
+        let _ = writeln!(
+            text,
+            "| {} | {} KB | {} | {} |",
             swap.name,
             swap.size / 1000,
-            Spread(swap.cold.clone()),
-            Spread(swap.cached.clone())
+            show(Spread::of(swap.cold.iter().copied()), 1),
+            show(Spread::of(swap.cached.iter().copied()), 1)
         );
     }
+    text
 }
 
-/// Shown as median and range.
-struct Spread(Vec<f64>);
+/// How long an app takes to start.
+pub fn starts(starts: &Starts) -> String {
+    format!(
+        "\n## Start of an app of {COMPONENTS} components\n\n\
+         From the start of the process to the first right answer, in milliseconds; on all cores, median (min..max) of\n\
+         {} starts. The components differ, and have {} KB each.\n\n\
+         | all in the cache | none in the cache (one start) |\n|---|---|\n| {} | {:.0} |\n",
+        starts.cached.len(),
+        starts.size / 1000,
+        show(Spread::of(starts.cached.iter().copied()), 1),
+        starts.cold
+    )
+}
 
-impl Spread {
-    fn sorted(&self) -> Vec<f64> {
-        let mut values = self.0.clone();
-        values.sort_by(f64::total_cmp);
-        values
+/// What idle connections cost.
+pub fn idle(idle: &Idle) -> String {
+    let pairs = idle.ours.iter().zip(&idle.native);
+    format!(
+        "\n## Memory of an idle keep-alive connection\n\n\
+         Resident memory that {} connections add to a server, each after one answer; bytes for each, median (min..max)\n\
+         of {} rounds.\n\n\
+         | shared | native hyper | shared ÷ native |\n|---|---|---|\n| {} | {} | {} |\n",
+        idle.connections,
+        idle.ours.len(),
+        show(Spread::of(idle.ours.iter().copied()), 0),
+        show(Spread::of(idle.native.iter().copied()), 0),
+        show(Spread::of(pairs.map(|(ours, native)| ours / native)), 2)
+    )
+}
+
+/// What swaps do to the latencies of others.
+pub fn tails(tails: &Tails, load: Load) -> String {
+    let mut text = format!(
+        "\n## Latency of others during swaps\n\n\
+         `hello` asked {} times a second, on {} connections, while a component of {} KB in the same app is swapped\n\
+         between two versions in the cache; {:.1} swaps/s were seen (ten a second are made). Median (min..max) of {}\n\
+         rounds of {} s, in microseconds from when each request was due.\n\n\
+         | | p50 | p99 | longest | server's core used |\n|---|---|---|---|---|\n",
+        load.rate.unwrap_or_default(),
+        load.connections,
+        tails.size / 1000,
+        Spread::of(tails.swaps.iter().copied()).map_or(0.0, |spread| spread.median()),
+        tails.calm.len(),
+        load.time.as_secs()
+    );
+    let of = |runs: &[Run], value: fn(&Run) -> f64| Spread::of(runs.iter().map(value));
+    for (name, runs) in [("no swaps", &tails.calm), ("10 swaps/s", &tails.swapped)] {
+        let _ = writeln!(
+            text,
+            "| {name} | {} | {} | {} | {} |",
+            show(of(runs, |run| run.p50), 0),
+            show(of(runs, |run| run.p99), 0),
+            show(of(runs, |run| run.max), 0),
+            show(of(runs, |run| run.server * 100.0), 0) + " %",
+        );
     }
-
-    fn median(&self) -> f64 {
-        let values = self.sorted();
-        let middle = values.len() / 2;
-        match values.len() % 2 {
-            0 => f64::midpoint(values[middle - 1], values[middle]),
-            _ => values[middle],
-        }
-    }
+    let pairs = || tails.swapped.iter().zip(&tails.calm);
+    let _ = writeln!(
+        text,
+        "| 10 swaps/s ÷ no swaps | {} | {} | {} | |",
+        show(
+            Spread::of(pairs().map(|(swap, calm)| swap.p50 / calm.p50)),
+            2
+        ),
+        show(
+            Spread::of(pairs().map(|(swap, calm)| swap.p99 / calm.p99)),
+            2
+        ),
+        show(
+            Spread::of(pairs().map(|(swap, calm)| swap.max / calm.max)),
+            2
+        ),
+    );
+    text
 }
 
-impl fmt::Display for Spread {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let digits = f.precision().unwrap_or(1);
-        let values = self.sorted();
-        let (least, most) = (values[0], values[values.len() - 1]);
-        write!(
-            f,
-            "{:.digits$} ({least:.digits$}..{most:.digits$})",
-            self.median()
-        )
-    }
+/// How many times as many requests one server answers.
+fn speed_ratio(run: &Run, other: &Run) -> f64 {
+    run.per_second / other.per_second
 }
 
-fn read(file: &str) -> String {
-    fs::read_to_string(file).unwrap_or_default()
+/// How many times as many requests one server answers with the same CPU time.
+pub fn cpu_ratio(run: &Run, other: &Run) -> f64 {
+    other.cpu / run.cpu
 }
 
-/// The version of a dependency that this was built with.
-fn locked(name: &str) -> &'static str {
-    const LOCK: &str = include_str!("../../../Cargo.lock");
-    let entry = format!("name = \"{name}\"\nversion = \"");
-    LOCK.split_once(&entry)
-        .and_then(|(_, rest)| rest.split('"').next())
-        .unwrap_or("unknown")
-}
-
-fn rustc() -> String {
-    let said = Command::new("rustc")
-        .arg("--version")
-        .current_dir(ROOT)
-        .output();
-    said.map_or("rustc unknown".to_owned(), |said| {
-        String::from_utf8_lossy(&said.stdout).trim().to_owned()
-    })
+fn show(spread: Option<Spread>, digits: usize) -> String {
+    spread.map_or(NOTHING.to_owned(), |spread| format!("{spread:.digits$}"))
 }

@@ -1,21 +1,23 @@
 //! The servers: built, started on a core of their own, and ended when they are dropped.
 
-use std::mem::{size_of, zeroed};
+use std::io::{self, Read, Seek, SeekFrom};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
-use std::{fs, io};
+use std::{fs, fs::File};
 
 use anyhow::{Context, bail, ensure};
 use tempfile::TempDir;
 
+use crate::process::pin;
+
 /// The root of the repository.
 pub const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
 
-/// Builds a workspace or package of guests with `waterspout build`, and tells where one of its components is.
-pub fn build(folder: &str, component: &str, env: &[(&str, &str)]) -> anyhow::Result<PathBuf> {
+/// Builds a workspace or package of guests with `waterspout build`, and tells where its components are.
+pub fn build(folder: &str, env: &[(&str, &str)]) -> anyhow::Result<PathBuf> {
     let folder = Path::new(ROOT).join(folder);
     let status = Command::new(env!("CARGO_BIN_EXE_waterspout"))
         .arg("build")
@@ -27,41 +29,60 @@ pub fn build(folder: &str, component: &str, env: &[(&str, &str)]) -> anyhow::Res
         .envs(env.iter().copied())
         .status()?;
     ensure!(status.success(), "{} did not build", folder.display());
-    Ok(folder.join("handlers").join(format!("{component}.wasm")))
+    Ok(folder.join("handlers"))
 }
 
-/// An app of one component at `/`, in a folder of its own with a cache of its own.
+/// An app of a few components, in a folder of its own with a cache of its own.
 pub struct App {
     folder: TempDir,
+    /// Files and the patterns of their routes.
+    routes: Vec<(String, String)>,
 }
 
 impl App {
-    pub fn new(component: &[u8]) -> anyhow::Result<Self> {
-        let app = Self {
-            folder: tempfile::tempdir()?,
-        };
-        fs::create_dir(app.folder.path().join("handlers"))?;
-        app.replace(component)?;
-        Ok(app)
+    pub fn new() -> anyhow::Result<Self> {
+        let folder = tempfile::tempdir()?;
+        fs::create_dir(folder.path().join("handlers"))?;
+        Ok(Self {
+            folder,
+            routes: Vec::new(),
+        })
+    }
+
+    /// Gives it one more component, before it is served.
+    pub fn add(&mut self, file: &str, pattern: &str, component: &[u8]) -> anyhow::Result<()> {
+        self.replace(file, component)?;
+        self.routes.push((file.to_owned(), pattern.to_owned()));
+        Ok(())
     }
 
     /// Puts this component into its place by rename, and tells when.
-    pub fn replace(&self, component: &[u8]) -> anyhow::Result<Instant> {
+    pub fn replace(&self, file: &str, component: &[u8]) -> anyhow::Result<Instant> {
         let folder = self.folder.path();
-        let new = folder.join(".new");
-        fs::write(&new, component)?;
-        let now = Instant::now();
-        fs::rename(new, folder.join("handlers/guest.wasm"))?;
-        Ok(now)
+        place(
+            component,
+            &folder.join(".new"),
+            &folder.join("handlers").join(file),
+        )
     }
 
     /// Serves it, on all cores or on one.
     pub fn serve(&self, isolation: &str, core: Option<usize>) -> anyhow::Result<Server> {
+        let mut server = self.spawn(isolation, core)?;
+        server.wait()?;
+        Ok(server)
+    }
+
+    /// Starts it, and does not wait until it listens.
+    pub fn spawn(&self, isolation: &str, core: Option<usize>) -> anyhow::Result<Server> {
         let folder = self.folder.path();
-        let config = format!(
-            "[[route]]\npattern = '/'\nhandler = 'guest.wasm'\n\n\
-             [handler.'guest.wasm']\nisolation = '{isolation}'\n"
-        );
+        let mut config = String::new();
+        for (file, pattern) in &self.routes {
+            config += &format!(
+                "[[route]]\npattern = '{pattern}'\nhandler = '{file}'\n\n\
+                 [handler.'{file}']\nisolation = '{isolation}'\n\n"
+            );
+        }
         fs::write(folder.join("waterspout.toml"), config)?;
         let address = free_address()?;
         let mut command = Command::new(env!("CARGO_BIN_EXE_waterspout"));
@@ -71,51 +92,107 @@ impl App {
             .args(["--listen", &address.to_string(), "--log-level", "off"])
             .arg("--cache-dir")
             .arg(folder.join("cache"));
-        Server::start(command, address, core)
+        Server::spawn(command, address, core)
     }
+}
+
+/// Writes a file beside its place, and renames it there; tells when it was renamed.
+pub fn place(bytes: &[u8], beside: &Path, place: &Path) -> anyhow::Result<Instant> {
+    fs::write(beside, bytes)?;
+    let now = Instant::now();
+    fs::rename(beside, place)?;
+    Ok(now)
 }
 
 /// A server in a process of its own, until this is dropped.
 pub struct Server {
     child: Child,
+    words: File,
     pub address: SocketAddr,
 }
 
 impl Server {
-    /// The native peer, on one core.
-    pub fn native(core: usize) -> anyhow::Result<Self> {
+    /// Starts what serves at this address, and waits until it does.
+    pub fn start(
+        command: Command,
+        address: SocketAddr,
+        core: Option<usize>,
+    ) -> anyhow::Result<Self> {
+        let mut server = Self::spawn(command, address, core)?;
+        server.wait()?;
+        Ok(server)
+    }
+
+    /// The native peer.
+    pub fn native(core: Option<usize>) -> anyhow::Result<Self> {
         let address = free_address()?;
         let mut command = Command::new(std::env::current_exe()?);
         command.args(["--native", &address.to_string()]);
-        Self::start(command, address, Some(core))
+        Self::start(command, address, core)
     }
 
     pub fn id(&self) -> u32 {
         self.child.id()
     }
 
-    /// Starts it and waits until it accepts.
-    fn start(
+    /// The last lines that it wrote.
+    pub fn last_words(&mut self) -> String {
+        let mut text = Vec::new();
+        let read = self
+            .words
+            .seek(SeekFrom::Start(0))
+            .and_then(|_| self.words.read_to_end(&mut text));
+        let text = String::from_utf8_lossy(&text);
+        let lines: Vec<&str> = text
+            .lines()
+            .filter(|line| !line.trim().is_empty())
+            .collect();
+        match read {
+            Ok(_) => lines[lines.len().saturating_sub(5)..].join(" / "),
+            Err(error) => error.to_string(),
+        }
+    }
+
+    fn spawn(
         mut command: Command,
         address: SocketAddr,
         core: Option<usize>,
     ) -> anyhow::Result<Self> {
-        const PATIENCE: Duration = Duration::from_secs(60);
         if let Some(core) = core {
             // SAFETY: after the fork, this makes one system call and allocates nothing.
             unsafe { command.pre_exec(move || pin(core)) };
         }
-        let child = command.stdin(Stdio::null()).spawn()?;
-        let mut server = Self { child, address };
+        let words = tempfile::tempfile()?;
+        command
+            .stdin(Stdio::null())
+            .stdout(words.try_clone()?)
+            .stderr(words.try_clone()?);
+        let child = command
+            .spawn()
+            .with_context(|| format!("{command:?} does not start"))?;
+        Ok(Self {
+            child,
+            words,
+            address,
+        })
+    }
+
+    /// Waits until it accepts.
+    fn wait(&mut self) -> anyhow::Result<()> {
+        const PATIENCE: Duration = Duration::from_secs(60);
         let began = Instant::now();
-        while TcpStream::connect(address).is_err() {
-            if let Some(status) = server.child.try_wait()? {
-                bail!("{command:?} ended: {status}");
+        while TcpStream::connect(self.address).is_err() {
+            if let Some(status) = self.child.try_wait()? {
+                bail!("the server ended: {status}: {}", self.last_words());
             }
-            ensure!(began.elapsed() < PATIENCE, "{command:?} does not listen");
+            ensure!(
+                began.elapsed() < PATIENCE,
+                "the server does not listen: {}",
+                self.last_words()
+            );
             std::thread::sleep(Duration::from_millis(5));
         }
-        Ok(server)
+        Ok(())
     }
 }
 
@@ -127,62 +204,6 @@ impl Drop for Server {
 }
 
 /// With the log off, a server can't tell which port the system chose for it.
-fn free_address() -> io::Result<SocketAddr> {
+pub fn free_address() -> io::Result<SocketAddr> {
     TcpListener::bind("127.0.0.1:0")?.local_addr()
-}
-
-/// Where server and client run.
-pub struct Cores {
-    pub server: usize,
-    pub client: usize,
-}
-
-impl Cores {
-    /// The first two cores that this process may use; the same one twice where there is no other.
-    pub fn choose() -> anyhow::Result<Self> {
-        // SAFETY: the set is plain bits, and the call fills no more than its size.
-        let allowed = unsafe {
-            let mut set = zeroed::<libc::cpu_set_t>();
-            match libc::sched_getaffinity(0, size_of::<libc::cpu_set_t>(), &mut set) {
-                0 => set,
-                _ => return Err(io::Error::last_os_error().into()),
-            }
-        };
-        // SAFETY: the number is below the size of the set.
-        let mut cores = (0..libc::CPU_SETSIZE as usize)
-            .filter(|core| unsafe { libc::CPU_ISSET(*core, &allowed) });
-        let server = cores.next().context("no core to run on")?;
-        let client = cores.next().unwrap_or(server);
-        Ok(Self { server, client })
-    }
-}
-
-/// Keeps the calling thread, and all that it starts, on one core.
-pub fn pin(core: usize) -> io::Result<()> {
-    // SAFETY: the set is plain bits, the core was found in such a set, and the call only reads it.
-    let done = unsafe {
-        let mut set = zeroed::<libc::cpu_set_t>();
-        libc::CPU_SET(core, &mut set);
-        libc::sched_setaffinity(0, size_of::<libc::cpu_set_t>(), &set)
-    };
-    match done {
-        0 => Ok(()),
-        _ => Err(io::Error::last_os_error()),
-    }
-}
-
-/// The time that a process has run on any core, in its own code and in the kernel.
-pub fn cpu_time(id: u32) -> anyhow::Result<Duration> {
-    let stat = fs::read_to_string(format!("/proc/{id}/stat"))?;
-    // The name of the program may have spaces; it ends with the last parenthesis.
-    let (_, rest) = stat.rsplit_once(')').context("/proc says nothing")?;
-    let ticks = rest
-        .split_whitespace()
-        .skip(11)
-        .take(2)
-        .map(str::parse::<u64>)
-        .sum::<Result<u64, _>>()?;
-    // SAFETY: this only asks for a constant of the system.
-    let per_second = unsafe { libc::sysconf(libc::_SC_CLK_TCK) };
-    Ok(Duration::from_secs_f64(ticks as f64 / per_second as f64))
 }

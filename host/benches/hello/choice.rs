@@ -1,0 +1,80 @@
+//! `--only`: which workloads, servers and other measurements are made.
+
+use std::str::FromStr;
+
+use clap::ValueEnum;
+
+use crate::contender::Contender;
+use crate::workload::Workload;
+
+/// What is measured beside requests.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
+pub enum Extra {
+    /// The time of a swap
+    Swap,
+    /// The time from the start of an app of many components to its first answer
+    Start,
+    /// The memory of idle connections
+    Idle,
+    /// The latencies of others during swaps
+    Tail,
+}
+
+/// One word of `--only`.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Part {
+    /// What is asked.
+    Workload(Workload),
+    /// Who is asked.
+    Contender(Contender),
+    /// Something else.
+    Extra(Extra),
+}
+
+impl FromStr for Part {
+    type Err = String;
+
+    fn from_str(word: &str) -> Result<Self, String> {
+        fn names<T: ValueEnum>() -> Vec<String> {
+            let values = T::value_variants().iter();
+            let names =
+                values.filter_map(|value| Some(value.to_possible_value()?.get_name().to_owned()));
+            names.collect()
+        }
+        Workload::from_str(word, false)
+            .map(Self::Workload)
+            .or_else(|_| Contender::from_str(word, false).map(Self::Contender))
+            .or_else(|_| Extra::from_str(word, false).map(Self::Extra))
+            .map_err(|_| {
+                let all = [names::<Workload>(), names::<Contender>(), names::<Extra>()];
+                format!("one of {}", all.concat().join(", "))
+            })
+    }
+}
+
+/// The words of `--only`; none of a kind means all of that kind, and none at all means everything.
+pub struct Choice(pub Vec<Part>);
+
+impl Choice {
+    /// Whether requests are measured at this workload.
+    pub fn has_workload(&self, workload: Workload) -> bool {
+        let any = |part: &Part| matches!(part, Part::Workload(_));
+        self.requests() && (!self.0.iter().any(any) || self.0.contains(&Part::Workload(workload)))
+    }
+
+    /// Whether this server is measured.
+    pub fn has_contender(&self, contender: Contender) -> bool {
+        let any = |part: &Part| matches!(part, Part::Contender(_));
+        let chosen = !self.0.iter().any(any) || self.0.contains(&Part::Contender(contender));
+        self.requests() && (chosen || contender == Contender::Native)
+    }
+
+    /// Whether this is measured: all where nothing is chosen, else only what is named.
+    pub fn has_extra(&self, extra: Extra) -> bool {
+        self.0.is_empty() || self.0.contains(&Part::Extra(extra))
+    }
+
+    fn requests(&self) -> bool {
+        self.0.is_empty() || self.0.iter().any(|part| !matches!(part, Part::Extra(_)))
+    }
+}

@@ -1,0 +1,114 @@
+//! What the system says of processes, and where they run: cores, CPU time, memory, descriptors. Starts none.
+
+use std::mem::{size_of, zeroed};
+use std::time::Duration;
+use std::{fs, io};
+
+use anyhow::Context;
+
+/// Where server and client run.
+#[derive(Clone, Copy)]
+pub struct Cores {
+    pub server: usize,
+    pub client: usize,
+}
+
+impl Cores {
+    /// The first two cores that this process may use; the same one twice where there is no other.
+    pub fn choose() -> anyhow::Result<Self> {
+        // SAFETY: the set is plain bits, and the call fills no more than its size.
+        let allowed = unsafe {
+            let mut set = zeroed::<libc::cpu_set_t>();
+            match libc::sched_getaffinity(0, size_of::<libc::cpu_set_t>(), &mut set) {
+                0 => set,
+                _ => return Err(io::Error::last_os_error().into()),
+            }
+        };
+        // SAFETY: the number is below the size of the set.
+        let mut cores = (0..libc::CPU_SETSIZE as usize)
+            .filter(|core| unsafe { libc::CPU_ISSET(*core, &allowed) });
+        let server = cores.next().context("no core to run on")?;
+        let client = cores.next().unwrap_or(server);
+        Ok(Self { server, client })
+    }
+}
+
+/// Keeps the calling thread, and all that it starts, on one core.
+pub fn pin(core: usize) -> io::Result<()> {
+    // SAFETY: the set is plain bits, the core was found in such a set, and the call only reads it.
+    let done = unsafe {
+        let mut set = zeroed::<libc::cpu_set_t>();
+        libc::CPU_SET(core, &mut set);
+        libc::sched_setaffinity(0, size_of::<libc::cpu_set_t>(), &set)
+    };
+    match done {
+        0 => Ok(()),
+        _ => Err(io::Error::last_os_error()),
+    }
+}
+
+/// Runs this in a thread of its own on one core, so that only it is pinned.
+pub fn on_core<T: Send>(
+    core: usize,
+    work: impl FnOnce() -> anyhow::Result<T> + Send,
+) -> anyhow::Result<T> {
+    let work = || {
+        pin(core)?;
+        work()
+    };
+    let ended = std::thread::scope(|scope| scope.spawn(work).join());
+    ended.unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+}
+
+/// The time that a process has run on any core, in its own code and in the kernel.
+pub fn cpu_time(id: u32) -> anyhow::Result<Duration> {
+    let stat = fs::read_to_string(format!("/proc/{id}/stat"))?;
+    // The name of the program may have spaces; it ends with the last parenthesis.
+    let (_, rest) = stat.rsplit_once(')').context("/proc says nothing")?;
+    let ticks = rest
+        .split_whitespace()
+        .skip(11)
+        .take(2)
+        .map(str::parse::<u64>)
+        .sum::<Result<u64, _>>()?;
+    // SAFETY: this only asks for a constant of the system.
+    let per_second = unsafe { libc::sysconf(libc::_SC_CLK_TCK) };
+    Ok(Duration::from_secs_f64(ticks as f64 / per_second as f64))
+}
+
+/// The most memory that a process had resident so far, in bytes.
+pub fn peak_memory(id: u32) -> anyhow::Result<u64> {
+    field(&format!("/proc/{id}/status"), "VmHWM:")
+}
+
+/// The memory that a process has resident now, in bytes. Counted page by page, unlike what `status` says.
+pub fn resident_memory(id: u32) -> anyhow::Result<u64> {
+    field(&format!("/proc/{id}/smaps_rollup"), "Rss:")
+}
+
+/// A field that the kernel gives in kB.
+fn field(file: &str, name: &str) -> anyhow::Result<u64> {
+    let text = fs::read_to_string(file)?;
+    let value = text.lines().find_map(|line| line.strip_prefix(name));
+    let value = value.and_then(|value| value.trim().strip_suffix(" kB"));
+    let kilobytes: u64 = value
+        .with_context(|| format!("{file} has no {name}"))?
+        .parse()?;
+    Ok(kilobytes * 1024)
+}
+
+/// Lets this process, and those that it starts, open as many files as they may; tells how many that is.
+pub fn raise_descriptors() -> anyhow::Result<usize> {
+    // SAFETY: the limit is plain numbers, which the first call fills and the second one reads.
+    unsafe {
+        let mut limit = zeroed::<libc::rlimit>();
+        if libc::getrlimit(libc::RLIMIT_NOFILE, &mut limit) != 0 {
+            return Err(io::Error::last_os_error().into());
+        }
+        limit.rlim_cur = limit.rlim_max;
+        if libc::setrlimit(libc::RLIMIT_NOFILE, &limit) != 0 {
+            return Err(io::Error::last_os_error().into());
+        }
+        Ok(usize::try_from(limit.rlim_cur).unwrap_or(usize::MAX))
+    }
+}

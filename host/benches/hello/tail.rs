@@ -1,0 +1,123 @@
+//! What swaps do to others: the latencies of a component that is left alone, while another one of the same app is
+//! swapped ten times a second between two versions whose compiled code is in the cache.
+
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use anyhow::ensure;
+
+use crate::load::{self, Load, Run};
+use crate::process::{Cores, on_core};
+use crate::served::{App, place};
+use crate::versions::{Versions, get, until_answer_has};
+
+const SWAPPED: &str = "swapped.wasm";
+
+/// From one swap to the next.
+const PERIOD: Duration = Duration::from_millis(100);
+
+/// The runs without and with swaps, in pairs.
+pub struct Tails {
+    pub calm: Vec<Run>,
+    pub swapped: Vec<Run>,
+    /// How many swaps each second of each run with swaps had, as seen in answers.
+    pub swaps: Vec<f64>,
+    /// The size of the swapped component in bytes.
+    pub size: usize,
+}
+
+/// Measures a run of each kind in each round, first the one and then the other, on a server new in each round.
+pub fn measure(
+    healthy: &[u8],
+    versions: &Versions,
+    load: Load,
+    rounds: usize,
+    cores: Cores,
+) -> anyhow::Result<Tails> {
+    let mut app = App::new()?;
+    app.add("healthy.wasm", load.workload.path(), healthy)?;
+    app.add(SWAPPED, "/swapped", &versions.component(0))?;
+    let mut tails = Tails {
+        calm: Vec::new(),
+        swapped: Vec::new(),
+        swaps: Vec::new(),
+        size: versions.size(),
+    };
+    // What is compiled at the first start is found by those that are measured.
+    app.serve("shared", None)?;
+    for round in 0..rounds {
+        let server = app.serve("shared", Some(cores.server))?;
+        for version in [1, 0] {
+            app.replace(SWAPPED, &versions.component(version))?;
+            until_answer_has(&versions.text(version), server.address, "/swapped")?;
+        }
+        for place in 0..2 {
+            let swapping = (place + round) % 2 == 0;
+            eprint!("p99 {} swaps:", if swapping { "with" } else { "without" });
+            let over = AtomicBool::new(false);
+            let (run, swaps) = std::thread::scope(|scope| {
+                let swapper = scope.spawn(|| {
+                    on_core(cores.client, || {
+                        swap(&app, versions, server.address, swapping, &over)
+                    })
+                });
+                let run = load::run(&server, cores.client, load);
+                over.store(true, Ordering::Relaxed);
+                let swaps = swapper.join();
+                (
+                    run,
+                    swaps.unwrap_or_else(|panic| std::panic::resume_unwind(panic)),
+                )
+            });
+            let (run, swaps) = (run?, swaps?);
+            eprintln!(" {:.0} µs", run.p99);
+            if swapping {
+                tails.swapped.push(run);
+                tails.swaps.push(swaps);
+            } else {
+                tails.calm.push(run);
+            }
+        }
+    }
+    Ok(tails)
+}
+
+/// Puts a version in its place every now and then, and looks often which one answers; tells how often in a second
+/// that changed. Without swaps it does the same in a folder where nobody looks, so that the client's core has the
+/// same work.
+fn swap(
+    app: &App,
+    versions: &Versions,
+    address: SocketAddr,
+    swapping: bool,
+    over: &AtomicBool,
+) -> anyhow::Result<f64> {
+    const LOOK: Duration = Duration::from_millis(10);
+    let components = [versions.component(0), versions.component(1)];
+    let decoy = tempfile::tempdir()?;
+    let (beside, aside) = (decoy.path().join("new"), decoy.path().join(SWAPPED));
+    let current = |answer: &str| usize::from(answer.contains(&versions.text(1)));
+    let mut last = current(&get(address, "/swapped")?);
+    let (mut placed, mut changes) = (last, 0);
+    let began = Instant::now();
+    let mut next = began;
+    while !over.load(Ordering::Relaxed) {
+        if Instant::now() >= next {
+            next += PERIOD;
+            placed += 1;
+            let component = &components[placed % 2];
+            match swapping {
+                true => app.replace(SWAPPED, component)?,
+                false => place(component, &beside, &aside)?,
+            };
+        }
+        let answer = get(address, "/swapped")?;
+        ensure!(answer.starts_with("HTTP/1.1 200"), "wrong: {answer:?}");
+        let version = current(&answer);
+        changes += u32::from(version != last);
+        last = version;
+        std::thread::sleep(LOOK);
+    }
+    Ok(f64::from(changes) / began.elapsed().as_secs_f64())
+}

@@ -1,0 +1,160 @@
+//! What is asked, and what the right answer is. Knows no server.
+
+use std::sync::LazyLock;
+
+use anyhow::ensure;
+use clap::ValueEnum;
+use serde_json::{Value, json};
+
+/// The work that servers are compared at.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, ValueEnum)]
+pub enum Workload {
+    /// `get` alone, which writes 12 bytes
+    Get,
+    /// `initialize`, `prepare`, `get` and `on_finish`
+    Lifecycle,
+    /// 1 KB of JSON is read, parsed and written back
+    Json,
+    /// 15 headers are sent, and three of them read
+    Headers,
+    /// A path that no route has
+    NotFound,
+}
+
+/// The three headers that are read, in the order of the answer's lines.
+pub const READ: [&str; 3] = ["user-agent", "accept-language", "x-request-id"];
+
+/// What a browser sends, more or less: with `Host` 15.
+const HEADERS: [(&str, &str); 14] = [
+    ("Connection", "keep-alive"),
+    ("Cache-Control", "max-age=0"),
+    ("Upgrade-Insecure-Requests", "1"),
+    (
+        "User-Agent",
+        "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0",
+    ),
+    (
+        "Accept",
+        "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8",
+    ),
+    ("Accept-Language", "en-US,en;q=0.7,de;q=0.3"),
+    ("Accept-Encoding", "gzip, deflate, br, zstd"),
+    ("Referer", "http://127.0.0.1/stories"),
+    ("Cookie", "session=2f6c1b0e; theme=dark; seen=1"),
+    ("Sec-Fetch-Dest", "document"),
+    ("Sec-Fetch-Mode", "navigate"),
+    ("Sec-Fetch-Site", "same-origin"),
+    ("Priority", "u=0, i"),
+    ("X-Request-Id", "0190f3c2-7d1e-7b54-9a7e-3f1f5d0c9b11"),
+];
+
+/// 1,024 bytes of JSON, as they are read and written back.
+pub static JSON: LazyLock<String> = LazyLock::new(|| {
+    const SIZE: usize = 1024;
+    let line = |number: u64| {
+        json!({
+            "sku": format!("WS-{number:05}"),
+            "name": "Ein Wasserhahn, \"verchromt\"",
+            "count": number,
+            "price": 19.95,
+            "stocked": number.is_multiple_of(2),
+        })
+    };
+    let order = |note: &str| {
+        json!({
+            "id": 4711,
+            "customer": { "name": "Ada Lovelace", "email": "ada@example.com", "since": 1843, "vip": true },
+            "lines": (1..=7).map(line).collect::<Vec<_>>(),
+            "discount": null,
+            "tags": ["new", "paid", "express"],
+            "note": note,
+        })
+        .to_string()
+    };
+    let padding = SIZE.checked_sub(order("").len()).expect("less than 1 KB");
+    order(&"x".repeat(padding))
+});
+
+impl Workload {
+    /// Its name in the options and in the tables.
+    pub fn name(self) -> String {
+        self.to_possible_value()
+            .map_or_else(String::new, |value| value.get_name().to_owned())
+    }
+
+    /// What a table says that it is.
+    pub fn title(self) -> &'static str {
+        match self {
+            Self::Get => "GET, 12 bytes",
+            Self::Lifecycle => "initialize + prepare + get + on_finish",
+            Self::Json => "POST 1 KB of JSON, read and echoed",
+            Self::Headers => "15 request headers, three read",
+            Self::NotFound => "404: no route, no guest",
+        }
+    }
+
+    /// Where it is asked for.
+    pub fn path(self) -> &'static str {
+        match self {
+            Self::Get => "/",
+            Self::Lifecycle => "/lifecycle",
+            Self::Json => "/json",
+            Self::Headers => "/headers",
+            Self::NotFound => "/nowhere",
+        }
+    }
+
+    /// The request's bytes.
+    pub fn request(self) -> Vec<u8> {
+        let method = if self == Self::Json { "POST" } else { "GET" };
+        let mut request = format!("{method} {} HTTP/1.1\r\nHost: 127.0.0.1\r\n", self.path());
+        if self == Self::Headers {
+            for (name, value) in HEADERS {
+                request += &format!("{name}: {value}\r\n");
+            }
+        }
+        if self == Self::Json {
+            let length = JSON.len();
+            request += &format!("Content-Type: application/json\r\nContent-Length: {length}\r\n");
+        }
+        request += "\r\n";
+        if self == Self::Json {
+            request += &JSON;
+        }
+        request.into_bytes()
+    }
+
+    /// Whether this is the right answer.
+    pub fn check(self, status: &str, body: &[u8]) -> anyhow::Result<()> {
+        let wanted = if self == Self::NotFound { "404" } else { "200" };
+        let right = match self {
+            Self::Get | Self::Lifecycle => body == b"Hello, world",
+            Self::Json => {
+                serde_json::from_slice::<Value>(body)? == serde_json::from_str::<Value>(&JSON)?
+            }
+            Self::Headers => body == header_lines().as_bytes(),
+            Self::NotFound => body == NOT_FOUND.as_bytes(),
+        };
+        ensure!(
+            status == wanted && right,
+            "wrong: {status} {:?}",
+            String::from_utf8_lossy(body)
+        );
+        Ok(())
+    }
+}
+
+/// Tornado's page, which is ours and the native peer's too.
+pub const NOT_FOUND: &str = "<html><title>404: Not Found</title><body>404: Not Found</body></html>";
+
+fn header_lines() -> String {
+    let value = |name: &str| {
+        let found = HEADERS
+            .iter()
+            .find(|(sent, _)| sent.eq_ignore_ascii_case(name));
+        found.map_or("", |(_, value)| value)
+    };
+    READ.iter()
+        .map(|name| format!("{}\n", value(name)))
+        .collect()
+}

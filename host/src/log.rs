@@ -1,12 +1,14 @@
 //! The three logs on standard error: `access`, `app` (what guests say) and `general`, in Tornado's one-line style or
-//! as JSON. A full buffer drops lines; it never makes anybody wait.
+//! as JSON. A full buffer drops lines, and says how many; it never makes anybody wait.
 
 use std::fmt;
-use std::io;
+use std::io::{self, Stderr, Write};
+use std::sync::{Arc, OnceLock};
 
+use serde_json::{Map, Value, json};
 use tracing::field::{Field, Visit};
 use tracing::{Event, Level, Subscriber};
-use tracing_appender::non_blocking::{NonBlockingBuilder, WorkerGuard};
+use tracing_appender::non_blocking::{ErrorCounter, NonBlockingBuilder, WorkerGuard};
 use tracing_subscriber::filter::LevelFilter;
 use tracing_subscriber::filter::Targets;
 use tracing_subscriber::fmt::format::Writer;
@@ -33,11 +35,18 @@ pub enum Format {
 
 /// Starts the logs. They are flushed when the guard is dropped.
 pub fn start(format: Format, level: LevelFilter) -> WorkerGuard {
+    let dropped = Arc::new(OnceLock::new());
+    let output = Output {
+        stderr: io::stderr(),
+        dropped: dropped.clone(),
+        told: 0,
+    };
     let (writer, guard) = NonBlockingBuilder::default()
         .buffered_lines_limit(BUFFERED_LINES)
         .lossy(true)
         .thread_name("log")
-        .finish(io::stderr());
+        .finish(output);
+    let _ = dropped.set(writer.error_counter());
     let ours = Targets::new()
         .with_target("access", level)
         .with_target("app", level)
@@ -47,9 +56,35 @@ pub fn start(format: Format, level: LevelFilter) -> WorkerGuard {
     let layer = tracing_subscriber::fmt::layer().with_writer(writer);
     match format {
         Format::Text => registry.with(layer.event_format(OneLine)).init(),
-        Format::Json => registry.with(layer.json()).init(),
+        Format::Json => registry.with(layer.event_format(Json)).init(),
     }
     guard
+}
+
+/// Standard error, at the end of the buffer.
+struct Output {
+    stderr: Stderr,
+    /// Lines that found no room.
+    dropped: Arc<OnceLock<ErrorCounter>>,
+    /// How many of them the log has told of.
+    told: usize,
+}
+
+impl Write for Output {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.stderr.write(bytes)
+    }
+
+    /// Is called whenever the buffer is empty, so that there is room for a line of our own.
+    fn flush(&mut self) -> io::Result<()> {
+        let dropped = self.dropped.get().map_or(0, ErrorCounter::dropped_lines);
+        let news = dropped - self.told;
+        if news > 0 {
+            self.told = dropped;
+            tracing::warn!(target: "general", "the log was too slow: {news} lines before this one are lost");
+        }
+        self.stderr.flush()
+    }
 }
 
 /// Tornado's `LogFormatter`, without its colours: `[%(levelname)1.1s %(asctime)s %(module)s] %(message)s`.
@@ -108,6 +143,68 @@ impl Visit for Said {
             "message" => self.message = text,
             name => self.rest.push((name, text)),
         }
+    }
+}
+
+/// One object a line: `timestamp`, `level`, `fields` with the `message`, and `target`, which names the log.
+struct Json;
+
+impl<S, N> FormatEvent<S, N> for Json
+where
+    S: Subscriber + for<'a> LookupSpan<'a>,
+    N: for<'a> FormatFields<'a> + 'static,
+{
+    fn format_event(
+        &self,
+        _: &FmtContext<'_, S, N>,
+        mut writer: Writer<'_>,
+        event: &Event<'_>,
+    ) -> fmt::Result {
+        let mut fields = Fields::default();
+        event.record(&mut fields);
+        let line = json!({
+            "timestamp": format!("{:.6}", jiff::Timestamp::now()),
+            "level": event.metadata().level().as_str(),
+            "fields": fields.0,
+            "target": event.metadata().target(),
+        });
+        writeln!(writer, "{line}")
+    }
+}
+
+/// What an event carries. JSON escapes what could do harm.
+#[derive(Default)]
+struct Fields(Map<String, Value>);
+
+impl Fields {
+    fn insert(&mut self, field: &Field, value: impl Into<Value>) {
+        self.0.insert(field.name().to_owned(), value.into());
+    }
+}
+
+impl Visit for Fields {
+    fn record_bool(&mut self, field: &Field, value: bool) {
+        self.insert(field, value);
+    }
+
+    fn record_i64(&mut self, field: &Field, value: i64) {
+        self.insert(field, value);
+    }
+
+    fn record_u64(&mut self, field: &Field, value: u64) {
+        self.insert(field, value);
+    }
+
+    fn record_f64(&mut self, field: &Field, value: f64) {
+        self.insert(field, value);
+    }
+
+    fn record_str(&mut self, field: &Field, value: &str) {
+        self.insert(field, cut(value.to_owned()));
+    }
+
+    fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
+        self.insert(field, cut(format!("{value:?}")));
     }
 }
 

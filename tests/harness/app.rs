@@ -105,7 +105,7 @@ impl App {
         let log = Log::follow(child.stderr.take().expect("its log"));
         let address = |line: String| -> SocketAddr {
             let url = line.split("http://").nth(1).expect("an address");
-            url.split('/')
+            url.split(['/', '"'])
                 .next()
                 .and_then(|address| address.parse().ok())
                 .expect("an address")

@@ -12,8 +12,11 @@ use crate::workload::Workload;
 
 /// Bytes of memory for each connection, one figure for each round.
 pub struct Idle {
+    /// How many were left idle.
     pub connections: usize,
+    /// Waterspout's, shared.
     pub ours: Vec<f64>,
+    /// The native peer's.
     pub native: Vec<f64>,
 }
 

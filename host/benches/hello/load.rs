@@ -21,8 +21,11 @@ const WARM_UP: Duration = Duration::from_millis(500);
 /// How a server is loaded.
 #[derive(Clone, Copy)]
 pub struct Load {
+    /// What is asked.
     pub workload: Workload,
+    /// How many ask, each one request at a time.
     pub connections: usize,
+    /// How long, after the warm-up.
     pub time: Duration,
     /// Requests per second; none: as many as are answered.
     pub rate: Option<u64>,
@@ -30,12 +33,15 @@ pub struct Load {
 
 /// What one server did under load.
 pub struct Run {
+    /// Requests that were answered.
     pub per_second: f64,
     /// Microseconds of the server's CPU time for each request.
     pub cpu: f64,
     /// Microseconds to the answer: from the request, or from when it was due where the rate is fixed.
     pub p50: f64,
+    /// The same, of the slowest in a hundred.
     pub p99: f64,
+    /// The same, of the slowest of all.
     pub max: f64,
     /// How much of its core the server used, of 1.
     pub server: f64,

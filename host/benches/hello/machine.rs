@@ -46,8 +46,9 @@ pub fn describe(cores: &Cores, peers: &Peers) -> String {
         (
             "ours",
             format!(
-                "waterspout {} on wasmtime {}, hyper {}, tokio {}",
+                "waterspout {}{} on wasmtime {}, hyper {}, tokio {}",
                 env!("CARGO_PKG_VERSION"),
+                commit(),
                 locked("wasmtime"),
                 locked("hyper"),
                 locked("tokio")
@@ -103,6 +104,20 @@ fn locked(name: &str) -> &'static str {
     LOCK.split_once(&entry)
         .and_then(|(_, rest)| rest.split('"').next())
         .unwrap_or("unknown")
+}
+
+/// Which commit this is, where it is one; `-dirty` if the files are not all as it has them.
+fn commit() -> String {
+    let said = Command::new("git")
+        .args(["describe", "--always", "--dirty", "--exclude=*"])
+        .current_dir(ROOT)
+        .output();
+    match said {
+        Ok(said) if said.status.success() => {
+            format!(", commit {},", String::from_utf8_lossy(&said.stdout).trim())
+        }
+        _ => String::new(),
+    }
 }
 
 fn rustc() -> String {

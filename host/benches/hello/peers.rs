@@ -115,13 +115,17 @@ fn look(peer: Peer) -> anyhow::Result<Installed> {
 
 /// With all features that it has by default, as who installs it gets it.
 fn fetch_wasmtime() -> anyhow::Result<()> {
+    // Of its own, so that an interrupted build goes on.
+    let build = Path::new(FOLDER).join("build");
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     run(Command::new(cargo)
         .args(["install", "wasmtime-cli", "--version", WASMTIME, "--locked"])
         .arg("--root")
         .arg(Path::new(FOLDER).join("wasmtime"))
-        // So that an interrupted build goes on.
-        .env("CARGO_TARGET_DIR", Path::new(FOLDER).join("build")))
+        .env("CARGO_TARGET_DIR", &build))?;
+    // More than a gigabyte that nobody needs again.
+    let _ = std::fs::remove_dir_all(build);
+    Ok(())
 }
 
 fn fetch_tornado() -> anyhow::Result<()> {

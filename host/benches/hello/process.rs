@@ -9,7 +9,9 @@ use anyhow::Context;
 /// Where server and client run.
 #[derive(Clone, Copy)]
 pub struct Cores {
+    /// The server's.
     pub server: usize,
+    /// The client's, another one where there is one.
     pub client: usize,
 }
 

@@ -14,9 +14,13 @@ use crate::workload::Workload;
 
 /// How it is measured.
 pub struct Plan {
+    /// How many runs each server is to have.
     pub rounds: usize,
+    /// How many clients ask, each one request at a time.
     pub connections: usize,
+    /// How long a run is.
     pub time: Duration,
+    /// Where server and client run.
     pub cores: Cores,
     /// How much of its core a server or its client has to use, of 1, for the run to count.
     pub saturated: f64,
@@ -24,6 +28,7 @@ pub struct Plan {
 
 /// All runs of one workload.
 pub struct Sheet {
+    /// What was asked.
     pub workload: Workload,
     /// The native peer is the first one.
     pub rows: Vec<Row>,
@@ -31,6 +36,7 @@ pub struct Sheet {
 
 /// All runs of one server at one workload.
 pub struct Row {
+    /// Who was asked.
     pub contender: Contender,
     /// By the number of their round.
     pub runs: BTreeMap<usize, Run>,

@@ -40,6 +40,7 @@ pub struct App {
 }
 
 impl App {
+    /// Without a component yet.
     pub fn new() -> anyhow::Result<Self> {
         let folder = tempfile::tempdir()?;
         fs::create_dir(folder.path().join("handlers"))?;
@@ -108,6 +109,7 @@ pub fn place(bytes: &[u8], beside: &Path, place: &Path) -> anyhow::Result<Instan
 pub struct Server {
     child: Child,
     words: File,
+    /// Where it serves.
     pub address: SocketAddr,
 }
 
@@ -131,6 +133,7 @@ impl Server {
         Self::start(command, address, core)
     }
 
+    /// Its process.
     pub fn id(&self) -> u32 {
         self.child.id()
     }

@@ -7,6 +7,7 @@ use crate::versions::{Versions, until_answer_has};
 
 /// The milliseconds of each swap of one component.
 pub struct Swaps {
+    /// The component's.
     pub name: &'static str,
     /// The component's size in bytes.
     pub size: usize,

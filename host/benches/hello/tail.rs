@@ -19,7 +19,9 @@ const PERIOD: Duration = Duration::from_millis(100);
 
 /// The runs without and with swaps, in pairs.
 pub struct Tails {
+    /// Without swaps.
     pub calm: Vec<Run>,
+    /// With swaps.
     pub swapped: Vec<Run>,
     /// How many swaps each second of each run with swaps had, as seen in answers.
     pub swaps: Vec<f64>,

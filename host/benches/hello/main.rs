@@ -193,7 +193,7 @@ fn extras(
             rate: Some(options.rate),
         };
         let healthy = fs::read(hello)?;
-        let tails = tail::measure(&healthy, &of_count, load, plan.rounds, plan.cores)?;
+        let tails = tail::measure(&healthy, &of_count, load, plan)?;
         page.add(&report::tails(&tails, load));
     }
     Ok(())

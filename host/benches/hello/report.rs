@@ -15,26 +15,16 @@ use crate::workload::Workload;
 /// Who was not measured, as the heading of a page would say it.
 const NOTHING: &str = "–";
 
-/// How the requests were measured, and the ratios that Waterspout is judged by.
+/// How the requests were measured, and the ratios that Waterspout is judged by, as far as both sides were.
 pub fn ratios(plan: &Plan, sheets: &[Sheet]) -> String {
-    let mut text = format!(
-        "\n## Ratios\n\n\
-         Median (min..max) over the rounds, each ratio taken within a round; {} rounds of {} s with {} keep-alive\n\
-         connections. Runs in which neither the server nor the client used {:.0} % of its core do not count. More is\n\
-         better. *Per CPU time*: requests per second of the server's CPU time.\n\n\
-         | what | requests/s | per CPU time |\n|---|---|---|\n",
-        plan.rounds,
-        plan.time.as_secs(),
-        plan.connections,
-        plan.saturated * 100.0
-    );
+    let mut table = String::new();
     use Contender::{Exclusive, Fresh, Native, ServeP2, Shared, Tornado};
     let mut ratio = |workload: Workload, ours: Contender, peer: Option<Contender>| {
         let sheet = sheets.iter().find(|sheet| sheet.workload == workload);
         let pair = sheet.and_then(|sheet| Some((sheet.row(ours)?, sheet.row(peer?)?)));
         let Some((ours, peer)) = pair else { return };
         let _ = writeln!(
-            text,
+            table,
             "| {}: {} ÷ {} | {} | {} |",
             workload.title(),
             ours.contender.name(),
@@ -57,7 +47,19 @@ pub fn ratios(plan: &Plan, sheets: &[Sheet]) -> String {
     ] {
         ratio(workload, Shared, Some(Native));
     }
-    text
+    if !table.is_empty() {
+        table = format!("\n| what | requests/s | per CPU time |\n|---|---|---|\n{table}");
+    }
+    format!(
+        "\n## Requests: the ratios\n\n\
+         Median (min..max) over the rounds, each ratio taken within a round; {} rounds of {} s with {} keep-alive\n\
+         connections. Runs in which neither the server nor the client used {:.0} % of its core do not count. More is\n\
+         better. *Per CPU time*: requests per second of the server's CPU time.\n{table}",
+        plan.rounds,
+        plan.time.as_secs(),
+        plan.connections,
+        plan.saturated * 100.0
+    )
 }
 
 /// The setting of `wasmtime serve` with the most requests per CPU time.
@@ -210,14 +212,15 @@ pub fn tails(tails: &Tails, load: Load) -> String {
         "\n## Latency of others during swaps\n\n\
          `hello` asked {} times a second, on {} connections, while a component of {} KB in the same app is swapped\n\
          between two versions in the cache; {:.1} swaps/s were seen (ten a second are made). Median (min..max) of {}\n\
-         rounds of {} s, in microseconds from when each request was due.\n\n\
+         rounds of {} s, in microseconds from when each request was due; {} more were rejected.\n\n\
          | | p50 | p99 | longest | server's core used |\n|---|---|---|---|---|\n",
         load.rate.unwrap_or_default(),
         load.connections,
         tails.size / 1000,
         Spread::of(tails.swaps.iter().copied()).map_or(0.0, |spread| spread.median()),
         tails.calm.len(),
-        load.time.as_secs()
+        load.time.as_secs(),
+        tails.rejected
     );
     let of = |runs: &[Run], value: fn(&Run) -> f64| Spread::of(runs.iter().map(value));
     for (name, runs) in [("no swaps", &tails.calm), ("10 swaps/s", &tails.swapped)] {

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use anyhow::{Context, bail, ensure};
+use anyhow::{Context, anyhow, bail, ensure};
 
 use crate::contender::{Contender, Programs};
 use crate::load::{self, Load, Run};
@@ -184,7 +184,7 @@ fn undisturbed(
     for _ in 0..ATTEMPTS {
         let run = match programs.start(contender, workload, plan.cores.server) {
             Ok(mut server) => load::run(&server, plan.cores.client, load)
-                .map_err(|error| error.context(server.last_words())),
+                .map_err(|error| anyhow!("{error:#}; it said: {}", server.last_words())),
             Err(error) => Err(error),
         };
         let run = match run {

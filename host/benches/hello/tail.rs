@@ -9,7 +9,8 @@ use anyhow::ensure;
 
 use crate::load::{self, Load, Run};
 use crate::process::{Cores, on_core};
-use crate::served::{App, place};
+use crate::rounds::Plan;
+use crate::served::{App, Server, place};
 use crate::versions::{Versions, get, until_answer_has};
 
 const SWAPPED: &str = "swapped.wasm";
@@ -25,17 +26,21 @@ pub struct Tails {
     pub swapped: Vec<Run>,
     /// How many swaps each second of each run with swaps had, as seen in answers.
     pub swaps: Vec<f64>,
+    /// How many rounds were disturbed.
+    pub rejected: usize,
     /// The size of the swapped component in bytes.
     pub size: usize,
 }
 
 /// Measures a run of each kind in each round, first the one and then the other, on a server new in each round.
+///
+/// The client spins, so that one which has not had its core was disturbed: then both runs are made again, in no more
+/// than twice as many rounds as are wanted.
 pub fn measure(
     healthy: &[u8],
     versions: &Versions,
     load: Load,
-    rounds: usize,
-    cores: Cores,
+    plan: &Plan,
 ) -> anyhow::Result<Tails> {
     let mut app = App::new()?;
     app.add("healthy.wasm", load.workload.path(), healthy)?;
@@ -44,45 +49,67 @@ pub fn measure(
         calm: Vec::new(),
         swapped: Vec::new(),
         swaps: Vec::new(),
+        rejected: 0,
         size: versions.size(),
     };
     // What is compiled at the first start is found by those that are measured.
     app.serve("shared", None)?;
-    for round in 0..rounds {
-        let server = app.serve("shared", Some(cores.server))?;
+    for round in 0..plan.rounds * 2 {
+        if tails.calm.len() == plan.rounds {
+            break;
+        }
+        let server = app.serve("shared", Some(plan.cores.server))?;
         for version in [1, 0] {
             app.replace(SWAPPED, &versions.component(version))?;
             until_answer_has(&versions.text(version), server.address, "/swapped")?;
         }
-        for place in 0..2 {
-            let swapping = (place + round) % 2 == 0;
-            eprint!("p99 {} swaps:", if swapping { "with" } else { "without" });
-            let over = AtomicBool::new(false);
-            let (run, swaps) = std::thread::scope(|scope| {
-                let swapper = scope.spawn(|| {
-                    on_core(cores.client, || {
-                        swap(&app, versions, server.address, swapping, &over)
-                    })
-                });
-                let run = load::run(&server, cores.client, load);
-                over.store(true, Ordering::Relaxed);
-                let swaps = swapper.join();
-                (
-                    run,
-                    swaps.unwrap_or_else(|panic| std::panic::resume_unwind(panic)),
-                )
-            });
-            let (run, swaps) = (run?, swaps?);
-            eprintln!(" {:.0} µs", run.p99);
-            if swapping {
-                tails.swapped.push(run);
-                tails.swaps.push(swaps);
-            } else {
-                tails.calm.push(run);
-            }
+        let run = |swapping| run(&app, versions, &server, load, plan.cores, swapping);
+        let ((calm, _), (swapped, swaps)) = if round % 2 == 0 {
+            let swapped = run(true)?;
+            (run(false)?, swapped)
+        } else {
+            (run(false)?, run(true)?)
+        };
+        let (with, without) = (swapped.p99, calm.p99);
+        eprint!(
+            "tail, round {}: p99 {with:.0} µs, without swaps {without:.0} µs",
+            round + 1
+        );
+        if calm.client.min(swapped.client) < plan.saturated {
+            eprintln!(", disturbed");
+            tails.rejected += 1;
+            continue;
         }
+        eprintln!();
+        tails.calm.push(calm);
+        tails.swapped.push(swapped);
+        tails.swaps.push(swaps);
     }
     Ok(tails)
+}
+
+/// One run, and how many swaps each second of it had.
+fn run(
+    app: &App,
+    versions: &Versions,
+    server: &Server,
+    load: Load,
+    cores: Cores,
+    swapping: bool,
+) -> anyhow::Result<(Run, f64)> {
+    let over = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        let swapper = scope.spawn(|| {
+            on_core(cores.client, || {
+                swap(app, versions, server.address, swapping, &over)
+            })
+        });
+        let run = load::run(server, cores.client, load);
+        over.store(true, Ordering::Relaxed);
+        let swaps = swapper.join();
+        let swaps = swaps.unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+        Ok((run?, swaps?))
+    })
 }
 
 /// Puts a version in its place every now and then, and looks often which one answers; tells how often in a second

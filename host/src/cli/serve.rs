@@ -16,7 +16,7 @@ use crate::connection::{RequestBody, Service};
 use crate::dispatch::dispatch;
 use crate::engine::{self, Engine};
 use crate::error::{Error, Fault, Faults};
-use crate::generation::watch::Watch;
+use crate::generation::watch::{Look, Watch};
 use crate::generation::{Generation, Refusal, Site, State};
 use crate::listener::Peer;
 use crate::server::Server;
@@ -83,18 +83,19 @@ async fn follow_changes(
             _ = signals.hangup.recv() => (Instant::now(), true),
             () = Signals::end(&mut signals.terminate, &mut signals.interrupt) => return,
         };
-        let open = watch.look();
+        let look = watch.look();
         let newer = async {
             tokio::time::sleep(PATIENCE).await;
             watch.newer().await;
         };
         let loaded = tokio::select! {
-            loaded = site.load_next(&open, by_hand) => loaded,
+            loaded = site.load_next(look.open(), by_hand) => loaded,
             () = newer, if watched => continue,
             () = Signals::end(&mut signals.terminate, &mut signals.interrupt) => return,
         };
-        let torn = was_torn(&loaded, watch);
-        owed = torn || !open.is_empty();
+        let torn = was_torn(&loaded, &look);
+        owed = torn || !look.open().is_empty();
+        drop(look);
         if !torn {
             swap(site, front, loaded, noticed).await;
         }
@@ -103,8 +104,8 @@ async fn follow_changes(
 
 /// Whether a file was written just while it was read, so that neither what was loaded nor what was found wrong
 /// with it counts. The watch will tell of its change.
-fn was_torn(loaded: &Result<Option<Generation>, Refusal>, watch: &Watch) -> bool {
-    watch.was_touched(|path| match loaded {
+fn was_torn(loaded: &Result<Option<Generation>, Refusal>, look: &Look<'_>) -> bool {
+    look.was_touched(|path| match loaded {
         // Half a component never loads, but half a configuration may.
         Ok(_) => path == Path::new(config::FILE_NAME),
         Err(_) => path == Path::new(config::FILE_NAME) || path.starts_with("handlers"),

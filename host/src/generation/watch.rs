@@ -46,8 +46,14 @@ struct Pending {
     since: Option<Instant>,
     /// Files that somebody is writing.
     open: HashMap<PathBuf, Writing>,
-    /// What was written, or came or went, since the last look.
-    touched: HashSet<PathBuf>,
+    /// What was written, or came or went, since the look began that is under way.
+    touched: Option<HashSet<PathBuf>>,
+}
+
+/// A look at what is watched, from its beginning until it is dropped. There is one at a time.
+pub struct Look<'a> {
+    signal: &'a Signal,
+    open: HashSet<PathBuf>,
 }
 
 /// What will end a write.
@@ -117,14 +123,24 @@ impl Watch {
     /// Waits for the next change, and tells when it was noticed.
     pub async fn changed(&self) -> Instant {
         loop {
+            self.newer().await;
+            let noticed = self.signal.pending().since.take();
+            if let Some(since) = noticed {
+                // Folders come and go with changes.
+                self.watch_folders();
+                return since;
+            }
+        }
+    }
+
+    /// Waits until there is a change that nobody has asked for yet, and leaves it at that.
+    pub async fn newer(&self) {
+        loop {
             let sign = self.signal.changed.notified();
             let quiet_at = {
-                let mut pending = self.signal.pending();
-                if let Some(since) = pending.since.take() {
-                    drop(pending);
-                    // Folders come and go with changes.
-                    self.watch_folders();
-                    return since;
+                let pending = self.signal.pending();
+                if pending.since.is_some() {
+                    return;
                 }
                 pending.quiet_at()
             };
@@ -139,28 +155,14 @@ impl Watch {
         }
     }
 
-    /// Waits until there is a change that nobody has asked for yet, and leaves it at that.
-    pub async fn newer(&self) {
-        loop {
-            let sign = self.signal.changed.notified();
-            if self.signal.pending().since.is_some() {
-                return;
-            }
-            sign.await;
-        }
-    }
-
-    /// Begins a look at what is watched: which files somebody is writing, so that they had better be left alone.
-    pub fn look(&self) -> HashSet<PathBuf> {
+    /// Begins a look at what is watched.
+    pub fn look(&self) -> Look<'_> {
         let mut pending = self.signal.pending();
-        pending.touched.clear();
-        pending.open.keys().cloned().collect()
-    }
-
-    /// Whether such a file was written since the last look began. Then what was seen of it may have been half of
-    /// it, and its change is yet to be told.
-    pub fn was_touched(&self, which: impl Fn(&Path) -> bool) -> bool {
-        self.signal.pending().touched.iter().any(|path| which(path))
+        pending.touched = Some(HashSet::new());
+        Look {
+            signal: &self.signal,
+            open: pending.open.keys().cloned().collect(),
+        }
     }
 
     fn watch_folders(&self) {
@@ -174,6 +176,27 @@ impl Watch {
                 tracing::warn!(target: "general", "{folder} can't be watched, so a change needs a SIGHUP: {error}");
             }
         }
+    }
+}
+
+impl Look<'_> {
+    /// Which files somebody was writing when it began, so that they had better be left alone.
+    pub fn open(&self) -> &HashSet<PathBuf> {
+        &self.open
+    }
+
+    /// Whether such a file was written since it began. Then what was seen of it may have been half of it, and its
+    /// change is yet to be told.
+    pub fn was_touched(&self, which: impl Fn(&Path) -> bool) -> bool {
+        let pending = self.signal.pending();
+        pending.touched.iter().flatten().any(|path| which(path))
+    }
+}
+
+impl Drop for Look<'_> {
+    /// What nobody asks for is not kept: there is no end to the names of files.
+    fn drop(&mut self) {
+        self.signal.pending().touched = None;
     }
 }
 
@@ -206,8 +229,10 @@ impl Signal {
                 pending.open.retain(|open, _| !open.starts_with(&path));
             }
         }
-        if weight != Weight::Perhaps {
-            pending.touched.insert(path);
+        if weight != Weight::Perhaps
+            && let Some(touched) = &mut pending.touched
+        {
+            touched.insert(path);
         }
         drop(pending);
         self.changed.notify_one();
@@ -299,4 +324,48 @@ fn real(folder: &Path) -> Result<PathBuf, Error> {
     folder
         .canonicalize()
         .map_err(|error| Error::host(format!("{} can't be watched", folder.display()), error))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Far longer than anything here takes.
+    const LONG: Duration = Duration::from_secs(30);
+
+    fn app() -> (tempfile::TempDir, Watch) {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::create_dir(folder.path().join(HANDLERS)).unwrap();
+        let watch = Watch::app(folder.path()).unwrap();
+        (folder, watch)
+    }
+
+    /// Of a link, no end is ever told. Whoever is busy with something older has to hear of it all the same.
+    #[tokio::test]
+    async fn a_link_is_something_newer() {
+        let (folder, watch) = app();
+        let aside = folder.path().join("aside");
+        std::fs::write(&aside, "a component").unwrap();
+        std::fs::hard_link(&aside, folder.path().join("handlers/linked.wasm")).unwrap();
+        tokio::time::timeout(LONG, watch.newer()).await.unwrap();
+        tokio::time::timeout(LONG, watch.changed()).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn what_is_touched_is_kept_only_for_a_look() {
+        let (folder, watch) = app();
+        let write = async |name: &str| {
+            std::fs::write(folder.path().join("handlers").join(name), "a component").unwrap();
+            tokio::time::timeout(LONG, watch.changed()).await.unwrap();
+        };
+        write("before.wasm").await;
+        assert!(watch.signal.pending().touched.is_none());
+        let look = watch.look();
+        write("meanwhile.wasm").await;
+        assert!(look.was_touched(|path| path == Path::new("handlers/meanwhile.wasm")));
+        assert!(!look.was_touched(|path| path == Path::new("handlers/before.wasm")));
+        drop(look);
+        write("after.wasm").await;
+        assert!(watch.signal.pending().touched.is_none());
+    }
 }

@@ -578,3 +578,26 @@ async fn a_load_that_hangs_gives_way_to_the_next_change() {
     server.until_serving("version.wasm", &versioned("v2")).await;
     assert!(dropped.elapsed() < Duration::from_secs(10));
 }
+
+/// Nor does it take along that somebody wanted what failed to be tried again.
+#[tokio::test]
+async fn a_load_by_hand_that_gives_way_is_made_up_for() {
+    let needs_data = "allow = { read = [\"data\"] }\n";
+    let server = App::new()
+        .handler("hang.wasm", guest("loop_start"))
+        .handler("version.wasm", versioned("v1"))
+        .config(&format!(
+            "[handler.\"hang.wasm\"]\ncpu_deadline = \"off\"\n{needs_data}\
+             [handler.\"version.wasm\"]\n{needs_data}"
+        ))
+        .serve()
+        .await;
+    assert_eq!(server.component("version.wasm").await["state"], "failed");
+    std::fs::create_dir(server.app.path().join("data")).expect("a folder");
+    server.signal("HUP");
+    server.log.line_with("a run is past `block_log`").await;
+    put(Way::Renamed, &server.app, "hang.wasm", &versioned("v2"));
+    server.until_serving("hang.wasm", &versioned("v2")).await;
+    assert_eq!(server.component("version.wasm").await["state"], "serving");
+    assert_eq!(server.get("/version").await.body, "v1");
+}

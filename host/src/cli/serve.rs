@@ -71,16 +71,21 @@ async fn follow_changes(
 ) {
     // Whether a file that was to be reloaded by hand was not ready yet.
     let mut owed = false;
+    // Whether a load by hand came to no end, so that the next one stands for it.
+    let mut again = false;
     loop {
         let watched = site.current().config.server.watch;
-        let (noticed, by_hand) = tokio::select! {
+        let noticed = tokio::select! {
             noticed = watch.changed() => {
                 if !watched && !owed {
                     continue;
                 }
-                (noticed, false)
+                noticed
             }
-            _ = signals.hangup.recv() => (Instant::now(), true),
+            _ = signals.hangup.recv() => {
+                again = true;
+                Instant::now()
+            }
             () = Signals::end(&mut signals.terminate, &mut signals.interrupt) => return,
         };
         let look = watch.look();
@@ -89,7 +94,7 @@ async fn follow_changes(
             watch.newer().await;
         };
         let loaded = tokio::select! {
-            loaded = site.load_next(look.open(), by_hand) => loaded,
+            loaded = site.load_next(look.open(), again) => loaded,
             () = newer, if watched => continue,
             () = Signals::end(&mut signals.terminate, &mut signals.interrupt) => return,
         };
@@ -97,6 +102,7 @@ async fn follow_changes(
         owed = torn || !look.open().is_empty();
         drop(look);
         if !torn {
+            again = false;
             swap(site, front, loaded, noticed).await;
         }
     }

@@ -135,20 +135,9 @@ impl fmt::Display for Faults {
 
 impl std::error::Error for Faults {}
 
-/// Who has to mend an [`Error`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Kind {
-    /// The author of a component.
-    Component,
-    /// Whoever runs the host.
-    Host,
-}
-
 /// Something that went wrong at work: a text for its reader, and the cause for the log.
 #[derive(Debug)]
 pub struct Error {
-    kind: Kind,
     message: String,
     cause: Option<Box<dyn std::error::Error + Send + Sync>>,
 }
@@ -157,7 +146,6 @@ impl Error {
     /// A component is at fault.
     pub fn component(message: impl Into<String>) -> Error {
         Error {
-            kind: Kind::Component,
             message: message.into(),
             cause: None,
         }
@@ -169,15 +157,9 @@ impl Error {
         cause: impl Into<Box<dyn std::error::Error + Send + Sync>>,
     ) -> Error {
         Error {
-            kind: Kind::Host,
             message: message.into(),
             cause: Some(cause.into()),
         }
-    }
-
-    /// Who has to mend it.
-    pub fn kind(&self) -> Kind {
-        self.kind
     }
 }
 

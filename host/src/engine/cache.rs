@@ -13,8 +13,8 @@ const MAX_SIZE: u64 = 1 << 30;
 
 /// A folder of compiled components, keyed by their bytes, wasmtime's version and its settings.
 ///
-/// Compiled code is run as it is found, so the folder must belong to this user and be writable by nobody else;
-/// any other is left alone.
+/// Compiled code is run as it is found, so the folder must belong to this user and be writable by nobody else, and
+/// nobody else may be able to put another in its place; any other is left alone.
 pub struct Cache {
     folder: PathBuf,
     /// What the compiler is and how it is set.
@@ -48,8 +48,8 @@ impl Cache {
         if !path.exists() {
             return None;
         }
-        // SAFETY: only this program writes to the folder: it belongs to this user, nobody else may write to it
-        // (checked by `claim`), and files appear in it whole, by rename.
+        // SAFETY: only this program writes to the folder: it belongs to this user, nobody else may write to it or turn
+        // its path (checked by `claim`), and files appear in it whole, by rename.
         match unsafe { Component::deserialize_file(engine, &path) } {
             Ok(component) => {
                 // What is used stays; a time that can't be set costs a compilation some day.
@@ -129,19 +129,40 @@ fn claim(folder: &Path) -> io::Result<PathBuf> {
     builder.create(folder)?;
     let folder = folder.canonicalize()?;
     #[cfg(unix)]
-    {
-        use std::os::unix::fs::MetadataExt;
-        let metadata = fs::metadata(&folder)?;
-        // SAFETY: geteuid only reads the process's own id.
-        let me = unsafe { libc::geteuid() };
-        if metadata.uid() != me || metadata.mode() & 0o022 != 0 {
-            return Err(io::Error::new(
-                io::ErrorKind::PermissionDenied,
-                "somebody else can write to this folder; give it to this user alone (chmod 700)",
-            ));
+    check_owners(&folder)?;
+    Ok(folder)
+}
+
+/// Checks that nobody but this user and the system's can write to the folder, or put another in its place.
+#[cfg(unix)]
+fn check_owners(folder: &Path) -> io::Result<()> {
+    use std::os::unix::fs::MetadataExt;
+    const OTHERS_WRITE: u32 = 0o022;
+    const STICKY: u32 = 0o1000;
+
+    // SAFETY: geteuid only reads the process's own id.
+    let me = unsafe { libc::geteuid() };
+    let denied = |message: String| io::Error::new(io::ErrorKind::PermissionDenied, message);
+    let metadata = fs::metadata(folder)?;
+    if metadata.uid() != me || metadata.mode() & OTHERS_WRITE != 0 {
+        let message =
+            "somebody else can write to this folder; give it to this user alone (chmod 700)";
+        return Err(denied(message.to_owned()));
+    }
+    for ancestor in folder.ancestors().skip(1) {
+        let metadata = fs::metadata(ancestor)?;
+        let is_ours = metadata.uid() == me || metadata.uid() == 0;
+        // Where the sticky bit is set, only its owner can move what lies there.
+        let others_can_move = metadata.mode() & OTHERS_WRITE != 0 && metadata.mode() & STICKY == 0;
+        if !is_ours || others_can_move {
+            let ancestor = ancestor.display();
+            return Err(denied(format!(
+                "somebody else can put another folder in its place, because {ancestor} is not this user's alone; take \
+                 the others' right to write there (chmod go-w), or say --cache-dir"
+            )));
         }
     }
-    Ok(folder)
+    Ok(())
 }
 
 /// Feeds a `Hash` into SHA-256, whose value is the same in every process.
@@ -186,5 +207,32 @@ mod tests {
         assert!(code("b").exists());
         assert!(!code("c").exists());
         assert!(letter.exists());
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_folder_that_others_could_replace_is_not_trusted() {
+        use std::os::unix::fs::PermissionsExt;
+        let parent = tempfile::tempdir().unwrap();
+        let folder = parent.path().join("between/cache");
+        claim(&folder).unwrap();
+        for (mode, is_trusted) in [
+            (0o755, true),
+            (0o777, false),
+            (0o775, false),
+            (0o1777, true),
+            (0o700, true),
+        ] {
+            fs::set_permissions(parent.path(), fs::Permissions::from_mode(mode)).unwrap();
+            let claimed = claim(&folder);
+            assert_eq!(claimed.is_ok(), is_trusted, "{mode:o}");
+            if let Err(error) = claimed {
+                let parent = parent.path().canonicalize().unwrap();
+                let says_which = error.to_string().contains(parent.to_str().unwrap());
+                assert!(says_which, "{error}");
+            }
+        }
+        fs::set_permissions(&folder, fs::Permissions::from_mode(0o770)).unwrap();
+        assert!(claim(&folder).is_err());
     }
 }

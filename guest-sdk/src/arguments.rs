@@ -42,7 +42,7 @@ impl Context {
     pub fn path_args(&self) -> &[Option<String>] {
         match &self.path_arguments {
             types::Arguments::Positional(values) => values,
-            types::Arguments::Named(_) => &[],
+            types::Arguments::None | types::Arguments::Named(_) => &[],
         }
     }
 
@@ -50,7 +50,7 @@ impl Context {
     /// group. Tornado's `path_kwargs`.
     pub fn path_kwargs(&self) -> &[(String, Option<String>)] {
         match &self.path_arguments {
-            types::Arguments::Positional(_) => &[],
+            types::Arguments::None | types::Arguments::Positional(_) => &[],
             types::Arguments::Named(values) => values,
         }
     }

@@ -21,7 +21,7 @@ impl Context {
     pub(crate) fn new(request: types::RequestId) -> Self {
         Self {
             request: Request::new(request),
-            path_arguments: types::Arguments::Positional(Vec::new()),
+            path_arguments: types::Arguments::None,
             response: RefCell::default(),
         }
     }

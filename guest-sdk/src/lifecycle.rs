@@ -467,7 +467,7 @@ pub(crate) mod tests {
     }
 
     fn none() -> Arguments {
-        Arguments::Positional(Vec::new())
+        Arguments::None
     }
 
     fn body(outcome: Outcome) -> String {

@@ -34,6 +34,7 @@ use self::timed::TimedIo;
 use self::watchdog::Watchdog;
 use crate::config::Limits;
 use crate::listener::Peer;
+use crate::timer::with_timer;
 
 /// How long a client that was hung up on is heard out.
 const LINGER: Duration = Duration::from_secs(2);
@@ -111,7 +112,7 @@ pub async fn serve_connection<I, S>(
     let mut last = false;
     let mut watchdog = Watchdog::new(activity.phase());
 
-    let end = poll_fn(|cx| {
+    let end = with_timer(poll_fn(|cx| {
         loop {
             if !stopping && stop.as_mut().poll(cx).is_ready() {
                 // The socket gets one more look, for a request sent before the stop.
@@ -132,7 +133,7 @@ pub async fn serve_connection<I, S>(
             let expired = watchdog.poll_expired(phase, limit, cx);
             return expired.map(|()| Err(End::Expired(phase)));
         }
-    })
+    }))
     .await;
 
     if let Err(end) = end {

@@ -16,7 +16,7 @@ use tokio::time::Instant;
 
 use crate::bindings::{self, Failure, FailureCause, Functions};
 use crate::body::{BodyError, RequestBody};
-use crate::engine::method_index;
+use crate::engine::METHODS;
 use crate::generation::{Component, Generation, Lead, Site, State};
 use crate::invoke::invoke;
 use crate::resources::{Answer, App, Exchange, Stage, Summary, Target, host};
@@ -25,32 +25,39 @@ use crate::router::{self, Found};
 pub use reply::Reply;
 
 /// Answers one request with what the site is at this moment.
-pub async fn dispatch<B>(
+///
+/// What can be done at once is done before the future is made: it is moved about, and should be small.
+pub fn dispatch<B>(
     site: &Site,
     request: Request<B>,
     remote_ip: Option<IpAddr>,
-) -> Response<Reply>
+) -> impl Future<Output = Response<Reply>> + Send + use<B>
 where
     B: Body<Data = Bytes, Error = BodyError> + Send + 'static,
 {
     let began = Instant::now();
     let (head, body) = request.into_parts();
-    let (method, uri) = (head.method.clone(), head.uri.clone());
-    let routed = route(&site.current(), &head);
-    let response = match routed {
-        Routed::Answered(response) => response,
+    let begun = match route(&site.current(), &head) {
+        Routed::Answered(response) => {
+            let summary = Summary {
+                method: &head.method,
+                uri: &head.uri,
+                remote_ip,
+            };
+            log_access(&summary, response.status(), began);
+            Err(response)
+        }
         Routed::Handler(visit) => {
             let body = (!body.is_end_stream()).then(|| RequestBody::new(body, visit.max_body_size));
-            visit.answer(head, body, remote_ip, began).await
+            Ok(visit.begin(head, body, remote_ip, began))
         }
     };
-    let summary = Summary {
-        method: &method,
-        uri: &uri,
-        remote_ip,
-    };
-    log_access(&summary, response.status(), began);
-    response
+    async move {
+        match begun {
+            Ok(begun) => begun.answer().await,
+            Err(response) => response,
+        }
+    }
 }
 
 /// What routing alone can say.
@@ -120,22 +127,14 @@ fn route(generation: &Generation, head: &Parts) -> Routed {
 }
 
 impl Visit {
-    async fn answer(
+    fn begin(
         self,
         head: Parts,
         body: Option<RequestBody>,
         remote_ip: Option<IpAddr>,
         began: Instant,
-    ) -> Response<Reply> {
-        let State::Serving { pool, .. } = &self.component.state else {
-            return page::error(StatusCode::SERVICE_UNAVAILABLE);
-        };
-        let settings = &self.component.settings;
-        let allow = match &self.stage {
-            Stage::ErrorPage(_) => Some(allow(self.target.functions)),
-            Stage::Whole => None,
-        };
-        let (exchange, receiver) = Exchange::new(
+    ) -> Begun {
+        let exchange = Exchange::new(
             head,
             remote_ip,
             body,
@@ -143,21 +142,56 @@ impl Visit {
             Arc::new(arguments(self.arguments)),
             self.stage,
             self.app,
-            settings.cancel_on_close,
+            self.component.settings.cancel_on_close,
         );
-        let deadline = settings.deadline.map(|deadline| began + deadline);
-        let (answer, sent) = invoke(pool, exchange.clone(), receiver, deadline).await;
-        let mut response = respond(&exchange, answer, self.debug);
-        response.body_mut().tells(sent);
-        if let Some(allow) = allow {
-            response.headers_mut().entry(header::ALLOW).or_insert(allow);
+        Begun {
+            component: self.component,
+            exchange,
+            began,
+            debug: self.debug,
         }
+    }
+}
+
+/// A request on its way to a guest.
+struct Begun {
+    component: Arc<Component>,
+    exchange: Arc<Exchange>,
+    began: Instant,
+    debug: bool,
+}
+
+impl Begun {
+    async fn answer(self) -> Response<Reply> {
+        let exchange = &self.exchange;
+        let response = match &self.component.state {
+            State::Serving { pool, .. } => {
+                let deadline = self.component.settings.deadline;
+                let deadline = deadline.map(|deadline| self.began + deadline);
+                let (answer, sent) = invoke(pool, exchange, deadline).await;
+                let mut response = respond(exchange, answer, self.debug);
+                response.body_mut().tells(sent);
+                response
+            }
+            State::Failed(_) => page::error(StatusCode::SERVICE_UNAVAILABLE),
+        };
+        log_access(&exchange.summary(), response.status(), self.began);
         response
     }
 }
 
 /// What the client gets for what became of its request: the table of the contract, section 5.
 fn respond(exchange: &Exchange, answer: Answer, debug: bool) -> Response<Reply> {
+    let mut response = respond_to(exchange, answer, debug);
+    if matches!(exchange.stage, Stage::ErrorPage(_)) {
+        let allow = || allow(exchange.target.functions);
+        let headers = response.headers_mut();
+        headers.entry(header::ALLOW).or_insert_with(allow);
+    }
+    response
+}
+
+fn respond_to(exchange: &Exchange, answer: Answer, debug: bool) -> Response<Reply> {
     match answer {
         Answer::Response(response) => match guest_response(response) {
             Ok(response) => response,
@@ -242,33 +276,24 @@ fn is_framing(name: &HeaderName) -> bool {
 
 fn arguments(arguments: router::Arguments) -> bindings::Arguments {
     match arguments {
+        // A list costs a call into the guest, for its memory, even where it is empty.
+        router::Arguments::Positional(values) if values.is_empty() => bindings::Arguments::None,
         router::Arguments::Positional(values) => bindings::Arguments::Positional(values),
         router::Arguments::Named(values) => bindings::Arguments::Named(values),
     }
 }
 
-const METHODS: [(Method, Functions); 7] = [
-    (Method::GET, Functions::GET),
-    (Method::HEAD, Functions::HEAD),
-    (Method::POST, Functions::POST),
-    (Method::PUT, Functions::PUT),
-    (Method::DELETE, Functions::DELETE),
-    (Method::PATCH, Functions::PATCH),
-    (Method::OPTIONS, Functions::OPTIONS),
-];
-
 fn implements(functions: Functions, method: &Method) -> bool {
-    method_index(method).is_some()
-        && METHODS
-            .iter()
-            .any(|(known, function)| known == method && functions.contains(*function))
+    METHODS
+        .iter()
+        .any(|(known, _, function)| known == method && functions.contains(*function))
 }
 
 fn allow(functions: Functions) -> HeaderValue {
     let implemented = METHODS
         .iter()
-        .filter(|(_, function)| functions.contains(*function));
-    let methods: Vec<&str> = implemented.map(|(method, _)| method.as_str()).collect();
+        .filter(|(.., function)| functions.contains(*function));
+    let methods: Vec<&str> = implemented.map(|(method, ..)| method.as_str()).collect();
     HeaderValue::from_str(&methods.join(", ")).unwrap_or(HeaderValue::from_static(""))
 }
 

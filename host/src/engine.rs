@@ -8,17 +8,16 @@ use std::path::PathBuf;
 use std::sync::{Arc, Weak};
 
 use tokio::sync::Semaphore;
-use wasmtime::component::{Component, Linker};
+use wasmtime::component::{Component, InstancePre, Linker};
 use wasmtime::{Config, Enabled, InstanceAllocationStrategy, PoolingAllocationConfig, Strategy};
 
-use crate::bindings::WebPre;
 use crate::capabilities;
 use crate::error::Error;
 use crate::resources::Ctx;
 use crate::run::{TICK, Ticker};
 
 pub use cache::Cache;
-pub use guest::{Guest, Step, method_index};
+pub use guest::{Exports, Function, Guest, METHODS, Step, method_index};
 
 /// What the engine is made with; none of it can change while it lives.
 #[derive(Clone, Debug)]
@@ -27,6 +26,12 @@ pub struct Limits {
     pub max_instance_memory: u64,
     /// How many instances may live at once.
     pub max_instances: u32,
+}
+
+/// A component that can be instantiated.
+pub struct Linked {
+    pub pre: InstancePre<Ctx>,
+    pub exports: Exports,
 }
 
 /// Everything that all components share.
@@ -85,16 +90,17 @@ impl Engine {
         Ok(component)
     }
 
-    /// Checks imports and exports against the WIT, so that instantiating can't fail for their sake.
-    pub fn link(&self, component: &Component) -> Result<WebPre<Ctx>, Error> {
+    /// Checks imports against the WIT, so that instantiating can't fail for their sake, and that every export is there.
+    pub fn link(&self, component: &Component) -> Result<Linked, Error> {
         let pre = self.linker.instantiate_pre(component).map_err(|error| {
             Error::component(format!("imports what Waterspout does not offer: {error:#}"))
         })?;
-        WebPre::new(pre).map_err(|error| {
+        let exports = Exports::of(component).map_err(|error| {
             Error::component(format!(
                 "not a component of the world `waterspout:web/web@0.1.0`: {error:#}"
             ))
-        })
+        })?;
+        Ok(Linked { pre, exports })
     }
 }
 

@@ -12,11 +12,11 @@ use std::time::Duration;
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 
-use crate::bindings::{Description, WebPre};
+use crate::bindings::Description;
 use crate::capabilities::wasi::Grants;
-use crate::engine::Engine;
+use crate::engine::{Engine, Linked};
 use crate::error::Error;
-use crate::resources::{Ctx, Exchange};
+use crate::resources::Exchange;
 use crate::run::RunLimits;
 
 pub use crate::config::Isolation;
@@ -62,7 +62,7 @@ pub struct Rules {
 /// A component that was compiled and fits the WIT, with what an instance of it needs.
 pub struct Blueprint {
     pub file: Arc<str>,
-    pub pre: WebPre<Ctx>,
+    pub linked: Linked,
     pub rules: Rules,
     pub engine: Arc<Engine>,
 }
@@ -99,6 +99,7 @@ impl Pool {
             ));
         };
         let mut first = blueprint.instantiate(place).await?;
+        first.check()?;
         let description = sound(blueprint.describe(&mut first).await?)?;
         let mut blueprint = blueprint;
         if description.single {

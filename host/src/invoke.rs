@@ -6,14 +6,14 @@ use std::time::Duration;
 
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
-use tokio::sync::oneshot;
-use tokio::time::{Instant, timeout, timeout_at};
-use wasmtime::component::{ComponentNamedList, Lift, Lower, TypedFunc};
+use tokio::time::{Instant, timeout};
+use wasmtime::component::{ComponentNamedList, Lift, Lower};
 
 use crate::bindings::{Call, Failure, FailureCause, Functions, Outcome, Response};
-use crate::engine::{Step, method_index};
+use crate::engine::{Function, Step, method_index};
 use crate::instances::{LifeEnd, Pool, QueueFull, Scene};
 use crate::resources::{Answer, Cancel, Exchange, LET_GO, Stage};
+use crate::timer::until;
 
 /// How long `on_connection_close` and `on_finish` may take each.
 const AFTERWARDS: Duration = Duration::from_secs(30);
@@ -23,11 +23,10 @@ const AFTERWARDS: Duration = Duration::from_secs(30);
 /// Dropped before that, it tells the guest that the client is gone.
 pub async fn invoke(
     pool: &Pool,
-    exchange: Arc<Exchange>,
-    answer: oneshot::Receiver<Answer>,
+    exchange: &Arc<Exchange>,
     deadline: Option<Instant>,
 ) -> (Answer, Sent) {
-    let (answer, sent) = attempt(pool, exchange.clone(), answer, deadline).await;
+    let (answer, sent) = attempt(pool, exchange.clone(), deadline).await;
     let has_page = exchange.target.functions.contains(Functions::WRITE_ERROR);
     let Answer::Trapped(trap) = &answer else {
         return (answer, sent);
@@ -35,13 +34,14 @@ pub async fn invoke(
     if !has_page || matches!(exchange.stage, Stage::ErrorPage(_)) {
         return (answer, sent);
     }
-    let (page, receiver) = exchange.error_page(Failure {
+    let page = exchange.error_page(Failure {
         status: 500,
         reason: None,
         message: Some(trap.clone()),
         cause: FailureCause::Trap,
     });
-    match attempt(pool, page, receiver, deadline).await {
+    // Rare, and so not to be carried about by every request.
+    match Box::pin(attempt(pool, page, deadline)).await {
         (Answer::Response(response), sent) => (Answer::Response(response), sent),
         _ => (answer, sent),
     }
@@ -59,7 +59,6 @@ impl Drop for Sent {
 async fn attempt(
     pool: &Pool,
     exchange: Arc<Exchange>,
-    answer: oneshot::Receiver<Answer>,
     deadline: Option<Instant>,
 ) -> (Answer, Sent) {
     let mut client = Client {
@@ -69,10 +68,10 @@ async fn attempt(
     };
     let answer = match pool.submit(exchange.clone()) {
         Err(QueueFull) => Answer::Busy,
-        Ok(()) => match until(deadline, answer).await {
-            Some(Ok(answer)) => answer,
-            Some(Err(_)) => Answer::Lost,
+        Ok(()) => match answer_until(deadline, &exchange).await {
+            Some(answer) => answer,
             None => {
+                exchange.shut();
                 exchange.cancel(Cancel::Deadline);
                 pool.leave(&exchange);
                 Answer::Late
@@ -83,10 +82,10 @@ async fn attempt(
     (answer, Sent(exchange))
 }
 
-async fn until<F: Future>(deadline: Option<Instant>, work: F) -> Option<F::Output> {
+async fn answer_until(deadline: Option<Instant>, exchange: &Exchange) -> Option<Answer> {
     match deadline {
-        Some(deadline) => timeout_at(deadline, work).await.ok(),
-        None => Some(work.await),
+        Some(deadline) => until(deadline, exchange.answered()).await,
+        None => Some(exchange.answered().await),
     }
 }
 
@@ -100,6 +99,7 @@ struct Client<'a> {
 impl Drop for Client<'_> {
     fn drop(&mut self) {
         if let Some(exchange) = &self.exchange {
+            exchange.shut();
             exchange.cancel(Cancel::ClientGone);
             if exchange.is_cancelled() {
                 self.pool.leave(exchange);
@@ -172,7 +172,7 @@ impl Life<'_> {
         if self.has(Functions::INITIALIZE) {
             let kwargs = self.exchange.target.kwargs.clone();
             match self
-                .step(guest.initialize, (self.call(false), kwargs))
+                .step(&guest.initialize, (self.call(false), kwargs))
                 .await?
             {
                 Ended::With(Outcome::Proceed) => {}
@@ -182,7 +182,7 @@ impl Life<'_> {
         }
         if self.has(Functions::PREPARE) {
             match self
-                .step(guest.prepare, (self.call(false), arguments()))
+                .step(&guest.prepare, (self.call(false), arguments()))
                 .await?
             {
                 Ended::With(Outcome::Proceed) => {}
@@ -195,7 +195,7 @@ impl Life<'_> {
         };
         let last = !self.has(Functions::ON_FINISH);
         let ended = self
-            .step(guest.methods[method], (self.call(last), arguments()))
+            .step(&guest.methods[method], (self.call(last), arguments()))
             .await?;
         Ok(match ended {
             Ended::With(outcome) => Ended::With((outcome, last)),
@@ -208,7 +208,7 @@ impl Life<'_> {
         if self.has(Functions::INITIALIZE) {
             let kwargs = self.exchange.target.kwargs.clone();
             match self
-                .step(self.scene.guest.initialize, (self.call(false), kwargs))
+                .step(&self.scene.guest.initialize, (self.call(false), kwargs))
                 .await?
             {
                 Ended::With(Outcome::Proceed) => {}
@@ -282,7 +282,7 @@ impl Life<'_> {
         let last = !self.has(Functions::ON_FINISH);
         let parameters = (self.call(last), failure.clone());
         Ok(
-            match self.step(self.scene.guest.write_error, parameters).await? {
+            match self.step(&self.scene.guest.write_error, parameters).await? {
                 Ended::With(outcome) => Ended::With((outcome, last)),
                 Ended::Deaf => Ended::Deaf,
             },
@@ -301,7 +301,7 @@ impl Life<'_> {
         let finishes = self.has(Functions::ON_FINISH);
         if self.exchange.is_client_gone() && self.has(Functions::ON_CONNECTION_CLOSE) {
             let call = self.call(!finishes);
-            if self.afterwards(guest.on_connection_close, (call,)).await? == LifeEnd::Deaf {
+            if self.afterwards(&guest.on_connection_close, (call,)).await? == LifeEnd::Deaf {
                 return Ok(LifeEnd::Deaf);
             }
             if !finishes {
@@ -309,14 +309,14 @@ impl Life<'_> {
             }
         }
         if finishes {
-            self.afterwards(guest.on_finish, (self.call(true),)).await
+            self.afterwards(&guest.on_finish, (self.call(true),)).await
         } else {
-            self.afterwards(guest.release, (self.request,)).await
+            self.afterwards(&guest.release, (self.request,)).await
         }
     }
 
     /// One call that can be cancelled.
-    async fn step<P>(&self, function: Step<P>, parameters: P) -> wasmtime::Result<Ended<Outcome>>
+    async fn step<P>(&self, function: &Step<P>, parameters: P) -> wasmtime::Result<Ended<Outcome>>
     where
         P: ComponentNamedList + Lower + Send + Sync + 'static,
     {
@@ -329,7 +329,7 @@ impl Life<'_> {
             biased;
             outcome = &mut ended => outcome?,
             () = self.exchange.cancelled() => {
-                let cancel = self.start(self.scene.guest.cancel, (self.request,))?;
+                let cancel = self.start(&self.scene.guest.cancel, (self.request,))?;
                 let both = async { tokio::try_join!(ended, cancel) };
                 match timeout(LET_GO, both).await {
                     Ok(both) => both?.0,
@@ -343,7 +343,7 @@ impl Life<'_> {
     /// One call of those that follow the answer.
     async fn afterwards<P>(
         &self,
-        function: TypedFunc<P, ()>,
+        function: &Function<P, ()>,
         parameters: P,
     ) -> wasmtime::Result<LifeEnd>
     where
@@ -359,7 +359,7 @@ impl Life<'_> {
     /// Starts a call and notes whose it is, so that a trap finds its culprit.
     fn start<P, R>(
         &self,
-        function: TypedFunc<P, R>,
+        function: &Function<P, R>,
         parameters: P,
     ) -> wasmtime::Result<impl Future<Output = wasmtime::Result<R>>>
     where
@@ -367,10 +367,12 @@ impl Life<'_> {
         R: ComponentNamedList + Lift + Send + Sync + 'static,
     {
         let accessor = self.scene.accessor;
-        let call = accessor.with(|mut store| {
+        let instance = &self.scene.guest.instance;
+        let (function, call) = accessor.with(|mut store| {
+            let function = function.of(instance, &mut store)?;
             let call = function.start_call_concurrent(&mut store, parameters)?;
             store.data_mut().tasks.insert(call.task(), self.request);
-            Ok::<_, wasmtime::Error>(call)
+            Ok::<_, wasmtime::Error>((function, call))
         })?;
         Ok(function.finish_call_concurrent(accessor, call))
     }

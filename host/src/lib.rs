@@ -25,3 +25,4 @@ mod resources;
 pub mod router;
 mod run;
 pub mod server;
+mod timer;

@@ -1,15 +1,18 @@
 //! The plain host types behind what guests hold: a request that is being answered, and the data of one
 //! store. Owns state; runs no guest.
 
-use std::collections::HashMap;
+use std::future::poll_fn;
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::Poll;
 use std::time::{Duration, Instant};
 
+use futures_util::task::AtomicWaker;
 use http::request::Parts;
 use http::{Method, Uri};
-use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, oneshot};
+use rustc_hash::FxHashMap;
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 use wasmtime::ResourceLimiter;
 use wasmtime::component::{GuestTaskId, ResourceTable};
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
@@ -82,6 +85,14 @@ pub enum BodySlot {
     Taken,
 }
 
+/// Where an answer arrives.
+enum AnswerSlot {
+    Open,
+    Given(Answer),
+    /// It was taken, or nobody waits for one any more.
+    Shut,
+}
+
 /// One request on its way through a guest and back.
 pub struct Exchange {
     pub head: Parts,
@@ -94,7 +105,8 @@ pub struct Exchange {
     pub cancel_on_close: bool,
     body: Mutex<BodySlot>,
     body_memory: Mutex<Option<BodyShare>>,
-    answer: Mutex<Option<oneshot::Sender<Answer>>>,
+    answer: Mutex<AnswerSlot>,
+    answered: AtomicWaker,
     cancelled: AtomicBool,
     client_gone: AtomicBool,
     cancel: Notify,
@@ -113,7 +125,7 @@ enum Place {
 
 impl Exchange {
     #[expect(clippy::too_many_arguments, reason = "each is one field, named alike")]
-    /// A request that begins, and the end where its answer arrives.
+    /// A request that begins.
     pub fn new(
         head: Parts,
         remote_ip: Option<IpAddr>,
@@ -123,9 +135,8 @@ impl Exchange {
         stage: Stage,
         app: Arc<App>,
         cancel_on_close: bool,
-    ) -> (Arc<Self>, oneshot::Receiver<Answer>) {
-        let (sender, receiver) = oneshot::channel();
-        let exchange = Self {
+    ) -> Arc<Self> {
+        Arc::new(Self {
             head,
             remote_ip,
             target,
@@ -135,19 +146,19 @@ impl Exchange {
             cancel_on_close,
             body: Mutex::new(body.map_or(BodySlot::None, BodySlot::Unread)),
             body_memory: Mutex::new(None),
-            answer: Mutex::new(Some(sender)),
+            answer: Mutex::new(AnswerSlot::Open),
+            answered: AtomicWaker::new(),
             cancelled: AtomicBool::new(false),
             client_gone: AtomicBool::new(false),
             cancel: Notify::new(),
             sent: Notify::new(),
             replayed: AtomicBool::new(false),
             place: AtomicU8::new(Place::Waiting as u8),
-        };
-        (Arc::new(exchange), receiver)
+        })
     }
 
     /// The same request once more, for its error page alone. It has no body.
-    pub fn error_page(&self, failure: Failure) -> (Arc<Self>, oneshot::Receiver<Answer>) {
+    pub fn error_page(&self, failure: Failure) -> Arc<Self> {
         Self::new(
             self.head.clone(),
             self.remote_ip,
@@ -169,19 +180,40 @@ impl Exchange {
         }
     }
 
-    /// Gives the answer. The first one counts; whether there was still someone to take it.
-    pub fn answer(&self, answer: Answer) -> bool {
-        match lock(&self.answer).take() {
-            Some(sender) => sender.send(answer).is_ok(),
-            None => false,
+    /// Gives the answer. The first one counts, while somebody waits for it.
+    pub fn answer(&self, answer: Answer) {
+        let mut slot = lock(&self.answer);
+        if matches!(*slot, AnswerSlot::Open) {
+            *slot = AnswerSlot::Given(answer);
+            drop(slot);
+            self.answered.wake();
         }
+    }
+
+    /// Waits for the answer and takes it. One only may wait, and once.
+    pub async fn answered(&self) -> Answer {
+        poll_fn(|cx| {
+            self.answered.register(cx.waker());
+            let mut slot = lock(&self.answer);
+            match std::mem::replace(&mut *slot, AnswerSlot::Shut) {
+                AnswerSlot::Given(answer) => Poll::Ready(answer),
+                empty => {
+                    *slot = empty;
+                    Poll::Pending
+                }
+            }
+        })
+        .await
+    }
+
+    /// Says that nobody waits for an answer any more.
+    pub fn shut(&self) {
+        *lock(&self.answer) = AnswerSlot::Shut;
     }
 
     /// Whether an answer was given, or nobody waits for one.
     pub fn is_answered(&self) -> bool {
-        lock(&self.answer)
-            .as_ref()
-            .is_none_or(oneshot::Sender::is_closed)
+        !matches!(*lock(&self.answer), AnswerSlot::Open)
     }
 
     /// Asks the request to end. A client that is gone ends only what
@@ -307,7 +339,7 @@ impl std::fmt::Display for Summary<'_> {
 
 /// The requests inside one instance, by the numbers that its guest knows them by.
 #[derive(Default)]
-pub struct Requests(Mutex<HashMap<u64, Arc<Exchange>>>);
+pub struct Requests(Mutex<FxHashMap<u64, Arc<Exchange>>>);
 
 /// How long a request that was asked to end may take over it before its instance is given up.
 pub const LET_GO: Duration = Duration::from_secs(5);
@@ -355,7 +387,7 @@ impl Requests {
 }
 
 /// The request that each guest task was last started for. A number is given again when its task is gone.
-pub type Tasks = HashMap<GuestTaskId, u64>;
+pub type Tasks = FxHashMap<GuestTaskId, u64>;
 
 /// The data of one store: one instance and the requests inside it.
 pub struct Ctx {

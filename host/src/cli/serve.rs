@@ -214,8 +214,7 @@ impl Front<(), ()> {
             app: Server::new(
                 limits(),
                 move |request: Request<RequestBody>, peer: Peer| {
-                    let site = served.clone();
-                    async move { dispatch(&site, request, peer.ip()).await }
+                    dispatch(&served, request, peer.ip())
                 },
             ),
             admin: Server::new(limits(), move |request: Request<RequestBody>, _: Peer| {

@@ -1,22 +1,21 @@
 //! The one timer of a connection. It never knows what it times.
 
-use std::pin::Pin;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll};
 use std::time::Duration;
 
-use tokio::time::{Instant, Sleep, sleep_until};
+use tokio::time::Instant;
 
 use super::activity::Phase;
+use crate::timer::Timer;
 
 /// Measures how long a connection has been in a phase.
 ///
-/// The timer is armed for the earliest deadline seen and re-armed only when it fires or must fire
-/// sooner: the quick turns of a busy connection cost a look at the clock.
+/// The quick turns of a busy connection cost a look at the clock.
 #[derive(Debug)]
 pub(super) struct Watchdog {
     phase: Phase,
     since: Instant,
-    timer: Option<Pin<Box<Sleep>>>,
+    timer: Timer,
 }
 
 impl Watchdog {
@@ -24,7 +23,7 @@ impl Watchdog {
         Self {
             phase,
             since: Instant::now(),
-            timer: None,
+            timer: Timer::default(),
         }
     }
 
@@ -42,17 +41,6 @@ impl Watchdog {
         let Some(limit) = limit else {
             return Poll::Pending;
         };
-        let due = self.since + limit;
-        let timer = self.timer.get_or_insert_with(|| Box::pin(sleep_until(due)));
-        if due < timer.deadline() {
-            timer.as_mut().reset(due);
-        }
-        loop {
-            ready!(timer.as_mut().poll(cx));
-            if timer.deadline() >= due {
-                return Poll::Ready(());
-            }
-            timer.as_mut().reset(due);
-        }
+        self.timer.poll_until(self.since + limit, cx)
     }
 }

@@ -1,103 +1,183 @@
-//! The functions of one instance, looked up and type-checked once. Calls none of them.
+//! The functions of one instance: where they are is looked up once for a component, and each is type-checked when
+//! it is first wanted. Calls none of them.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use http::Method;
-use wasmtime::Store;
-use wasmtime::component::{ComponentNamedList, Instance, Lift, Lower, TypedFunc};
+use wasmtime::AsContextMut;
+use wasmtime::component::{
+    Component, ComponentExportIndex, ComponentNamedList, Instance, Lift, Lower, TypedFunc,
+};
 use wasmtime::error::Context as _;
 
-use crate::bindings::{Arguments, Call, Description, Failure, Outcome};
+use crate::bindings::{Arguments, Call, Description, Failure, Functions, Outcome};
 use crate::resources::Ctx;
 
 /// The interface that every handler component exports.
 const HANDLER: &str = "waterspout:web/handler@0.1.0";
 
-/// The methods that a handler can have, in the order of `Guest::methods`.
-const METHODS: [(Method, &str); 7] = [
-    (Method::GET, "get"),
-    (Method::HEAD, "head"),
-    (Method::POST, "post"),
-    (Method::PUT, "put"),
-    (Method::DELETE, "delete"),
-    (Method::PATCH, "patch"),
-    (Method::OPTIONS, "options"),
+/// The methods that a handler can have, in the order of `Guest::methods`: how HTTP and WIT name each.
+pub const METHODS: [(Method, &str, Functions); 7] = [
+    (Method::GET, "get", Functions::GET),
+    (Method::HEAD, "head", Functions::HEAD),
+    (Method::POST, "post", Functions::POST),
+    (Method::PUT, "put", Functions::PUT),
+    (Method::DELETE, "delete", Functions::DELETE),
+    (Method::PATCH, "patch", Functions::PATCH),
+    (Method::OPTIONS, "options", Functions::OPTIONS),
 ];
 
 /// Where `Guest::methods` has the function for this method. `None`: no handler can have it.
 pub fn method_index(method: &Method) -> Option<usize> {
-    METHODS.iter().position(|(known, _)| known == method)
+    METHODS.iter().position(|(known, ..)| known == method)
 }
 
-/// A function with arguments `P` that ends with an outcome.
-pub type Step<P> = TypedFunc<P, (Outcome,)>;
-
-/// The exports of one instance.
-pub struct Guest {
-    pub describe: TypedFunc<(), (Description,)>,
-    pub start: TypedFunc<(), (Result<(), String>,)>,
-    pub stop: TypedFunc<(), ()>,
-    pub initialize: Step<(Call, Arc<str>)>,
-    pub prepare: Step<(Call, Arc<Arguments>)>,
-    pub methods: [Step<(Call, Arc<Arguments>)>; METHODS.len()],
-    pub write_error: Step<(Call, Failure)>,
-    pub on_connection_close: TypedFunc<(Call,), ()>,
-    pub on_finish: TypedFunc<(Call,), ()>,
-    pub cancel: TypedFunc<(u64,), ()>,
-    pub release: TypedFunc<(u64,), ()>,
+/// Where a component has its functions.
+pub struct Exports {
+    describe: ComponentExportIndex,
+    start: ComponentExportIndex,
+    stop: ComponentExportIndex,
+    initialize: ComponentExportIndex,
+    prepare: ComponentExportIndex,
+    methods: [ComponentExportIndex; METHODS.len()],
+    write_error: ComponentExportIndex,
+    on_connection_close: ComponentExportIndex,
+    on_finish: ComponentExportIndex,
+    cancel: ComponentExportIndex,
+    release: ComponentExportIndex,
 }
 
-impl Guest {
-    /// Looks the functions up.
-    pub fn of(instance: &Instance, store: &mut Store<Ctx>) -> wasmtime::Result<Self> {
-        let mut exports = Exports { instance, store };
-        let mut method = |name| exports.function(name);
-        let methods = [
-            method(METHODS[0].1)?,
-            method(METHODS[1].1)?,
-            method(METHODS[2].1)?,
-            method(METHODS[3].1)?,
-            method(METHODS[4].1)?,
-            method(METHODS[5].1)?,
-            method(METHODS[6].1)?,
-        ];
+impl Exports {
+    /// Looks the functions up, whatever their types.
+    pub fn of(component: &Component) -> wasmtime::Result<Self> {
+        let interface = component
+            .get_export_index(None, HANDLER)
+            .with_context(|| format!("no export `{HANDLER}`"))?;
+        let find = |name: &str| {
+            component
+                .get_export_index(Some(&interface), name)
+                .with_context(|| format!("no function `{name}` in `{HANDLER}`"))
+        };
+        let method = |index: usize| find(METHODS[index].1);
         Ok(Self {
-            methods,
-            describe: exports.function("describe")?,
-            start: exports.function("start")?,
-            stop: exports.function("stop")?,
-            initialize: exports.function("initialize")?,
-            prepare: exports.function("prepare")?,
-            write_error: exports.function("write-error")?,
-            on_connection_close: exports.function("on-connection-close")?,
-            on_finish: exports.function("on-finish")?,
-            cancel: exports.function("cancel")?,
-            release: exports.function("release")?,
+            describe: find("describe")?,
+            start: find("start")?,
+            stop: find("stop")?,
+            initialize: find("initialize")?,
+            prepare: find("prepare")?,
+            methods: [
+                method(0)?,
+                method(1)?,
+                method(2)?,
+                method(3)?,
+                method(4)?,
+                method(5)?,
+                method(6)?,
+            ],
+            write_error: find("write-error")?,
+            on_connection_close: find("on-connection-close")?,
+            on_finish: find("on-finish")?,
+            cancel: find("cancel")?,
+            release: find("release")?,
         })
     }
 }
 
-struct Exports<'a> {
-    instance: &'a Instance,
-    store: &'a mut Store<Ctx>,
+/// One function of one instance.
+pub struct Function<P, R> {
+    index: ComponentExportIndex,
+    found: OnceLock<TypedFunc<P, R>>,
 }
 
-impl Exports<'_> {
-    fn function<P, R>(&mut self, name: &str) -> wasmtime::Result<TypedFunc<P, R>>
-    where
-        P: ComponentNamedList + Lower,
-        R: ComponentNamedList + Lift,
-    {
-        let interface = self
-            .instance
-            .get_export_index(&mut *self.store, None, HANDLER)
-            .with_context(|| format!("no export `{HANDLER}`"))?;
-        let index = self
-            .instance
-            .get_export_index(&mut *self.store, Some(&interface), name)
-            .with_context(|| format!("no function `{name}` in `{HANDLER}`"))?;
-        self.instance
-            .get_typed_func(&mut *self.store, index)
-            .with_context(|| format!("`{name}` of `{HANDLER}`"))
+impl<P, R> Function<P, R>
+where
+    P: ComponentNamedList + Lower,
+    R: ComponentNamedList + Lift,
+{
+    fn at(index: &ComponentExportIndex) -> Self {
+        Self {
+            index: *index,
+            found: OnceLock::new(),
+        }
+    }
+
+    /// The function itself, to be called.
+    pub fn of(
+        &self,
+        instance: &Instance,
+        store: impl AsContextMut<Data = Ctx>,
+    ) -> wasmtime::Result<TypedFunc<P, R>> {
+        if let Some(found) = self.found.get() {
+            return Ok(*found);
+        }
+        let found = instance.get_typed_func(store, self.index)?;
+        Ok(*self.found.get_or_init(|| found))
+    }
+}
+
+/// A function with arguments `P` that ends with an outcome.
+pub type Step<P> = Function<P, (Outcome,)>;
+
+/// The exports of one instance.
+pub struct Guest {
+    pub instance: Instance,
+    pub describe: Function<(), (Description,)>,
+    pub start: Function<(), (Result<(), String>,)>,
+    pub stop: Function<(), ()>,
+    pub initialize: Step<(Call, Arc<str>)>,
+    pub prepare: Step<(Call, Arc<Arguments>)>,
+    pub methods: [Step<(Call, Arc<Arguments>)>; METHODS.len()],
+    pub write_error: Step<(Call, Failure)>,
+    pub on_connection_close: Function<(Call,), ()>,
+    pub on_finish: Function<(Call,), ()>,
+    pub cancel: Function<(u64,), ()>,
+    pub release: Function<(u64,), ()>,
+}
+
+impl Guest {
+    /// The functions of this instance, none of which is looked at yet.
+    pub fn of(instance: Instance, exports: &Exports) -> Self {
+        Self {
+            instance,
+            describe: Function::at(&exports.describe),
+            start: Function::at(&exports.start),
+            stop: Function::at(&exports.stop),
+            initialize: Function::at(&exports.initialize),
+            prepare: Function::at(&exports.prepare),
+            methods: exports.methods.each_ref().map(Function::at),
+            write_error: Function::at(&exports.write_error),
+            on_connection_close: Function::at(&exports.on_connection_close),
+            on_finish: Function::at(&exports.on_finish),
+            cancel: Function::at(&exports.cancel),
+            release: Function::at(&exports.release),
+        }
+    }
+
+    /// Checks the types of all functions: what holds for one instance holds for every one of its component.
+    pub fn check(&self, mut store: impl AsContextMut<Data = Ctx>) -> wasmtime::Result<()> {
+        let mut store = store.as_context_mut();
+        let instance = &self.instance;
+        self.describe.of(instance, &mut store).context("describe")?;
+        self.start.of(instance, &mut store).context("start")?;
+        self.stop.of(instance, &mut store).context("stop")?;
+        self.initialize
+            .of(instance, &mut store)
+            .context("initialize")?;
+        self.prepare.of(instance, &mut store).context("prepare")?;
+        for (method, (_, name, _)) in self.methods.iter().zip(&METHODS) {
+            method.of(instance, &mut store).context(*name)?;
+        }
+        self.write_error
+            .of(instance, &mut store)
+            .context("write-error")?;
+        self.on_connection_close
+            .of(instance, &mut store)
+            .context("on-connection-close")?;
+        self.on_finish
+            .of(instance, &mut store)
+            .context("on-finish")?;
+        self.cancel.of(instance, &mut store).context("cancel")?;
+        self.release.of(instance, &mut store).context("release")?;
+        Ok(())
     }
 }

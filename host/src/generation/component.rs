@@ -177,12 +177,12 @@ impl Loading<'_> {
             let component = engine.compile(&name, &bytes)?;
             engine.link(&component)
         });
-        let pre = linked
+        let linked = linked
             .await
             .map_err(|error| Error::host("compiling was interrupted", error))??;
         let blueprint = Blueprint {
             file: file.into(),
-            pre,
+            linked,
             rules: rules(self.folder, settings),
             engine: self.engine.clone(),
         };

@@ -11,14 +11,14 @@ use std::time::Duration;
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 use tokio::sync::OwnedSemaphorePermit;
-use wasmtime::component::{Accessor, ComponentNamedList, Lift, ResourceTable, TypedFunc};
+use wasmtime::component::{Accessor, ComponentNamedList, Lift, ResourceTable};
 use wasmtime::{AsContextMut, CallHook, Store, StoreContextMut, UpdateDeadline, WasmBacktrace};
 
 use super::queue::Post;
 use super::{Blueprint, Core, LifeEnd};
 use crate::bindings::Description;
 use crate::capabilities::wasi;
-use crate::engine::Guest;
+use crate::engine::{Function, Guest};
 use crate::error::Error;
 use crate::resources::{BodyMemory, Ctx, Exchange, MemoryLimit, Requests, Tasks};
 use crate::run::{Overrun, RunClock, Verdict};
@@ -99,15 +99,14 @@ impl Blueprint {
         store.epoch_deadline_callback(on_epoch);
         store.set_epoch_deadline(1);
         store.call_hook(on_call);
-        let instantiate = self.pre.instance_pre().instantiate_async(&mut store);
+        let instantiate = self.linked.pre.instantiate_async(&mut store);
         let made = run.within_limits(instantiate).await;
-        let guest = made
+        let instance = made
             .unwrap_or_else(|overrun| Err(overrun.into()))
-            .and_then(|instance| Guest::of(&instance, &mut store))
             .map_err(|error| Error::component(format!("can't be instantiated: {error:#}")))?;
         Ok(Live {
             store,
-            guest,
+            guest: Guest::of(instance, &self.linked.exports),
             run,
             requests,
             next_request: 0,
@@ -118,7 +117,7 @@ impl Blueprint {
     /// A place under the cap: one for each memory, which is what mappings are counted by. `None`: as many instances
     /// live as may, and none went within this time.
     pub(super) async fn place(&self, within: Duration) -> Option<OwnedSemaphorePermit> {
-        let needs = self.pre.instance_pre().component().resources_required();
+        let needs = self.linked.pre.component().resources_required();
         let places = needs.map_or(1, |needs| needs.num_memories.max(1));
         let free = self.engine.instances.clone();
         if let Ok(place) = free.clone().try_acquire_many_owned(places) {
@@ -130,26 +129,38 @@ impl Blueprint {
 
     /// Asks a new instance what it is.
     pub(super) async fn describe(&self, live: &mut Live) -> Result<Description, Error> {
-        let describe = live.guest.describe;
-        let (description,) = live.call("describe", describe, self.rules.deadline).await?;
+        let within = self.rules.deadline;
+        let (description,) = live
+            .call("describe", |guest| &guest.describe, within)
+            .await?;
         Ok(description)
     }
 
     /// Starts a new instance.
     pub(super) async fn start(&self, live: &mut Live) -> Result<(), Error> {
-        let start = live.guest.start;
-        let (started,) = live.call("start", start, self.rules.deadline).await?;
+        let within = self.rules.deadline;
+        let (started,) = live.call("start", |guest| &guest.start, within).await?;
         started.map_err(|error| Error::component(format!("`start` failed: {error}")))
     }
 
     /// Stops an instance that has no request left.
     pub(super) async fn stop(&self, live: &mut Live) -> Result<(), Error> {
-        let stop = live.guest.stop;
-        live.call("stop", stop, self.rules.deadline).await
+        live.call("stop", |guest| &guest.stop, self.rules.deadline)
+            .await
     }
 }
 
 impl Live {
+    /// Checks that the component's functions have the types that the WIT gives them.
+    pub(super) fn check(&mut self) -> Result<(), Error> {
+        let checked = self.guest.check(&mut self.store);
+        checked.map_err(|error| {
+            Error::component(format!(
+                "not a component of the world `waterspout:web/web@0.1.0`: {error:#}"
+            ))
+        })
+    }
+
     /// Serves the queue, beginning with `first`, until the pool is closed or this instance has had its share.
     pub(super) async fn serve(
         &mut self,
@@ -253,12 +264,15 @@ impl Live {
     async fn call<R>(
         &mut self,
         name: &str,
-        function: TypedFunc<(), R>,
+        function: impl Fn(&Guest) -> &Function<(), R>,
         within: Option<Duration>,
     ) -> Result<R, Error>
     where
         R: ComponentNamedList + Lift + Send + 'static,
     {
+        let function = function(&self.guest)
+            .of(&self.guest.instance, &mut self.store)
+            .map_err(|error| Error::component(format!("`{name}`: {error:#}")))?;
         let turning = self.store.run_concurrent(async |accessor| {
             let call = function.call_concurrent(accessor, ());
             self.run.between_runs(call).await

@@ -9,10 +9,11 @@ mod watchdog;
 
 use std::convert::Infallible;
 use std::error::Error;
+use std::fmt::Display;
 use std::future::{Future, poll_fn};
 use std::pin::{Pin, pin};
 use std::sync::Arc;
-use std::task::Poll;
+use std::task::{Poll, ready};
 use std::time::Duration;
 
 use bytes::Buf;
@@ -23,7 +24,7 @@ use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
-use tracing::debug;
+use tracing::{debug, warn};
 
 use self::activity::{Activity, Phase};
 pub use self::body::RequestBody;
@@ -130,24 +131,57 @@ pub async fn serve_connection<I, S>(
                 continue;
             }
             let limit = limit_of(phase, limits, stopping);
-            let expired = watchdog.poll_expired(phase, limit, cx);
-            return expired.map(|()| Err(End::Expired(phase)));
+            ready!(watchdog.poll_expired(phase, limit, cx));
+            if phase == Phase::Closing && activity.hear_no_more() {
+                // hyper is done, then, and tells how it went.
+                continue;
+            }
+            return Poll::Ready(Err(End::Expired(phase)));
         }
     }))
     .await;
 
     if let Err(end) = end {
+        if let Some(status) = end.answered() {
+            log_refusal(status, "- -", peer);
+        }
         debug!(target: "general", ?peer, ?end, "connection cut off");
     }
-    http.into_parts().io.into_inner().refuse_line().await;
+    if http.into_parts().io.into_inner().refuse_line().await {
+        log_refusal(StatusCode::URI_TOO_LONG, "- -", peer);
+    }
 }
 
 /// Why a connection ended in the middle of something.
 #[derive(Debug)]
-#[expect(dead_code, reason = "read by Debug, for the log")]
 enum End {
     Failed(hyper::Error),
+    #[expect(dead_code, reason = "read by Debug, for the log")]
     Expired(Phase),
+}
+
+impl End {
+    /// With what hyper has answered a head that it could not read.
+    fn answered(&self) -> Option<StatusCode> {
+        match self {
+            Self::Failed(error) if !error.is_parse() || error.is_parse_version_h2() => None,
+            // Only in words does it tell a long URI from the rest.
+            Self::Failed(error) if error.to_string() == "URI too long" => {
+                Some(StatusCode::URI_TOO_LONG)
+            }
+            Self::Failed(error) if error.is_parse_too_large() => {
+                Some(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE)
+            }
+            Self::Failed(_) => Some(StatusCode::BAD_REQUEST),
+            Self::Expired(_) => None,
+        }
+    }
+}
+
+/// The line of the access log for what no service has answered: `asked` is method and target, as far as they are
+/// known.
+fn log_refusal(status: StatusCode, asked: impl Display, peer: Peer) {
+    warn!(target: "access", "{} {asked} ({peer}) 0.00ms", status.as_u16());
 }
 
 /// How long a connection may stay in `phase`.
@@ -180,7 +214,10 @@ fn answer<S: Service>(
         (declared.lower() > limits.max_body_size).then_some(StatusCode::PAYLOAD_TOO_LARGE)
     });
     let response = match refused {
-        Some(status) => Err(status),
+        Some(status) => {
+            log_refusal(status, format_args!("{} {}", head.method, head.uri), peer);
+            Err(status)
+        }
         None => Ok(service.call(Request::from_parts(head, body), peer)),
     };
     let activity = activity.clone();

@@ -1,5 +1,6 @@
 //! One listening socket, over TCP or in the file system. It never serves what it accepts.
 
+use std::fmt;
 use std::fs;
 use std::io;
 use std::net::{IpAddr, Shutdown, SocketAddr};
@@ -37,6 +38,16 @@ impl Peer {
         match self {
             Self::Tcp(address) => Some(address.ip()),
             Self::Unix => None,
+        }
+    }
+}
+
+/// As the logs name it.
+impl fmt::Display for Peer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.ip() {
+            Some(ip) => ip.fmt(f),
+            None => f.write_str("unix"),
         }
     }
 }

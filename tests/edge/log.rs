@@ -79,3 +79,54 @@ fn lost(line: &str) -> Option<usize> {
     let (_, rest) = line.split_once(TOO_SLOW)?;
     rest.split(' ').next()?.parse().ok()
 }
+
+#[tokio::test]
+async fn what_the_connection_refuses_is_in_the_access_log() {
+    let server = App::new()
+        .handler("echo.wasm", guest("echo"))
+        .config("[server]\nbody_timeout = \"100ms\"\n")
+        .serve()
+        .await;
+    let post = "POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length";
+    let long = "x".repeat(70_000);
+    for (request, logged) in [
+        (
+            "GET /a HTTP/1.1\r\n\r\n".to_owned(),
+            "400 GET /a (127.0.0.1) 0.00ms",
+        ),
+        (
+            format!("{post}: 99999999999\r\n\r\n"),
+            "413 POST /echo (127.0.0.1) 0.00ms",
+        ),
+        (
+            "G@T / HTTP/1.1\r\nHost: a\r\n\r\n".to_owned(),
+            "400 - - (127.0.0.1) 0.00ms",
+        ),
+        (
+            format!("GET /{long} HTTP/1.1\r\n"),
+            "414 - - (127.0.0.1) 0.00ms",
+        ),
+        (
+            format!("GET / HTTP/1.1\r\nX: {long}\r\n"),
+            "431 - - (127.0.0.1) 0.00ms",
+        ),
+        (
+            format!("{post}: 9\r\n\r\nlate"),
+            "408 POST /echo (127.0.0.1)",
+        ),
+    ] {
+        let mut client = server.connect().await;
+        client.send(request).await;
+        let answer = client.answer().await;
+        assert!(
+            logged.starts_with(&answer.status.to_string()),
+            "{logged}: {}",
+            answer.head
+        );
+        let line = server.log.line_with(&format!(" access] {logged}")).await;
+        assert!(line.starts_with("[W "), "{line}");
+    }
+    let text = server.log.text();
+    let lines = text.lines().filter(|line| line.contains(" access] "));
+    assert_eq!(lines.count(), 6, "one line for each answer");
+}

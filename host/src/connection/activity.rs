@@ -47,6 +47,7 @@ struct State {
     stalled: bool,
     stopping: bool,
     closing: bool,
+    heard_enough: bool,
 }
 
 impl Activity {
@@ -138,6 +139,16 @@ impl Activity {
         let mut state = self.state();
         state.closing = true;
         state.partial || state.abandoned
+    }
+
+    /// The client was heard out for long enough. Tells whether that is news.
+    pub(super) fn hear_no_more(&self) -> bool {
+        !std::mem::replace(&mut self.state().heard_enough, true)
+    }
+
+    /// Whether a client that talks on, though we said our last byte, is to be heard no longer.
+    pub(super) fn is_deaf(&self) -> bool {
+        self.state().heard_enough
     }
 
     /// A head is complete, and a body of `length` bytes, if that is known, follows it.

@@ -63,18 +63,20 @@ impl<I> TimedIo<I> {
     }
 
     /// Answers a request line that reached the limit, if reading has failed at one: hyper would
-    /// have taken it for a head too large.
-    pub(super) async fn refuse_line(mut self)
+    /// have taken it for a head too large. Tells whether it was so.
+    pub(super) async fn refuse_line(mut self) -> bool
     where
         I: Socket,
     {
-        if std::mem::take(&mut self.line_is_too_long) {
+        let is_too_long = std::mem::take(&mut self.line_is_too_long);
+        if is_too_long {
             let answered = async {
                 self.write_all(URI_TOO_LONG).await?;
                 self.shutdown().await
             };
             let _ = timeout(LINGER, answered).await;
         }
+        is_too_long
     }
 
     fn note_write(&self, written: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
@@ -150,12 +152,13 @@ impl<I: Socket> AsyncWrite for TimedIo<I> {
             }
         }
         let mut scrap = [0; 8192];
-        loop {
+        while !self.activity.is_deaf() {
             let mut buf = ReadBuf::new(&mut scrap);
             ready!(Pin::new(&mut self.io).poll_read(cx, &mut buf))?;
             if buf.filled().is_empty() {
-                return Poll::Ready(Ok(()));
+                break;
             }
         }
+        Poll::Ready(Ok(()))
     }
 }

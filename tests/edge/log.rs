@@ -58,9 +58,9 @@ async fn lines_that_found_no_room_are_counted() {
     for format in ["text", "json"] {
         let app = App::new().handler("chatty.wasm", guest("chatty"));
         let server = app.serve_as("serve", &["--log-format", format]).await;
-        let stopped = server.log.stopped();
+        server.log.stop();
         assert_eq!(server.get("/chatty?lines=10000").await.status, 200);
-        drop(stopped);
+        server.log.go_on();
         server.log.line_with(TOO_SLOW).await;
         assert_eq!(server.get("/chatty?lines=1&last").await.status, 200);
         server.log.line_with("lines=1&last").await;

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex};
 
 use serde_json::Value;
 use sha2::{Digest, Sha256};
@@ -295,7 +295,14 @@ pub fn entry(status: &Value, file: &str) -> Option<Value> {
 pub struct Log {
     lines: Arc<Mutex<Vec<String>>>,
     count: watch::Receiver<usize>,
-    reading: Arc<Mutex<()>>,
+    gate: Arc<Gate>,
+}
+
+/// Whether the log is read.
+#[derive(Default)]
+struct Gate {
+    shut: Mutex<bool>,
+    opened: Condvar,
 }
 
 impl Log {
@@ -303,26 +310,34 @@ impl Log {
         let lines = Arc::new(Mutex::new(Vec::new()));
         let (counter, count) = watch::channel(0);
         let written = lines.clone();
-        let reading = Arc::new(Mutex::new(()));
-        let may_read = reading.clone();
+        let gate = Arc::new(Gate::default());
+        let before = gate.clone();
         std::thread::spawn(move || {
             for line in BufReader::new(stderr).lines().map_while(Result::ok) {
-                drop(may_read.lock().unwrap_or_else(PoisonError::into_inner));
+                let shut = before.shut.lock().expect("the gate");
+                drop(
+                    before
+                        .opened
+                        .wait_while(shut, |shut| *shut)
+                        .expect("the gate"),
+                );
                 let mut lines = written.lock().expect("the log");
                 lines.push(line);
                 counter.send_replace(lines.len());
             }
         });
-        Self {
-            lines,
-            count,
-            reading,
-        }
+        Self { lines, count, gate }
     }
 
-    /// Reads no more until the guard is dropped, so that the server can't get rid of its lines.
-    pub fn stopped(&self) -> MutexGuard<'_, ()> {
-        self.reading.lock().unwrap_or_else(PoisonError::into_inner)
+    /// Reads no more, so that the server can't get rid of its lines.
+    pub fn stop(&self) {
+        *self.gate.shut.lock().expect("the gate") = true;
+    }
+
+    /// Reads on.
+    pub fn go_on(&self) {
+        *self.gate.shut.lock().expect("the gate") = false;
+        self.gate.opened.notify_all();
     }
 
     /// Waits for a line with these words, from the beginning.

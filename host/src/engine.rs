@@ -144,7 +144,7 @@ fn config(limits: &Limits) -> Config {
         .pagemap_scan(Enabled::Auto)
         // What a guest wrote stays mapped up to here and is zeroed by hand, which is cheaper than faults.
         .linear_memory_keep_resident(256 * 1024)
-        .async_stack_keep_resident(64 * 1024);
+        .table_keep_resident(64 * 1024);
     let mut config = Config::new();
     config
         .strategy(Strategy::Cranelift)

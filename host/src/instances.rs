@@ -229,7 +229,7 @@ impl Core {
 
     /// Exclusive and fresh instances come with the requests.
     fn add_seat_if_needed(self: &Arc<Self>) {
-        if self.is_shared() || self.queue.is_empty() {
+        if self.is_shared() || self.queue.is_empty() || !self.queue.lacks_a_seat() {
             return;
         }
         let most = self.rules().max_concurrent;
@@ -251,14 +251,16 @@ impl Core {
     /// Begins a seat that is counted already.
     fn begin_seat(self: &Arc<Self>, live: Option<Live>) {
         let core = self.clone();
+        let post = self.queue.new_post();
         tokio::spawn(async move {
-            let seat = std::panic::AssertUnwindSafe(core.clone().seat(live));
+            let seat = std::panic::AssertUnwindSafe(core.clone().seat(post.clone(), live));
             if seat.catch_unwind().await.is_err() {
                 // A fault of ours must not cost the component its place for good.
                 let component = &*core.blueprint.file;
                 tracing::error!(target: "general", component, "an instance was lost to a fault of the host");
                 core.seats.fetch_sub(1, SeqCst);
                 core.replace();
+                core.queue.pass_on(&post);
                 core.add_seat_if_needed();
             }
         });

@@ -348,9 +348,11 @@ impl Core {
         self.queue.len().div_ceil(self.seats.load(Relaxed).max(1))
     }
 
-    fn next_of(&self, share: &mut usize, post: &Post) -> Option<Arc<Exchange>> {
+    fn next_of(self: &Arc<Self>, share: &mut usize, post: &Post) -> Option<Arc<Exchange>> {
         *share = share.checked_sub(1)?;
-        self.queue.take(post)
+        let next = self.queue.take(post)?;
+        self.add_seat_if_needed();
+        Some(next)
     }
 
     /// Leads one request through this instance, and keeps it where imports and the undertaker find it.

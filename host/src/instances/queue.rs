@@ -33,6 +33,9 @@ struct State {
     left: usize,
     /// Seats with nothing to do. The last one is called first: its instance is the warmest.
     idle: Vec<Arc<Post>>,
+    /// A seat was called, or is new, and has not looked yet. It calls the next one if it leaves work for others:
+    /// where requests are quickly over, one seat serves many of them and nobody else is woken in vain.
+    coming: bool,
 }
 
 /// Where one seat waits for work.
@@ -47,11 +50,13 @@ pub(super) struct Post {
     open: AtomicBool,
     /// It was idle for so long that it is to leave.
     dismissed: AtomicBool,
+    /// It is the one that is coming.
+    called: AtomicBool,
     taken: AtomicU64,
 }
 
 impl Queue {
-    /// Queues a request and calls an idle seat, if there is one: tells whether.
+    /// Queues a request and sees to it that a seat is coming, if one is idle: tells whether one is.
     pub(super) fn push(&self, exchange: Arc<Exchange>) -> Result<bool, Arc<Exchange>> {
         let mut state = self.state();
         if self.is_closed() {
@@ -60,11 +65,42 @@ impl Queue {
         state.requests.push_back(exchange);
         self.waiting.store(state.requests.len(), SeqCst);
         let called = state.call();
+        let coming = state.coming;
         drop(state);
-        Ok(called.is_some_and(|post| {
+        if let Some(post) = called {
             post.waker.wake();
-            true
-        }))
+        }
+        Ok(coming)
+    }
+
+    /// A post for a new seat, which is coming.
+    pub(super) fn new_post(&self) -> Arc<Post> {
+        self.state().coming = true;
+        let post = Post::default();
+        post.called.store(true, SeqCst);
+        Arc::new(post)
+    }
+
+    /// Notes that a seat looks for work now, if it was the one that was coming.
+    fn arrived(&self, post: &Post) {
+        if post.called.load(Relaxed) && post.called.swap(false, SeqCst) {
+            self.state().coming = false;
+        }
+    }
+
+    /// Lets another seat come in place of this one, which has no time.
+    pub(super) fn pass_on(&self, post: &Post) {
+        self.arrived(post);
+        let called = self.state().call();
+        if let Some(other) = called {
+            other.waker.wake();
+        }
+    }
+
+    /// Whether there is work that no seat comes for.
+    pub(super) fn lacks_a_seat(&self) -> bool {
+        let state = self.state();
+        !state.requests.is_empty() && !state.coming
     }
 
     /// The next request for this post.
@@ -80,6 +116,11 @@ impl Queue {
             }
         };
         self.waiting.store(state.requests.len(), SeqCst);
+        let called = state.call();
+        drop(state);
+        if let Some(other) = called {
+            other.waker.wake();
+        }
         post.taken.fetch_add(1, Relaxed);
         next
     }
@@ -157,6 +198,7 @@ impl Queue {
         poll_fn(|cx| {
             loop {
                 post.busy.store(true, SeqCst);
+                self.arrived(post);
                 let polled = work.as_mut().poll(cx);
                 if polled.is_ready() || !post.open.load(Relaxed) || in_run() {
                     return polled;
@@ -202,11 +244,16 @@ impl Queue {
 }
 
 impl State {
-    /// A seat that is idle, and is not any more.
+    /// A seat that was idle and is to come, where there is work for it and none is coming.
     fn call(&mut self) -> Option<Arc<Post>> {
+        if self.coming || self.requests.is_empty() {
+            return None;
+        }
         while let Some(post) = self.idle.pop() {
             post.listed.store(false, SeqCst);
             if !post.busy.load(SeqCst) {
+                self.coming = true;
+                post.called.store(true, SeqCst);
                 return Some(post);
             }
         }

@@ -19,8 +19,7 @@ const FOR_A_PLACE: Duration = Duration::from_secs(10);
 
 impl Core {
     /// Serves until there is no more to do here.
-    pub(super) async fn seat(self: Arc<Self>, mut live: Option<Live>) {
-        let post = Arc::new(Post::default());
+    pub(super) async fn seat(self: Arc<Self>, post: Arc<Post>, mut live: Option<Live>) {
         loop {
             let (mut instance, first) = match live.take() {
                 Some(instance) => (instance, None),
@@ -39,7 +38,7 @@ impl Core {
                     }
                 }
                 End::Whole => {
-                    self.leave();
+                    self.leave(&post);
                     self.stop(instance).await;
                     return;
                 }
@@ -53,11 +52,12 @@ impl Core {
                 }
             }
         }
-        self.leave();
+        self.leave(&post);
     }
 
-    fn leave(self: &Arc<Self>) {
+    fn leave(self: &Arc<Self>, post: &Post) {
         self.seats.fetch_sub(1, SeqCst);
+        self.queue.pass_on(post);
         // A request may wait that found no seat free and no room for one more.
         self.add_seat_if_needed();
     }
@@ -67,7 +67,10 @@ impl Core {
     async fn furnish(self: &Arc<Self>, post: &Arc<Post>) -> Option<(Live, Option<Arc<Exchange>>)> {
         loop {
             let first = match self.is_shared() && !self.queue.is_closed() {
-                true => None,
+                true => {
+                    self.queue.pass_on(post);
+                    None
+                }
                 false => Some(self.next(post).await?),
             };
             let answer = match self.make().await {
@@ -85,8 +88,10 @@ impl Core {
         }
     }
 
-    async fn next(&self, post: &Arc<Post>) -> Option<Arc<Exchange>> {
-        self.queue.next(post, self.seats_leave()).await
+    async fn next(self: &Arc<Self>, post: &Arc<Post>) -> Option<Arc<Exchange>> {
+        let next = self.queue.next(post, self.seats_leave()).await;
+        self.add_seat_if_needed();
+        next
     }
 
     /// Makes an instance, or says what the request that it was to be for gets instead.

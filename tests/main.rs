@@ -7,6 +7,7 @@ mod harness;
 mod hostile;
 mod house;
 mod instances;
+mod instructions;
 mod lifecycle;
 mod refusals;
 mod swap;

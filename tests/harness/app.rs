@@ -18,6 +18,7 @@ use super::client::{Answer, Client, soon};
 pub struct App {
     folder: TempDir,
     address_space: Option<u64>,
+    counts: Option<PathBuf>,
 }
 
 impl App {
@@ -27,12 +28,19 @@ impl App {
         Self {
             folder,
             address_space: None,
+            counts: None,
         }
     }
 
     /// Serves with so many bytes of address space and no more, as on a system that grants less.
     pub fn address_space(mut self, bytes: u64) -> Self {
         self.address_space = Some(bytes);
+        self
+    }
+
+    /// Serves on one core, inside a callgrind that counts nothing until it is told to, into this file.
+    pub fn counting_instructions(mut self, file: &Path) -> Self {
+        self.counts = Some(file.to_owned());
         self
     }
 
@@ -89,8 +97,26 @@ impl App {
         self.start(command, &[&anywhere, more].concat()).await
     }
 
+    fn server(&self) -> Command {
+        let binary = env!("CARGO_BIN_EXE_waterspout");
+        let Some(counts) = &self.counts else {
+            return Command::new(binary);
+        };
+        let mut server = Command::new("valgrind");
+        let file = format!("--callgrind-out-file={}", counts.display());
+        server.args([
+            "-q",
+            "--tool=callgrind",
+            "--instr-atstart=no",
+            &file,
+            binary,
+        ]);
+        on_one_core(&mut server);
+        server
+    }
+
     async fn start(self, command: &str, options: &[&str]) -> Running {
-        let mut server = Command::new(env!("CARGO_BIN_EXE_waterspout"));
+        let mut server = self.server();
         server
             .arg(command)
             .arg(self.path())
@@ -123,6 +149,24 @@ impl App {
             admin,
         }
     }
+}
+
+/// More threads would hand work to each other, now more often and now less.
+fn on_one_core(server: &mut Command) {
+    // SAFETY: after the fork, this makes one system call on plain bits and allocates nothing.
+    unsafe {
+        server.pre_exec(|| {
+            let mut cores = std::mem::zeroed::<libc::cpu_set_t>();
+            libc::CPU_SET(
+                libc::sched_getcpu().max(0).unsigned_abs() as usize,
+                &mut cores,
+            );
+            match libc::sched_setaffinity(0, size_of::<libc::cpu_set_t>(), &cores) {
+                0 => Ok(()),
+                _ => Err(std::io::Error::last_os_error()),
+            }
+        })
+    };
 }
 
 fn limit_address_space(server: &mut Command, bytes: u64) {

@@ -9,5 +9,5 @@ mod vitals;
 
 pub use app::{App, Running, entry};
 pub use client::{Client, LONG, soon};
-pub use guests::{example, guest, hello_saying, versioned};
+pub use guests::{example, guest, hello_saying, root, versioned};
 pub use load::Load;

@@ -166,15 +166,14 @@ pub(crate) struct Response {
     finished: bool,
 }
 
+const HTML: HeaderValue = HeaderValue::from_static("text/html; charset=UTF-8");
+
 impl Default for Response {
     fn default() -> Self {
         Self {
             status: 200,
             reason: None,
-            headers: vec![(
-                CONTENT_TYPE,
-                HeaderValue::from_static("text/html; charset=UTF-8"),
-            )],
+            headers: vec![(CONTENT_TYPE, HTML)],
             body: Vec::new(),
             finished: false,
         }

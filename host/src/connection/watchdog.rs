@@ -14,7 +14,8 @@ use crate::timer::Timer;
 #[derive(Debug)]
 pub(super) struct Watchdog {
     phase: Phase,
-    since: Instant,
+    /// Since when, once somebody asked.
+    since: Option<Instant>,
     timer: Timer,
 }
 
@@ -22,7 +23,7 @@ impl Watchdog {
     pub(super) fn new(phase: Phase) -> Self {
         Self {
             phase,
-            since: Instant::now(),
+            since: None,
             timer: Timer::default(),
         }
     }
@@ -36,11 +37,12 @@ impl Watchdog {
     ) -> Poll<()> {
         if phase != self.phase {
             self.phase = phase;
-            self.since = Instant::now();
+            self.since = None;
         }
         let Some(limit) = limit else {
             return Poll::Pending;
         };
-        self.timer.poll_until(self.since + limit, cx)
+        let since = *self.since.get_or_insert_with(Instant::now);
+        self.timer.poll_until(since + limit, cx)
     }
 }

@@ -109,8 +109,9 @@ pub struct Exchange {
     answered: AtomicWaker,
     cancelled: AtomicBool,
     client_gone: AtomicBool,
-    cancel: Notify,
-    sent: Notify,
+    cancel: AtomicWaker,
+    sent: AtomicBool,
+    until_sent: AtomicWaker,
     replayed: AtomicBool,
     place: AtomicU8,
 }
@@ -150,8 +151,9 @@ impl Exchange {
             answered: AtomicWaker::new(),
             cancelled: AtomicBool::new(false),
             client_gone: AtomicBool::new(false),
-            cancel: Notify::new(),
-            sent: Notify::new(),
+            cancel: AtomicWaker::new(),
+            sent: AtomicBool::new(false),
+            until_sent: AtomicWaker::new(),
             replayed: AtomicBool::new(false),
             place: AtomicU8::new(Place::Waiting as u8),
         })
@@ -225,8 +227,8 @@ impl Exchange {
         if reason == Cancel::Deadline || self.cancel_on_close {
             self.cancelled.store(true, Ordering::Release);
         }
-        self.cancel.notify_one();
-        self.sent.notify_one();
+        self.cancel.wake();
+        self.sent();
     }
 
     /// Whether the request is to end.
@@ -267,21 +269,34 @@ impl Exchange {
         moved.is_ok()
     }
 
-    /// Waits until the request is asked to end.
+    /// Waits until the request is asked to end. One only may wait at a time.
     pub async fn cancelled(&self) {
-        while !self.is_cancelled() {
-            self.cancel.notified().await;
-        }
+        poll_fn(|cx| {
+            self.cancel.register(cx.waker());
+            match self.is_cancelled() {
+                true => Poll::Ready(()),
+                false => Poll::Pending,
+            }
+        })
+        .await;
     }
 
     /// Says that the last byte of the response was handed to the connection, or never will be.
     pub fn sent(&self) {
-        self.sent.notify_one();
+        self.sent.store(true, Ordering::Release);
+        self.until_sent.wake();
     }
 
-    /// Waits for [`Exchange::sent`].
+    /// Waits for [`Exchange::sent`]. One only may wait.
     pub async fn until_sent(&self) {
-        self.sent.notified().await;
+        poll_fn(|cx| {
+            self.until_sent.register(cx.waker());
+            match self.sent.load(Ordering::Acquire) {
+                true => Poll::Ready(()),
+                false => Poll::Pending,
+            }
+        })
+        .await;
     }
 
     /// Takes the body, which can be read once.

@@ -92,6 +92,10 @@ impl Page {
     }
 }
 
+/// The native peer gets the allocator that Waterspout has: what is compared is not that.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> anyhow::Result<()> {
     let options = Options::parse();
     if let Some(address) = options.native {

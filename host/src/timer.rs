@@ -4,7 +4,7 @@
 use std::cell::RefCell;
 use std::future::poll_fn;
 use std::pin::{Pin, pin};
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll, Waker};
 
 use tokio::time::{Instant, Sleep, sleep_until};
 
@@ -15,24 +15,35 @@ tokio::task_local! {
 /// A timer that is armed for the earliest deadline seen, and armed again only when it fires or must fire sooner: a
 /// deadline that follows another costs a comparison.
 #[derive(Debug, Default)]
-pub struct Timer(Option<Pin<Box<Sleep>>>);
+pub struct Timer {
+    sleep: Option<Pin<Box<Sleep>>>,
+    /// Whom it will wake. As long as that is who asks, it need not be told again.
+    waker: Option<Waker>,
+}
 
 impl Timer {
     /// Ready when the deadline has passed; else woken when that may be.
     pub fn poll_until(&mut self, deadline: Instant, cx: &mut Context<'_>) -> Poll<()> {
-        let timer = self
-            .0
+        let sleep = self
+            .sleep
             .get_or_insert_with(|| Box::pin(sleep_until(deadline)));
-        if deadline < timer.deadline() {
-            timer.as_mut().reset(deadline);
+        let knows = |waker: &Waker| waker.will_wake(cx.waker());
+        if self.waker.as_ref().is_some_and(knows) && sleep.deadline() <= deadline {
+            if !sleep.is_elapsed() {
+                return Poll::Pending;
+            }
+        } else if deadline < sleep.deadline() {
+            sleep.as_mut().reset(deadline);
         }
-        loop {
-            ready!(timer.as_mut().poll(cx));
-            if timer.deadline() >= deadline {
+        self.waker = None;
+        while sleep.as_mut().poll(cx).is_ready() {
+            if sleep.deadline() >= deadline {
                 return Poll::Ready(());
             }
-            timer.as_mut().reset(deadline);
+            sleep.as_mut().reset(deadline);
         }
+        self.waker = Some(cx.waker().clone());
+        Poll::Pending
     }
 }
 

@@ -83,8 +83,8 @@ impl Queue {
 
     /// Notes that a seat looks for work now, if it was the one that was coming.
     fn arrived(&self, post: &Post) {
-        if post.called.load(Relaxed) && post.called.swap(false, SeqCst) {
-            self.state().coming = false;
+        if post.called.load(Relaxed) {
+            self.state().arrived(post);
         }
     }
 
@@ -116,6 +116,8 @@ impl Queue {
             }
         };
         self.waiting.store(state.requests.len(), SeqCst);
+        // It may have been called since it began to look.
+        state.arrived(post);
         let called = state.call();
         drop(state);
         if let Some(other) = called {
@@ -244,6 +246,12 @@ impl Queue {
 }
 
 impl State {
+    fn arrived(&mut self, post: &Post) {
+        if post.called.swap(false, SeqCst) {
+            self.coming = false;
+        }
+    }
+
     /// A seat that was idle and is to come, where there is work for it and none is coming.
     fn call(&mut self) -> Option<Arc<Post>> {
         if self.coming || self.requests.is_empty() {

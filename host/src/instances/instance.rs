@@ -343,8 +343,7 @@ impl std::fmt::Display for Forsaken {
 impl std::error::Error for Forsaken {}
 
 impl Core {
-    /// How many of the waiting requests one instance should take before the others had a look at them: each turn of
-    /// its event loop costs half as much as a request, so it is better to take them in one go.
+    /// How many of the waiting requests one instance should take before the others had a look at them.
     fn share(&self) -> usize {
         self.queue.len().div_ceil(self.seats.load(Relaxed).max(1))
     }

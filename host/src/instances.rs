@@ -209,10 +209,16 @@ impl Core {
     /// Puts a request back into the queue.
     fn requeue(self: &Arc<Self>, exchange: Arc<Exchange>) -> Result<(), Arc<Exchange>> {
         exchange.wait_again();
-        if !self.queue.push(exchange)? {
-            self.add_seat_if_needed();
+        match self.queue.push(exchange) {
+            Ok(true) => Ok(()),
+            Ok(false) => {
+                self.add_seat_if_needed();
+                Ok(())
+            }
+            // Whoever leaves in between is counted out already.
+            Err(exchange) if exchange.enter() => Err(exchange),
+            Err(_) => Ok(()),
         }
-        Ok(())
     }
 
     /// Counts a request out.

@@ -111,7 +111,7 @@ impl Queue {
         let mut state = self.state();
         let next = loop {
             match state.requests.pop_front() {
-                Some(exchange) if !exchange.enter() => state.left -= 1,
+                Some(exchange) if !exchange.enter() => state.left = state.left.saturating_sub(1),
                 next => break next,
             }
         };

@@ -17,10 +17,12 @@ use waterspout::config::{Limits, Listen};
 use waterspout::connection::RequestBody;
 use waterspout::listener::Peer;
 use waterspout::server::Server;
+use waterspout::shards::Shards;
 
 #[tokio::test]
 async fn accepting_survives_a_lack_of_descriptors() {
     let server = Server::new(
+        Shards::here(),
         Limits::default(),
         async |request: Request<RequestBody>, _: Peer| {
             Response::new(Full::<Bytes>::from(request.uri().path().to_owned()))

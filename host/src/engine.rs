@@ -15,6 +15,7 @@ use crate::capabilities;
 use crate::error::Error;
 use crate::resources::Ctx;
 use crate::run::{TICK, Ticker};
+use crate::shards::Shards;
 
 pub use cache::Cache;
 pub use guest::{Exports, Function, Guest, METHODS, Step, method_index};
@@ -42,12 +43,18 @@ pub struct Engine {
     /// One permit for each instance that may live.
     pub instances: Arc<Semaphore>,
     pub ticker: Arc<Ticker>,
+    /// Where instances live.
+    pub shards: Arc<Shards>,
     pub limits: Limits,
 }
 
 impl Engine {
     /// Starts the engine and the thread that ticks for it. The thread ends with the engine.
-    pub fn new(limits: Limits, cache: Option<PathBuf>) -> Result<Arc<Self>, Error> {
+    pub fn new(
+        limits: Limits,
+        cache: Option<PathBuf>,
+        shards: Arc<Shards>,
+    ) -> Result<Arc<Self>, Error> {
         let (wasmtime, limits) = start(limits)?;
         let mut linker = Linker::new(&wasmtime);
         capabilities::link(&mut linker)
@@ -58,6 +65,7 @@ impl Engine {
             ticker: Arc::default(),
             wasmtime,
             linker,
+            shards,
             limits,
         });
         let ticking = Arc::downgrade(&engine);

@@ -2,9 +2,12 @@
 //! nothing about HTTP, and knows a request's life only as a function that it was given.
 
 mod instance;
+mod post;
 mod queue;
 mod seat;
 
+use std::future::poll_fn;
+use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::SeqCst};
 use std::time::Duration;
@@ -22,6 +25,7 @@ use crate::run::RunLimits;
 pub use crate::config::Isolation;
 use instance::Live;
 pub use instance::Scene;
+use post::Post;
 use queue::Queue;
 
 /// What the function that leads a request through its guest says at the end.
@@ -85,7 +89,6 @@ pub struct Core {
     /// Tasks that serve the queue.
     seats: AtomicUsize,
     instances: AtomicUsize,
-    requests: AtomicU64,
     traps: AtomicU64,
 }
 
@@ -108,20 +111,22 @@ impl Pool {
         if description.start {
             blueprint.start(&mut first).await?;
         }
+        let shards = &blueprint.engine.shards;
+        let queue = Queue::new(blueprint.rules.seats(), shards.next(), shards.count());
         let core = Arc::new(Core {
             blueprint,
             description,
             life,
-            queue: Queue::default(),
+            queue,
             admitted: AtomicUsize::new(0),
             seats: AtomicUsize::new(0),
             instances: AtomicUsize::new(0),
-            requests: AtomicU64::new(0),
             traps: AtomicU64::new(0),
         });
-        core.add_seat(Some(first));
+        core.add_seat(0, Some(first));
         if core.is_shared() {
-            (1..core.rules().instances).for_each(|_| core.add_seat(None));
+            let lanes = core.queue.lanes();
+            (1..core.rules().instances).for_each(|number| core.add_seat(number % lanes, None));
         }
         Ok(Self { core })
     }
@@ -138,8 +143,7 @@ impl Pool {
             core.admitted.fetch_sub(1, SeqCst);
             return Err(QueueFull);
         }
-        core.requests.fetch_add(1, SeqCst);
-        match core.queue.push(exchange) {
+        match core.queue.push(core.lane_of(&exchange), exchange) {
             Ok(called) => {
                 if !called {
                     core.add_seat_if_needed();
@@ -157,7 +161,8 @@ impl Pool {
     /// Lets a request go that nobody wants any more, if it still waits: its place is another's at once.
     pub fn leave(&self, exchange: &Exchange) {
         let core = &self.core;
-        if core.queue.leave(exchange, core.rules().max_queue) {
+        let most = core.rules().max_queue;
+        if core.queue.leave(core.lane_of(exchange), exchange, most) {
             core.over();
         }
     }
@@ -191,7 +196,7 @@ impl Core {
     pub fn census(&self) -> Census {
         Census {
             instances: self.instances.load(SeqCst),
-            requests: self.requests.load(SeqCst),
+            requests: self.queue.accepted(),
             in_flight: self.admitted.load(SeqCst),
             traps: self.traps.load(SeqCst),
         }
@@ -209,7 +214,7 @@ impl Core {
     /// Puts a request back into the queue.
     fn requeue(self: &Arc<Self>, exchange: Arc<Exchange>) -> Result<(), Arc<Exchange>> {
         exchange.wait_again();
-        match self.queue.push(exchange) {
+        match self.queue.push(self.lane_of(&exchange), exchange) {
             Ok(true) => Ok(()),
             Ok(false) => {
                 self.add_seat_if_needed();
@@ -221,27 +226,35 @@ impl Core {
         }
     }
 
+    /// The lane of the client's shard.
+    fn lane_of(&self, exchange: &Exchange) -> usize {
+        self.queue.lane_of(exchange.shard)
+    }
+
     /// Counts a request out.
     fn over(&self) {
         self.admitted.fetch_sub(1, SeqCst);
     }
 
     /// Puts another instance beside one that takes no more requests but still has some.
-    fn replace(self: &Arc<Self>) {
+    fn replace(self: &Arc<Self>, post: &Post) {
         if self.is_shared() {
-            self.add_seat(None);
+            self.add_seat(post.lane, None);
         }
     }
 
     /// Exclusive and fresh instances come with the requests.
     fn add_seat_if_needed(self: &Arc<Self>) {
-        if self.is_shared() || self.queue.is_empty() || !self.queue.lacks_a_seat() {
+        if self.is_shared() {
             return;
         }
         let most = self.rules().max_concurrent;
         let one_more = |seats| (seats < most).then_some(seats + 1);
-        if self.seats.fetch_update(SeqCst, SeqCst, one_more).is_ok() {
-            self.begin_seat(None);
+        while let Some(lane) = self.queue.lane_in_need() {
+            if self.seats.fetch_update(SeqCst, SeqCst, one_more).is_err() {
+                return;
+            }
+            self.begin_seat(lane, None);
         }
     }
 
@@ -249,27 +262,43 @@ impl Core {
         self.rules().isolation == Isolation::Shared
     }
 
-    fn add_seat(self: &Arc<Self>, live: Option<Live>) {
+    fn add_seat(self: &Arc<Self>, lane: usize, live: Option<Live>) {
         self.seats.fetch_add(1, SeqCst);
-        self.begin_seat(live);
+        self.begin_seat(lane, live);
     }
 
-    /// Begins a seat that is counted already.
-    fn begin_seat(self: &Arc<Self>, live: Option<Live>) {
+    /// Begins a seat that is counted already, on the shard of its lane.
+    fn begin_seat(self: &Arc<Self>, lane: usize, live: Option<Live>) {
         let core = self.clone();
-        let post = self.queue.new_post();
-        tokio::spawn(async move {
+        let post = self.queue.new_post(lane);
+        let shards = &self.blueprint.engine.shards;
+        let shard = shards.runtime(self.queue.shard_of(lane));
+        shard.spawn(async move {
             let seat = std::panic::AssertUnwindSafe(core.clone().seat(post.clone(), live));
-            if seat.catch_unwind().await.is_err() {
+            let mut seat = pin!(seat.catch_unwind());
+            let attentive = poll_fn(|cx| {
+                let polled = seat.as_mut().poll(cx);
+                if polled.is_pending() && post.is_busy() && core.queue.has_work(&post) {
+                    core.pass_on(&post);
+                }
+                polled
+            });
+            if attentive.await.is_err() {
                 // A fault of ours must not cost the component its place for good.
                 let component = &*core.blueprint.file;
                 tracing::error!(target: "general", component, "an instance was lost to a fault of the host");
                 core.seats.fetch_sub(1, SeqCst);
-                core.replace();
-                core.queue.pass_on(&post);
-                core.add_seat_if_needed();
+                core.replace(&post);
+                core.pass_on(&post);
             }
         });
+    }
+
+    /// Lets another seat come in place of this one, which has no time.
+    fn pass_on(self: &Arc<Self>, post: &Post) {
+        if !self.queue.pass_on(post) {
+            self.add_seat_if_needed();
+        }
     }
 }
 
@@ -303,6 +332,14 @@ impl Rules {
         match self.isolation {
             Isolation::Fresh => 1,
             _ => self.max_requests.unwrap_or(u64::MAX),
+        }
+    }
+
+    /// How many seats there may be.
+    fn seats(&self) -> usize {
+        match self.isolation {
+            Isolation::Shared => self.instances,
+            Isolation::Exclusive | Isolation::Fresh => self.max_concurrent,
         }
     }
 

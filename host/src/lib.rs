@@ -25,4 +25,5 @@ mod resources;
 pub mod router;
 mod run;
 pub mod server;
+pub mod shards;
 mod timer;

@@ -3,13 +3,14 @@
 use std::fmt;
 use std::fs;
 use std::io;
-use std::net::{IpAddr, Shutdown, SocketAddr};
+use std::net::{IpAddr, Shutdown, SocketAddr, TcpStream};
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
+use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use socket2::{Domain, SockAddr, SockRef, Socket, Type};
-use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
+use tokio::net::{TcpListener, UnixListener};
 use tracing::{debug, warn};
 
 use crate::config::Listen;
@@ -52,7 +53,7 @@ impl fmt::Display for Peer {
     }
 }
 
-/// An accepted connection.
+/// An accepted connection, of no event loop yet. It does not block.
 #[derive(Debug)]
 pub enum Accepted {
     /// From a client with an address.
@@ -130,9 +131,12 @@ impl Bound {
         match self {
             Self::Tcp(listener) => {
                 let (stream, peer) = listener.accept().await?;
-                accepted_tcp(stream, peer)
+                accepted_tcp(stream.into_std()?, peer)
             }
-            Self::Unix { listener, .. } => Ok(Accepted::Unix(listener.accept().await?.0)),
+            Self::Unix { listener, .. } => {
+                let (stream, _) = listener.accept().await?;
+                Ok(Accepted::Unix(stream.into_std()?))
+            }
         }
     }
 
@@ -146,7 +150,7 @@ impl Bound {
                 Ok(empty(|| {
                     let (stream, peer) = listener.accept()?;
                     stream.set_nonblocking(true)?;
-                    accepted_tcp(TcpStream::from_std(stream)?, peer)
+                    accepted_tcp(stream, peer)
                 }))
             }
             Self::Unix { listener, _file } => {
@@ -156,7 +160,7 @@ impl Bound {
                 Ok(empty(|| {
                     let (stream, _) = listener.accept()?;
                     stream.set_nonblocking(true)?;
-                    Ok(Accepted::Unix(UnixStream::from_std(stream)?))
+                    Ok(Accepted::Unix(stream))
                 }))
             }
         }

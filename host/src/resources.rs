@@ -22,6 +22,7 @@ use crate::bindings::{Arguments, Failure, Functions, Response};
 use crate::body::RequestBody;
 use crate::router::Router;
 use crate::run::RunClock;
+use crate::shards;
 
 pub use body_memory::{BodyMemory, BodyShare};
 
@@ -106,6 +107,8 @@ pub struct Exchange {
     pub app: Arc<App>,
     /// Whether a client that is gone ends the request.
     pub cancel_on_close: bool,
+    /// Where its connection is.
+    pub shard: usize,
     body: Mutex<BodySlot>,
     body_memory: Mutex<Option<BodyShare>>,
     answer: Mutex<AnswerSlot>,
@@ -148,6 +151,7 @@ impl Exchange {
             stage,
             app,
             cancel_on_close,
+            shard: shards::here(),
             body: Mutex::new(body.map_or(BodySlot::None, BodySlot::Unread)),
             body_memory: Mutex::new(None),
             answer: Mutex::new(AnswerSlot::Open),

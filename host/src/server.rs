@@ -5,16 +5,18 @@ mod door;
 mod slots;
 
 use std::io;
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::Mutex;
 use tokio::time::Instant;
 
-use self::door::Door;
+use self::door::{Connections, Door};
 use self::slots::Slots;
 use crate::config::{Limits, Listen};
 use crate::connection::Service;
 use crate::listener::Listener;
+use crate::shards::Shards;
 
 /// Serves on a set of listeners that can change while it runs.
 ///
@@ -22,6 +24,7 @@ use crate::listener::Listener;
 #[derive(Debug)]
 pub struct Server<S> {
     service: S,
+    shards: Arc<Shards>,
     slots: Slots,
     doors: Mutex<Doors>,
 }
@@ -40,10 +43,11 @@ struct Doors {
 }
 
 impl<S: Service> Server<S> {
-    /// A server without listeners.
-    pub fn new(limits: Limits, service: S) -> Self {
+    /// A server without listeners, whose connections live on these shards.
+    pub fn new(shards: Arc<Shards>, limits: Limits, service: S) -> Self {
         Self {
             service,
+            shards,
             slots: Slots::new(limits),
             doors: Mutex::default(),
         }
@@ -81,7 +85,12 @@ impl<S: Service> Server<S> {
             .into_iter()
             .partition::<Vec<_>, _>(|door| wanted.contains(door.wanted()));
         open.extend(new.into_iter().map(|(listen, listener)| {
-            Door::open(listen, listener, self.slots.clone(), self.service.clone())
+            let connections = Connections::new(
+                self.shards.clone(),
+                self.slots.clone(),
+                self.service.clone(),
+            );
+            Door::open(listen, listener, connections)
         }));
         open.sort_by_key(|door| wanted.iter().position(|listen| listen == door.wanted()));
         doors.open = open;

@@ -17,6 +17,7 @@ use waterspout::config::Listen;
 use waterspout::connection::{RequestBody, Service};
 use waterspout::listener::Peer;
 use waterspout::server::Server;
+use waterspout::shards::Shards;
 
 /// Longer than the limits that a test crosses, far shorter than those that it must not.
 pub const SHORT: Duration = Duration::from_millis(200);
@@ -26,7 +27,7 @@ pub fn limits() -> Limits {
 }
 
 pub async fn start<S: Service>(limits: Limits, service: S) -> (Server<S>, SocketAddr) {
-    let server = Server::new(limits, service);
+    let server = Server::new(Shards::here(), limits, service);
     let any = Listen::Tcp(([127, 0, 0, 1], 0).into());
     let bound = server.set_listeners(&[any]).await.unwrap();
     (server, address(&bound[0]))

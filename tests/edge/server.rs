@@ -22,6 +22,7 @@ use waterspout::config::Listen;
 use waterspout::connection::{RequestBody, Service};
 use waterspout::listener::{Listener, Peer};
 use waterspout::server::Server;
+use waterspout::shards::Shards;
 
 /// A service that tells when it is called, and answers when `gate` lets it.
 fn gated(gate: Arc<Semaphore>) -> (impl Service, mpsc::UnboundedReceiver<()>) {
@@ -151,7 +152,7 @@ async fn those_who_wait_to_be_let_in_when_a_listener_ends_are_served() {
             max_connections: 1,
             ..limits()
         };
-        let server = Arc::new(Server::new(few, service));
+        let server = Arc::new(Server::new(Shards::here(), few, service));
         let path = socket_path("waiting");
         let tcp = Listen::Tcp(([127, 0, 0, 1], 0).into());
         let both = [tcp, Listen::Unix(path.clone())];
@@ -336,7 +337,7 @@ async fn a_unix_socket_is_replaced_when_stale_and_removed_when_closed() {
     assert!(path.exists());
 
     let listen = Listen::Unix(path.clone());
-    let server = Server::new(limits(), |request, peer| async move {
+    let server = Server::new(Shards::here(), limits(), |request, peer| async move {
         assert_eq!(peer, Peer::Unix);
         echo(request, peer).await
     });

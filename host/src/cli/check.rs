@@ -5,6 +5,7 @@ use anyhow::bail;
 use super::{Check, cache_dir, serve::engine};
 use crate::config::Config;
 use crate::generation::{Generation, Overrides, State};
+use crate::shards::Shards;
 
 pub async fn check(options: &Check) -> anyhow::Result<()> {
     let app = &options.app.app;
@@ -12,7 +13,8 @@ pub async fn check(options: &Check) -> anyhow::Result<()> {
         bail!("{}: there is no such folder", app.display());
     }
     let config = Config::load(app)?;
-    let engine = engine(&config, cache_dir(options.cache_dir.as_ref()))?;
+    let cache = cache_dir(options.cache_dir.as_ref());
+    let engine = engine(&config, cache, Shards::here())?;
     let generation = Generation::load(app, &engine, &Overrides::default(), None).await?;
     let mut failed = Vec::new();
     for component in generation.components.values() {

@@ -20,6 +20,7 @@ use crate::generation::watch::{Look, Watch};
 use crate::generation::{Generation, Refusal, Site, State};
 use crate::listener::Peer;
 use crate::server::Server;
+use crate::shards::Shards;
 
 /// How long a load may last before it gives way to a newer change: that may be what mends a hanging `start`.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -31,7 +32,9 @@ pub async fn serve(options: &Serve, debug: bool) -> anyhow::Result<()> {
         bail!("{}: there is no such folder", app.display());
     }
     let mut signals = Signals::new()?;
-    let engine = engine(&Config::load(app)?, cache_dir(options.cache_dir.as_ref()))?;
+    let cache = cache_dir(options.cache_dir.as_ref());
+    let shards = Shards::start().context("the threads that serve can't start")?;
+    let engine = engine(&Config::load(app)?, cache, shards.clone())?;
     tracing::info!(target: "general", "loading {} …", app.display());
     let began = Instant::now();
     // From before the first look, so that no change falls between.
@@ -41,7 +44,7 @@ pub async fn serve(options: &Serve, debug: bool) -> anyhow::Result<()> {
         () = Signals::end(&mut signals.terminate, &mut signals.interrupt) => return Ok(()),
     };
     report_first(&site.current(), began.elapsed());
-    let front = Front::open(&site).await?;
+    let front = Front::open(&site, shards).await?;
     follow_changes(&site, &front, &watch, &mut signals).await;
     tracing::info!(target: "general", "ending: what is in flight is finished first");
     tokio::select! {
@@ -54,12 +57,16 @@ pub async fn serve(options: &Serve, debug: bool) -> anyhow::Result<()> {
 }
 
 /// The engine for an app with this configuration.
-pub fn engine(config: &Config, cache: Option<PathBuf>) -> Result<Arc<Engine>, Error> {
+pub fn engine(
+    config: &Config,
+    cache: Option<PathBuf>,
+    shards: Arc<Shards>,
+) -> Result<Arc<Engine>, Error> {
     let limits = engine::Limits {
         max_instance_memory: config.server.max_instance_memory,
         max_instances: engine::max_instances(),
     };
-    Engine::new(limits, cache)
+    Engine::new(limits, cache, shards)
 }
 
 /// Swaps whenever the folder has changed, until a signal ends it.
@@ -207,20 +214,27 @@ struct Front<A, B> {
 impl Front<(), ()> {
     async fn open(
         site: &Arc<Site>,
+        shards: Arc<Shards>,
     ) -> anyhow::Result<Front<impl Service + use<>, impl Service + use<>>> {
         let limits = || site.current().config.server.limits();
         let (served, shown) = (site.clone(), site.clone());
         let front = Front {
             app: Server::new(
+                shards,
                 limits(),
                 move |request: Request<RequestBody>, peer: Peer| {
                     dispatch(&served, request, peer.ip())
                 },
             ),
-            admin: Server::new(limits(), move |request: Request<RequestBody>, _: Peer| {
-                let site = shown.clone();
-                async move { admin::answer(&site, &request) }
-            }),
+            // Apart from what serves, so that it can tell of it whatever happens there.
+            admin: Server::new(
+                Shards::here(),
+                limits(),
+                move |request: Request<RequestBody>, _: Peer| {
+                    let site = shown.clone();
+                    async move { admin::answer(&site, &request) }
+                },
+            ),
         };
         let first = site.current();
         front.follow(&first, site.folder()).await?;

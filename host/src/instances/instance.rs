@@ -14,7 +14,7 @@ use tokio::sync::OwnedSemaphorePermit;
 use wasmtime::component::{Accessor, ComponentNamedList, Lift, ResourceTable};
 use wasmtime::{AsContextMut, CallHook, Store, StoreContextMut, UpdateDeadline, WasmBacktrace};
 
-use super::queue::Post;
+use super::post::Post;
 use super::{Blueprint, Core, LifeEnd};
 use crate::bindings::Description;
 use crate::capabilities::wasi;
@@ -191,7 +191,7 @@ impl Live {
         let next_request = &mut self.next_request;
         let replace = || {
             if !replaced.swap(true, SeqCst) {
-                core.replace();
+                core.replace(post);
             }
         };
         let turning = self.store.run_concurrent(async |accessor| {
@@ -206,18 +206,20 @@ impl Live {
                     if replaced.load(Relaxed) {
                         left = 0;
                     }
-                    let mut share = core.share();
-                    while left > 0 && lives.len() < at_once {
-                        let first = arrived.take();
-                        let Some(exchange) = first.or_else(|| core.next_of(&mut share, post))
-                        else {
-                            break;
-                        };
+                    let mut next = None;
+                    if left > 0 && lives.len() < at_once {
+                        next = arrived.take().or_else(|| core.queue.take(post));
+                    }
+                    if let Some(exchange) = next {
                         left -= 1;
                         *next_request += 1;
                         lives.push(core.lead(&scene, *next_request, exchange));
                         if left == 0 {
                             replace();
+                        }
+                        // One in a turn: what waits can go elsewhere as long as its run is not over.
+                        if core.queue.has_work(post) {
+                            cx.waker().wake_by_ref();
                         }
                     }
                     let open = !core.queue.is_closed() && !post.is_dismissed();
@@ -226,9 +228,7 @@ impl Live {
                         Poll::Ready(Some(Ok(LifeEnd::Over))) => {}
                         Poll::Ready(Some(Ok(LifeEnd::Deaf))) => replace(),
                         Poll::Ready(Some(Err(error))) => return Poll::Ready(Err(error)),
-                        Poll::Ready(None) if left == 0 || (!open && core.queue.is_empty()) => {
-                            return Poll::Ready(Ok(()));
-                        }
+                        Poll::Ready(None) if left == 0 || !open => return Poll::Ready(Ok(())),
                         Poll::Ready(None) | Poll::Pending => return Poll::Pending,
                     }
                 }
@@ -343,18 +343,6 @@ impl std::fmt::Display for Forsaken {
 impl std::error::Error for Forsaken {}
 
 impl Core {
-    /// How many of the waiting requests one instance should take before the others had a look at them.
-    fn share(&self) -> usize {
-        self.queue.len().div_ceil(self.seats.load(Relaxed).max(1))
-    }
-
-    fn next_of(self: &Arc<Self>, share: &mut usize, post: &Post) -> Option<Arc<Exchange>> {
-        *share = share.checked_sub(1)?;
-        let next = self.queue.take(post)?;
-        self.add_seat_if_needed();
-        Some(next)
-    }
-
     /// Leads one request through this instance, and keeps it where imports and the undertaker find it.
     async fn lead(
         &self,
@@ -389,8 +377,18 @@ fn on_call(store: StoreContextMut<'_, Ctx>, hook: CallHook) -> wasmtime::Result<
 fn on_epoch(mut store: StoreContextMut<'_, Ctx>) -> wasmtime::Result<UpdateDeadline> {
     let verdict = store.data().run.verdict();
     act(store.as_context_mut(), verdict)?;
-    store.data().run.pause();
-    Ok(UpdateDeadline::Yield(1))
+    let run = store.data().run.clone();
+    Ok(UpdateDeadline::YieldCustom(1, Box::pin(give_way(run))))
+}
+
+/// Lets everything else of this thread have its turns: as many as a request takes from the socket to an instance and
+/// back.
+async fn give_way(run: Arc<RunClock>) {
+    const TURNS: usize = 4;
+    for _ in 0..TURNS {
+        run.pause();
+        tokio::task::yield_now().await;
+    }
 }
 
 fn act(mut store: StoreContextMut<'_, Ctx>, verdict: Verdict) -> wasmtime::Result<()> {

@@ -2,135 +2,226 @@
 //! made of nor how a request ends.
 
 use std::collections::VecDeque;
-use std::future::poll_fn;
-use std::pin::{Pin, pin};
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed, Ordering::SeqCst};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed, Ordering::SeqCst};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::{Context, Poll};
-use std::time::Duration;
 
-use futures_util::task::AtomicWaker;
-use tokio::time::{Instant, Sleep, sleep};
-
+use super::post::Post;
 use crate::resources::Exchange;
 
-/// How long a seat that may leave waits for its next request before it does: up to twice as long.
-const IDLE: Duration = Duration::from_secs(10);
-
-/// First come, first served.
-#[derive(Default)]
+/// One lane for each shard that has seats: first come, first served. What waits in a lane is its own seats' work,
+/// whose thread is that of its clients; seats of other lanes help only where none of its own comes.
 pub(super) struct Queue {
-    state: Mutex<State>,
-    /// How many requests wait, for a look without the lock.
-    waiting: AtomicUsize,
+    lanes: Box<[Lane]>,
+    /// The shard of the first lane, and how many shards there are.
+    first: usize,
+    shards: usize,
+    /// How many lanes are in need.
+    in_need: AtomicUsize,
     closed: AtomicBool,
 }
 
+/// Apart in memory, so that cores don't disturb each other.
 #[derive(Default)]
-struct State {
+#[repr(align(128))]
+struct Lane {
+    state: Mutex<State>,
+    /// How many requests wait, for a look without the lock.
+    waiting: AtomicUsize,
+    /// The same of idle seats.
+    idle: AtomicUsize,
+}
+
+#[derive(Default)]
+pub(super) struct State {
     requests: VecDeque<Arc<Exchange>>,
     /// Those among them that nobody wants any more.
     left: usize,
     /// Seats with nothing to do. The last one is called first: its instance is the warmest.
     idle: Vec<Arc<Post>>,
-    /// A seat was called, or is new, and has not looked yet. It calls the next one if it leaves work for others:
-    /// where requests are quickly over, one seat serves many of them and nobody else is woken in vain.
+    /// A seat of this lane was called, or is new, and has not looked yet. It has the next one called if it leaves work
+    /// behind: where requests are quickly over, one seat serves many of them and nobody else is woken in vain.
     coming: bool,
+    /// Requests wait, and no seat of this lane comes.
+    in_need: bool,
+    /// Requests that were ever put in.
+    pub(super) accepted: u64,
 }
 
-/// Where one seat waits for work.
-#[derive(Default)]
-pub(super) struct Post {
-    waker: AtomicWaker,
-    /// It could not follow a call: its task is running, its guest is in a run, or it takes no more.
-    busy: AtomicBool,
-    /// It is among the idle ones.
-    listed: AtomicBool,
-    /// It takes requests.
-    open: AtomicBool,
-    /// It was idle for so long that it is to leave.
-    dismissed: AtomicBool,
-    /// It is the one that is coming.
-    called: AtomicBool,
-    taken: AtomicU64,
-}
-
+/// Every request is noticed: it waits only where a seat is coming, is at work and will look when it is done, or none
+/// is idle anywhere. Whoever can't come for what waits says so with `pass_on`.
 impl Queue {
-    /// Queues a request and sees to it that a seat is coming, if one is idle: tells whether one is.
-    pub(super) fn push(&self, exchange: Arc<Exchange>) -> Result<bool, Arc<Exchange>> {
-        let mut state = self.state();
+    /// So many lanes, of which the first is on the shard `first` of so many.
+    pub(super) fn new(lanes: usize, first: usize, shards: usize) -> Self {
+        Self {
+            lanes: (0..lanes.clamp(1, shards))
+                .map(|_| Lane::default())
+                .collect(),
+            first,
+            shards,
+            in_need: AtomicUsize::new(0),
+            closed: AtomicBool::new(false),
+        }
+    }
+
+    pub(super) fn lanes(&self) -> usize {
+        self.lanes.len()
+    }
+
+    /// The lane for what comes from this shard.
+    pub(super) fn lane_of(&self, shard: usize) -> usize {
+        (shard % self.shards + self.shards - self.first) % self.shards % self.lanes()
+    }
+
+    /// The shard where a lane's seats are.
+    pub(super) fn shard_of(&self, lane: usize) -> usize {
+        (self.first + lane) % self.shards
+    }
+
+    /// Queues a request and sees to it that a seat comes: tells whether one does.
+    pub(super) fn push(&self, lane: usize, exchange: Arc<Exchange>) -> Result<bool, Arc<Exchange>> {
+        let mut state = self.lanes[lane].state();
         if self.is_closed() {
             return Err(exchange);
         }
+        state.accepted += 1;
         state.requests.push_back(exchange);
-        self.waiting.store(state.requests.len(), SeqCst);
+        Ok(self.fetch(lane, state))
+    }
+
+    /// Sees to it that a seat comes for what waits in place of this one, which has no time: tells whether one does.
+    pub(super) fn pass_on(&self, post: &Post) -> bool {
+        let mut state = self.lanes[post.lane].state();
+        state.arrived(post);
+        let served = match state.requests.is_empty() {
+            true => {
+                drop(state);
+                true
+            }
+            false => self.fetch(post.lane, state),
+        };
+        served && (self.in_need.load(SeqCst) == 0 || self.call_elsewhere(post.lane))
+    }
+
+    /// Whether something waits that this post should look at.
+    pub(super) fn has_work(&self, post: &Post) -> bool {
+        self.lanes[post.lane].waiting.load(SeqCst) > 0 || self.in_need.load(SeqCst) > 0
+    }
+
+    /// Calls a seat for what waits in a lane, of this lane or else of another.
+    fn fetch(&self, lane: usize, mut state: MutexGuard<'_, State>) -> bool {
         let called = state.call();
         let coming = state.coming;
+        self.tell(lane, &mut state, !coming);
         drop(state);
         if let Some(post) = called {
             post.waker.wake();
         }
-        Ok(coming)
+        coming || self.call_elsewhere(lane)
     }
 
-    /// A post for a new seat, which is coming.
-    pub(super) fn new_post(&self) -> Arc<Post> {
-        self.state().coming = true;
-        let post = Post::default();
-        post.called.store(true, SeqCst);
-        Arc::new(post)
+    /// All lanes, from this one on.
+    fn from(&self, lane: usize) -> impl Iterator<Item = usize> {
+        let lanes = self.lanes();
+        (lane..lane + lanes).map(move |lane| lane % lanes)
+    }
+
+    fn call_elsewhere(&self, lane: usize) -> bool {
+        for other in self.from(lane + 1) {
+            if self.lanes[other].idle.load(SeqCst) == 0 {
+                continue;
+            }
+            let mut state = self.lanes[other].state();
+            let called = state.call();
+            let in_need = state.in_need;
+            self.tell(other, &mut state, in_need);
+            drop(state);
+            if let Some(post) = called {
+                post.waker.wake();
+                return true;
+            }
+        }
+        false
+    }
+
+    /// Tells what has changed in a lane to those who look without its lock.
+    fn tell(&self, lane: usize, state: &mut State, in_need: bool) {
+        let in_need = in_need && !state.requests.is_empty() && !state.coming;
+        match (std::mem::replace(&mut state.in_need, in_need), in_need) {
+            (false, true) => drop(self.in_need.fetch_add(1, SeqCst)),
+            (true, false) => drop(self.in_need.fetch_sub(1, SeqCst)),
+            _ => {}
+        }
+        let lane = &self.lanes[lane];
+        lane.waiting.store(state.requests.len(), SeqCst);
+        lane.idle.store(state.idle.len(), SeqCst);
+    }
+
+    /// Makes a post for a new seat, which is coming.
+    pub(super) fn new_post(&self, lane: usize) -> Arc<Post> {
+        let mut state = self.lanes[lane].state();
+        state.coming = true;
+        self.tell(lane, &mut state, false);
+        Arc::new(Post::called(lane))
+    }
+
+    /// A lane with work that no seat comes for.
+    pub(super) fn lane_in_need(&self) -> Option<usize> {
+        if self.in_need.load(SeqCst) == 0 {
+            return None;
+        }
+        (0..self.lanes()).find(|&lane| self.lanes[lane].state().in_need)
     }
 
     /// Notes that a seat looks for work now, if it was the one that was coming.
-    fn arrived(&self, post: &Post) {
+    pub(super) fn arrived(&self, post: &Post) {
         if post.called.load(Relaxed) {
-            self.state().arrived(post);
+            self.lanes[post.lane].state().arrived(post);
         }
     }
 
-    /// Lets another seat come in place of this one, which has no time.
-    pub(super) fn pass_on(&self, post: &Post) {
-        self.arrived(post);
-        let called = self.state().call();
-        if let Some(other) = called {
-            other.waker.wake();
-        }
-    }
-
-    /// Whether there is work that no seat comes for.
-    pub(super) fn lacks_a_seat(&self) -> bool {
-        let state = self.state();
-        !state.requests.is_empty() && !state.coming
-    }
-
-    /// The next request for this post.
+    /// The next request for this post: of its own lane, or of one in need.
     pub(super) fn take(&self, post: &Post) -> Option<Arc<Exchange>> {
-        if self.is_empty() {
+        /// Every so often others come first, so that a lane without seats is not forgotten.
+        const OTHERS: u64 = 16;
+        let taken = post.taken.load(Relaxed);
+        let others_first = taken % OTHERS == OTHERS - 1;
+        let next = match others_first {
+            true => self.help(post.lane).or_else(|| self.take_from(post.lane)),
+            false => self.take_from(post.lane).or_else(|| self.help(post.lane)),
+        }?;
+        post.taken.store(taken + 1, Relaxed);
+        Some(next)
+    }
+
+    fn help(&self, lane: usize) -> Option<Arc<Exchange>> {
+        if self.in_need.load(SeqCst) == 0 {
             return None;
         }
-        let mut state = self.state();
+        self.from(lane + 1)
+            .filter(|&other| self.lanes[other].state().in_need)
+            .find_map(|other| self.take_from(other))
+    }
+
+    fn take_from(&self, lane: usize) -> Option<Arc<Exchange>> {
+        if self.lanes[lane].waiting.load(SeqCst) == 0 {
+            return None;
+        }
+        let mut state = self.lanes[lane].state();
         let next = loop {
             match state.requests.pop_front() {
                 Some(exchange) if !exchange.enter() => state.left = state.left.saturating_sub(1),
                 next => break next,
             }
         };
-        self.waiting.store(state.requests.len(), SeqCst);
-        // It may have been called since it began to look.
-        state.arrived(post);
-        let called = state.call();
-        drop(state);
-        if let Some(other) = called {
-            other.waker.wake();
-        }
-        post.taken.fetch_add(1, Relaxed);
+        let in_need = state.in_need;
+        self.tell(lane, &mut state, in_need);
         next
     }
 
     /// Lets a request go. `false`: it waits no more. Its place is freed at once, and what it takes up of the queue
     /// before more than `most` have gone so.
-    pub(super) fn leave(&self, exchange: &Exchange, most: usize) -> bool {
-        let mut state = self.state();
+    pub(super) fn leave(&self, lane: usize, exchange: &Exchange, most: usize) -> bool {
+        let mut state = self.lanes[lane].state();
         if !exchange.leave() {
             return false;
         }
@@ -138,20 +229,24 @@ impl Queue {
         if state.left > most {
             state.requests.retain(|exchange| !exchange.has_left());
             state.left = 0;
-            self.waiting.store(state.requests.len(), SeqCst);
+            let in_need = state.in_need;
+            self.tell(lane, &mut state, in_need);
         }
         true
     }
 
     /// Takes no more requests, and sends every seat home that has none.
     pub(super) fn close(&self) {
-        let idle = {
-            let mut state = self.state();
-            self.closed.store(true, SeqCst);
-            std::mem::take(&mut state.idle)
-        };
-        for post in idle {
-            post.waker.wake();
+        self.closed.store(true, SeqCst);
+        for lane in 0..self.lanes() {
+            let mut state = self.lanes[lane].state();
+            let idle = std::mem::take(&mut state.idle);
+            // All who are awake see to it that none is left behind.
+            self.tell(lane, &mut state, true);
+            drop(state);
+            for post in idle {
+                post.waker.wake();
+            }
         }
     }
 
@@ -159,87 +254,34 @@ impl Queue {
         self.closed.load(SeqCst)
     }
 
-    pub(super) fn is_empty(&self) -> bool {
-        self.len() == 0
+    /// How many requests were ever queued.
+    pub(super) fn accepted(&self) -> u64 {
+        self.lanes.iter().map(|lane| lane.state().accepted).sum()
     }
 
-    pub(super) fn len(&self) -> usize {
-        self.waiting.load(SeqCst)
-    }
-
-    /// The next request. `None`: there will be none for this post, because the queue is closed or because it
-    /// `may_leave` and had nothing to do for a while.
-    pub(super) async fn next(&self, post: &Arc<Post>, may_leave: bool) -> Option<Arc<Exchange>> {
-        let mut taken = None;
-        let work = poll_fn(|_| {
-            taken = self.take(post);
-            let ended = taken.is_some() || post.is_dismissed() || self.is_closed();
-            post.set_open(!ended);
-            match ended {
-                true => Poll::Ready(()),
-                false => Poll::Pending,
-            }
-        });
-        self.attend(post, may_leave, || false, work).await;
-        taken
-    }
-
-    /// Drives `work`, which takes requests while its post is open, and has it called when there are some.
-    ///
-    /// A call needs an answer at once, so nobody calls a post of which `in_run` says that its guest is in a run: what
-    /// takes requests does not turn then.
-    pub(super) async fn attend<F: Future>(
-        &self,
-        post: &Arc<Post>,
-        may_leave: bool,
-        in_run: impl Fn() -> bool,
-        work: F,
-    ) -> F::Output {
-        let mut work = pin!(work);
-        let mut leisure = Leisure::default();
-        poll_fn(|cx| {
-            loop {
-                post.busy.store(true, SeqCst);
-                self.arrived(post);
-                let polled = work.as_mut().poll(cx);
-                if polled.is_ready() || !post.open.load(Relaxed) || in_run() {
-                    return polled;
-                }
-                if may_leave && leisure.poll_too_long(post, cx).is_ready() && self.retire(post) {
-                    post.dismissed.store(true, Relaxed);
-                    continue;
-                }
-                self.park(post, cx);
-                return polled;
-            }
-        })
-        .await
-    }
-
-    fn park(&self, post: &Arc<Post>, cx: &Context<'_>) {
-        post.waker.register(cx.waker());
-        if !post.listed.load(SeqCst) {
-            let mut state = self.state();
-            post.listed.store(true, SeqCst);
-            state.idle.push(post.clone());
-        }
-        post.busy.store(false, SeqCst);
-        // Whoever queued one meanwhile may have passed this post over.
-        if !self.is_empty() || self.is_closed() {
-            cx.waker().wake_by_ref();
-        }
+    /// Lists a post among the idle ones of its lane.
+    pub(super) fn list(&self, post: &Arc<Post>) {
+        let mut state = self.lanes[post.lane].state();
+        post.listed.store(true, SeqCst);
+        state.idle.push(post.clone());
+        let in_need = state.in_need;
+        self.tell(post.lane, &mut state, in_need);
     }
 
     /// Takes a post from among the idle. `false`: it was called just now.
-    fn retire(&self, post: &Arc<Post>) -> bool {
-        let mut state = self.state();
+    pub(super) fn retire(&self, post: &Arc<Post>) -> bool {
+        let mut state = self.lanes[post.lane].state();
         let listed = post.listed.swap(false, SeqCst);
         if listed {
             state.idle.retain(|other| !Arc::ptr_eq(other, post));
+            let in_need = state.in_need;
+            self.tell(post.lane, &mut state, in_need);
         }
         listed
     }
+}
 
+impl Lane {
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -252,57 +294,19 @@ impl State {
         }
     }
 
-    /// A seat that was idle and is to come, where there is work for it and none is coming.
+    /// A seat that was idle and is to come, unless one is coming.
     fn call(&mut self) -> Option<Arc<Post>> {
-        if self.coming || self.requests.is_empty() {
+        if self.coming {
             return None;
         }
         while let Some(post) = self.idle.pop() {
             post.listed.store(false, SeqCst);
-            if !post.busy.load(SeqCst) {
+            if !post.is_busy() {
                 self.coming = true;
                 post.called.store(true, SeqCst);
                 return Some(post);
             }
         }
         None
-    }
-}
-
-impl Post {
-    /// Says whether it takes requests from now on.
-    pub(super) fn set_open(&self, open: bool) {
-        self.open.store(open, Relaxed);
-    }
-
-    pub(super) fn is_dismissed(&self) -> bool {
-        self.dismissed.load(Relaxed)
-    }
-}
-
-/// How long a post has had nothing to do, by a timer that a busy one does not touch.
-#[derive(Default)]
-struct Leisure {
-    timer: Option<Pin<Box<Sleep>>>,
-    taken: u64,
-}
-
-impl Leisure {
-    /// Ready when the post took nothing for as long as `IDLE`.
-    fn poll_too_long(&mut self, post: &Post, cx: &mut Context<'_>) -> Poll<()> {
-        let taken = post.taken.load(Relaxed);
-        let Some(timer) = &mut self.timer else {
-            self.taken = taken;
-            let timer = self.timer.insert(Box::pin(sleep(IDLE)));
-            return timer.as_mut().poll(cx);
-        };
-        while timer.as_mut().poll(cx).is_ready() {
-            if self.taken == taken {
-                return Poll::Ready(());
-            }
-            self.taken = taken;
-            timer.as_mut().reset(Instant::now() + IDLE);
-        }
-        Poll::Pending
     }
 }

@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering::SeqCst;
 use std::time::Duration;
 
 use super::instance::{Culprit, Death, End, Live};
-use super::queue::Post;
+use super::post::Post;
 use super::{Core, Count};
 use crate::error::Error;
 use crate::resources::{Answer, Exchange};
@@ -57,8 +57,8 @@ impl Core {
 
     fn leave(self: &Arc<Self>, post: &Post) {
         self.seats.fetch_sub(1, SeqCst);
-        self.queue.pass_on(post);
         // A request may wait that found no seat free and no room for one more.
+        self.pass_on(post);
         self.add_seat_if_needed();
     }
 
@@ -68,7 +68,7 @@ impl Core {
         loop {
             let first = match self.is_shared() && !self.queue.is_closed() {
                 true => {
-                    self.queue.pass_on(post);
+                    self.pass_on(post);
                     None
                 }
                 false => Some(self.next(post).await?),
@@ -89,9 +89,7 @@ impl Core {
     }
 
     async fn next(self: &Arc<Self>, post: &Arc<Post>) -> Option<Arc<Exchange>> {
-        let next = self.queue.next(post, self.seats_leave()).await;
-        self.add_seat_if_needed();
-        next
+        self.queue.next(post, self.seats_leave()).await
     }
 
     /// Makes an instance, or says what the request that it was to be for gets instead.

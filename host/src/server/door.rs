@@ -2,17 +2,21 @@
 //! when to stop.
 
 use std::collections::{HashMap, VecDeque};
+use std::io;
 use std::pin::pin;
+use std::sync::Arc;
 
+use tokio::net::{TcpStream, UnixStream};
 use tokio::sync::{oneshot, watch};
 use tokio::task::{Id, JoinHandle, JoinSet};
 use tokio::time::{Instant, timeout_at};
-use tracing::error;
+use tracing::{error, warn};
 
 use super::slots::{Slot, Slots};
 use crate::config::Listen;
 use crate::connection::{Service, Socket, serve_connection};
 use crate::listener::{Accepted, Listener, Peer};
+use crate::shards::Shards;
 
 /// The handle on a listener's task. Dropping it closes the listener and lets the connections
 /// drain.
@@ -36,14 +40,12 @@ impl Door {
     pub(super) fn open<S: Service>(
         wanted: Listen,
         listener: Listener,
-        slots: Slots,
-        service: S,
+        mut connections: Connections<S>,
     ) -> Self {
         let address = listener.address().clone();
         let (order, mut orders) = watch::channel(Order::Accept);
         let (closing, closed) = oneshot::channel();
         let task = tokio::spawn(async move {
-            let mut connections = Connections::new(slots, service);
             let mut waiting = VecDeque::new();
             waiting.extend(accept(&listener, &mut connections, &mut orders).await);
             waiting.extend(listener.close().await);
@@ -138,7 +140,8 @@ async fn ordered(orders: &mut watch::Receiver<Order>, order: Order) -> Option<()
 
 /// The connections of one listener, each with what tells it to stop when dropped.
 #[derive(Debug)]
-struct Connections<S> {
+pub(super) struct Connections<S> {
+    shards: Arc<Shards>,
     slots: Slots,
     service: S,
     tasks: JoinSet<()>,
@@ -146,8 +149,9 @@ struct Connections<S> {
 }
 
 impl<S: Service> Connections<S> {
-    fn new(slots: Slots, service: S) -> Self {
+    pub(super) fn new(shards: Arc<Shards>, slots: Slots, service: S) -> Self {
         Self {
+            shards,
             slots,
             service,
             tasks: JoinSet::new(),
@@ -157,20 +161,35 @@ impl<S: Service> Connections<S> {
 
     fn add(&mut self, accepted: Accepted, slot: Slot) {
         match accepted {
-            Accepted::Tcp(io, peer) => self.serve(io, Peer::Tcp(peer), slot),
-            Accepted::Unix(io) => self.serve(io, Peer::Unix, slot),
+            Accepted::Tcp(io, peer) => {
+                self.serve(|| TcpStream::from_std(io), Peer::Tcp(peer), slot);
+            }
+            Accepted::Unix(io) => self.serve(|| UnixStream::from_std(io), Peer::Unix, slot),
         }
     }
 
-    fn serve<I: Socket + Send + 'static>(&mut self, io: I, peer: Peer, slot: Slot) {
+    /// Serves a connection on the shard that has the fewest, where it is opened.
+    fn serve<I: Socket + Send + 'static>(
+        &mut self,
+        open: impl FnOnce() -> io::Result<I> + Send + 'static,
+        peer: Peer,
+        slot: Slot,
+    ) {
         let (stop, stopped) = oneshot::channel();
         let service = self.service.clone();
-        let task = self.tasks.spawn(async move {
+        let place = self.shards.place();
+        let runtime = place.runtime().clone();
+        let connection = async move {
+            let _place = place;
             let stop = async {
                 let _ = stopped.await;
             };
-            serve_connection(io, peer, slot.limits(), &service, stop).await;
-        });
+            match open() {
+                Ok(io) => serve_connection(io, peer, slot.limits(), &service, stop).await,
+                Err(error) => warn!(target: "general", %error, "cannot serve a connection"),
+            }
+        };
+        let task = self.tasks.spawn_on(connection, &runtime);
         self.stops.insert(task.id(), stop);
     }
 

@@ -129,10 +129,10 @@ async fn a_request_is_replayed_once() {
 
 #[tokio::test]
 async fn a_replay_keeps_its_first_deadline() {
-    let server = shared("trap", "deadline = \"600ms\"").await;
-    let late = server.send("GET /trap/slow?ms=450").await;
+    let server = shared("trap", "deadline = \"1200ms\"").await;
+    let late = server.send("GET /trap/slow?ms=900").await;
     server.until_in_flight("trap.wasm", 1).await;
-    assert_eq!(server.get("/trap?in=get&ms=300").await.status, 500);
+    assert_eq!(server.get("/trap?in=get&ms=400").await.status, 500);
     assert_eq!(answer(late).await.0, 504);
 }
 

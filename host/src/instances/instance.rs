@@ -218,7 +218,7 @@ impl Live {
                             replace();
                         }
                         // One in a turn: what waits can go elsewhere as long as its run is not over.
-                        if core.queue.has_work(post) {
+                        if lives.len() < at_once && core.queue.has_work(post) {
                             cx.waker().wake_by_ref();
                         }
                     }

@@ -1,13 +1,12 @@
 //! The right answer of one server: learned once and checked, then compared byte by byte. Only its date may change.
 
-use std::net::SocketAddr;
+use std::io::{Read, Write};
+use std::net;
 use std::ops::Range;
 
 use anyhow::{Context, ensure};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::AsyncReadExt;
 use tokio::net::TcpStream;
-
-use crate::workload::Workload;
 
 /// What has to come for each request.
 pub struct Answer {
@@ -16,17 +15,22 @@ pub struct Answer {
 }
 
 impl Answer {
-    /// Asks once, and checks status and body of what comes.
-    pub async fn learn(address: SocketAddr, workload: Workload) -> anyhow::Result<Self> {
+    /// Asks once, on a connection that stays open, and has status and body of what comes checked.
+    pub fn learn(
+        stream: &mut net::TcpStream,
+        request: &[u8],
+        check: impl FnOnce(&str, &[u8]) -> anyhow::Result<()>,
+    ) -> anyhow::Result<Self> {
         const DATE: &str = "\r\ndate: ";
         const DATE_LENGTH: usize = "Tue, 15 Nov 1994 08:12:31 GMT".len();
         const END: &str = "\r\n\r\n";
         const LENGTH: &str = "\r\ncontent-length: ";
-        let mut stream = TcpStream::connect(address).await?;
-        stream.write_all(&workload.request()).await?;
+        stream.write_all(request)?;
         let mut bytes = Vec::new();
+        let mut buffer = [0; 4096];
         loop {
-            let more = stream.read_buf(&mut bytes).await?;
+            let more = stream.read(&mut buffer)?;
+            bytes.extend_from_slice(&buffer[..more]);
             let text = String::from_utf8_lossy(&bytes);
             ensure!(more > 0, "closed by the server after {text:?}");
             let Some(end) = text.find(END) else { continue };
@@ -41,7 +45,7 @@ impl Answer {
             }
             let date = value(DATE).with_context(|| format!("no date in {text:?}"))?;
             let status = head.split(' ').nth(1).unwrap_or_default();
-            workload.check(status, &bytes[body..])?;
+            check(status, &bytes[body..])?;
             let date = date..date + DATE_LENGTH;
             return Ok(Self { bytes, date });
         }

@@ -22,10 +22,9 @@ pub fn draw(sheets: &[Sheet]) -> String {
         .iter()
         .map(|sheet| {
             let native = &sheet.rows[0];
-            let bars = sheet
-                .rows
-                .iter()
-                .filter_map(|row| Some((row.contender, row.against(native, cpu_ratio)?)));
+            let bars = sheet.rows.iter().filter_map(|row| {
+                Some((row.contender, row.runs.against(&native.runs, cpu_ratio)?))
+            });
             (sheet, bars.collect())
         })
         .collect();

@@ -8,8 +8,9 @@ use std::process::Command;
 use anyhow::{Context, anyhow};
 use clap::ValueEnum;
 
+use crate::app::{self, App};
 use crate::peers::{Peer, Peers, TORNADO_APP};
-use crate::served::{self, App, Server, free_address};
+use crate::served::{Server, free_address};
 use crate::workload::Workload;
 
 /// A server and its settings.
@@ -130,7 +131,7 @@ pub struct Programs {
 impl Programs {
     /// Builds the guests; `hello` is a component that is there.
     pub fn new(hello: &[u8], peers: Peers) -> anyhow::Result<Self> {
-        let guests = served::build("host/benches/guests", &[])?;
+        let guests = app::build("host/benches/guests", &[])?;
         let mut apps = BTreeMap::new();
         for workload in Workload::value_variants() {
             let read = |name: &str| fs::read(guests.join(name));
@@ -154,15 +155,15 @@ impl Programs {
         })
     }
 
-    /// Starts one on one core, and waits until it accepts.
+    /// Starts one on these cores, and waits until it accepts.
     pub fn start(
         &self,
         contender: Contender,
         workload: Workload,
-        core: usize,
+        cores: &[usize],
     ) -> anyhow::Result<Server> {
         if let Some(isolation) = contender.isolation() {
-            return self.app(workload)?.serve(isolation, Some(core));
+            return self.app(workload)?.serve(isolation, Some(cores));
         }
         let address = free_address()?;
         if let Some(flags) = contender.serve_flags() {
@@ -171,7 +172,7 @@ impl Programs {
                 .args(["serve", "-Scli", "--addr", &address.to_string()])
                 .args(flags)
                 .arg(self.guests.join(contender.serve_component()));
-            return Server::start(command, address, Some(core));
+            return Server::start(command, address, Some(cores));
         }
         match contender {
             Contender::Tornado => {
@@ -180,9 +181,9 @@ impl Programs {
                     .arg(TORNADO_APP)
                     .arg(address.port().to_string())
                     .env("PYTHONPATH", self.peers.program(Peer::Tornado)?);
-                Server::start(command, address, Some(core))
+                Server::start(command, address, Some(cores))
             }
-            _ => Server::native(Some(core)),
+            _ => Server::native(Some(cores)),
         }
     }
 

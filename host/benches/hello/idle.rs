@@ -6,8 +6,9 @@ use std::time::Duration;
 
 use anyhow::ensure;
 
+use crate::app::App;
 use crate::process::{raise_descriptors, resident_memory};
-use crate::served::{App, Server};
+use crate::served::Server;
 use crate::workload::Workload;
 
 /// Bytes of memory for each connection, one figure for each round.

@@ -1,28 +1,21 @@
-//! The client: keep-alive connections from one pinned thread, every answer compared byte by byte. Either each
-//! connection asks as fast as it is answered, or all together ask at a fixed rate.
+//! A server under load: either each connection asks as fast as it is answered, or all together ask at a fixed rate;
+//! and what that took of the server. The connections are others' (`client`).
 
-use std::sync::Arc;
-use std::time::Duration;
+use std::collections::BTreeSet;
+use std::net::{SocketAddr, TcpStream};
+use std::sync::{Arc, mpsc};
+use std::time::{Duration, Instant};
 
 use anyhow::ensure;
-use tokio::io::AsyncWriteExt;
-use tokio::net::TcpStream;
-use tokio::task::{JoinSet, yield_now};
-use tokio::time::{Instant, sleep_until, timeout};
 
-use crate::answer::Answer;
-use crate::process::{cpu_time, on_core, peak_memory};
+use crate::client::{self, Pace, Window};
+use crate::process::{cpu_time, peak_memory};
+use crate::questions::Questions;
 use crate::served::Server;
-use crate::workload::Workload;
-
-/// Before anything counts: instances start, caches fill.
-const WARM_UP: Duration = Duration::from_millis(500);
 
 /// How a server is loaded.
 #[derive(Clone, Copy)]
 pub struct Load {
-    /// What is asked.
-    pub workload: Workload,
     /// How many ask, each one request at a time.
     pub connections: usize,
     /// How long, after the warm-up.
@@ -43,152 +36,126 @@ pub struct Run {
     pub p99: f64,
     /// The same, of the slowest of all.
     pub max: f64,
-    /// How much of its core the server used, of 1.
+    /// How much of a core the server used; of two, it is 2 at the most.
     pub server: f64,
-    /// How much of its core the client used, of 1.
+    /// How much of a core the client used.
     pub client: f64,
+    /// How much of its cores that side used, of 1, which used more; both together where they share them.
+    pub busy: f64,
     /// The most memory that the server had resident, in bytes.
-    pub memory: u64,
-    /// What was answered, but for the date.
+    pub peak: u64,
+    /// What was answered to the first question, but for the date.
     pub answer: String,
 }
 
-/// Loads a server from this core.
-pub fn run(server: &Server, core: usize, load: Load) -> anyhow::Result<Run> {
-    on_core(core, || {
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()?;
-        let patience = load.time + Duration::from_secs(30);
-        runtime.block_on(async { timeout(patience, measure(server, load)).await? })
-    })
+/// Loads a server, with one thread of the client on each of these cores.
+pub fn run(
+    server: &Server,
+    cores: &[usize],
+    questions: &Arc<Questions>,
+    load: Load,
+) -> anyhow::Result<Run> {
+    measure(server, cores, questions, load).map_err(|error| server.explain(error))
 }
 
-async fn measure(server: &Server, load: Load) -> anyhow::Result<Run> {
-    let expected = Arc::new(Answer::learn(server.address, load.workload).await?);
-    let mut streams = Vec::new();
-    for _ in 0..load.connections {
-        let stream = TcpStream::connect(server.address).await?;
-        stream.set_nodelay(true)?;
-        streams.push(stream);
-    }
+fn measure(
+    server: &Server,
+    cores: &[usize],
+    questions: &Arc<Questions>,
+    load: Load,
+) -> anyhow::Result<Run> {
+    let mut threads: Vec<Vec<_>> = cores.iter().map(|_| Vec::new()).collect();
+    let streams = connect(server.address, load.connections)?;
     let now = Instant::now();
-    let begin = now + WARM_UP;
+    let begin = now + warm_up(load.connections);
     let end = begin + load.time;
-    let request: Arc<[u8]> = load.workload.request().into();
-    let mut clients = JoinSet::new();
     for (number, stream) in streams.into_iter().enumerate() {
-        let pace = load
-            .rate
-            .map(|rate| Pace::of(now, rate, number, load.connections));
-        let client = Client {
-            stream,
-            request: request.clone(),
-            expected: expected.clone(),
-            pace,
-        };
-        clients.spawn(client.ask(begin, end));
+        let pace = |rate| Pace::of(now, rate, number, load.connections);
+        threads[number % cores.len()].push((stream, load.rate.map(pace)));
     }
     let look = || -> anyhow::Result<_> {
         let client = cpu_time(std::process::id())?;
         Ok((Instant::now(), cpu_time(server.id())?, client))
     };
-    // A client that fails ends the measurement at once.
-    let mut latencies = Vec::new();
-    let mut wait = async |until: Instant, latencies: &mut Vec<Duration>| -> anyhow::Result<()> {
-        loop {
-            tokio::select! {
-                biased;
-                () = sleep_until(until) => return Ok(()),
-                Some(client) = clients.join_next() => latencies.extend(client??),
-            }
+    std::thread::scope(|scope| {
+        let (sender, ended) = mpsc::channel();
+        for (core, streams) in cores.iter().zip(threads) {
+            let sender = sender.clone();
+            scope.spawn(move || {
+                let window = Window { begin, end };
+                // Nobody listens any more where another one has failed.
+                let _ = sender.send(client::ask(*core, streams, questions, window));
+            });
         }
-    };
-    wait(begin, &mut latencies).await?;
-    let before = look()?;
-    wait(end, &mut latencies).await?;
-    let after = look()?;
-    let memory = peak_memory(server.id())?;
-    while let Some(client) = clients.join_next().await {
-        latencies.extend(client??);
-    }
-    ensure!(!latencies.is_empty(), "no answer in {:?}", load.time);
-    latencies.sort_unstable();
-    let percentile = |share: f64| {
-        let at = (latencies.len() as f64 * share) as usize;
-        latencies[at.min(latencies.len() - 1)].as_secs_f64() * 1e6
-    };
-    let measured = (after.0 - before.0).as_secs_f64();
-    let share = |before: Duration, after: Duration| (after - before).as_secs_f64() / measured;
-    let per_second = latencies.len() as f64 / load.time.as_secs_f64();
-    let used = share(before.1, after.1);
-    Ok(Run {
-        per_second,
-        cpu: used / per_second * 1e6,
-        p50: percentile(0.50),
-        p99: percentile(0.99),
-        max: percentile(1.0),
-        server: used,
-        client: share(before.2, after.2),
-        memory,
-        answer: expected.text(),
+        drop(sender);
+        let mut latencies = Vec::new();
+        // A client that fails ends the measurement at once.
+        let mut wait = |until: Instant| -> anyhow::Result<()> {
+            let left = || until.saturating_duration_since(Instant::now());
+            while let Ok(answers) = ended.recv_timeout(left()) {
+                latencies.extend(answers?);
+            }
+            std::thread::sleep(left());
+            Ok(())
+        };
+        wait(begin)?;
+        let before = look()?;
+        wait(end)?;
+        let after = look()?;
+        let peak = peak_memory(server.id())?;
+        for answers in ended {
+            latencies.extend(answers?);
+        }
+        ensure!(!latencies.is_empty(), "no answer in {:?}", load.time);
+        latencies.sort_unstable();
+        let percentile = |share: f64| {
+            let at = (latencies.len() as f64 * share) as usize;
+            latencies[at.min(latencies.len() - 1)].as_secs_f64() * 1e6
+        };
+        let measured = (after.0 - before.0).as_secs_f64();
+        let share = |before: Duration, after: Duration| (after - before).as_secs_f64() / measured;
+        let per_second = latencies.len() as f64 / load.time.as_secs_f64();
+        let (used, client) = (share(before.1, after.1), share(before.2, after.2));
+        Ok(Run {
+            per_second,
+            cpu: used / per_second * 1e6,
+            p50: percentile(0.50),
+            p99: percentile(0.99),
+            max: percentile(1.0),
+            server: used,
+            client,
+            busy: busy((&server.cores, used), (cores, client)),
+            peak,
+            answer: questions.first_answer(),
+        })
     })
 }
 
-/// When one connection asks, if it does not ask as fast as it can.
-struct Pace {
-    due: Instant,
-    step: Duration,
+/// Before anything counts: instances start, caches fill, and each connection has been answered.
+fn warm_up(connections: usize) -> Duration {
+    const LEAST: Duration = Duration::from_millis(500);
+    const EACH: Duration = Duration::from_micros(100);
+    LEAST.max(EACH * u32::try_from(connections).unwrap_or(u32::MAX))
 }
 
-impl Pace {
-    /// The connections take turns.
-    fn of(begin: Instant, rate: u64, number: usize, connections: usize) -> Self {
-        let turn = Duration::from_secs(1).div_f64(rate as f64);
-        Self {
-            due: begin + turn.mul_f64(number as f64),
-            step: turn.mul_f64(connections as f64),
-        }
-    }
-
-    /// Waits until the next request is due, and tells when that was. Spins, as timers go in steps of milliseconds.
-    async fn next(&mut self) -> Instant {
-        let due = self.due;
-        self.due += self.step;
-        while Instant::now() < due {
-            yield_now().await;
-        }
-        due
-    }
+fn connect(address: SocketAddr, connections: usize) -> anyhow::Result<Vec<TcpStream>> {
+    let connect = |_| {
+        let stream = TcpStream::connect(address)?;
+        stream.set_nodelay(true)?;
+        Ok(stream)
+    };
+    (0..connections).map(connect).collect()
 }
 
-/// One connection.
-struct Client {
-    stream: TcpStream,
-    request: Arc<[u8]>,
-    expected: Arc<Answer>,
-    pace: Option<Pace>,
-}
-
-impl Client {
-    /// Asks and checks until the end, and tells how long each answer took that came after `begin`.
-    async fn ask(mut self, begin: Instant, end: Instant) -> anyhow::Result<Vec<Duration>> {
-        let mut latencies = Vec::new();
-        let mut buffer = vec![0; self.expected.len() + 64];
-        loop {
-            let asked = match &mut self.pace {
-                Some(pace) => pace.next().await,
-                None => Instant::now(),
-            };
-            self.stream.write_all(&self.request).await?;
-            self.expected.read(&mut self.stream, &mut buffer).await?;
-            let answered = Instant::now();
-            if answered >= end {
-                return Ok(latencies);
-            }
-            if answered >= begin {
-                latencies.push(answered - asked);
-            }
-        }
+/// What share of its cores that side used which used more of them.
+fn busy(server: (&[usize], f64), client: (&[usize], f64)) -> f64 {
+    let cores = |cores: &[usize]| cores.iter().copied().collect::<BTreeSet<_>>();
+    let (of_server, of_client) = (cores(server.0), cores(client.0));
+    let share = |used: f64, of: &BTreeSet<usize>| used / of.len() as f64;
+    if of_server.is_disjoint(&of_client) {
+        share(server.1, &of_server).max(share(client.1, &of_client))
+    } else {
+        let all = of_server.union(&of_client).copied().collect();
+        share(server.1 + client.1, &all)
     }
 }

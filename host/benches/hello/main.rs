@@ -3,8 +3,10 @@
 //! `docs/benchmark.md` says how to read it. Runs on Linux only.
 
 mod answer;
+mod app;
 mod chart;
 mod choice;
+mod client;
 mod contender;
 mod idle;
 mod load;
@@ -12,8 +14,10 @@ mod machine;
 mod native;
 mod peers;
 mod process;
+mod questions;
 mod report;
 mod rounds;
+mod runs;
 mod served;
 mod spread;
 mod start;
@@ -29,13 +33,14 @@ use std::time::Duration;
 
 use clap::{Parser, ValueEnum};
 
+use app::App;
 use choice::{Choice, Extra, Part};
 use contender::{Contender, Programs};
 use load::Load;
 use peers::{Peer, Peers, Want};
 use process::Cores;
 use rounds::{Plan, Sheet};
-use served::{App, ROOT};
+use served::ROOT;
 use versions::Versions;
 use workload::Workload;
 
@@ -103,8 +108,8 @@ fn main() -> anyhow::Result<()> {
     }
     let choice = Choice(options.only.clone());
     // All is built before anything is measured.
-    let hello = served::build("examples", &[])?.join("hello.wasm");
-    let count = served::build("tests/guests/count", &[STRIPPED])?.join("count.wasm");
+    let hello = app::build("examples", &[])?.join("hello.wasm");
+    let count = app::build("tests/guests/count", &[STRIPPED])?.join("count.wasm");
     let needed = |peer: Peer| {
         let all = Contender::ALL.iter();
         all.filter(|one| one.peer() == Some(peer))
@@ -191,10 +196,8 @@ fn extras(
     }
     if choice.has_extra(Extra::Tail) {
         let load = Load {
-            workload: Workload::Get,
-            connections: plan.connections,
-            time: plan.time,
             rate: Some(options.rate),
+            ..plan.load()
         };
         let healthy = fs::read(hello)?;
         let tails = tail::measure(&healthy, &of_count, load, plan)?;

@@ -18,29 +18,37 @@ pub struct Cores {
 impl Cores {
     /// The first two cores that this process may use; the same one twice where there is no other.
     pub fn choose() -> anyhow::Result<Self> {
-        // SAFETY: the set is plain bits, and the call fills no more than its size.
-        let allowed = unsafe {
-            let mut set = zeroed::<libc::cpu_set_t>();
-            match libc::sched_getaffinity(0, size_of::<libc::cpu_set_t>(), &mut set) {
-                0 => set,
-                _ => return Err(io::Error::last_os_error().into()),
-            }
-        };
-        // SAFETY: the number is below the size of the set.
-        let mut cores = (0..libc::CPU_SETSIZE as usize)
-            .filter(|core| unsafe { libc::CPU_ISSET(*core, &allowed) });
-        let server = cores.next().context("no core to run on")?;
-        let client = cores.next().unwrap_or(server);
+        let allowed = allowed_cores()?;
+        let server = *allowed.first().context("no core to run on")?;
+        let client = *allowed.get(1).unwrap_or(&server);
         Ok(Self { server, client })
     }
 }
 
-/// Keeps the calling thread, and all that it starts, on one core.
-pub fn pin(core: usize) -> io::Result<()> {
-    // SAFETY: the set is plain bits, the core was found in such a set, and the call only reads it.
+/// The cores that this process may use.
+pub fn allowed_cores() -> io::Result<Vec<usize>> {
+    // SAFETY: the set is plain bits, and the call fills no more than its size.
+    let allowed = unsafe {
+        let mut set = zeroed::<libc::cpu_set_t>();
+        match libc::sched_getaffinity(0, size_of::<libc::cpu_set_t>(), &mut set) {
+            0 => set,
+            _ => return Err(io::Error::last_os_error()),
+        }
+    };
+    // SAFETY: the number is below the size of the set.
+    let cores =
+        (0..libc::CPU_SETSIZE as usize).filter(|core| unsafe { libc::CPU_ISSET(*core, &allowed) });
+    Ok(cores.collect())
+}
+
+/// Keeps the calling thread, and all that it starts, on these cores. Allocates nothing.
+pub fn pin(cores: &[usize]) -> io::Result<()> {
+    // SAFETY: the set is plain bits, the cores were found in such a set, and the call only reads it.
     let done = unsafe {
         let mut set = zeroed::<libc::cpu_set_t>();
-        libc::CPU_SET(core, &mut set);
+        for core in cores {
+            libc::CPU_SET(*core, &mut set);
+        }
         libc::sched_setaffinity(0, size_of::<libc::cpu_set_t>(), &set)
     };
     match done {
@@ -55,7 +63,7 @@ pub fn on_core<T: Send>(
     work: impl FnOnce() -> anyhow::Result<T> + Send,
 ) -> anyhow::Result<T> {
     let work = || {
-        pin(core)?;
+        pin(&[core])?;
         work()
     };
     let ended = std::thread::scope(|scope| scope.spawn(work).join());

@@ -29,8 +29,8 @@ pub fn ratios(plan: &Plan, sheets: &[Sheet]) -> String {
             workload.title(),
             ours.contender.name(),
             peer.contender.name(),
-            show(ours.against(peer, speed_ratio), 2),
-            show(ours.against(peer, cpu_ratio), 2),
+            show(ours.runs.against(&peer.runs, speed_ratio), 2),
+            show(ours.runs.against(&peer.runs, cpu_ratio), 2),
         );
     };
     for ours in [Shared, Exclusive, Fresh] {
@@ -69,7 +69,7 @@ fn best_serve(sheets: &[Sheet]) -> Option<Contender> {
         .find(|sheet| sheet.workload == Workload::Get)?;
     let medians = sheet.rows.iter().filter_map(|row| {
         row.contender.serve_flags()?;
-        Some((row.contender, row.spread(|run| run.cpu)?.median()))
+        Some((row.contender, row.runs.spread(|run| run.cpu)?.median()))
     });
     let best = medians.min_by(|(_, one), (_, other)| one.total_cmp(other));
     best.map(|(contender, _)| contender)
@@ -86,7 +86,7 @@ pub fn requests(sheet: &Sheet) -> String {
     let native = &sheet.rows[0];
     for row in &sheet.rows {
         let used = |value: fn(&Run) -> f64| {
-            let spread = row.spread(value);
+            let spread = row.runs.spread(value);
             spread.map_or(NOTHING.to_owned(), |spread| {
                 format!("{:.0} %", spread.median() * 100.0)
             })
@@ -95,13 +95,13 @@ pub fn requests(sheet: &Sheet) -> String {
             text,
             "| {} | {} | {} | {} | {} | {} | {} | {} | {}, {} | {} |",
             row.contender.name(),
-            show(row.spread(|run| run.per_second), 0),
-            show(row.against(native, speed_ratio), 2),
-            show(row.spread(|run| run.cpu), 1),
-            show(row.against(native, cpu_ratio), 2),
-            show(row.spread(|run| run.p50), 0),
-            show(row.spread(|run| run.p99), 0),
-            show(row.spread(|run| run.memory as f64 / 1e6), 0),
+            show(row.runs.spread(|run| run.per_second), 0),
+            show(row.runs.against(&native.runs, speed_ratio), 2),
+            show(row.runs.spread(|run| run.cpu), 1),
+            show(row.runs.against(&native.runs, cpu_ratio), 2),
+            show(row.runs.spread(|run| run.p50), 0),
+            show(row.runs.spread(|run| run.p99), 0),
+            show(row.runs.spread(|run| run.peak as f64 / 1e6), 0),
             used(|run| run.server),
             used(|run| run.client),
             row.runs.len(),
@@ -117,8 +117,8 @@ pub fn requests(sheet: &Sheet) -> String {
 fn troubles(row: &Row) -> String {
     let mut text = String::new();
     let name = row.contender.name();
-    if row.rejected > 0 {
-        let times = row.rejected;
+    if row.runs.rejected > 0 {
+        let times = row.runs.rejected;
         let _ = write!(
             text,
             "\n{name}: {times} rounds were rejected, as neither side had its core.\n"
@@ -263,6 +263,7 @@ pub fn cpu_ratio(run: &Run, other: &Run) -> f64 {
     other.cpu / run.cpu
 }
 
-fn show(spread: Option<Spread>, digits: usize) -> String {
+/// As a table has it.
+pub fn show(spread: Option<Spread>, digits: usize) -> String {
     spread.map_or(NOTHING.to_owned(), |spread| format!("{spread:.digits$}"))
 }

@@ -1,109 +1,18 @@
-//! The servers: built, started on a core of their own, and ended when they are dropped.
+//! The servers: started on cores of their own, and ended when they are dropped. Knows nothing of what they serve.
 
+use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::os::unix::process::CommandExt;
-use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
-use std::{fs, fs::File};
 
-use anyhow::{Context, bail, ensure};
-use tempfile::TempDir;
+use anyhow::{Context, anyhow, bail, ensure};
 
-use crate::process::pin;
+use crate::process::{allowed_cores, pin};
 
 /// The root of the repository.
 pub const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
-
-/// Builds a workspace or package of guests with `waterspout build`, and tells where its components are.
-pub fn build(folder: &str, env: &[(&str, &str)]) -> anyhow::Result<PathBuf> {
-    let folder = Path::new(ROOT).join(folder);
-    let status = Command::new(env!("CARGO_BIN_EXE_waterspout"))
-        .arg("build")
-        .arg(&folder)
-        .env(
-            "CARGO_TARGET_DIR",
-            concat!(env!("CARGO_TARGET_TMPDIR"), "/bench"),
-        )
-        .envs(env.iter().copied())
-        .status()?;
-    ensure!(status.success(), "{} did not build", folder.display());
-    Ok(folder.join("handlers"))
-}
-
-/// An app of a few components, in a folder of its own with a cache of its own.
-pub struct App {
-    folder: TempDir,
-    /// Files and the patterns of their routes.
-    routes: Vec<(String, String)>,
-}
-
-impl App {
-    /// Without a component yet.
-    pub fn new() -> anyhow::Result<Self> {
-        let folder = tempfile::tempdir()?;
-        fs::create_dir(folder.path().join("handlers"))?;
-        Ok(Self {
-            folder,
-            routes: Vec::new(),
-        })
-    }
-
-    /// Gives it one more component, before it is served.
-    pub fn add(&mut self, file: &str, pattern: &str, component: &[u8]) -> anyhow::Result<()> {
-        self.replace(file, component)?;
-        self.routes.push((file.to_owned(), pattern.to_owned()));
-        Ok(())
-    }
-
-    /// Puts this component into its place by rename, and tells when.
-    pub fn replace(&self, file: &str, component: &[u8]) -> anyhow::Result<Instant> {
-        let folder = self.folder.path();
-        place(
-            component,
-            &folder.join(".new"),
-            &folder.join("handlers").join(file),
-        )
-    }
-
-    /// Serves it, on all cores or on one.
-    pub fn serve(&self, isolation: &str, core: Option<usize>) -> anyhow::Result<Server> {
-        let mut server = self.spawn(isolation, core)?;
-        server.wait()?;
-        Ok(server)
-    }
-
-    /// Starts it, and does not wait until it listens.
-    pub fn spawn(&self, isolation: &str, core: Option<usize>) -> anyhow::Result<Server> {
-        let folder = self.folder.path();
-        let mut config = String::new();
-        for (file, pattern) in &self.routes {
-            config += &format!(
-                "[[route]]\npattern = '{pattern}'\nhandler = '{file}'\n\n\
-                 [handler.'{file}']\nisolation = '{isolation}'\n\n"
-            );
-        }
-        fs::write(folder.join("waterspout.toml"), config)?;
-        let address = free_address()?;
-        let mut command = Command::new(env!("CARGO_BIN_EXE_waterspout"));
-        command
-            .arg("serve")
-            .arg(folder)
-            .args(["--listen", &address.to_string(), "--log-level", "off"])
-            .arg("--cache-dir")
-            .arg(folder.join("cache"));
-        Server::spawn(command, address, core)
-    }
-}
-
-/// Writes a file beside its place, and renames it there; tells when it was renamed.
-pub fn place(bytes: &[u8], beside: &Path, place: &Path) -> anyhow::Result<Instant> {
-    fs::write(beside, bytes)?;
-    let now = Instant::now();
-    fs::rename(beside, place)?;
-    Ok(now)
-}
 
 /// A server in a process of its own, until this is dropped.
 pub struct Server {
@@ -111,6 +20,8 @@ pub struct Server {
     words: File,
     /// Where it serves.
     pub address: SocketAddr,
+    /// Where it runs.
+    pub cores: Vec<usize>,
 }
 
 impl Server {
@@ -118,19 +29,19 @@ impl Server {
     pub fn start(
         command: Command,
         address: SocketAddr,
-        core: Option<usize>,
+        cores: Option<&[usize]>,
     ) -> anyhow::Result<Self> {
-        let mut server = Self::spawn(command, address, core)?;
+        let mut server = Self::spawn(command, address, cores)?;
         server.wait()?;
         Ok(server)
     }
 
     /// The native peer.
-    pub fn native(core: Option<usize>) -> anyhow::Result<Self> {
+    pub fn native(cores: Option<&[usize]>) -> anyhow::Result<Self> {
         let address = free_address()?;
         let mut command = Command::new(std::env::current_exe()?);
         command.args(["--native", &address.to_string()]);
-        Self::start(command, address, core)
+        Self::start(command, address, cores)
     }
 
     /// Its process.
@@ -138,13 +49,18 @@ impl Server {
         self.child.id()
     }
 
+    /// An error of who asked it, with its last words.
+    pub fn explain(&self, error: anyhow::Error) -> anyhow::Error {
+        anyhow!("{error:#}; it said: {}", self.last_words())
+    }
+
     /// The last lines that it wrote.
-    pub fn last_words(&mut self) -> String {
+    pub fn last_words(&self) -> String {
         let mut text = Vec::new();
-        let read = self
-            .words
+        let mut words = &self.words;
+        let read = words
             .seek(SeekFrom::Start(0))
-            .and_then(|_| self.words.read_to_end(&mut text));
+            .and_then(|_| words.read_to_end(&mut text));
         let text = String::from_utf8_lossy(&text);
         let lines: Vec<&str> = text
             .lines()
@@ -156,15 +72,16 @@ impl Server {
         }
     }
 
-    fn spawn(
+    /// The same, and does not wait. Without `cores` it has all that there are.
+    pub fn spawn(
         mut command: Command,
         address: SocketAddr,
-        core: Option<usize>,
+        cores: Option<&[usize]>,
     ) -> anyhow::Result<Self> {
-        if let Some(core) = core {
-            // SAFETY: after the fork, this makes one system call and allocates nothing.
-            unsafe { command.pre_exec(move || pin(core)) };
-        }
+        let cores = cores.map_or_else(allowed_cores, |cores| Ok(cores.to_vec()))?;
+        let pinned = cores.clone();
+        // SAFETY: after the fork, this makes one system call and allocates nothing.
+        unsafe { command.pre_exec(move || pin(&pinned)) };
         let words = tempfile::tempfile()?;
         command
             .stdin(Stdio::null())
@@ -177,17 +94,24 @@ impl Server {
             child,
             words,
             address,
+            cores,
         })
     }
 
+    /// Fails where its process has ended.
+    pub fn check(&mut self) -> anyhow::Result<()> {
+        match self.child.try_wait()? {
+            Some(status) => bail!("the server ended: {status}: {}", self.last_words()),
+            None => Ok(()),
+        }
+    }
+
     /// Waits until it accepts.
-    fn wait(&mut self) -> anyhow::Result<()> {
+    pub fn wait(&mut self) -> anyhow::Result<()> {
         const PATIENCE: Duration = Duration::from_secs(60);
         let began = Instant::now();
         while TcpStream::connect(self.address).is_err() {
-            if let Some(status) = self.child.try_wait()? {
-                bail!("the server ended: {status}: {}", self.last_words());
-            }
+            self.check()?;
             ensure!(
                 began.elapsed() < PATIENCE,
                 "the server does not listen: {}",

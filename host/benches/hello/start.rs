@@ -1,10 +1,11 @@
 //! How long an app of many components takes from the start of its process to its first answer.
 
+use std::ops::Range;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, ensure};
 
-use crate::served::App;
+use crate::app::App;
 use crate::versions::{Versions, get};
 
 /// How many components the app has.
@@ -22,37 +23,46 @@ pub struct Starts {
 
 /// Starts the app this often with all in the cache, which one start before fills.
 pub fn measure(versions: &Versions, starts: usize) -> anyhow::Result<Starts> {
-    let mut app = App::new()?;
-    for number in 0..COMPONENTS {
-        let (file, pattern) = (format!("guest{number}.wasm"), path(number));
-        app.add(&file, &pattern, &versions.component(number))?;
-    }
+    let all = 0..COMPONENTS;
+    let app = app(App::new()?, versions, all.clone())?;
     Ok(Starts {
-        cold: start(&app, versions)?,
+        cold: start(&app, versions, all.clone())?,
         cached: (0..starts)
-            .map(|_| start(&app, versions))
+            .map(|_| start(&app, versions, all.clone()))
             .collect::<anyhow::Result<_>>()?,
         size: versions.size(),
     })
 }
 
-fn path(number: usize) -> String {
-    format!("/{number}")
+/// Gives an app these versions as components.
+pub fn app(mut app: App, versions: &Versions, numbers: Range<usize>) -> anyhow::Result<App> {
+    for number in numbers {
+        let file = format!("guest{number}.wasm");
+        app.add(&file, &path(number), &versions.component(number))?;
+    }
+    Ok(app)
 }
 
-fn start(app: &App, versions: &Versions) -> anyhow::Result<f64> {
-    const PATIENCE: Duration = Duration::from_secs(120);
+/// Where one of them is. All paths have the same length.
+pub fn path(number: usize) -> String {
+    format!("/{number:04}")
+}
+
+/// The milliseconds to the first right answer of an app of these versions.
+pub fn start(app: &App, versions: &Versions, numbers: Range<usize>) -> anyhow::Result<f64> {
+    const PATIENCE: Duration = Duration::from_secs(300);
     let began = Instant::now();
     let mut server = app.spawn("shared", None)?;
-    let mut answer = get(server.address, &path(0));
+    let mut answer = get(server.address, &path(numbers.start));
     while answer.is_err() && began.elapsed() < PATIENCE {
+        server.check()?;
         std::thread::sleep(Duration::from_micros(200));
-        answer = get(server.address, &path(0));
+        answer = get(server.address, &path(numbers.start));
     }
     let took = began.elapsed();
     answer.with_context(|| server.last_words())?;
     // No component is there later than the first one.
-    for number in 0..COMPONENTS {
+    for number in numbers {
         let answer = get(server.address, &path(number))?;
         let right = answer.starts_with("HTTP/1.1 200") && answer.contains(&versions.text(number));
         ensure!(right, "wrong: {answer:?}");

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::served::App;
+use crate::app::App;
 use crate::versions::{Versions, until_answer_has};
 
 /// The milliseconds of each swap of one component.

@@ -7,11 +7,14 @@ use std::time::{Duration, Instant};
 
 use anyhow::ensure;
 
+use crate::app::{App, place};
 use crate::load::{self, Load, Run};
 use crate::process::{Cores, on_core};
+use crate::questions::Questions;
 use crate::rounds::Plan;
-use crate::served::{App, Server, place};
+use crate::served::Server;
 use crate::versions::{Versions, get, until_answer_has};
+use crate::workload::Workload;
 
 const SWAPPED: &str = "swapped.wasm";
 
@@ -43,7 +46,7 @@ pub fn measure(
     plan: &Plan,
 ) -> anyhow::Result<Tails> {
     let mut app = App::new()?;
-    app.add("healthy.wasm", load.workload.path(), healthy)?;
+    app.add("healthy.wasm", Workload::Get.path(), healthy)?;
     app.add(SWAPPED, "/swapped", &versions.component(0))?;
     let mut tails = Tails {
         calm: Vec::new(),
@@ -58,7 +61,7 @@ pub fn measure(
         if tails.calm.len() == plan.rounds {
             break;
         }
-        let server = app.serve("shared", Some(plan.cores.server))?;
+        let server = app.serve("shared", Some(&[plan.cores.server]))?;
         for version in [1, 0] {
             app.replace(SWAPPED, &versions.component(version))?;
             until_answer_has(&versions.text(version), server.address, "/swapped")?;
@@ -104,7 +107,9 @@ fn run(
                 swap(app, versions, server.address, swapping, &over)
             })
         });
-        let run = load::run(server, cores.client, load);
+        let questions = Questions::of(server, Workload::Get);
+        let run =
+            questions.and_then(|questions| load::run(server, &[cores.client], &questions, load));
         over.store(true, Ordering::Relaxed);
         let swaps = swapper.join();
         let swaps = swaps.unwrap_or_else(|panic| std::panic::resume_unwind(panic));

@@ -1,0 +1,121 @@
+//! The apps that Waterspout is measured with: a folder of components, a configuration and a cache. Asks for nothing.
+
+use std::fmt::Write as _;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Instant;
+
+use anyhow::ensure;
+use tempfile::TempDir;
+
+use crate::served::{ROOT, Server, free_address};
+
+/// Where Cargo lets a benchmark keep what is built for it.
+const KEPT: &str = concat!(env!("CARGO_TARGET_TMPDIR"), "/bench");
+
+/// Builds a workspace or package of guests with `waterspout build`, and tells where its components are.
+pub fn build(folder: &str, env: &[(&str, &str)]) -> anyhow::Result<PathBuf> {
+    let folder = Path::new(ROOT).join(folder);
+    let status = Command::new(env!("CARGO_BIN_EXE_waterspout"))
+        .arg("build")
+        .arg(&folder)
+        .env("CARGO_TARGET_DIR", KEPT)
+        .envs(env.iter().copied())
+        .status()?;
+    ensure!(status.success(), "{} did not build", folder.display());
+    Ok(folder.join("handlers"))
+}
+
+/// An app in a folder of its own.
+pub struct App {
+    folder: TempDir,
+    cache: PathBuf,
+    /// Files and the patterns of their routes.
+    routes: Vec<(String, String)>,
+}
+
+impl App {
+    /// Without a component yet, and with a cache of its own.
+    pub fn new() -> anyhow::Result<Self> {
+        let folder = tempfile::tempdir()?;
+        fs::create_dir(folder.path().join("handlers"))?;
+        Ok(Self {
+            cache: folder.path().join("cache"),
+            folder,
+            routes: Vec::new(),
+        })
+    }
+
+    /// Gives it one more component, before it is served.
+    pub fn add(&mut self, file: &str, pattern: &str, component: &[u8]) -> anyhow::Result<()> {
+        self.replace(file, component)?;
+        self.route(file, pattern);
+        Ok(())
+    }
+
+    /// Gives one of its components one more route, before it is served.
+    pub fn route(&mut self, file: &str, pattern: &str) {
+        self.routes.push((file.to_owned(), pattern.to_owned()));
+    }
+
+    /// Puts this component into its place by rename, and tells when.
+    pub fn replace(&self, file: &str, component: &[u8]) -> anyhow::Result<Instant> {
+        let folder = self.folder.path();
+        place(
+            component,
+            &folder.join(".new"),
+            &folder.join("handlers").join(file),
+        )
+    }
+
+    /// Serves it, on all cores or on these.
+    pub fn serve(&self, isolation: &str, cores: Option<&[usize]>) -> anyhow::Result<Server> {
+        let mut server = self.spawn(isolation, cores)?;
+        server.wait()?;
+        Ok(server)
+    }
+
+    /// Starts it, and does not wait until it listens.
+    pub fn spawn(&self, isolation: &str, cores: Option<&[usize]>) -> anyhow::Result<Server> {
+        let folder = self.folder.path();
+        fs::write(folder.join("waterspout.toml"), self.config(isolation))?;
+        let address = free_address()?;
+        let mut command = Command::new(env!("CARGO_BIN_EXE_waterspout"));
+        command
+            .arg("serve")
+            .arg(folder)
+            .args(["--listen", &address.to_string(), "--log-level", "off"])
+            .arg("--cache-dir")
+            .arg(&self.cache);
+        Server::spawn(command, address, cores)
+    }
+
+    /// Its `waterspout.toml`, with this isolation for all of them.
+    fn config(&self, isolation: &str) -> String {
+        let mut config = String::new();
+        let mut files: Vec<&str> = Vec::new();
+        for (file, pattern) in &self.routes {
+            let _ = writeln!(
+                config,
+                "[[route]]\npattern = '{pattern}'\nhandler = '{file}'\n"
+            );
+            files.push(file);
+        }
+        files.sort_unstable();
+        files.dedup();
+        for file in files {
+            let _ = writeln!(config, "[handler.'{file}']");
+            let _ = writeln!(config, "isolation = '{isolation}'");
+        }
+        config
+    }
+}
+
+/// Writes a file beside its place, and renames it there; tells when it was renamed.
+pub fn place(bytes: &[u8], beside: &Path, place: &Path) -> anyhow::Result<Instant> {
+    fs::write(beside, bytes)?;
+    let now = Instant::now();
+    fs::rename(beside, place)?;
+    Ok(now)
+}

@@ -1,0 +1,113 @@
+//! One client thread: keep-alive connections on one core, every answer compared byte by byte. Counts nothing but time.
+
+use std::net;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use tokio::io::AsyncWriteExt;
+use tokio::net::TcpStream;
+use tokio::task::{JoinSet, yield_now};
+use tokio::time::timeout;
+
+use crate::process::pin;
+use crate::questions::Questions;
+
+/// From when to when answers count.
+#[derive(Clone, Copy)]
+pub struct Window {
+    /// Before it, the server warms up.
+    pub begin: Instant,
+    /// No request follows on an answer that came later.
+    pub end: Instant,
+}
+
+/// Asks on these connections from this core, and tells how long each answer took. One that fails ends all.
+pub fn ask(
+    core: usize,
+    streams: Vec<(net::TcpStream, Option<Pace>)>,
+    questions: &Arc<Questions>,
+    window: Window,
+) -> anyhow::Result<Vec<Duration>> {
+    const PATIENCE: Duration = Duration::from_secs(30);
+    pin(&[core])?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
+    let all = async {
+        let mut clients = JoinSet::new();
+        for (stream, pace) in streams {
+            stream.set_nonblocking(true)?;
+            let client = Client {
+                stream: TcpStream::from_std(stream)?,
+                questions: questions.clone(),
+                pace,
+            };
+            clients.spawn(client.ask(window));
+        }
+        let mut latencies = Vec::new();
+        while let Some(client) = clients.join_next().await {
+            latencies.extend(client??);
+        }
+        Ok(latencies)
+    };
+    let patience = window.end.saturating_duration_since(Instant::now()) + PATIENCE;
+    runtime.block_on(async { timeout(patience, all).await? })
+}
+
+/// When one connection asks, if it does not ask as fast as it can.
+pub struct Pace {
+    due: Instant,
+    step: Duration,
+}
+
+impl Pace {
+    /// The connections take turns.
+    pub fn of(begin: Instant, rate: u64, number: usize, connections: usize) -> Self {
+        let turn = Duration::from_secs(1).div_f64(rate as f64);
+        Self {
+            due: begin + turn.mul_f64(number as f64),
+            step: turn.mul_f64(connections as f64),
+        }
+    }
+
+    /// Waits until the next request is due, and tells when that was. Spins, as timers go in steps of milliseconds.
+    async fn next(&mut self) -> Instant {
+        let due = self.due;
+        self.due += self.step;
+        while Instant::now() < due {
+            yield_now().await;
+        }
+        due
+    }
+}
+
+/// One connection.
+struct Client {
+    stream: TcpStream,
+    questions: Arc<Questions>,
+    pace: Option<Pace>,
+}
+
+impl Client {
+    /// Asks and checks until the end, and tells how long each answer took that counts.
+    async fn ask(mut self, window: Window) -> anyhow::Result<Vec<Duration>> {
+        let mut latencies = Vec::new();
+        let mut buffer = self.questions.buffer();
+        loop {
+            let asked = match &mut self.pace {
+                Some(pace) => pace.next().await,
+                None => Instant::now(),
+            };
+            let question = self.questions.next();
+            self.stream.write_all(&question.request).await?;
+            question.answer.read(&mut self.stream, &mut buffer).await?;
+            let answered = Instant::now();
+            if answered >= window.end {
+                return Ok(latencies);
+            }
+            if answered >= window.begin {
+                latencies.push(answered - asked);
+            }
+        }
+    }
+}

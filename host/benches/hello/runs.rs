@@ -1,0 +1,76 @@
+//! The runs of what is compared, round by round. What was disturbed is made again, a few times.
+
+use std::collections::BTreeMap;
+
+use crate::load::Run;
+use crate::rounds::Plan;
+use crate::spread::Spread;
+
+/// All runs of one row of a table.
+#[derive(Default)]
+pub struct Runs {
+    /// By the number of their round.
+    by_round: BTreeMap<usize, Run>,
+    /// In how many rounds it had no core to itself, nor had its client.
+    pub rejected: usize,
+}
+
+impl Runs {
+    /// How many count.
+    pub fn len(&self) -> usize {
+        self.by_round.len()
+    }
+
+    /// The one of a round, if it counts.
+    pub fn get(&self, round: usize) -> Option<&Run> {
+        self.by_round.get(&round)
+    }
+
+    /// Takes what became of a round.
+    pub fn add(&mut self, round: usize, run: Option<Run>) {
+        match run {
+            Some(run) => {
+                eprintln!(
+                    " {:.0} requests/s, {:.1} µs of CPU each",
+                    run.per_second, run.cpu
+                );
+                self.by_round.insert(round, run);
+            }
+            None => {
+                eprintln!(" the cores were never theirs, rejected");
+                self.rejected += 1;
+            }
+        }
+    }
+
+    /// A figure of each run.
+    pub fn spread(&self, value: impl Fn(&Run) -> f64) -> Option<Spread> {
+        Spread::of(self.by_round.values().map(value))
+    }
+
+    /// A figure of each round in which both were measured.
+    pub fn against(&self, other: &Self, value: impl Fn(&Run, &Run) -> f64) -> Option<Spread> {
+        let both = self
+            .by_round
+            .iter()
+            .filter_map(|(round, run)| Some((run, other.get(*round)?)));
+        Spread::of(both.map(|(run, other)| value(run, other)))
+    }
+}
+
+/// Measures until server or client had their cores to themselves, a few times at most; none if they never had.
+pub fn undisturbed(
+    plan: &Plan,
+    mut run: impl FnMut() -> anyhow::Result<Run>,
+) -> anyhow::Result<Option<Run>> {
+    const ATTEMPTS: usize = 5;
+    for _ in 0..ATTEMPTS {
+        let run = run()?;
+        if run.busy >= plan.saturated {
+            return Ok(Some(run));
+        }
+        let (server, client) = (run.server * 100.0, run.client * 100.0);
+        eprint!(" (disturbed: server {server:.0} %, client {client:.0} %)");
+    }
+    Ok(None)
+}

@@ -7,6 +7,7 @@ use std::process::Command;
 use std::time::Instant;
 
 use anyhow::ensure;
+use serde::Serialize;
 use tempfile::TempDir;
 
 use crate::served::{ROOT, Server, free_address};
@@ -33,6 +34,8 @@ pub struct App {
     cache: PathBuf,
     /// Files and the patterns of their routes.
     routes: Vec<(String, String)>,
+    /// Files, keys of their `[handler]` tables, and the values of those.
+    settings: Vec<(String, &'static str, String)>,
 }
 
 impl App {
@@ -44,7 +47,15 @@ impl App {
             cache: folder.path().join("cache"),
             folder,
             routes: Vec::new(),
+            settings: Vec::new(),
         })
+    }
+
+    /// The same, with a cache that stays for the next benchmark, and that all such apps share.
+    pub fn with_kept_cache() -> anyhow::Result<Self> {
+        let mut app = Self::new()?;
+        app.cache = Path::new(KEPT).join("cache");
+        Ok(app)
     }
 
     /// Gives it one more component, before it is served.
@@ -57,6 +68,18 @@ impl App {
     /// Gives one of its components one more route, before it is served.
     pub fn route(&mut self, file: &str, pattern: &str) {
         self.routes.push((file.to_owned(), pattern.to_owned()));
+    }
+
+    /// Sets one of its components otherwise than it comes, before it is served.
+    pub fn set(
+        &mut self,
+        file: &str,
+        key: &'static str,
+        value: impl Serialize,
+    ) -> anyhow::Result<()> {
+        let value = toml::Value::try_from(value)?.to_string();
+        self.settings.push((file.to_owned(), key, value));
+        Ok(())
     }
 
     /// Puts this component into its place by rename, and tells when.
@@ -91,7 +114,7 @@ impl App {
         Server::spawn(command, address, cores)
     }
 
-    /// Its `waterspout.toml`, with this isolation for all of them.
+    /// Its `waterspout.toml`, with this isolation for all that are not set to another.
     fn config(&self, isolation: &str) -> String {
         let mut config = String::new();
         let mut files: Vec<&str> = Vec::new();
@@ -106,7 +129,13 @@ impl App {
         files.dedup();
         for file in files {
             let _ = writeln!(config, "[handler.'{file}']");
-            let _ = writeln!(config, "isolation = '{isolation}'");
+            let own = self.settings.iter().filter(|(own, ..)| own == file);
+            if !own.clone().any(|(_, key, _)| *key == "isolation") {
+                let _ = writeln!(config, "isolation = '{isolation}'");
+            }
+            for (_, key, value) in own {
+                let _ = writeln!(config, "{key} = {value}");
+            }
         }
         config
     }

@@ -18,6 +18,18 @@ pub enum Extra {
     Idle,
     /// The latencies of others during swaps
     Tail,
+    /// The four that follow
+    Scale,
+    /// Requests to 1 to 1,000 components
+    Components,
+    /// Requests on 10 to 10,000 connections
+    Connections,
+    /// Requests to 10 to 10,000 routes
+    Routes,
+    /// Requests to a server on one core and on two
+    Cores,
+    /// What ten million requests leave behind; only where it is named
+    Endurance,
 }
 
 /// One word of `--only`.
@@ -69,9 +81,12 @@ impl Choice {
         self.requests() && (chosen || contender == Contender::Native)
     }
 
-    /// Whether this is measured: all where nothing is chosen, else only what is named.
+    /// Whether this is measured: all but the longest where nothing is chosen, else only what is named.
     pub fn has_extra(&self, extra: Extra) -> bool {
-        self.0.is_empty() || self.0.contains(&Part::Extra(extra))
+        use Extra::{Components, Connections, Cores, Endurance, Routes, Scale};
+        let named = |extra| self.0.contains(&Part::Extra(extra));
+        let of_scale = matches!(extra, Components | Connections | Routes | Cores);
+        named(extra) || (of_scale && named(Scale)) || (self.0.is_empty() && extra != Endurance)
     }
 
     fn requests(&self) -> bool {

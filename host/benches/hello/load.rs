@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use anyhow::ensure;
 
 use crate::client::{self, Pace, Window};
-use crate::process::{cpu_time, peak_memory};
+use crate::process::{cpu_time, peak_memory, resident_memory};
 use crate::questions::Questions;
 use crate::served::Server;
 
@@ -44,6 +44,8 @@ pub struct Run {
     pub busy: f64,
     /// The most memory that the server had resident, in bytes.
     pub peak: u64,
+    /// The memory that it had resident at the end, in bytes.
+    pub resident: u64,
     /// What was answered to the first question, but for the date.
     pub answer: String,
 }
@@ -102,7 +104,7 @@ fn measure(
         let before = look()?;
         wait(end)?;
         let after = look()?;
-        let peak = peak_memory(server.id())?;
+        let (peak, resident) = (peak_memory(server.id())?, resident_memory(server.id())?);
         for answers in ended {
             latencies.extend(answers?);
         }
@@ -126,6 +128,7 @@ fn measure(
             client,
             busy: busy((&server.cores, used), (cores, client)),
             peak,
+            resident,
             answer: questions.first_answer(),
         })
     })

@@ -1,5 +1,5 @@
 //! `cargo bench`: what a request costs in each isolation, beside native hyper, `wasmtime serve` and Tornado; what
-//! swaps, starts and idle connections cost. Prints Markdown, or makes the page of results of it;
+//! swaps, starts, idle connections and much of something cost. Prints Markdown, or makes the page of results of it;
 //! `docs/benchmark.md` says how to read it. Runs on Linux only.
 
 mod answer;
@@ -18,6 +18,7 @@ mod questions;
 mod report;
 mod rounds;
 mod runs;
+mod scale;
 mod served;
 mod spread;
 mod start;
@@ -69,6 +70,9 @@ struct Options {
     /// Requests per second beside swaps
     #[arg(long, value_name = "N", default_value_t = 5000)]
     rate: u64,
+    /// Requests to one server, to see what they leave behind
+    #[arg(long, value_name = "N", default_value_t = 10_000_000, value_parser = clap::value_parser!(u64).range(1000..))]
+    requests: u64,
     /// The share of its core, in percent, that server or client has to use for a run to count; lower it to see the
     /// benchmark work on a machine that is busy, not to measure
     #[arg(long, value_name = "PERCENT", default_value_t = 95)]
@@ -203,7 +207,11 @@ fn extras(
         let tails = tail::measure(&healthy, &of_count, load, plan)?;
         page.add(&report::tails(&tails, load));
     }
-    Ok(())
+    let size = scale::Size {
+        starts: swaps,
+        requests: options.requests,
+    };
+    scale::measure(choice, plan, hello, &size, |text| page.add(text))
 }
 
 /// Without the names of functions, `count` is about as large as the component that swaps are judged by.

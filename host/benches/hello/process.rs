@@ -96,6 +96,22 @@ pub fn resident_memory(id: u32) -> anyhow::Result<u64> {
     field(&format!("/proc/{id}/smaps_rollup"), "Rss:")
 }
 
+/// How many files and sockets a process has open.
+pub fn descriptors(id: u32) -> anyhow::Result<usize> {
+    Ok(fs::read_dir(format!("/proc/{id}/fd"))?.count())
+}
+
+/// How many threads a process has.
+pub fn threads(id: u32) -> anyhow::Result<usize> {
+    Ok(fs::read_dir(format!("/proc/{id}/task"))?.count())
+}
+
+/// How many mappings a process has in its memory.
+pub fn mappings(id: u32) -> anyhow::Result<usize> {
+    let maps = fs::read_to_string(format!("/proc/{id}/maps"))?;
+    Ok(maps.lines().count())
+}
+
 /// A field that the kernel gives in kB.
 fn field(file: &str, name: &str) -> anyhow::Result<u64> {
     let text = fs::read_to_string(file)?;

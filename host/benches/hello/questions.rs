@@ -5,6 +5,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use anyhow::ensure;
+
 use crate::answer::Answer;
 use crate::served::Server;
 use crate::workload::Workload;
@@ -31,6 +33,33 @@ impl Questions {
         let answer = Answer::learn(&mut connect(server)?, &request, check);
         let answer = answer.map_err(|error| server.explain(error))?.into();
         Ok(Self::new(vec![Question { request, answer }]))
+    }
+
+    /// GETs of paths, each with the text that is there. What is like the one before is not learned again.
+    pub fn texts(
+        server: &Server,
+        texts: impl IntoIterator<Item = (String, String)>,
+    ) -> anyhow::Result<Arc<Self>> {
+        let mut stream = connect(server)?;
+        let mut list: Vec<Question> = Vec::new();
+        let mut last: Option<(String, Arc<Answer>)> = None;
+        for (path, text) in texts {
+            let request = format!("GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n").into_bytes();
+            let answer = match &last {
+                Some((same, answer)) if *same == text => answer.clone(),
+                _ => Answer::learn(&mut stream, &request, |status, body| {
+                    let right = status == "200" && body == text.as_bytes();
+                    let body = String::from_utf8_lossy(body);
+                    ensure!(right, "{path} is wrong: {status} {body:?}");
+                    Ok(())
+                })
+                .map_err(|error| server.explain(error))?
+                .into(),
+            };
+            last = Some((text, answer.clone()));
+            list.push(Question { request, answer });
+        }
+        Ok(Self::new(list))
     }
 
     fn new(list: Vec<Question>) -> Arc<Self> {

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use anyhow::{Context, ensure};
+
 use crate::load::Run;
 use crate::rounds::Plan;
 use crate::spread::Spread;
@@ -73,4 +75,30 @@ pub fn undisturbed(
         eprint!(" (disturbed: server {server:.0} %, client {client:.0} %)");
     }
     Ok(None)
+}
+
+/// Measures each of these rows in each round, until all have their runs, in no more than twice as many rounds as are
+/// wanted. Nobody is always first, or always after the same one.
+pub fn in_turns(
+    plan: &Plan,
+    names: &[String],
+    mut run: impl FnMut(usize) -> anyhow::Result<Run>,
+) -> anyhow::Result<Vec<Runs>> {
+    let mut rows: Vec<Runs> = names.iter().map(|_| Runs::default()).collect();
+    for round in 0..plan.rounds * 2 {
+        for place in 0..rows.len() {
+            if rows.iter().all(|row| row.len() >= plan.rounds) {
+                break;
+            }
+            let at = (place + round) % rows.len();
+            eprint!("round {}, {}:", round + 1, names[at]);
+            let run = undisturbed(plan, || run(at)).with_context(|| names[at].clone())?;
+            rows[at].add(round, run);
+        }
+    }
+    ensure!(
+        rows.iter().any(|row| row.len() > 0),
+        "no round counts: neither a server nor its client ever had its cores to itself"
+    );
+    Ok(rows)
 }

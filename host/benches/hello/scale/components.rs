@@ -1,0 +1,81 @@
+//! What a request costs in an app of many components: asked in turns, so that each was left alone for as long as it can
+//! be, or only one of them.
+
+use crate::app::App;
+use crate::load;
+use crate::questions::Questions;
+use crate::rounds::Plan;
+use crate::runs::{Runs, in_turns};
+use crate::start;
+use crate::versions::Versions;
+
+/// How many components the apps have. The first is what the others are divided by.
+const COUNTS: [usize; 4] = [1, 10, 100, 1000];
+
+/// How many are compiled by one server before all are served.
+const TOGETHER: usize = 50;
+
+/// One app, and who of it is asked.
+pub struct Row {
+    /// How many components it has.
+    pub components: usize,
+    /// How many of them are asked.
+    pub asked: usize,
+    /// What that took.
+    pub runs: Runs,
+}
+
+/// All apps.
+pub struct Components {
+    /// The first has one component.
+    pub rows: Vec<Row>,
+    /// The milliseconds of each start of the largest app with all in the cache.
+    pub starts: Vec<f64>,
+}
+
+/// Measures apps of versions of one component.
+pub fn measure(versions: &Versions, plan: &Plan, starts: usize) -> anyhow::Result<Components> {
+    let (first, most) = (COUNTS[0], COUNTS[COUNTS.len() - 1]);
+    let app = |numbers| start::app(App::with_kept_cache()?, versions, numbers);
+    // Compiled all at once, a thousand components take many gigabytes.
+    for begin in (0..most).step_by(TOGETHER) {
+        eprintln!("components: {begin} of {most} are in the cache");
+        let numbers = begin..most.min(begin + TOGETHER);
+        start::start(&app(numbers.clone())?, versions, numbers)?;
+    }
+    let apps: Vec<App> = COUNTS
+        .iter()
+        .map(|count| app(0..*count))
+        .collect::<anyhow::Result<_>>()?;
+    let largest = &apps[apps.len() - 1];
+    let variants: Vec<(&App, usize, usize)> = apps
+        .iter()
+        .zip(COUNTS)
+        .map(|(app, components)| (app, components, components))
+        .chain([(largest, most, first)])
+        .collect();
+    let name = |(_, components, asked): &(&App, usize, usize)| {
+        format!("{components} components, {asked} of them asked")
+    };
+    let names: Vec<String> = variants.iter().map(name).collect();
+    let runs = in_turns(plan, &names, |number| {
+        let (app, _, asked) = variants[number];
+        let server = app.serve("shared", Some(&[plan.cores.server]))?;
+        let texts = (0..asked).map(|number| (start::path(number), versions.text(number)));
+        let questions = Questions::texts(&server, texts)?;
+        load::run(&server, &[plan.cores.client], &questions, plan.load())
+    })?;
+    let rows = variants.iter().zip(runs);
+    Ok(Components {
+        rows: rows
+            .map(|((_, components, asked), runs)| Row {
+                components: *components,
+                asked: *asked,
+                runs,
+            })
+            .collect(),
+        starts: (0..starts)
+            .map(|_| start::start(largest, versions, 0..most))
+            .collect::<anyhow::Result<_>>()?,
+    })
+}

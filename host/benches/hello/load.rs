@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::ensure;
 
+use crate::answer::Answer;
 use crate::client::{self, Pace, Window};
 use crate::process::{cpu_time, peak_memory, resident_memory};
 use crate::questions::Questions;
@@ -67,7 +68,7 @@ fn measure(
     load: Load,
 ) -> anyhow::Result<Run> {
     let mut threads: Vec<Vec<_>> = cores.iter().map(|_| Vec::new()).collect();
-    let streams = connect(server.address, load.connections)?;
+    let streams = connect(server.address, load.connections, questions)?;
     let now = Instant::now();
     let begin = now + warm_up(load.connections);
     let end = begin + load.time;
@@ -141,10 +142,22 @@ fn warm_up(connections: usize) -> Duration {
     LEAST.max(EACH * u32::try_from(connections).unwrap_or(u32::MAX))
 }
 
-fn connect(address: SocketAddr, connections: usize) -> anyhow::Result<Vec<TcpStream>> {
-    let connect = |_| {
-        let stream = TcpStream::connect(address)?;
+/// Opens connections, never more at once than the system keeps for a server that has yet to accept them: who comes
+/// when that queue is full tries again after seconds.
+fn connect(
+    address: SocketAddr,
+    connections: usize,
+    questions: &Questions,
+) -> anyhow::Result<Vec<TcpStream>> {
+    const AT_ONCE: usize = 256;
+    let connect = |number| {
+        let mut stream = TcpStream::connect(address)?;
         stream.set_nodelay(true)?;
+        if number % AT_ONCE == AT_ONCE - 1 {
+            // When this one is answered, all before it were accepted.
+            stream.set_read_timeout(Some(Duration::from_secs(30)))?;
+            Answer::learn(&mut stream, &questions.next().request, |_, _| Ok(()))?;
+        }
         Ok(stream)
     };
     (0..connections).map(connect).collect()

@@ -42,6 +42,8 @@ pub struct Engine {
     cache: Option<Cache>,
     /// One permit for each instance that may live.
     pub instances: Arc<Semaphore>,
+    /// One permit for each core: compiling takes a lot of memory.
+    pub compilers: Arc<Semaphore>,
     pub ticker: Arc<Ticker>,
     /// Where instances live.
     pub shards: Arc<Shards>,
@@ -62,6 +64,7 @@ impl Engine {
         let engine = Arc::new(Self {
             cache: cache.and_then(|folder| Cache::open(folder, &wasmtime)),
             instances: Arc::new(Semaphore::new(limits.max_instances as usize)),
+            compilers: Arc::new(Semaphore::new(cores())),
             ticker: Arc::default(),
             wasmtime,
             linker,
@@ -132,6 +135,10 @@ pub fn max_instances() -> u32 {
     let room =
         mappings.min(1 << 32).saturating_sub(KEPT_BACK) * 4 / (PER_INSTANCE * 4 + PER_STACK * 5);
     u32::try_from(room.clamp(64, MOST)).unwrap_or(64)
+}
+
+fn cores() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from)
 }
 
 /// Stacks for so many instances: one each, and some for those with calls that block on theirs.

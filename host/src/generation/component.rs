@@ -173,7 +173,9 @@ impl Loading<'_> {
         settings: &config::Handler,
     ) -> Result<State, Error> {
         let (engine, name) = (self.engine.clone(), file.to_owned());
+        let compiler = engine.compilers.clone().acquire_owned().await;
         let linked = tokio::task::spawn_blocking(move || {
+            let _compiler = compiler;
             let component = engine.compile(&name, &bytes)?;
             engine.link(&component)
         });

@@ -1,7 +1,7 @@
 //! Requests that wait for an instance.
 
 use super::serve;
-use crate::harness::{App, guest, soon};
+use crate::harness::{App, Load, guest, soon};
 
 #[tokio::test]
 async fn a_full_queue_is_a_503_with_retry_after() {
@@ -105,4 +105,24 @@ async fn nobody_waits_for_an_instance_in_a_long_run_while_another_is_free() {
     let census = server.component("spin.wasm").await;
     assert_eq!(census["in_flight"], 1, "the run goes on: {census}");
     drop(spinning);
+}
+
+/// Fewer instances than threads that serve, or as many: whoever asks from a thread without one is served as well.
+#[tokio::test]
+async fn clients_of_every_thread_are_served_where_there_are_few_instances() {
+    for rules in [
+        "instances = 1\nmax_concurrent = 1",
+        "instances = 2\nmax_concurrent = 2",
+        "isolation = \"exclusive\"\nmax_concurrent = 1",
+        "isolation = \"exclusive\"\nmax_concurrent = 3",
+        "isolation = \"fresh\"\nmax_concurrent = 2",
+    ] {
+        let server = serve("slow", rules).await;
+        for path in ["/slow?ms=0", "/slow?ms=1"] {
+            let load = Load::start(server.address, path, 16, &["slow"]);
+            load.more(500).await;
+            load.end().await.assert_flawless();
+        }
+        server.until_in_flight("slow.wasm", 0).await;
+    }
 }

@@ -395,6 +395,8 @@ fn act(mut store: StoreContextMut<'_, Ctx>, verdict: Verdict) -> wasmtime::Resul
     match verdict {
         Verdict::Fine => Ok(()),
         Verdict::Began => {
+            // Ticks that went by between two runs are none of its own: it would yield at once.
+            store.set_epoch_deadline(1);
             let root = store.async_call_stack()?.last();
             let ctx = store.data_mut();
             ctx.last_run = root.map(|task| (task, ctx.run.turn()));

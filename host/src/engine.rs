@@ -15,7 +15,7 @@ use crate::capabilities;
 use crate::error::Error;
 use crate::resources::Ctx;
 use crate::run::{TICK, Ticker};
-use crate::shards::Shards;
+use crate::shards::{self, Shards};
 
 pub use cache::Cache;
 pub use guest::{Exports, Function, Guest, METHODS, Step, method_index};
@@ -64,7 +64,7 @@ impl Engine {
         let engine = Arc::new(Self {
             cache: cache.and_then(|folder| Cache::open(folder, &wasmtime)),
             instances: Arc::new(Semaphore::new(limits.max_instances as usize)),
-            compilers: Arc::new(Semaphore::new(cores())),
+            compilers: Arc::new(Semaphore::new(shards::cores())),
             ticker: Arc::default(),
             wasmtime,
             linker,
@@ -135,10 +135,6 @@ pub fn max_instances() -> u32 {
     let room =
         mappings.min(1 << 32).saturating_sub(KEPT_BACK) * 4 / (PER_INSTANCE * 4 + PER_STACK * 5);
     u32::try_from(room.clamp(64, MOST)).unwrap_or(64)
-}
-
-fn cores() -> usize {
-    std::thread::available_parallelism().map_or(1, usize::from)
 }
 
 /// Stacks for so many instances: one each, and some for those with calls that block on theirs.

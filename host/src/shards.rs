@@ -30,8 +30,7 @@ struct Shard {
 impl Shards {
     /// Starts one for each core.
     pub fn start() -> io::Result<Arc<Self>> {
-        let cores = thread::available_parallelism().map_or(1, usize::from);
-        let all = (0..cores).map(start).collect::<io::Result<Vec<_>>>()?;
+        let all = (0..cores()).map(start).collect::<io::Result<Vec<_>>>()?;
         Ok(Arc::new(Self::of(all)))
     }
 
@@ -79,6 +78,11 @@ impl Shards {
             shard,
         }
     }
+}
+
+/// How many cores this process may use.
+pub fn cores() -> usize {
+    thread::available_parallelism().map_or(1, usize::from)
 }
 
 /// On which shard the caller is. Threads that are none count as the first.

@@ -19,6 +19,7 @@ use crate::error::{Error, Fault, Faults};
 use crate::instances::{Blueprint, Pool, Rules};
 use crate::invoke;
 use crate::run::RunLimits;
+use crate::shards;
 
 /// A component as one generation or several have it.
 pub struct Component {
@@ -204,7 +205,6 @@ impl Loading<'_> {
 const WITHOUT_DEADLINE: Duration = Duration::from_secs(30);
 
 fn rules(app: &Path, settings: &config::Handler) -> Rules {
-    let cores = || std::thread::available_parallelism().map_or(1, usize::from);
     let grant = |folder: &PathBuf, access| Folder {
         host: app.join(folder),
         guest: folder.to_string_lossy().into_owned(),
@@ -221,7 +221,7 @@ fn rules(app: &Path, settings: &config::Handler) -> Rules {
         .map(|folder| grant(folder, FsPerms::ReadWrite));
     Rules {
         isolation: settings.isolation,
-        instances: settings.instances.unwrap_or_else(cores),
+        instances: settings.instances.unwrap_or_else(shards::cores),
         max_concurrent: settings.max_concurrent,
         max_queue: settings.max_queue,
         max_requests: settings.max_requests.map(|requests| requests as u64),

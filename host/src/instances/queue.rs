@@ -32,7 +32,7 @@ struct Lane {
 }
 
 #[derive(Default)]
-pub(super) struct State {
+struct State {
     requests: VecDeque<Arc<Exchange>>,
     /// Those among them that nobody wants any more.
     left: usize,
@@ -44,7 +44,7 @@ pub(super) struct State {
     /// Requests wait, and no seat of this lane comes.
     in_need: bool,
     /// Requests that were ever put in.
-    pub(super) accepted: u64,
+    accepted: u64,
 }
 
 /// Every request is noticed: it waits only where a seat is coming, is at work and will look when it is done, or none
@@ -111,7 +111,7 @@ impl Queue {
     fn fetch(&self, lane: usize, mut state: MutexGuard<'_, State>) -> bool {
         let called = state.call();
         let coming = state.coming;
-        self.tell(lane, &mut state, !coming);
+        self.set_need(lane, &mut state, !coming);
         drop(state);
         if let Some(post) = called {
             post.waker.wake();
@@ -132,8 +132,7 @@ impl Queue {
             }
             let mut state = self.lanes[other].state();
             let called = state.call();
-            let in_need = state.in_need;
-            self.tell(other, &mut state, in_need);
+            self.tell(other, &mut state);
             drop(state);
             if let Some(post) = called {
                 post.waker.wake();
@@ -144,7 +143,12 @@ impl Queue {
     }
 
     /// Tells what has changed in a lane to those who look without its lock.
-    fn tell(&self, lane: usize, state: &mut State, in_need: bool) {
+    fn tell(&self, lane: usize, state: &mut State) {
+        self.set_need(lane, state, state.in_need);
+    }
+
+    /// The same, and whether none of its seats comes for what waits there, if anything does.
+    fn set_need(&self, lane: usize, state: &mut State, in_need: bool) {
         let in_need = in_need && !state.requests.is_empty() && !state.coming;
         match (std::mem::replace(&mut state.in_need, in_need), in_need) {
             (false, true) => drop(self.in_need.fetch_add(1, SeqCst)),
@@ -160,7 +164,7 @@ impl Queue {
     pub(super) fn new_post(&self, lane: usize) -> Arc<Post> {
         let mut state = self.lanes[lane].state();
         state.coming = true;
-        self.tell(lane, &mut state, false);
+        self.set_need(lane, &mut state, false);
         Arc::new(Post::called(lane))
     }
 
@@ -213,8 +217,7 @@ impl Queue {
                 next => break next,
             }
         };
-        let in_need = state.in_need;
-        self.tell(lane, &mut state, in_need);
+        self.tell(lane, &mut state);
         next
     }
 
@@ -229,8 +232,7 @@ impl Queue {
         if state.left > most {
             state.requests.retain(|exchange| !exchange.has_left());
             state.left = 0;
-            let in_need = state.in_need;
-            self.tell(lane, &mut state, in_need);
+            self.tell(lane, &mut state);
         }
         true
     }
@@ -242,7 +244,7 @@ impl Queue {
             let mut state = self.lanes[lane].state();
             let idle = std::mem::take(&mut state.idle);
             // All who are awake see to it that none is left behind.
-            self.tell(lane, &mut state, true);
+            self.set_need(lane, &mut state, true);
             drop(state);
             for post in idle {
                 post.waker.wake();
@@ -264,8 +266,7 @@ impl Queue {
         let mut state = self.lanes[post.lane].state();
         post.listed.store(true, SeqCst);
         state.idle.push(post.clone());
-        let in_need = state.in_need;
-        self.tell(post.lane, &mut state, in_need);
+        self.tell(post.lane, &mut state);
     }
 
     /// Takes a post from among the idle. `false`: it was called just now.
@@ -274,8 +275,7 @@ impl Queue {
         let listed = post.listed.swap(false, SeqCst);
         if listed {
             state.idle.retain(|other| !Arc::ptr_eq(other, post));
-            let in_need = state.in_need;
-            self.tell(post.lane, &mut state, in_need);
+            self.tell(post.lane, &mut state);
         }
         listed
     }

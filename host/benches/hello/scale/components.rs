@@ -37,7 +37,7 @@ pub struct Components {
 pub fn measure(versions: &Versions, plan: &Plan, starts: usize) -> anyhow::Result<Components> {
     let (first, most) = (COUNTS[0], COUNTS[COUNTS.len() - 1]);
     let app = |numbers| start::app(App::with_kept_cache()?, versions, numbers);
-    // Compiled all at once, a thousand components take many gigabytes.
+    // A server that compiles a thousand takes longer to start than is waited for.
     for begin in (0..most).step_by(TOGETHER) {
         eprintln!("components: {begin} of {most} are in the cache");
         let numbers = begin..most.min(begin + TOGETHER);

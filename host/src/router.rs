@@ -4,6 +4,7 @@
 mod pattern;
 mod reverse;
 mod shape;
+mod straight;
 mod table;
 mod tree;
 

@@ -4,13 +4,14 @@
 use std::fmt;
 
 use percent_encoding::percent_decode_str;
-use regex::{Match, Regex, RegexBuilder};
+use regex::{Regex, RegexBuilder};
 use regex_syntax::ParserBuilder;
 use regex_syntax::ast::ErrorKind;
 use regex_syntax::hir::{Hir, HirKind, Look};
 
 use super::reverse::{ReverseError, Template};
 use super::shape::{Shape, shapes};
+use super::straight::Straight;
 
 /// The compiled size, in bytes, that one pattern may reach.
 const PATTERN_SIZE_LIMIT: usize = 1 << 20;
@@ -22,10 +23,20 @@ const PATTERN_SIZE_LIMIT: usize = 1 << 20;
 pub struct Pattern {
     text: String,
     subject: Subject,
-    regex: Regex,
-    literal: Option<String>,
+    matcher: Matcher,
+    /// The names of its groups, in order.
+    groups: Vec<Option<String>>,
     shapes: Vec<Shape>,
     template: Option<Template>,
+}
+
+/// The plainest form that a pattern has.
+#[derive(Clone)]
+enum Matcher {
+    /// Takes this text alone, and has no group.
+    Literal(String),
+    Straight(Straight),
+    Expression(Regex),
 }
 
 /// What a pattern is held against.
@@ -92,7 +103,11 @@ impl Pattern {
 
     /// Whether it takes the whole of `subject`.
     pub fn matches(&self, subject: &str) -> bool {
-        self.regex.is_match(subject)
+        match &self.matcher {
+            Matcher::Literal(literal) => literal == subject,
+            Matcher::Straight(straight) => straight.take(subject, &mut Vec::new()),
+            Matcher::Expression(regex) => regex.is_match(subject),
+        }
     }
 
     /// The arguments in a `path` that this pattern matches, or `None` where one isn't UTF-8.
@@ -114,42 +129,53 @@ impl Pattern {
 
     /// What becomes of `path`.
     pub(super) fn take(&self, path: &str) -> Taken {
-        if let Some(literal) = &self.literal {
-            return match literal == path {
+        if self.groups.is_empty() {
+            return match self.matches(path) {
                 true => Taken::Yes(Arguments::default()),
                 false => Taken::No,
             };
         }
-        let names = || self.regex.capture_names().skip(1);
-        if names().len() == 0 {
-            return match self.regex.is_match(path) {
-                true => Taken::Yes(Arguments::default()),
-                false => Taken::No,
-            };
-        }
-        let Some(captures) = self.regex.captures(path) else {
-            return Taken::No;
+        let arguments = match &self.matcher {
+            Matcher::Literal(_) => None,
+            Matcher::Straight(straight) => {
+                let mut texts = Vec::with_capacity(self.groups.len());
+                let is_taken = straight.take(path, &mut texts);
+                is_taken.then(|| self.decoded(texts.into_iter().map(Some)))
+            }
+            Matcher::Expression(regex) => regex.captures(path).map(|captures| {
+                let groups = captures.iter().skip(1);
+                self.decoded(groups.map(|group| group.map(|group| group.as_str())))
+            }),
         };
-        let groups = captures.iter().skip(1);
-        let arguments = if names().flatten().next().is_none() {
-            groups
+        match arguments {
+            None => Taken::No,
+            Some(None) => Taken::NotUtf8,
+            Some(Some(arguments)) => Taken::Yes(arguments),
+        }
+    }
+
+    /// The arguments that these texts of the groups are. `None` where one isn't UTF-8.
+    fn decoded<'p>(&self, texts: impl Iterator<Item = Option<&'p str>>) -> Option<Arguments> {
+        if self.groups.iter().flatten().next().is_none() {
+            return texts
                 .map(decode)
                 .collect::<Option<_>>()
-                .map(Arguments::Positional)
-        } else {
-            names()
-                .zip(groups)
-                .filter_map(|(name, group)| Some((name?.to_owned(), group)))
-                .map(|(name, group)| Some((name, decode(group)?)))
-                .collect::<Option<_>>()
-                .map(Arguments::Named)
-        };
-        arguments.map_or(Taken::NotUtf8, Taken::Yes)
+                .map(Arguments::Positional);
+        }
+        let groups = self.groups.iter().zip(texts);
+        groups
+            .filter_map(|(name, text)| Some((name.clone()?, text)))
+            .map(|(name, text)| Some((name, decode(text)?)))
+            .collect::<Option<_>>()
+            .map(Arguments::Named)
     }
 
     /// The only text it takes, where there is but one.
     pub(super) fn literal(&self) -> Option<&str> {
-        self.literal.as_deref()
+        match &self.matcher {
+            Matcher::Literal(literal) => Some(literal),
+            _ => None,
+        }
     }
 
     /// What it takes has one of these shapes.
@@ -158,26 +184,30 @@ impl Pattern {
     }
 
     fn compile(text: &str, subject: Subject) -> Result<Pattern, PatternError> {
-        // By itself first: offsets are the author's own, and `a)|(b` can't slip out of the anchors.
-        let (any_case, flags) = match subject {
-            Subject::Path => (false, ""),
-            Subject::Host => (true, "i"),
-        };
+        // By itself: offsets are the author's own, and `a)|(b` can't slip out of the anchors.
         let hir = ParserBuilder::new()
-            .case_insensitive(any_case)
+            .case_insensitive(subject == Subject::Host)
             .build()
             .parse(text)
             .map_err(|error| syntax_error(text, error))?;
-        let regex = RegexBuilder::new(&format!(r"\A(?{flags}:{text})\z"))
-            .size_limit(PATTERN_SIZE_LIMIT)
-            .build()
-            .map_err(build_error)?;
+        let mut groups = Vec::new();
+        name_groups(&hir, &mut groups);
+        let parts = parts(&hir);
+        let matcher = match (literal(parts), Straight::of(parts)) {
+            (Some(literal), _) => Matcher::Literal(literal),
+            (None, Some(straight)) => Matcher::Straight(straight),
+            (None, None) => RegexBuilder::new(&format!(r"\A(?:{hir})\z"))
+                .size_limit(PATTERN_SIZE_LIMIT)
+                .build()
+                .map(Matcher::Expression)
+                .map_err(build_error)?,
+        };
         Ok(Pattern {
             text: text.to_owned(),
             subject,
-            template: Template::new(text, regex.captures_len() - 1),
-            regex,
-            literal: literal(&hir),
+            matcher,
+            template: Template::new(text, groups.len()),
+            groups,
             shapes: shapes(&hir),
         })
     }
@@ -213,21 +243,31 @@ impl std::error::Error for PatternError {}
 
 /// Decodes as Tornado does: `+` stays, and so does a `%` without two hex digits after it. The outer
 /// `None` is for what isn't UTF-8, the inner one for a group that took no part in the match.
-fn decode(group: Option<Match<'_>>) -> Option<Option<String>> {
+fn decode(group: Option<&str>) -> Option<Option<String>> {
     let Some(group) = group else {
         return Some(None);
     };
-    let text = percent_decode_str(group.as_str()).decode_utf8().ok()?;
+    let text = percent_decode_str(group).decode_utf8().ok()?;
     Some(Some(text.into_owned()))
 }
 
 /// The text that an expression is, where it is nothing else.
-fn literal(hir: &Hir) -> Option<String> {
+fn literal(parts: &[Hir]) -> Option<String> {
+    match parts {
+        [only] => match only.kind() {
+            HirKind::Literal(text) => String::from_utf8(text.0.to_vec()).ok(),
+            _ => None,
+        },
+        _ => None,
+    }
+}
+
+/// What an expression is made of, without `^` and `$` at its ends, which say what the anchors say anyway.
+fn parts(hir: &Hir) -> &[Hir] {
     let mut parts = match hir.kind() {
         HirKind::Concat(parts) => parts.as_slice(),
         _ => std::slice::from_ref(hir),
     };
-    // `^` and `$` at the ends say what the anchors say anyway.
     if let [first, rest @ ..] = parts
         && matches!(first.kind(), HirKind::Look(Look::Start))
     {
@@ -238,12 +278,21 @@ fn literal(hir: &Hir) -> Option<String> {
     {
         parts = rest;
     }
-    match parts {
-        [only] => match only.kind() {
-            HirKind::Literal(text) => String::from_utf8(text.0.to_vec()).ok(),
-            _ => None,
-        },
-        _ => None,
+    parts
+}
+
+/// Adds the names of the groups in an expression, in their order.
+fn name_groups(expression: &Hir, names: &mut Vec<Option<String>>) {
+    match expression.kind() {
+        HirKind::Capture(capture) => {
+            names.push(capture.name.as_deref().map(str::to_owned));
+            name_groups(&capture.sub, names);
+        }
+        HirKind::Repetition(repetition) => name_groups(&repetition.sub, names),
+        HirKind::Concat(parts) | HirKind::Alternation(parts) => {
+            parts.iter().for_each(|part| name_groups(part, names));
+        }
+        HirKind::Empty | HirKind::Literal(_) | HirKind::Class(_) | HirKind::Look(_) => {}
     }
 }
 
@@ -287,16 +336,13 @@ const COMPARE: &str =
     "match the second place with a group of its own and compare the two in `prepare`";
 
 fn build_error(error: regex::Error) -> PatternError {
-    let (message, hint) = match error {
-        regex::Error::CompiledTooBig(limit) => (
-            format!("the pattern is larger than {limit} bytes when compiled"),
-            "write smaller repetitions, or check lengths in `prepare`",
-        ),
-        _ => (
-            "the pattern can't be anchored".to_owned(),
-            "end a `(?x)` comment with a line break",
-        ),
+    let message = match error {
+        regex::Error::CompiledTooBig(limit) => {
+            format!("the pattern is larger than {limit} bytes when compiled")
+        }
+        other => other.to_string(),
     };
+    let hint = "write smaller repetitions, or check lengths in `prepare`";
     PatternError {
         message,
         hint: Some(hint.to_owned()),

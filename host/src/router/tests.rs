@@ -39,10 +39,17 @@ fn named(arguments: &[(&str, Option<&str>)]) -> Arguments {
 
 #[test]
 fn patterns_are_anchored_at_both_ends() {
-    let router = routes(&["/story/([0-9]+)", "^/plain$", "/a|/b", "/line"]);
+    let router = routes(&[
+        "/story/([0-9]+)",
+        "^/plain$",
+        "/a|/b",
+        "/line",
+        "(?x)/x|/y # or",
+    ]);
     assert_eq!(target(&router, "", "/story/1"), Some(0));
     assert_eq!(target(&router, "", "/plain"), Some(1));
     assert_eq!(target(&router, "", "/b"), Some(2));
+    assert_eq!(target(&router, "", "/y"), Some(4));
     for path in [
         "/story/1x",
         "x/story/1",
@@ -195,7 +202,6 @@ fn a_bad_pattern_says_where_and_how_else() {
     );
     assert_eq!(error("/a)|(b").offset, Some(2));
     assert!(error("/(?:a{1000}){1000}").message.contains("larger than"));
-    assert!(error("(?x)/a # b").hint.unwrap().contains("line break"));
 }
 
 #[test]

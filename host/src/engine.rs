@@ -1,6 +1,7 @@
 //! Owns the compiler, its cache, the linker and the ticking of epochs: bytes in, something to instantiate
 //! out. Knows no app and no request.
 
+mod binary;
 mod cache;
 mod guest;
 
@@ -17,6 +18,7 @@ use crate::resources::Ctx;
 use crate::run::{TICK, Ticker};
 use crate::shards::{self, Shards};
 
+pub use binary::Binary;
 pub use cache::Cache;
 pub use guest::{Exports, Function, Guest, METHODS, Step, method_index};
 
@@ -42,7 +44,7 @@ pub struct Engine {
     cache: Option<Cache>,
     /// One permit for each instance that may live.
     pub instances: Arc<Semaphore>,
-    /// One permit for each core: compiling takes a lot of memory.
+    /// One permit for each core: compiling takes a lot of memory, and more threads make nothing faster.
     pub compilers: Arc<Semaphore>,
     pub ticker: Arc<Ticker>,
     /// Where instances live.
@@ -86,17 +88,17 @@ impl Engine {
 
     /// Compiles a component, or takes it from the cache. Takes its time, and says so in the log by the component's
     /// name: not for a serving thread.
-    pub fn compile(&self, name: &str, bytes: &[u8]) -> Result<Component, Error> {
-        reject_what_is_no_component(bytes)?;
+    pub fn compile(&self, name: &str, binary: &Binary) -> Result<Component, Error> {
+        let bytes = binary.component()?;
         let cached = self.cache.as_ref();
-        if let Some(component) = cached.and_then(|cache| cache.get(bytes, &self.wasmtime)) {
+        if let Some(component) = cached.and_then(|cache| cache.get(binary, &self.wasmtime)) {
             return Ok(component);
         }
         tracing::info!(target: "general", "compiling {name} ({} KB) …", bytes.len() / 1024);
         let component = Component::from_binary(&self.wasmtime, bytes)
             .map_err(|error| Error::component(format!("not a valid component: {error:#}")))?;
         if let Some(cache) = cached {
-            cache.put(bytes, &component);
+            cache.put(binary, &component);
         }
         Ok(component)
     }
@@ -187,26 +189,4 @@ fn tick(engine: &Weak<Engine>) {
         engine.ticker.advance();
         engine.wasmtime.increment_epoch();
     }
-}
-
-/// A clear word for the bytes that people drop by mistake, before the parser's own.
-fn reject_what_is_no_component(bytes: &[u8]) -> Result<(), Error> {
-    /// `\0asm`, then the version: 13 for components, 1 for core modules, and the layer.
-    const MAGIC: &[u8] = b"\0asm";
-    const COMPONENT: &[u8] = b"\0asm\x0d\0\x01\0";
-    let problem = if bytes.is_empty() {
-        "the file is empty"
-    } else if !bytes.starts_with(MAGIC) {
-        "not WebAssembly: the file does not begin with `\\0asm`"
-    } else if bytes.len() < COMPONENT.len() {
-        "the file ends within its first 8 bytes"
-    } else if bytes.starts_with(COMPONENT) {
-        return Ok(());
-    } else if bytes[4..8] == [1, 0, 0, 0] {
-        "a core module, not a component: build it for the target wasm32-wasip2, or wrap it with \
-         `wasm-tools component new`"
-    } else {
-        "a version of WebAssembly that is not known here"
-    };
-    Err(Error::component(problem))
 }

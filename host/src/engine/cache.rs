@@ -8,6 +8,8 @@ use std::time::SystemTime;
 use sha2::{Digest, Sha256};
 use wasmtime::component::Component;
 
+use super::Binary;
+
 /// How much compiled code is kept, in bytes: about a thousand components of the usual size.
 const MAX_SIZE: u64 = 1 << 30;
 
@@ -42,9 +44,9 @@ impl Cache {
         })
     }
 
-    /// The compiled form of these bytes, if it is here.
-    pub fn get(&self, bytes: &[u8], engine: &wasmtime::Engine) -> Option<Component> {
-        let path = self.path(bytes);
+    /// The compiled form of this binary, if it is here.
+    pub fn get(&self, binary: &Binary, engine: &wasmtime::Engine) -> Option<Component> {
+        let path = self.path(binary);
         if !path.exists() {
             return None;
         }
@@ -63,12 +65,12 @@ impl Cache {
         }
     }
 
-    /// Keeps the compiled form of these bytes.
-    pub fn put(&self, bytes: &[u8], component: &Component) {
+    /// Keeps the compiled form of this binary.
+    pub fn put(&self, binary: &Binary, component: &Component) {
         let kept = component
             .serialize()
             .map_err(io::Error::other)
-            .and_then(|code| self.write(&self.path(bytes), &code))
+            .and_then(|code| self.write(&self.path(binary), &code))
             .and_then(|()| trim(&self.folder, MAX_SIZE));
         if let Err(error) = kept {
             tracing::warn!(target: "general", "compiled code is not kept: {error}");
@@ -81,10 +83,10 @@ impl Cache {
         file.persist(path).map(drop).map_err(|error| error.error)
     }
 
-    fn path(&self, bytes: &[u8]) -> PathBuf {
+    fn path(&self, binary: &Binary) -> PathBuf {
         let mut key = Sha256::new();
         key.update(&self.compiler);
-        key.update(bytes);
+        key.update(binary.sha256());
         self.folder.join(format!("{:x}.cwasm", key.finalize()))
     }
 }

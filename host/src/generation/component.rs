@@ -7,14 +7,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::join_all;
-use sha2::{Digest, Sha256};
+use tokio_util::task::AbortOnDropHandle;
 use wasmtime_wasi::FsPerms;
 
 use super::declared::{self, Declared};
 use super::{Previous, Refusal, handlers_folder};
 use crate::capabilities::wasi::{Folder, Grants};
 use crate::config::{self, Config};
-use crate::engine::Engine;
+use crate::engine::{Binary, Engine, Linked};
 use crate::error::{Error, Fault, Faults};
 use crate::instances::{Blueprint, Pool, Rules};
 use crate::invoke;
@@ -114,41 +114,56 @@ impl Loading<'_> {
             return before;
         }
         let settings = self.config.handler(&file).clone();
-        let read = tokio::task::spawn_blocking(move || {
-            let bytes = std::fs::read(path)?;
-            let sha256 = format!("{:x}", Sha256::digest(&bytes));
-            Ok((bytes, sha256))
-        });
-        let read = read.await.map_err(std::io::Error::other);
-        let (bytes, sha256) = match read.and_then(|read| read) {
-            Ok(read) => read,
-            Err(error) => {
-                let reason = format!("can't be read: {error}");
-                return Arc::new(self.component(
-                    file,
-                    String::new(),
-                    settings,
-                    State::Failed(reason),
-                ));
-            }
-        };
         let before = self
             .previous
-            .and_then(|previous| previous.generation.components.get(&file));
-        let same = before.filter(|before| before.sha256 == sha256 && before.settings == settings);
+            .and_then(|previous| previous.generation.components.get(&file))
+            .filter(|before| before.settings == settings);
         let again = self.previous.is_some_and(|previous| previous.again);
-        match same.map(|same| (same, &same.state)) {
-            Some((same, State::Serving { .. })) => return same.clone(),
-            Some((same, State::Failed(_))) if !again => return same.clone(),
-            _ => {}
-        }
-        let state = match (self.open(&file, bytes, &settings).await, same) {
+        let kept = before.filter(|before| !again || matches!(before.state, State::Serving { .. }));
+        let (sha256, linked) = match self.read(&file, path, kept.cloned()).await {
+            Ok(Read::Kept(component)) => return component,
+            Ok(Read::New { sha256, linked }) => (sha256, linked),
+            Err(error) => {
+                let reason = format!("can't be read: {error}");
+                let state = State::Failed(reason);
+                return Arc::new(self.component(file, String::new(), settings, state));
+            }
+        };
+        let same = before.filter(|before| before.sha256 == sha256);
+        let opened = match linked {
+            Ok(linked) => self.open(&file, *linked, &settings).await,
+            Err(error) => Err(error),
+        };
+        let state = match (opened, same) {
             (Ok(serving), _) => serving,
             // That is no news, and refuses nothing.
             (Err(_), Some(same)) => return same.clone(),
             (Err(error), None) => State::Failed(error.to_string()),
         };
         Arc::new(self.component(file, sha256, settings, state))
+    }
+
+    /// Reads a file, and compiles it unless it is that of the component to be kept. As many at once as there are cores.
+    async fn read(
+        &self,
+        file: &str,
+        path: PathBuf,
+        kept: Option<Arc<Component>>,
+    ) -> std::io::Result<Read> {
+        let (engine, name) = (self.engine.clone(), file.to_owned());
+        let compiler = engine.compilers.clone().acquire_owned().await;
+        let read = tokio::task::spawn_blocking(move || {
+            let _compiler = compiler;
+            let binary = Binary::read(&path)?;
+            let sha256 = hex(binary.sha256());
+            if let Some(kept) = kept.filter(|kept| kept.sha256 == sha256) {
+                return Ok(Read::Kept(kept));
+            }
+            let compiled = engine.compile(&name, &binary);
+            let linked = compiled.and_then(|component| engine.link(&component).map(Box::new));
+            Ok(Read::New { sha256, linked })
+        });
+        read.await.map_err(std::io::Error::other)?
     }
 
     fn component(
@@ -170,26 +185,20 @@ impl Loading<'_> {
     async fn open(
         &self,
         file: &str,
-        bytes: Vec<u8>,
+        linked: Linked,
         settings: &config::Handler,
     ) -> Result<State, Error> {
-        let (engine, name) = (self.engine.clone(), file.to_owned());
-        let compiler = engine.compilers.clone().acquire_owned().await;
-        let linked = tokio::task::spawn_blocking(move || {
-            let _compiler = compiler;
-            let component = engine.compile(&name, &bytes)?;
-            engine.link(&component)
-        });
-        let linked = linked
-            .await
-            .map_err(|error| Error::host("compiling was interrupted", error))??;
         let blueprint = Blueprint {
             file: file.into(),
             linked,
             rules: rules(self.folder, settings),
             engine: self.engine.clone(),
         };
-        let pool = Pool::open(blueprint, invoke::life).await?;
+        // On any core, and no longer than somebody waits for it.
+        let opening = tokio::spawn(Pool::open(blueprint, invoke::life));
+        let pool = AbortOnDropHandle::new(opening)
+            .await
+            .map_err(|error| Error::host("opening was interrupted", error))??;
         let declared = declared::read(pool.description())?;
         let handlers = pool.description().handlers.len();
         if handlers > 1 && declared.is_empty() && !self.config.routes_to(file) {
@@ -199,6 +208,20 @@ impl Loading<'_> {
         }
         Ok(State::Serving { pool, declared })
     }
+}
+
+/// What a file was found to be.
+enum Read {
+    /// What it was before.
+    Kept(Arc<Component>),
+    New {
+        sha256: String,
+        linked: Result<Box<Linked>, Error>,
+    },
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// How long `start` and `stop` may take where requests have no deadline, so that no load lasts for ever.

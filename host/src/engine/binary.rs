@@ -1,0 +1,51 @@
+//! The bytes of one `.wasm` file: read, and known by their hash.
+
+use std::io;
+use std::path::Path;
+
+use sha2::{Digest, Sha256};
+
+use crate::error::Error;
+
+/// What a `.wasm` file has in it.
+pub struct Binary {
+    bytes: Vec<u8>,
+    sha256: [u8; 32],
+}
+
+impl Binary {
+    /// Reads a file, whatever is in it.
+    pub fn read(path: &Path) -> io::Result<Self> {
+        let bytes = std::fs::read(path)?;
+        let sha256 = Sha256::digest(&bytes).into();
+        Ok(Self { bytes, sha256 })
+    }
+
+    /// What tells it from all others.
+    pub fn sha256(&self) -> &[u8; 32] {
+        &self.sha256
+    }
+
+    /// The bytes of what looks like a component: a clear word for what people drop by mistake, before the parser's own.
+    pub fn component(&self) -> Result<&[u8], Error> {
+        /// `\0asm`, then the version: 13 for components, 1 for core modules, and the layer.
+        const MAGIC: &[u8] = b"\0asm";
+        const COMPONENT: &[u8] = b"\0asm\x0d\0\x01\0";
+        let bytes = &*self.bytes;
+        let problem = if bytes.is_empty() {
+            "the file is empty"
+        } else if !bytes.starts_with(MAGIC) {
+            "not WebAssembly: the file does not begin with `\\0asm`"
+        } else if bytes.len() < COMPONENT.len() {
+            "the file ends within its first 8 bytes"
+        } else if bytes.starts_with(COMPONENT) {
+            return Ok(bytes);
+        } else if bytes[4..8] == [1, 0, 0, 0] {
+            "a core module, not a component: build it for the target wasm32-wasip2, or wrap it with \
+             `wasm-tools component new`"
+        } else {
+            "a version of WebAssembly that is not known here"
+        };
+        Err(Error::component(problem))
+    }
+}

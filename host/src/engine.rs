@@ -3,6 +3,7 @@
 
 mod binary;
 mod cache;
+mod functions;
 mod guest;
 
 use std::path::PathBuf;
@@ -17,6 +18,7 @@ use crate::error::Error;
 use crate::resources::Ctx;
 use crate::run::{TICK, Ticker};
 use crate::shards::{self, Shards};
+use functions::Functions;
 
 pub use binary::Binary;
 pub use cache::Cache;
@@ -144,7 +146,7 @@ fn stacks(instances: u32) -> u32 {
     instances + instances / 4
 }
 
-fn config(limits: &Limits) -> Config {
+fn config(limits: &Limits, functions: Arc<Functions>) -> wasmtime::Result<Config> {
     let slots = limits.max_instances;
     let mut pool = PoolingAllocationConfig::new();
     pool.total_component_instances(slots)
@@ -163,15 +165,17 @@ fn config(limits: &Limits) -> Config {
         .strategy(Strategy::Cranelift)
         .allocation_strategy(InstanceAllocationStrategy::Pooling(pool))
         .epoch_interruption(true)
-        .memory_init_cow(true);
-    config
+        .memory_init_cow(true)
+        .enable_incremental_compilation(functions)?;
+    Ok(config)
 }
 
 /// Starts wasmtime with as many instances as there is address space for: some systems grant less than Linux does.
 fn start(mut limits: Limits) -> Result<(wasmtime::Engine, Limits), Error> {
     const FEWEST: u32 = 8;
     loop {
-        match wasmtime::Engine::new(&config(&limits)) {
+        let config = config(&limits, Arc::default());
+        match config.and_then(|config| wasmtime::Engine::new(&config)) {
             Ok(engine) => return Ok((engine, limits)),
             Err(_) if limits.max_instances > FEWEST => limits.max_instances /= 2,
             Err(error) => return Err(Error::host("the WebAssembly engine can't start", error)),

@@ -160,16 +160,18 @@ pub fn swaps(swaps: &[Swaps]) -> String {
     let mut text = format!(
         "\n## Swap: rename to first new answer\n\n\
          Median (min..max) of {count} swaps, in milliseconds; shared, on all cores, with one client that asks a few\n\
-         times per millisecond. Cold: a version never seen. Cached: its compiled code is on disk.\n\n\
-         | component | size | cold cache | cached |\n|---|---|---|---|\n"
+         times per millisecond. Cold: a version never seen, and nothing else was compiled before. Edited: a version\n\
+         never seen, of which another was compiled before; a text differs. Cached: its compiled code is on disk.\n\n\
+         | component | size | cold | edited | cached |\n|---|---|---|---|---|\n"
     );
     for swap in swaps {
         let _ = writeln!(
             text,
-            "| {} | {} KB | {} | {} |",
+            "| {} | {} KB | {} | {} | {} |",
             swap.name,
             swap.size / 1000,
             show(Spread::of(swap.cold.iter().copied()), 1),
+            show(Spread::of(swap.edited.iter().copied()), 1),
             show(Spread::of(swap.cached.iter().copied()), 1)
         );
     }

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::app::App;
+use crate::served::Server;
 use crate::versions::{Versions, until_answer_has};
 
 /// The milliseconds of each swap of one component.
@@ -11,35 +12,47 @@ pub struct Swaps {
     pub name: &'static str,
     /// The component's size in bytes.
     pub size: usize,
-    /// To versions that were never seen before.
+    /// To versions that were never seen before, by servers that compiled nothing before.
     pub cold: Vec<f64>,
+    /// To versions that were never seen before, by a server that compiled another of them.
+    pub edited: Vec<f64>,
     /// To versions whose compiled code is in the cache.
     pub cached: Vec<f64>,
 }
 
-/// Swaps through `swaps` versions twice: the first time all are new.
+/// Swaps through as many versions of each kind.
 pub fn measure(name: &'static str, versions: &Versions, swaps: usize) -> anyhow::Result<Swaps> {
     const FILE: &str = "guest.wasm";
     // With one swap, there has to be another version to come back from.
-    let numbers = 1..=swaps.max(2);
+    let swaps = swaps.max(2);
     let mut app = App::new()?;
     app.add(FILE, "/", &versions.component(0))?;
-    let server = app.serve("shared", None)?;
-    until_answer_has(&versions.text(0), server.address, "/")?;
-    let mut swap = |version: usize| {
-        // What the last swap left behind is gone by then.
+    // What the next servers start with is in the cache.
+    app.serve("shared", None)?;
+    let swap = |server: &Server, version: usize| {
+        // What came before has left nothing behind by then.
         std::thread::sleep(Duration::from_millis(250));
         let renamed = app.replace(FILE, &versions.component(version))?;
         let answered = until_answer_has(&versions.text(version), server.address, "/")?;
         Ok((answered - renamed).as_secs_f64() * 1e3)
     };
+    let cold = (1..=swaps)
+        .map(|version| swap(&app.serve("shared", None)?, version))
+        .collect::<anyhow::Result<_>>()?;
+    let server = app.serve("shared", None)?;
+    // Compiled here, and so not counted.
+    swap(&server, swaps + 1)?;
+    let edited = (swaps + 2..=2 * swaps + 1)
+        .map(|version| swap(&server, version))
+        .collect::<anyhow::Result<_>>()?;
+    let cached = (1..=swaps)
+        .map(|version| swap(&server, version))
+        .collect::<anyhow::Result<_>>()?;
     Ok(Swaps {
         name,
         size: versions.size(),
-        cold: numbers
-            .clone()
-            .map(&mut swap)
-            .collect::<anyhow::Result<_>>()?,
-        cached: numbers.map(&mut swap).collect::<anyhow::Result<_>>()?,
+        cold,
+        edited,
+        cached,
     })
 }

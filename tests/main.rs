@@ -3,12 +3,17 @@
 mod check;
 mod edge;
 mod examples;
+mod forms;
 mod harness;
 mod hostile;
 mod house;
 mod instances;
 mod instructions;
 mod lifecycle;
+mod new;
+mod oracle;
+mod outputs;
 mod refusals;
+mod routes;
 mod swap;
 mod traps;

@@ -196,6 +196,22 @@ impl Arguments {
         Self(pairs.map(parse_pair).collect())
     }
 
+    /// Parses a body of that type; [`HttpError`] 400 where there are more than 1,000 (Tornado's `ParseUrlEncodedConfig`).
+    pub(crate) fn parse_form(body: &[u8]) -> Result<Self> {
+        const MAX_ARGUMENTS: usize = 1_000;
+        let ampersands = body.iter().filter(|byte| **byte == b'&');
+        if ampersands.count() >= MAX_ARGUMENTS {
+            let message = "Invalid x-www-form-urlencoded body: too many arguments";
+            return Err(HttpError::new(400).with_message(message).into());
+        }
+        Ok(Self::parse(body))
+    }
+
+    /// One more, decoded.
+    pub(crate) fn push(&mut self, name: String, value: Vec<u8>) {
+        self.0.push((name, value));
+    }
+
     fn last(&self, name: &str) -> Result<Option<String>> {
         self.get(name).map(|value| decode(name, value)).transpose()
     }
@@ -290,7 +306,7 @@ mod tests {
 
     #[test]
     fn path_arguments_by_position() {
-        let mut cx = Context::new(1);
+        let mut cx = Context::of_test(1);
         cx.path_arguments =
             types::Arguments::Positional(vec![Some("7".into()), None, Some("x".into())]);
         assert_eq!(cx.path_arg::<u8>(0).unwrap(), 7);
@@ -303,7 +319,7 @@ mod tests {
 
     #[test]
     fn path_arguments_by_name() {
-        let mut cx = Context::new(1);
+        let mut cx = Context::of_test(1);
         cx.path_arguments =
             types::Arguments::Named(vec![("id".into(), Some("7".into())), ("tag".into(), None)]);
         assert_eq!(cx.path_arg::<String>("id").unwrap(), "7");

@@ -4,7 +4,7 @@
 use std::cell::RefCell;
 
 use crate::bindings::waterspout::web::types;
-use crate::{Request, response::Response};
+use crate::{Request, Result, response::Response};
 
 /// One request, as the functions of its handler see it: Tornado's `self`, less the handler's own fields.
 ///
@@ -15,14 +15,33 @@ pub struct Context {
     pub(crate) request: Request,
     pub(crate) path_arguments: types::Arguments,
     pub(crate) response: RefCell<Response>,
+    set_default_headers: fn(&Context) -> Result,
 }
 
 impl Context {
-    pub(crate) fn new(request: types::RequestId) -> Self {
-        Self {
+    pub(crate) fn new(
+        request: types::RequestId,
+        set_default_headers: fn(&Context) -> Result,
+    ) -> Self {
+        let cx = Self {
             request: Request::new(request),
             path_arguments: types::Arguments::None,
             response: RefCell::default(),
+            set_default_headers,
+        };
+        cx.set_default_headers();
+        cx
+    }
+
+    /// One whose handler has no default headers.
+    #[cfg(test)]
+    pub(crate) fn of_test(request: types::RequestId) -> Self {
+        Self::new(request, |_| Ok(()))
+    }
+
+    pub(crate) fn set_default_headers(&self) {
+        if let Err(error) = (self.set_default_headers)(self) {
+            log::error!("Uncaught error in set_default_headers: {error:#}");
         }
     }
 

@@ -122,6 +122,17 @@ impl Failure {
         self.error.as_ref()
     }
 
+    /// The page that Tornado makes where a handler makes none.
+    pub(crate) fn page(&self) -> String {
+        let escaped = self
+            .reason()
+            .replace('&', "&amp;")
+            .replace('<', "&lt;")
+            .replace('>', "&gt;");
+        let line = format!("{}: {escaped}", self.status());
+        format!("<html><title>{line}</title><body>{line}</body></html>")
+    }
+
     pub(crate) fn asked_reason(&self) -> Option<&str> {
         self.wire.reason.as_deref()
     }

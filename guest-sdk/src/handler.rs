@@ -24,6 +24,14 @@ use crate::{Context, Failure, HttpError, Result};
 /// When the client is gone or the deadline has passed, a function ends at its next `.await` and its locals are
 /// dropped; the object stays for `on_connection_close` and `on_finish`.
 pub trait RequestHandler: Default + 'static {
+    /// Sets the headers that every response of this handler begins with: before `initialize`, and again wherever what
+    /// was said so far is [cleared](Context::clear), as for an error page. The error page of a handler that has this
+    /// function has them too. An error is logged.
+    fn set_default_headers(cx: &Context) -> Result {
+        let _ = cx;
+        Ok(())
+    }
+
     /// Called first, with the `kwargs` of the route. The path arguments are not there yet.
     fn initialize(&mut self, cx: &Context, kwargs: Kwargs) -> Result {
         let _ = (cx, kwargs);
@@ -74,10 +82,9 @@ pub trait RequestHandler: Default + 'static {
     /// Makes the error page. What was written is cleared and the status is set. After a trap, and where the host
     /// refused the request, this is a new object that saw `initialize` and nothing else.
     ///
-    /// Without this function, or where it fails too, the host makes Tornado's page.
+    /// Without this function it is Tornado's page; where it fails too, the host makes that.
     async fn write_error(&mut self, cx: &Context, failure: &Failure) -> Result {
-        let _ = (cx, failure);
-        Ok(())
+        cx.write(failure.page())
     }
 
     /// The client is gone; what was under way has ended.

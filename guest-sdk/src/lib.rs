@@ -35,6 +35,8 @@ mod error;
 mod handler;
 mod lifecycle;
 mod logging;
+mod multipart;
+mod redirect;
 mod request;
 mod response;
 
@@ -49,6 +51,7 @@ pub use clocks::sleep;
 pub use context::Context;
 pub use error::{Cause, Failure, HttpError, Result};
 pub use handler::{Kwargs, RequestHandler};
+pub use multipart::{Files, HttpFile};
 pub use request::Request;
 
 /// Everything that a handler needs: `use waterspout_sdk::prelude::*;`.
@@ -68,4 +71,5 @@ pub mod __private {
     pub use crate::bindings::exports::waterspout::web::handler::Functions;
     pub use crate::handler::{Handler, Route};
     pub use crate::lifecycle::{Component, Exported};
+    pub use crate::redirect::{add_slash, remove_slash};
 }

@@ -213,7 +213,7 @@ impl<H: Handler> Object<H> {
         logging::install();
         Self {
             handler: H::default(),
-            cx: Context::new(request),
+            cx: Context::new(request, H::set_default_headers),
             error: None,
         }
     }

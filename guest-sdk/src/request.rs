@@ -4,13 +4,15 @@
 use std::cell::OnceCell;
 
 use anyhow::bail;
+use bytes::Bytes;
 use cookie::Cookie;
-use http::header::{CONTENT_TYPE, COOKIE};
+use http::header::{CONTENT_ENCODING, CONTENT_TYPE, COOKIE};
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use serde::de::DeserializeOwned;
 
 use crate::bindings::waterspout::web::request::{self as host, BodyError, RequestHead};
 use crate::bindings::waterspout::web::types::RequestId;
+use crate::multipart::{self, Files, Form};
 use crate::{Arguments, HttpError, Result};
 
 /// The request, in the words of Tornado's
@@ -23,8 +25,8 @@ pub struct Request {
     headers: OnceCell<HeaderMap>,
     cookies: OnceCell<Vec<Cookie<'static>>>,
     query_arguments: OnceCell<Arguments>,
-    body: OnceCell<Vec<u8>>,
-    body_arguments: OnceCell<Arguments>,
+    body: OnceCell<Bytes>,
+    form: OnceCell<Box<Form>>,
 }
 
 impl Request {
@@ -65,6 +67,11 @@ impl Request {
     /// The `Host` header, with the port where it has one; `127.0.0.1` where an HTTP/1.0 request has none.
     pub fn host(&self) -> &str {
         &self.head().host
+    }
+
+    /// The whole address that was asked for: protocol, host and target.
+    pub fn full_url(&self) -> String {
+        format!("{}://{}{}", self.protocol(), self.host(), self.uri())
     }
 
     /// The client's address, without port; empty for a unix socket.
@@ -132,22 +139,71 @@ impl Request {
             .get_or_init(|| Arguments::parse(self.query().as_bytes()))
     }
 
-    /// The arguments of a body of type `application/x-www-form-urlencoded`; none for any other type.
+    /// The arguments of a form: of a body of type `application/x-www-form-urlencoded`, 1,000 at most, or of the parts
+    /// of `multipart/form-data` that are no files. None for a body of any other type.
     ///
-    /// Fails as [`body`](Self::body) does.
+    /// [`HttpError`] 400 where it is not what its type says, or was encoded (`Content-Encoding`); else fails as
+    /// [`body`](Self::body) does.
     pub async fn body_arguments(&self) -> Result<&Arguments> {
-        if let Some(arguments) = self.body_arguments.get() {
-            return Ok(arguments);
+        Ok(&self.form().await?.arguments)
+    }
+
+    /// The files of a body of type `multipart/form-data`; none for any other type. Of files and other fields together
+    /// there are 100 at most, each with up to 10 KB of headers: Tornado's limits.
+    ///
+    /// Fails as [`body_arguments`](Self::body_arguments) does.
+    ///
+    /// ```
+    /// # use waterspout_sdk::prelude::*;
+    /// # #[derive(Default)] struct Upload;
+    /// #[handler]
+    /// impl RequestHandler for Upload {
+    ///     async fn post(&mut self, cx: &Context) -> Result {
+    ///         let files = cx.request().files().await?;
+    ///         let file = files.get("photo").ok_or(HttpError::new(400))?;
+    ///         cx.write(format!("{}: {} bytes", file.filename(), file.body().len()))
+    ///     }
+    /// }
+    /// ```
+    pub async fn files(&self) -> Result<&Files> {
+        Ok(&self.form().await?.files)
+    }
+
+    async fn form(&self) -> Result<&Form> {
+        if let Some(form) = self.form.get() {
+            return Ok(form);
         }
-        let form = self
-            .header(CONTENT_TYPE)
-            .is_some_and(|value| is_form(value.as_bytes()));
-        let arguments = if form {
-            Arguments::parse(self.body().await?)
-        } else {
-            Arguments::default()
+        let content_type = self.header(CONTENT_TYPE);
+        let content_type = content_type.as_ref().and_then(|value| value.to_str().ok());
+        let form = match content_type {
+            Some(content_type) if content_type.starts_with("application/x-www-form-urlencoded") => {
+                self.refuse_encoded()?;
+                let arguments = Arguments::parse_form(self.body().await?)?;
+                Form {
+                    arguments,
+                    ..Form::default()
+                }
+            }
+            Some(content_type) if content_type.starts_with("multipart/form-data") => {
+                self.refuse_encoded()?;
+                self.body().await?;
+                let body = self.body.get().cloned().unwrap_or_default();
+                multipart::parse(content_type, body).await?
+            }
+            _ => Form::default(),
         };
-        Ok(self.body_arguments.get_or_init(|| arguments))
+        Ok(self.form.get_or_init(|| Box::new(form)))
+    }
+
+    /// A form that was compressed, for example, can't be read.
+    fn refuse_encoded(&self) -> Result {
+        match self.header(CONTENT_ENCODING) {
+            None => Ok(()),
+            Some(encoding) => {
+                let message = format!("Unsupported Content-Encoding: {encoding:?}");
+                Err(HttpError::new(400).with_message(message).into())
+            }
+        }
     }
 
     /// The whole body, once it is here; empty where there is none. It can be asked for again.
@@ -159,7 +215,7 @@ impl Request {
             return Ok(body);
         }
         let body = host::body(self.id).await.or_else(refuse)?;
-        Ok(self.body.get_or_init(|| body))
+        Ok(self.body.get_or_init(|| body.into()))
     }
 
     /// The body as JSON; [`HttpError`] 400 where it is not JSON of that type, else fails as [`body`](Self::body) does.
@@ -186,7 +242,7 @@ impl Request {
             cookies: OnceCell::new(),
             query_arguments: OnceCell::new(),
             body: OnceCell::new(),
-            body_arguments: OnceCell::new(),
+            form: OnceCell::new(),
         }
     }
 
@@ -208,10 +264,6 @@ fn refuse<T>(error: BodyError) -> Result<T> {
         BodyError::Malformed => bail!(HttpError::new(400).with_message("the body is malformed")),
         BodyError::Gone => bail!("the body was read before, or the client is gone"),
     }
-}
-
-fn is_form(content_type: &[u8]) -> bool {
-    content_type.starts_with(b"application/x-www-form-urlencoded")
 }
 
 fn parse_cookies(header: String) -> Vec<Cookie<'static>> {
@@ -245,7 +297,10 @@ mod tests {
         });
         request.head.set(head).unwrap();
         request.headers.set(headers.collect()).unwrap();
-        request.body.set(body.into()).unwrap();
+        request
+            .body
+            .set(Bytes::copy_from_slice(body.as_bytes()))
+            .unwrap();
         request
     }
 

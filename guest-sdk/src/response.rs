@@ -2,7 +2,7 @@
 //! before the function that finishes it returns.
 
 use anyhow::{Context as _, bail, ensure};
-use http::header::{CONTENT_ENCODING, CONTENT_LANGUAGE, CONTENT_TYPE, LOCATION};
+use http::header::{CONTENT_ENCODING, CONTENT_LANGUAGE, CONTENT_TYPE, ETAG};
 use http::{HeaderName, HeaderValue};
 use serde::Serialize;
 
@@ -95,6 +95,14 @@ impl Context {
         self.response.borrow_mut().clear_header(name.as_ref());
     }
 
+    /// Sets the `ETag`, quotes included, in place of the one that the host makes of the body (Tornado's `compute_etag`);
+    /// with `None` there is none.
+    ///
+    /// An error where HTTP allows no such value.
+    pub fn set_etag(&self, etag: Option<&str>) -> Result {
+        self.set_header(ETAG, etag.unwrap_or_default())
+    }
+
     /// Forgets status, headers and body, as is done before an error page is made.
     pub fn clear(&self) {
         let mut response = self.response.borrow_mut();
@@ -102,30 +110,8 @@ impl Context {
             finished: response.finished,
             ..Response::default()
         };
-    }
-
-    /// Finishes the response with a redirect to `url`, absolute or relative, with status 302: for now.
-    ///
-    /// An error after [`finish`](Self::finish).
-    pub fn redirect(&self, url: &str) -> Result {
-        self.redirect_with_status(url, 302)
-    }
-
-    /// As [`redirect`](Self::redirect), with status 301: clients may keep it for ever.
-    pub fn redirect_permanent(&self, url: &str) -> Result {
-        self.redirect_with_status(url, 301)
-    }
-
-    /// As [`redirect`](Self::redirect), with a status from 300 to 399.
-    pub fn redirect_with_status(&self, url: &str, status: u16) -> Result {
-        ensure!(!self.is_finished(), "Cannot redirect() after finish()");
-        ensure!(
-            (300..=399).contains(&status),
-            "Cannot redirect with status {status}"
-        );
-        self.set_status(status);
-        self.set_header(LOCATION, url.as_bytes())?;
-        self.finish()
+        drop(response);
+        self.set_default_headers();
     }
 
     /// Ends the response: what would still add to it is skipped or an error. From `prepare` it skips the method. It
@@ -229,7 +215,7 @@ mod tests {
     use super::*;
 
     fn finished(build: impl FnOnce(&Context) -> Result) -> types::Response {
-        let cx = Context::new(1);
+        let cx = Context::of_test(1);
         build(&cx).unwrap();
         cx.response.borrow_mut().take()
     }
@@ -286,27 +272,15 @@ mod tests {
 
     #[test]
     fn a_header_cannot_smuggle_a_line() {
-        let cx = Context::new(1);
+        let cx = Context::of_test(1);
         let error = cx.set_header("X-A", "1\r\nX-B: 2").unwrap_err();
         assert_eq!(error.to_string(), "Unsafe value of header x-a");
         assert!(cx.set_header("X A", "1").is_err());
     }
 
     #[test]
-    fn redirects_finish_and_are_302_unless_told_otherwise() {
-        let response = finished(|cx| cx.redirect("/next"));
-        assert_eq!(
-            (response.status, header(&response, "location")),
-            (302, vec!["/next"])
-        );
-        assert_eq!(finished(|cx| cx.redirect_permanent("/")).status, 301);
-        assert_eq!(finished(|cx| cx.redirect_with_status("/", 303)).status, 303);
-        assert!(Context::new(1).redirect_with_status("/", 200).is_err());
-    }
-
-    #[test]
     fn nothing_follows_finish() {
-        let cx = Context::new(1);
+        let cx = Context::of_test(1);
         cx.finish().unwrap();
         assert_eq!(
             cx.write("x").unwrap_err().to_string(),
@@ -326,7 +300,7 @@ mod tests {
             cx.finish()
         });
         assert_eq!(response.headers, []);
-        let cx = Context::new(1);
+        let cx = Context::of_test(1);
         cx.set_status(304);
         cx.write("x").unwrap();
         assert!(cx.finish().is_err());
@@ -334,7 +308,7 @@ mod tests {
 
     #[test]
     fn clear_forgets_everything_but_that_it_is_finished() {
-        let cx = Context::new(1);
+        let cx = Context::of_test(1);
         cx.set_status_with_reason(201, "Made");
         cx.set_header("X-A", "1").unwrap();
         cx.write("x").unwrap();

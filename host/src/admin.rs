@@ -6,7 +6,7 @@ use http_body_util::Full;
 use serde_json::{Value, json};
 
 use crate::config::Isolation;
-use crate::generation::{Component, Generation, Lead, Site, State, Swap};
+use crate::generation::{Component, Generation, Site, State, Swap};
 use crate::instances::Census;
 
 /// Answers one request of the admin listener.
@@ -71,20 +71,13 @@ fn routes(generation: &Generation) -> Vec<Value> {
     let routes = generation.app.router.routes().iter();
     routes
         .map(|route| {
-            let (handler, component) = match &generation.leads[route.target] {
-                Lead::Handler {
-                    component, name, ..
-                } => (name.as_str(), Some(&component.file)),
-                Lead::Failed { component } => (component.file.as_str(), Some(&component.file)),
-                Lead::Redirect { .. } => ("builtin:redirect", None),
-                Lead::Error { .. } => ("builtin:error", None),
-            };
+            let lead = &generation.leads[route.target];
             json!({
                 "pattern": route.pattern.text(),
                 "host": route.host.as_ref().map(|host| host.text()),
                 "name": route.name,
-                "handler": handler,
-                "component": component,
+                "handler": lead.to_string(),
+                "component": lead.component().map(|component| &component.file),
             })
         })
         .collect()

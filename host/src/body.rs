@@ -1,5 +1,7 @@
 //! A request's body as the floors between the connection and the guest know it. Reads nothing by itself.
 
+mod gunzip;
+
 use std::fmt;
 use std::future::poll_fn;
 use std::pin::Pin;
@@ -8,6 +10,8 @@ use bytes::Bytes;
 use http_body::{Body, SizeHint};
 use http_body_util::BodyExt;
 use http_body_util::combinators::UnsyncBoxBody;
+
+pub use gunzip::Gunzip;
 
 /// Why a request's body could not be had.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -3,12 +3,14 @@
 mod build;
 mod check;
 mod dev;
+mod new;
+mod routes;
 mod serve;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 use tracing_subscriber::filter::LevelFilter;
 
 use crate::config::Listen;
@@ -37,6 +39,10 @@ enum Command {
     ///
     /// Example: `waterspout dev examples`
     Dev(Serve),
+    /// Make a new app, with one handler, that builds and serves as it is
+    ///
+    /// Example: `waterspout new myapp && waterspout dev myapp`
+    New(New),
     /// Build the app's handler sources into handlers/
     ///
     /// The sources are the Cargo package or workspace in the app's folder; every `cdylib` in it becomes
@@ -44,6 +50,10 @@ enum Command {
     Build(App),
     /// Say what is wrong with an app, without serving it
     Check(Check),
+    /// Show an app's routes in their order, or which of them takes a URL and with what arguments
+    ///
+    /// Example: `waterspout routes examples /story/1`
+    Routes(Routes),
 }
 
 #[derive(Args)]
@@ -54,9 +64,36 @@ struct App {
 }
 
 #[derive(Args)]
+struct New {
+    /// The app's folder, which must not be there; its last part is the name of the crate
+    name: PathBuf,
+    /// What its handlers are written in
+    #[arg(long, value_enum, default_value_t)]
+    lang: Language,
+}
+
+/// The languages that `new` knows.
+#[derive(Clone, Copy, Default, ValueEnum)]
+enum Language {
+    #[default]
+    Rust,
+}
+
+#[derive(Args)]
 struct Check {
     #[command(flatten)]
     app: App,
+    /// Where compiled code is kept [default: the user's cache folder]
+    #[arg(long, value_name = "DIR")]
+    cache_dir: Option<PathBuf>,
+}
+
+#[derive(Args)]
+struct Routes {
+    /// The app's folder [default: this one]
+    app: Option<PathBuf>,
+    /// `/path` or `http://host/path`
+    url: Option<String>,
     /// Where compiled code is kept [default: the user's cache folder]
     #[arg(long, value_name = "DIR")]
     cache_dir: Option<PathBuf>,
@@ -104,8 +141,10 @@ pub fn run() -> ExitCode {
             let _log = log::start(options.log_format, options.log_level);
             on_all_cores(dev::dev(&options))
         }
+        Command::New(options) => new::new(&options),
         Command::Build(App { app }) => build::build(&app).map(|built| built.report()),
         Command::Check(options) => on_all_cores(check::check(&options)),
+        Command::Routes(options) => on_all_cores(routes::routes(&options)),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

@@ -27,7 +27,7 @@ pub use limits::Limits;
 pub use listen::{Listen, NotAnAddress};
 pub use route::{Positions, Route, Target};
 pub use server::{Server, Tls};
-pub use settings::{CookieSecret, Secret, Settings};
+pub use settings::{CookieSecret, DefaultHandler, Secret, Settings};
 
 use report::Report;
 use section::Section;
@@ -92,10 +92,19 @@ impl Config {
         report.finish(Config::default())
     }
 
-    /// Whether a `[[route]]` names this component.
+    /// All that the configuration leads to a handler, and where it says so: its routes, and the default handler.
+    pub fn targets(&self) -> impl Iterator<Item = (&Target, Position)> {
+        let routes = self.routes.iter();
+        let default = self.settings.default_handler.iter();
+        routes
+            .map(|route| (&route.target, route.positions.handler))
+            .chain(default.map(|default| (&default.target, default.position)))
+    }
+
+    /// Whether the configuration leads anything to this component.
     pub fn routes_to(&self, component: &str) -> bool {
-        self.routes.iter().any(
-            |route| matches!(&route.target, Target::Component { file, .. } if file == component),
+        self.targets().any(
+            |(target, _)| matches!(target, Target::Component { file, .. } if file == component),
         )
     }
 

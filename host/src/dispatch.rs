@@ -1,26 +1,31 @@
 //! One request from route to response. The only place where an answer of a guest, or the want of one, becomes
 //! HTTP. Runs no guest itself, and wakes none for what the host can answer.
 
+mod compress;
+mod etag;
 mod page;
 mod redirect;
 mod reply;
 
-use std::net::IpAddr;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use http::header::Entry;
 use http::request::Parts;
-use http::{HeaderName, HeaderValue, Method, Request, Response, StatusCode, header};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, header};
 use http_body::Body;
 use tokio::time::Instant;
 
 use crate::bindings::{self, Failure, FailureCause, Functions};
-use crate::body::{BodyError, RequestBody};
+use crate::body::{BodyError, Gunzip, RequestBody};
+use crate::client::Client;
 use crate::engine::METHODS;
 use crate::generation::{Component, Generation, Lead, Site, State};
 use crate::invoke::invoke;
 use crate::resources::{Answer, App, Exchange, Stage, Summary, Target, host};
 use crate::router::{self, Found};
+
+use compress::Coding;
 
 pub use reply::Reply;
 
@@ -30,33 +35,72 @@ pub use reply::Reply;
 pub fn dispatch<B>(
     site: &Site,
     request: Request<B>,
-    remote_ip: Option<IpAddr>,
+    client: Client,
 ) -> impl Future<Output = Response<Reply>> + Send + use<B>
 where
     B: Body<Data = Bytes, Error = BodyError> + Send + 'static,
 {
     let began = Instant::now();
-    let (head, body) = request.into_parts();
-    let begun = match route(&site.current(), &head) {
+    let (mut head, body) = request.into_parts();
+    let generation = site.current();
+    let server = &generation.config.server;
+    let client = match server.xheaders {
+        true => client.behind(&server.trusted_downstream, &head.headers),
+        false => client,
+    };
+    let is_head = head.method == Method::HEAD;
+    let compresses = generation.config.settings.compress_response;
+    let coding = compresses.then(|| Coding::preferred(&head.headers));
+    let begun = match route(&generation, &head) {
         Routed::Answered(response) => {
             let summary = Summary {
                 method: &head.method,
                 uri: &head.uri,
-                remote_ip,
+                remote_ip: client.remote_ip,
             };
             log_access(&summary, response.status(), began);
             Err(response)
         }
         Routed::Handler(visit) => {
-            let body = (!body.is_end_stream()).then(|| RequestBody::new(body, visit.max_body_size));
-            Ok(visit.begin(head, body, remote_ip, began))
+            let max_size = visit.max_body_size;
+            let body = match () {
+                () if body.is_end_stream() => None,
+                () if server.decompress_request && is_gzipped(&mut head.headers) => {
+                    Some(RequestBody::new(Gunzip::new(body, max_size), max_size))
+                }
+                () => Some(RequestBody::new(body, max_size)),
+            };
+            Ok(visit.begin(head, body, client, began))
         }
     };
     async move {
-        match begun {
+        let response = match begun {
             Ok(begun) => begun.answer().await,
             Err(response) => response,
+        };
+        let mut response = match coding {
+            Some(coding) => compress::compress(response, coding).await,
+            None => response,
+        };
+        if is_head && response.body().is_end_stream() && !is_bodiless(response.status()) {
+            // hyper leaves it open.
+            let headers = response.headers_mut();
+            headers.insert(header::CONTENT_LENGTH, HeaderValue::from_static("0"));
         }
+        response
+    }
+}
+
+/// Whether a body is to be decompressed. The header is put away, as Tornado does it, so that nobody does it again.
+fn is_gzipped(headers: &mut HeaderMap) -> bool {
+    const CONSUMED: HeaderName = HeaderName::from_static("x-consumed-content-encoding");
+    match headers.entry(header::CONTENT_ENCODING) {
+        Entry::Occupied(coding) if coding.get().as_bytes().eq_ignore_ascii_case(b"gzip") => {
+            let coding = coding.remove();
+            headers.insert(CONSUMED, coding);
+            true
+        }
+        _ => false,
     }
 }
 
@@ -79,12 +123,16 @@ struct Visit {
 
 fn route(generation: &Generation, head: &Parts) -> Routed {
     let host = router::host_name(host(head));
-    let (route, arguments) = match generation.app.router.find(host, head.uri.path()) {
-        Found::Route(route, arguments) => (route, arguments),
+    let has_real_ip = head.headers.contains_key("x-real-ip");
+    let (lead, arguments) = match generation.find(host, head.uri.path(), has_real_ip) {
+        Found::Route(route, arguments) => (&generation.leads[route.target], arguments),
         Found::NotUtf8(_) => return Routed::Answered(page::error(StatusCode::BAD_REQUEST)),
-        Found::Nothing => return Routed::Answered(page::error(StatusCode::NOT_FOUND)),
+        Found::Nothing => match &generation.default {
+            Some(lead) => (lead, router::Arguments::default()),
+            None => return Routed::Answered(page::error(StatusCode::NOT_FOUND)),
+        },
     };
-    let (component, target) = match &generation.leads[route.target] {
+    let (component, target) = match lead {
         Lead::Handler {
             component, target, ..
         } => (component, target),
@@ -131,12 +179,12 @@ impl Visit {
         self,
         head: Parts,
         body: Option<RequestBody>,
-        remote_ip: Option<IpAddr>,
+        client: Client,
         began: Instant,
     ) -> Begun {
         let exchange = Exchange::new(
             head,
-            remote_ip,
+            client,
             body,
             self.target,
             Arc::new(arguments(self.arguments)),
@@ -194,7 +242,10 @@ fn respond(exchange: &Exchange, answer: Answer, debug: bool) -> Response<Reply> 
 fn respond_to(exchange: &Exchange, answer: Answer, debug: bool) -> Response<Reply> {
     match answer {
         Answer::Response(response) => match guest_response(response) {
-            Ok(response) => response,
+            Ok(mut response) => {
+                etag::settle(&exchange.head, &mut response);
+                response
+            }
             Err(problem) => {
                 tracing::error!(target: "app", "{}: {problem}", exchange.summary());
                 page::error(StatusCode::INTERNAL_SERVER_ERROR)
@@ -235,8 +286,7 @@ fn guest_response(guest: bindings::Response) -> Result<Response<Reply>, String> 
             ));
         }
     };
-    let bodiless = matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
-    let body = if bodiless {
+    let body = if is_bodiless(status) {
         Bytes::new()
     } else {
         guest.body.into()
@@ -244,9 +294,9 @@ fn guest_response(guest: bindings::Response) -> Result<Response<Reply>, String> 
     let mut response = Response::new(Reply::new(body));
     *response.status_mut() = status;
     if let Some(reason) = guest.reason {
-        let reason = hyper::ext::ReasonPhrase::try_from(reason.clone().into_bytes())
-            .map_err(|_| format!("the handler set the reason {reason:?}, which can't be sent"))?;
-        response.extensions_mut().insert(reason);
+        let phrase = page::phrase(&reason)
+            .ok_or_else(|| format!("the handler set the reason {reason:?}, which can't be sent"))?;
+        response.extensions_mut().insert(phrase);
     }
     if guest.headers.len() > MAX_HEADERS {
         return Err(format!("the handler set more than {MAX_HEADERS} headers"));
@@ -256,14 +306,21 @@ fn guest_response(guest: bindings::Response) -> Result<Response<Reply>, String> 
     for (name, value) in guest.headers {
         let parsed = HeaderName::from_bytes(name.as_bytes());
         let name = parsed.map_err(|_| format!("the handler set a header named {name:?}"))?;
-        let value = HeaderValue::from_maybe_shared(Bytes::from(value))
-            .map_err(|_| format!("the handler set a value for `{name}` that can't be sent"))?;
+        // A tab is allowed there (RFC 9110, section 5.5), and nobody means it.
+        let parsed = HeaderValue::from_maybe_shared(Bytes::from(value)).ok();
+        let value = parsed
+            .filter(|value| !value.as_bytes().contains(&b'\t'))
+            .ok_or_else(|| format!("the handler set a value for `{name}` that can't be sent"))?;
         if !is_framing(&name) {
             headers.append(name, value);
         }
     }
     page::sign(headers);
     Ok(response)
+}
+
+fn is_bodiless(status: StatusCode) -> bool {
+    matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED)
 }
 
 /// Headers that belong to the connection, not to the handler (RFC 9110, section 7.6.1).

@@ -8,6 +8,7 @@ mod site;
 pub mod watch;
 
 use std::collections::{BTreeMap, HashSet};
+use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -15,6 +16,7 @@ use crate::config::{self, Config, Listen};
 use crate::engine::Engine;
 use crate::error::{Fault, Faults};
 use crate::resources::{self, App};
+use crate::router::Found;
 
 pub use component::{Component, State};
 pub use site::{Site, Swap};
@@ -28,6 +30,8 @@ pub struct Generation {
     pub app: Arc<App>,
     /// Where each route of `app.router` leads.
     pub leads: Vec<Lead>,
+    /// Where a path leads that no route takes. `None`: to a 404.
+    pub default: Option<Lead>,
     pub components: BTreeMap<String, Arc<Component>>,
 }
 
@@ -50,6 +54,28 @@ pub enum Lead {
     Error {
         status_code: u16,
     },
+}
+
+impl Lead {
+    /// The component that it leads to, whether that serves or not.
+    pub fn component(&self) -> Option<&Component> {
+        match self {
+            Lead::Handler { component, .. } | Lead::Failed { component } => Some(component),
+            Lead::Redirect { .. } | Lead::Error { .. } => None,
+        }
+    }
+}
+
+/// As the configuration names it.
+impl fmt::Display for Lead {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Lead::Handler { name, .. } => name,
+            Lead::Failed { component } => &component.file,
+            Lead::Redirect { .. } => "builtin:redirect",
+            Lead::Error { .. } => "builtin:error",
+        })
+    }
 }
 
 /// Why there is no new generation.
@@ -94,15 +120,30 @@ impl Generation {
             number,
         };
         let components = loading.load(files).await?;
-        let (router, leads) = routes::resolve(folder, &config, &components)?;
+        let routes::Resolved {
+            router,
+            leads,
+            default,
+        } = routes::resolve(folder, &config, &components)?;
         let settings = serde_json::Value::Object(config.settings.app.clone()).to_string();
         Ok(Self {
             number,
             app: Arc::new(App { router, settings }),
             config,
             leads,
+            default,
             components,
         })
+    }
+
+    /// The route of a path. Where the host has none, those of the default host count, unless a proxy is in between and
+    /// said so with `X-Real-Ip`: then the host may be the proxy's own (Tornado's `DefaultHostMatches`).
+    pub fn find(&self, host: &str, path: &str, has_real_ip: bool) -> Found<'_, usize> {
+        let router = &self.app.router;
+        match (router.find(host, path), &self.config.settings.default_host) {
+            (Found::Nothing, Some(default)) if !has_real_ip => router.find(default, path),
+            (found, _) => found,
+        }
     }
 
     /// Whether nothing but the number sets the two apart.
@@ -201,10 +242,9 @@ fn missing_components(
         .hint(hint)
     };
     let routed = config
-        .routes
-        .iter()
-        .filter_map(|route| match &route.target {
-            config::Target::Component { file, .. } => Some((route.positions.handler, file)),
+        .targets()
+        .filter_map(|(target, position)| match target {
+            config::Target::Component { file, .. } => Some((position, file)),
             _ => None,
         });
     let configured = config

@@ -11,6 +11,7 @@ mod bindings;
 pub mod body;
 mod capabilities;
 pub mod cli;
+mod client;
 pub mod config;
 pub mod connection;
 mod dispatch;

@@ -20,6 +20,7 @@ use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 
 use crate::bindings::{Arguments, Failure, Functions, Response};
 use crate::body::RequestBody;
+use crate::client::Client;
 use crate::router::Router;
 use crate::run::RunClock;
 use crate::shards;
@@ -100,7 +101,7 @@ enum AnswerSlot {
 /// One request on its way through a guest and back.
 pub struct Exchange {
     pub head: Parts,
-    pub remote_ip: Option<IpAddr>,
+    pub client: Client,
     pub target: Target,
     pub arguments: Arc<Arguments>,
     pub stage: Stage,
@@ -135,7 +136,7 @@ impl Exchange {
     /// A request that begins.
     pub fn new(
         head: Parts,
-        remote_ip: Option<IpAddr>,
+        client: Client,
         body: Option<RequestBody>,
         target: Target,
         arguments: Arc<Arguments>,
@@ -145,7 +146,7 @@ impl Exchange {
     ) -> Arc<Self> {
         Arc::new(Self {
             head,
-            remote_ip,
+            client,
             target,
             arguments,
             stage,
@@ -170,7 +171,7 @@ impl Exchange {
     pub fn error_page(&self, failure: Failure) -> Arc<Self> {
         Self::new(
             self.head.clone(),
-            self.remote_ip,
+            self.client,
             None,
             self.target.clone(),
             self.arguments.clone(),
@@ -185,7 +186,7 @@ impl Exchange {
         Summary {
             method: &self.head.method,
             uri: &self.head.uri,
-            remote_ip: self.remote_ip,
+            remote_ip: self.client.remote_ip,
         }
     }
 

@@ -69,9 +69,15 @@ impl App {
 
     /// Runs one of the other commands to its end: exit code, standard output and error together.
     pub fn run(&self, command: &str) -> (Option<i32>, String) {
+        self.run_with(command, &[])
+    }
+
+    /// The same, with more arguments.
+    pub fn run_with(&self, command: &str, more: &[&str]) -> (Option<i32>, String) {
         let output = Command::new(env!("CARGO_BIN_EXE_waterspout"))
             .arg(command)
             .arg(self.path())
+            .args(more)
             .args(["--cache-dir".as_ref(), cache().as_os_str()])
             .output()
             .expect("waterspout starts");

@@ -26,6 +26,15 @@ pub struct Answer {
     pub body: String,
 }
 
+impl Answer {
+    /// The first value of a header; its name in lower case.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        let lines = self.head.lines().skip(1);
+        let mut headers = lines.filter_map(|line| line.split_once(": "));
+        headers.find_map(|(other, value)| (other == name).then_some(value))
+    }
+}
+
 impl Client {
     pub async fn connect(address: SocketAddr) -> Self {
         Self::over(TcpStream::connect(address).await.unwrap())

@@ -8,6 +8,6 @@ mod under_way;
 mod vitals;
 
 pub use app::{App, Running, entry};
-pub use client::{Client, LONG, soon};
+pub use client::{Answer, Client, LONG, soon};
 pub use guests::{example, guest, hello_saying, root, versioned};
 pub use load::Load;

@@ -1,44 +1,12 @@
-"""The demo app in Tornado, asked what `tests/examples.rs` asks of ours. Prints the answers.
+"""The demo app in Tornado, asked what `tests/oracle.rs` asks of ours. Prints the answers.
 
 Renew the record with Tornado 6.6.1 installed: python3 tests/oracle/demo.py > tests/oracle/demo.json
 """
 
-import asyncio
 import json
 
-import tornado.httpclient
-import tornado.httpserver
-import tornado.netutil
+import record
 import tornado.web
-
-REQUESTS = [
-    ("GET", "/", None),
-    ("GET", "/?x=1", None),
-    ("HEAD", "/", None),
-    ("POST", "/", "a=b"),
-    ("OPTIONS", "/", None),
-    ("GET", "/stories", None),
-    ("GET", "/stories/", None),
-    ("GET", "/story/1", None),
-    ("GET", "/story/0042", None),
-    ("GET", "/story/x", None),
-    ("GET", "/story/", None),
-    ("GET", "/story/1/2", None),
-    ("GET", "/myform", None),
-    ("POST", "/myform", "message=hello+there"),
-    ("POST", "/myform", "message=%3Cb%3E+%E2%82%AC"),
-    ("POST", "/myform", "message=++spaces++"),
-    ("POST", "/myform", "message=one&message=two"),
-    ("POST", "/myform", "other=x"),
-    ("POST", "/myform", ""),
-    ("PUT", "/myform", "message=x"),
-    ("GET", "/errors/teapot", None),
-    ("GET", "/errors/plain", None),
-    ("GET", "/errors/trap", None),
-    ("GET", "/errors/none", None),
-    ("POST", "/errors/teapot", ""),
-    ("GET", "/nowhere", None),
-]
 
 
 class Hello(tornado.web.RequestHandler):
@@ -84,42 +52,172 @@ class Errors(tornado.web.RequestHandler):
         self.write(json.dumps({"code": status_code, "message": self._reason}, separators=(",", ":")))
 
 
-async def main():
-    app = tornado.web.Application(
-        [
-            (r"/", Hello),
-            (r"/stories", Stories),
-            tornado.web.url(r"/story/([0-9]+)", Story, dict(db="main"), name="story"),
-            (r"/myform", MyForm),
-            (r"/errors/(teapot|plain|trap)", Errors),
-        ]
-    )
-    sockets = tornado.netutil.bind_sockets(0, "127.0.0.1")
-    tornado.httpserver.HTTPServer(app).add_sockets(sockets)
-    port = sockets[0].getsockname()[1]
-    client = tornado.httpclient.AsyncHTTPClient()
-    answers = []
-    for method, path, body in REQUESTS:
-        response = await client.fetch(
-            "http://127.0.0.1:%d%s" % (port, path),
-            method=method,
-            body=body,
-            allow_nonstandard_methods=True,
-            raise_error=False,
-        )
-        answers.append(
-            {
-                "method": method,
-                "path": path,
-                "sent": body,
-                "status": response.code,
-                "reason": response.reason,
-                "content_type": response.headers.get("Content-Type"),
-                "content_length": response.headers.get("Content-Length"),
-                "body": response.body.decode(),
-            }
-        )
-    print(json.dumps(answers, indent=1))
+class Json(tornado.web.RequestHandler):
+    def prepare(self):
+        if not self.request.headers.get("Content-Type", "").startswith("application/json"):
+            raise tornado.web.HTTPError(415)
+        self.body = json.loads(self.request.body)
+
+    def post(self):
+        self.write(self.body)
+
+    def put(self):
+        self.set_status(201)
+        self.write(self.body)
+
+    def write_error(self, status_code, **kwargs):
+        self.write({"error": "send application/json" if status_code == 415 else self._reason})
 
 
-asyncio.run(main())
+class Photos(tornado.web.RequestHandler):
+    def get(self, name):
+        self.write("the photo " + name)
+
+
+class Guestbook(tornado.web.RequestHandler):
+    def get(self):
+        self.write("thank you")
+
+    def post(self):
+        self.redirect("/guestbook")
+
+
+class Upload(tornado.web.RequestHandler):
+    def post(self):
+        self.set_header("Content-Type", "text/plain; charset=UTF-8")
+        self.write(self.get_body_argument("title", "nothing") + "\n")
+        for file in self.request.files.get("file", []):
+            name = file.filename.split("/")[-1].split("\\")[-1] or "no name"
+            self.write("%s: %s, %d bytes\n" % (name, file.content_type, len(file.body)))
+
+
+class Staff(tornado.web.RequestHandler):
+    def prepare(self):
+        if self.request.remote_ip not in ("127.0.0.1", "::1"):
+            raise tornado.web.HTTPError(403)
+
+    def get(self):
+        self.write("staff only")
+
+
+app = tornado.web.Application(
+    [
+        (r"/", Hello),
+        (r"/stories", Stories),
+        tornado.web.url(r"/story/([0-9]+)", Story, dict(db="main"), name="story"),
+        (r"/myform", MyForm),
+        (r"/errors/(teapot|plain|trap)", Errors),
+        (r"/json", Json),
+        (r"/app", tornado.web.RedirectHandler, {"url": "https://apps.example.com/"}),
+        (r"/pictures/(.*)", tornado.web.RedirectHandler, {"url": "/photos/{0}"}),
+        (r"/photos/(.*)", Photos),
+        (r"/guestbook", Guestbook),
+        (r"/upload", Upload),
+        (r"/staff", Staff),
+    ]
+)
+
+FORM = ["Content-Type: application/x-www-form-urlencoded"]
+JSON = ["Content-Type: application/json; charset=utf-8"]
+
+
+
+def upload(parts, boundary="x", end="--x--\r\n"):
+    body = "".join("--x\r\n%s\r\n\r\n%s\r\n" % part for part in parts) + end
+    return record.request("POST", "/upload", headers=["Content-Type: multipart/form-data; boundary=" + boundary], body=body)
+
+
+TITLE = ('Content-Disposition: form-data; name="title"', "holidays")
+
+
+def file(filename, content="abc", more=""):
+    return ('Content-Disposition: form-data; name="file"; %s%s' % (filename, more), content)
+
+
+requests = [
+    upload([TITLE]),
+    upload([TITLE, file('filename="a.txt"')]),
+    upload([TITLE, file('filename="a.txt"', more="\r\nContent-Type: text/plain"), file('filename="b.bin"', "\0\r\n--y\xff")]),
+    upload([file('filename="../../x"')]),
+    upload([file('filename=""')]),
+    upload([file("filename=plain")]),
+    upload([file('filename="a;b.txt"')]),
+    upload([file('filename="a\\"b.txt"')]),
+    upload([file("filename*=UTF-8''%e2%82%ac.txt")]),
+    upload([file('filename="a.txt"', "")]),
+    upload([]),
+    upload([TITLE], boundary='"x"'),
+    upload([TITLE], end=""),
+    upload([TITLE], boundary="y"),
+    upload([("Content-Disposition: form-data", "1")]),
+    upload([("Content-Disposition: attachment; name=title", "1")]),
+    upload([TITLE] * 99),
+    upload([TITLE] * 101),
+    upload([file('filename="a.txt"', more="\r\nX-Long: " + "a" * 11000)]),
+    record.request("POST", "/upload", headers=["Content-Type: multipart/form-data"], body="x"),
+    record.request("GET", "/staff"),
+    *(
+        record.request("GET", "/staff", headers=headers)
+        for headers in (
+            ["X-Real-Ip: 192.0.2.1"],
+            ["X-Forwarded-For: 192.0.2.1"],
+            ["X-Forwarded-For: 192.0.2.1, 127.0.0.1"],
+            ["X-Forwarded-For: 127.0.0.1"],
+            ["X-Forwarded-For: 192.0.2.1", "X-Real-Ip: ::1"],
+            ["X-Real-Ip: nobody"],
+        )
+    ),
+    *(
+        record.request("GET", path)
+        for path in (
+            "/",
+            "/?x=1",
+            "/stories",
+            "/stories/",
+            "/story/1",
+            "/story/0042",
+            "/story/x",
+            "/story/",
+            "/story/1/2",
+            "/myform",
+            "/errors/teapot",
+            "/errors/plain",
+            "/errors/trap",
+            "/errors/none",
+            "/nowhere",
+            "/app",
+            "/app?from=here",
+            "/pictures/cat.png",
+            "/pictures/2025/b.png?size=2",
+            "/photos/cat.png",
+            "/guestbook",
+        )
+    ),
+    *(
+        record.request("POST", "/myform", headers=FORM, body=body)
+        for body in (
+            "message=hello+there",
+            "message=%3Cb%3E+%E2%82%AC",
+            "message=++spaces++",
+            "message=one&message=two",
+            "other=x",
+            "",
+        )
+    ),
+    *(
+        record.request(method, "/json", headers=JSON, body=body)
+        for method in ("POST", "PUT")
+        for body in ('{"a":1}', '{"a":[true,null,"b"]}', "{}")
+    ),
+    record.request("POST", "/json", headers=FORM, body='{"a":1}'),
+    record.request("POST", "/json", body='{"a":1}'),
+    record.request("HEAD", "/"),
+    record.request("POST", "/", headers=FORM, body="a=b"),
+    record.request("OPTIONS", "/"),
+    record.request("PUT", "/myform", headers=FORM, body="message=x"),
+    record.request("POST", "/errors/teapot"),
+    record.request("POST", "/guestbook", headers=FORM, body="name=me"),
+    record.request("DELETE", "/guestbook"),
+]
+
+record.run(app, requests, xheaders=True, trusted_downstream=["127.0.0.1"])

@@ -1,9 +1,10 @@
-//! `#[handler]`, and the `#[route]` lines under it.
+//! `#[handler]`, the `#[route]` lines under it, and what stands before its functions.
 
-use proc_macro2::TokenStream;
+use proc_macro2::{Span, TokenStream};
 use quote::{format_ident, quote};
 use syn::parse::{Parse, ParseStream};
-use syn::{Error, Ident, ImplItem, ItemImpl, LitStr, Result, Token, Type, braced};
+use syn::{Error, FnArg, Ident, ImplItem, ImplItemFn, ItemImpl, LitStr, Pat, Result, Token, Type};
+use syn::{braced, parse_quote_spanned};
 
 /// The functions of the trait that the host calls, by the names of both.
 const FUNCTIONS: [&str; 12] = [
@@ -21,6 +22,9 @@ const FUNCTIONS: [&str; 12] = [
     "on_finish",
 ];
 
+/// Those of them that HTTP has.
+const METHODS: [&str; 7] = ["get", "head", "post", "put", "delete", "patch", "options"];
+
 pub fn expand(arguments: TokenStream, item: TokenStream) -> Result<TokenStream> {
     let mut item: ItemImpl = syn::parse2(item)?;
     check_trait(&item)?;
@@ -31,13 +35,23 @@ pub fn expand(arguments: TokenStream, item: TokenStream) -> Result<TokenStream> 
     let (routes, faults): (Vec<_>, Vec<_>) =
         take_routes(&mut item).into_iter().partition(Result::is_ok);
     let routes = routes.into_iter().flatten().map(Route::into_tokens);
+    let functions = item.items.iter_mut().filter_map(|item| match item {
+        ImplItem::Fn(function) => expand_slash(function).err(),
+        _ => None,
+    });
+    let slashes: Vec<Error> = functions.collect();
     let faults = unexpected
         .into_iter()
         .chain(faults.into_iter().filter_map(Result::err))
+        .chain(slashes)
         .map(Error::into_compile_error);
 
     let ty = &item.self_ty;
-    let functions = item.items.iter().filter_map(function_flag);
+    let mut functions: Vec<Ident> = item.items.iter().filter_map(function_flag).collect();
+    if has_default_headers(&item) && !functions.iter().any(|name| name == "WRITE_ERROR") {
+        // The host's own pages don't have them.
+        functions.push(format_ident!("WRITE_ERROR"));
+    }
     let (generics, _, bounds) = item.generics.split_for_impl();
     Ok(quote! {
         #(#faults)*
@@ -98,6 +112,60 @@ fn take_routes(item: &mut ItemImpl) -> Vec<Result<Route>> {
         .partition(|attribute| attribute.path().is_ident("route"));
     item.attrs = others;
     routes.iter().map(syn::Attribute::parse_args).collect()
+}
+
+/// Tornado's decorators `@addslash` and `@removeslash`: the function begins with what they do.
+fn expand_slash(function: &mut ImplItemFn) -> Result<()> {
+    let is_slash = |attribute: &syn::Attribute| {
+        attribute.path().is_ident("addslash") || attribute.path().is_ident("removeslash")
+    };
+    let (slashes, others): (Vec<_>, _) = function.attrs.drain(..).partition(is_slash);
+    function.attrs = others;
+    for slash in slashes {
+        slash.meta.require_path_only()?;
+        if !METHODS.contains(&function.sig.ident.to_string().as_str()) {
+            let message = "belongs on a method: `get`, `head`, `post`, …";
+            return Err(Error::new_spanned(&slash, message));
+        }
+        let Some(cx) = context(function) else {
+            let message = "needs a name for the context: `cx: &Context`";
+            return Err(Error::new_spanned(&slash, message));
+        };
+        let done = match slash.path().is_ident("addslash") {
+            true => quote!(add_slash),
+            false => quote!(remove_slash),
+        };
+        let span = slash
+            .path()
+            .get_ident()
+            .map_or_else(Span::call_site, Ident::span);
+        function.block.stmts.insert(
+            0,
+            parse_quote_spanned! {span=>
+                if ::waterspout_sdk::__private::#done(#cx)? {
+                    return ::core::result::Result::Ok(());
+                }
+            },
+        );
+    }
+    Ok(())
+}
+
+/// What a function calls its context.
+fn context(function: &ImplItemFn) -> Option<&Ident> {
+    match function.sig.inputs.get(1)? {
+        FnArg::Typed(argument) => match &*argument.pat {
+            Pat::Ident(name) => Some(&name.ident),
+            _ => None,
+        },
+        FnArg::Receiver(_) => None,
+    }
+}
+
+fn has_default_headers(item: &ItemImpl) -> bool {
+    item.items.iter().any(
+        |item| matches!(item, ImplItem::Fn(function) if function.sig.ident == "set_default_headers"),
+    )
 }
 
 fn function_flag(item: &ImplItem) -> Option<Ident> {

@@ -29,6 +29,24 @@ use proc_macro::TokenStream;
 /// - `name`: for [`reverse_url`](struct.Context.html#method.reverse_url); unique in the app.
 /// - `host`: a pattern for the host; absent: any.
 /// - `kwargs`: a JSON object for [`initialize`](trait.RequestHandler.html#method.initialize).
+///
+/// A method may have `#[addslash]` or `#[removeslash]` before it, Tornado's
+/// [decorators](https://www.tornadoweb.org/en/stable/web.html#tornado.web.addslash): `GET` and `HEAD` of a path without
+/// a slash at its end, or with one, are redirected to the other for good (301), with their query; any other method is
+/// answered with 404. The route has to take both: `/stories/?`.
+///
+/// ```
+/// # use waterspout_sdk::prelude::*;
+/// # #[derive(Default)] struct Stories;
+/// #[handler]
+/// #[route("/stories/?")]
+/// impl RequestHandler for Stories {
+///     #[removeslash]
+///     async fn get(&mut self, cx: &Context) -> Result {
+///         cx.write("all stories")
+///     }
+/// }
+/// ```
 #[proc_macro_attribute]
 pub fn handler(arguments: TokenStream, item: TokenStream) -> TokenStream {
     handler::expand(arguments.into(), item.into())

@@ -12,6 +12,7 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use serde_json::Value;
+use sha1::{Digest, Sha1};
 use tokio::net::{TcpListener, TcpStream};
 
 use crate::workload::{NOT_FOUND, READ};
@@ -54,13 +55,13 @@ async fn serve_connection(stream: TcpStream) {
 /// The workloads by their paths. Every answer is compared with Waterspout's.
 async fn answer(request: Request<Incoming>) -> Response<Full<Bytes>> {
     match request.uri().path() {
-        "/" => page(StatusCode::OK, HTML, Bytes::from_static(b"Hello, world")),
-        "/lifecycle" => page(StatusCode::OK, HTML, lifecycle().await),
+        "/" => tagged(Bytes::from_static(b"Hello, world")),
+        "/lifecycle" => tagged(lifecycle().await),
         "/json" => match json(request).await {
             Some(body) => page(StatusCode::OK, JSON, body),
             None => page(StatusCode::BAD_REQUEST, HTML, Bytes::new()),
         },
-        "/headers" => page(StatusCode::OK, HTML, headers(&request)),
+        "/headers" => tagged(headers(&request)),
         _ => page(StatusCode::NOT_FOUND, HTML, NOT_FOUND.into()),
     }
 }
@@ -120,6 +121,16 @@ fn headers(request: &Request<Incoming>) -> Bytes {
         body.push(b'\n');
     }
     body.into()
+}
+
+/// What `GET` gets, with the hash of the body.
+fn tagged(body: Bytes) -> Response<Full<Bytes>> {
+    let etag = format!("\"{:x}\"", Sha1::digest(&body));
+    let mut response = page(StatusCode::OK, HTML, body);
+    if let Ok(etag) = HeaderValue::from_str(&etag) {
+        response.headers_mut().insert(header::ETAG, etag);
+    }
+    response
 }
 
 fn page(status: StatusCode, content_type: &'static str, body: Bytes) -> Response<Full<Bytes>> {

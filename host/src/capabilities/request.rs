@@ -29,9 +29,10 @@ impl Host for Ctx {
             path: head.uri.path().to_owned(),
             query: head.uri.query().unwrap_or_default().to_owned(),
             version: format!("{:?}", head.version),
-            protocol: "http".to_owned(),
+            protocol: exchange.client.protocol.as_str().to_owned(),
             host: exchange.host().to_owned(),
             remote_ip: exchange
+                .client
                 .remote_ip
                 .map_or_else(String::new, |ip| ip.to_string()),
         })

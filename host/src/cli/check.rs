@@ -1,5 +1,7 @@
 //! `waterspout check`: loads an app as `serve` would and says what is wrong with it.
 
+use std::path::{Path, PathBuf};
+
 use anyhow::bail;
 
 use super::{Check, cache_dir, serve::engine};
@@ -7,15 +9,19 @@ use crate::config::Config;
 use crate::generation::{Generation, Overrides, State};
 use crate::shards::Shards;
 
-pub async fn check(options: &Check) -> anyhow::Result<()> {
-    let app = &options.app.app;
+/// An app as it would be served, but for its listeners.
+pub async fn load(app: &Path, cache: Option<&PathBuf>) -> anyhow::Result<Generation> {
     if !app.is_dir() {
         bail!("{}: there is no such folder", app.display());
     }
     let config = Config::load(app)?;
-    let cache = cache_dir(options.cache_dir.as_ref());
-    let engine = engine(&config, cache, Shards::here())?;
-    let generation = Generation::load(app, &engine, &Overrides::default(), None).await?;
+    let engine = engine(&config, cache_dir(cache), Shards::here())?;
+    Ok(Generation::load(app, &engine, &Overrides::default(), None).await?)
+}
+
+pub async fn check(options: &Check) -> anyhow::Result<()> {
+    let app = &options.app.app;
+    let generation = load(app, options.cache_dir.as_ref()).await?;
     let mut failed = Vec::new();
     for component in generation.components.values() {
         if let State::Failed(reason) = &component.state {

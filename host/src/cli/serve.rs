@@ -11,6 +11,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::{Serve, cache_dir};
 use crate::admin;
+use crate::client::{Client, Protocol};
 use crate::config::{self, Config, Listen};
 use crate::connection::{RequestBody, Service};
 use crate::dispatch::dispatch;
@@ -223,7 +224,11 @@ impl Front<(), ()> {
                 shards,
                 limits(),
                 move |request: Request<RequestBody>, peer: Peer| {
-                    dispatch(&served, request, peer.ip())
+                    let client = Client {
+                        remote_ip: peer.ip(),
+                        protocol: Protocol::Http,
+                    };
+                    dispatch(&served, request, client)
                 },
             ),
             // Apart from what serves, so that it can tell of it whatever happens there.

@@ -66,44 +66,110 @@ pub struct Positions {
     pub handler: Position,
 }
 
-/// Reads all `[[route]]` tables.
+/// Reads all `[[route]]` tables, those below a prefix in its place.
 pub(super) fn read(value: Value<'_, '_>) -> Option<Vec<Route>> {
-    if let DeValue::Table(_) = value.item() {
-        let hint = "write `[[route]]`, once for each";
-        return value.wrong("`route` is an array of tables", Some(hint.to_owned()));
-    }
     let mut names = HashMap::new();
-    value.list(|value| route(value, &mut names))
+    let above = Above::default();
+    routes(value, &above, &mut names)
 }
 
-fn route<'a>(value: Value<'a, '_>, names: &mut HashMap<&'a str, usize>) -> Option<Route> {
-    let mut section = table(value, "in [[route]]")?;
-    let path = section.require("pattern", |value| {
-        Some((pattern(value, Pattern::new)?, value.position()))
+/// What routes have from those that they are nested in.
+#[derive(Clone, Default)]
+struct Above {
+    prefix: String,
+    host: Option<Pattern>,
+}
+
+type Names<'a> = HashMap<&'a str, usize>;
+
+fn routes<'a>(value: Value<'a, '_>, above: &Above, names: &mut Names<'a>) -> Option<Vec<Route>> {
+    if let DeValue::Table(_) = value.item() {
+        let hint = "write `[[route]]`, once for each; `[[route.route]]` below a prefix";
+        return value.wrong("`route` is an array of tables", Some(hint.to_owned()));
+    }
+    let nested = value.list(|value| {
+        let mut section = table(value, "in [[route]]")?;
+        match section.take("prefix") {
+            Some(prefix) => below(prefix, section, above, names),
+            None => Some(vec![route(value, section, above, names)?]),
+        }
     });
-    let target = target(&mut section);
+    Some(nested?.into_iter().flatten().collect())
+}
+
+/// The routes below a prefix.
+fn below<'a>(
+    prefix: Value<'a, '_>,
+    mut section: Section<'a, '_>,
+    above: &Above,
+    names: &mut Names<'a>,
+) -> Option<Vec<Route>> {
+    // By itself first: what is wrong with it is said once.
+    let text = pattern(prefix, Pattern::new).map(|_| prefix.text());
+    let host = section.get("host", |value| pattern(value, Pattern::host));
+    let inner = Above {
+        prefix: joined(&above.prefix, text??),
+        host: host.or_else(|| above.host.clone()),
+    };
+    let routes = section.require("route", |value| routes(value, &inner, names));
+    section.finish();
+    routes
+}
+
+fn route<'a>(
+    value: Value<'a, '_>,
+    mut section: Section<'a, '_>,
+    above: &Above,
+    names: &mut Names<'a>,
+) -> Option<Route> {
+    let path = section.require("pattern", |value| {
+        let own = pattern(value, Pattern::new)?;
+        let whole = match above.prefix.is_empty() {
+            true => own,
+            false => match Pattern::new(&joined(&above.prefix, own.text())) {
+                Ok(whole) => whole,
+                Err(error) => {
+                    let message = format!("below `{}`: {error}", above.prefix);
+                    return value.wrong(message, error.hint);
+                }
+            },
+        };
+        Some((whole, value.position()))
+    });
+    let handler = section.take("handler").map(|value| value.position());
+    let target = target(&mut section, "handler", "kwargs");
     let name = section.get("name", |value| unique(value, names));
     let host = section.get("host", |value| pattern(value, Pattern::host));
-    let kwargs = match target {
-        Some((Target::Redirect { .. } | Target::Error { .. }, _)) => Map::new(),
-        _ => section.or("kwargs", Map::new(), Value::json_table),
-    };
     section.finish();
 
     let (path, path_position) = path?;
-    let (target, target_position) = target?;
+    let (target, kwargs) = target?;
     Some(Route {
         pattern: path,
-        host,
+        host: host.or_else(|| above.host.clone()),
         target,
         name,
         kwargs,
         positions: Positions {
             table: value.position(),
             pattern: path_position,
-            handler: target_position,
+            handler: handler?,
         },
     })
+}
+
+/// Two patterns in a row, each anchored at the outer end only.
+fn joined(prefix: &str, pattern: &str) -> String {
+    let prefix = match prefix.strip_suffix('$') {
+        Some(rest) if !rest.ends_with('\\') => rest,
+        _ => prefix,
+    };
+    let pattern = pattern.strip_prefix('^').unwrap_or(pattern);
+    let whole = |part: &str| match part.contains('|') {
+        true => format!("(?:{part})"),
+        false => part.to_owned(),
+    };
+    whole(prefix) + &whole(pattern)
 }
 
 fn pattern(
@@ -123,20 +189,30 @@ fn pattern(
     }
 }
 
-fn target(section: &mut Section<'_, '_>) -> Option<(Target, Position)> {
-    let value = section.require("handler", Some)?;
+/// Reads which handler the key `handler` names, and what it is given under the key `kwargs`.
+pub(super) fn target(
+    section: &mut Section<'_, '_>,
+    handler: &'static str,
+    kwargs: &'static str,
+) -> Option<(Target, Map<String, Json>)> {
+    // A known key, whatever comes of the handler.
+    section.take(kwargs);
+    let value = section.require(handler, Some)?;
     let name = value.text()?;
     let target = match name.strip_prefix("builtin:") {
-        None => component(value, name),
-        Some("redirect") => section.require("kwargs", redirect),
-        Some("error") => section.require("kwargs", error),
+        None => {
+            let kwargs = section.or(kwargs, Map::new(), Value::json_table);
+            return Some((component(value, name)?, kwargs));
+        }
+        Some("redirect") => section.require(kwargs, redirect),
+        Some("error") => section.require(kwargs, error),
         Some("static") => value.wrong("`builtin:static` is not there yet", None),
         Some(_) => {
             let near = did_you_mean(name, ["builtin:redirect", "builtin:error"]);
             value.wrong(format!("there is no `{name}`"), near)
         }
     };
-    Some((target?, value.position()))
+    Some((target?, Map::new()))
 }
 
 /// Reads `stories.wasm#Story`.

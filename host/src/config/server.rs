@@ -111,9 +111,7 @@ pub(super) fn read(value: Value<'_, '_>) -> Option<Server> {
         }),
         admin: section.get("admin", |value| listener(value, &mut taken)),
         watch: section.or("watch", default.watch, Value::boolean),
-        xheaders: section.or("xheaders", default.xheaders, |value| {
-            not_yet(value, value.boolean()?, false)
-        }),
+        xheaders: section.or("xheaders", default.xheaders, Value::boolean),
         trusted_downstream: section.or("trusted_downstream", default.trusted_downstream, |value| {
             value.list(|value| value.parse("an IP address", "[\"127.0.0.1\"]"))
         }),
@@ -131,9 +129,11 @@ pub(super) fn read(value: Value<'_, '_>) -> Option<Server> {
         ),
         body_timeout: section.or("body_timeout", default.body_timeout, Value::limit),
         write_timeout: section.or("write_timeout", default.write_timeout, Value::limit),
-        decompress_request: section.or("decompress_request", default.decompress_request, |value| {
-            not_yet(value, value.boolean()?, false)
-        }),
+        decompress_request: section.or(
+            "decompress_request",
+            default.decompress_request,
+            Value::boolean,
+        ),
         max_connections: section.or("max_connections", default.max_connections, |value| {
             value.count(1..=MOST)
         }),

@@ -7,6 +7,9 @@ use std::fmt;
 use serde_json::{Map, Value as Json};
 use toml::de::DeValue;
 
+use crate::error::Position;
+
+use super::route::{self, Target};
 use super::section::{Section, table};
 use super::value::{MOST, Value};
 
@@ -15,10 +18,27 @@ use super::value::{MOST, Value};
 pub struct Settings {
     /// Whether clients see stack traces, and templates and hashes are not cached.
     pub debug: bool,
+    /// Whether bodies of responses are compressed.
+    pub compress_response: bool,
     /// What signed cookies are signed with.
     pub cookie_secret: Option<CookieSecret>,
+    /// Whose routes a host has that none is for: Tornado's `default_host`.
+    pub default_host: Option<String>,
+    /// What takes a path that no route takes, instead of a 404.
+    pub default_handler: Option<DefaultHandler>,
     /// The app's own settings, for its handlers.
     pub app: Map<String, Json>,
+}
+
+/// `default_handler_class` and `default_handler_args`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct DefaultHandler {
+    /// Where to.
+    pub target: Target,
+    /// What `initialize` is given; a builtin's are in its target.
+    pub kwargs: Map<String, Json>,
+    /// The value of `default_handler_class`.
+    pub position: Position,
 }
 
 /// What cookies are signed with.
@@ -57,11 +77,29 @@ pub(super) fn read(value: Value<'_, '_>) -> Option<Settings> {
     let mut section = table(value, "in [settings]")?;
     let settings = Settings {
         debug: section.or("debug", false, Value::boolean),
+        compress_response: section.or("compress_response", false, Value::boolean),
         cookie_secret: cookie_secret(&mut section),
+        default_host: section.get("default_host", Value::text).map(str::to_owned),
+        default_handler: default_handler(&mut section),
         app: section.or("app", Map::new(), Value::json_table),
     };
     section.finish();
     Some(settings)
+}
+
+fn default_handler(section: &mut Section<'_, '_>) -> Option<DefaultHandler> {
+    const CLASS: &str = "default_handler_class";
+    const ARGS: &str = "default_handler_args";
+    let Some(class) = section.take(CLASS) else {
+        let alone = format!("`{ARGS}` needs a `{CLASS}`");
+        return section.take(ARGS)?.wrong(alone, None);
+    };
+    let (target, kwargs) = route::target(section, CLASS, ARGS)?;
+    Some(DefaultHandler {
+        target,
+        kwargs,
+        position: class.position(),
+    })
 }
 
 fn cookie_secret(section: &mut Section<'_, '_>) -> Option<CookieSecret> {

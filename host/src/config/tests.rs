@@ -212,7 +212,7 @@ fn all_faults_come_at_once_in_the_file_s_order() {
 #[test]
 fn a_key_like_no_other_shows_those_there_are() {
     let text = "[settings]\nxyz = 1";
-    assert_fault(text, "2:1", &["known keys: `debug`, `cookie_secret`"]);
+    assert_fault(text, "2:1", &["known keys: `debug`, `compress_response`"]);
     let text = "[handler.'a.wasm']\nallow = { reads = [] }";
     assert_fault(text, "2:11", &["in `allow`", "`read`"]);
     let text = "[handler.'a.wasm']\nisolate = 1";
@@ -251,8 +251,6 @@ fn wrong_values_of_the_server_are_faults() {
         ("max_connections = 1.5", 19, &["not 1.5"]),
         ("tls = { cert = '' , key = 'k' }", 16, &["`cert` is empty"]),
         ("tls = { cert = 'c', key = 'k' }", 7, &["not there yet"]),
-        ("xheaders = true", 12, &["not there yet"]),
-        ("decompress_request = true", 22, &["not there yet"]),
         ("tls = { cert = 'c' }", 7, &["`key` is missing in `tls`"]),
     ] {
         let position = format!("2:{column}");

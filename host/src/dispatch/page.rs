@@ -2,6 +2,7 @@
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
+use hyper::ext::ReasonPhrase;
 
 use super::Reply;
 use crate::bindings::Failure;
@@ -21,10 +22,17 @@ pub fn failure(failure: &Failure) -> Response<Reply> {
         return error(status);
     };
     let mut response = html(status, reason);
-    if let Ok(reason) = hyper::ext::ReasonPhrase::try_from(reason.clone().into_bytes()) {
-        response.extensions_mut().insert(reason);
+    if let Some(phrase) = phrase(reason) {
+        response.extensions_mut().insert(phrase);
     }
     response
+}
+
+/// A reason for the status line, if it may be sent: no control character.
+pub fn phrase(reason: &str) -> Option<ReasonPhrase> {
+    let may_be_sent = !reason.contains('\t');
+    let phrase = ReasonPhrase::try_from(reason.as_bytes().to_vec()).ok();
+    phrase.filter(|_| may_be_sent)
 }
 
 /// The status of a failure: 500 where the guest gave one that is no error.

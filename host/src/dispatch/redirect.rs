@@ -22,7 +22,7 @@ pub fn answer(head: &Parts, url: &str, permanent: bool, arguments: &Arguments) -
     if origin(&location) != origin(fixed) {
         return page::error(StatusCode::BAD_REQUEST);
     }
-    if let Some(query) = head.uri.query() {
+    if let Some(query) = head.uri.query().filter(|query| !query.is_empty()) {
         location.push(if location.contains('?') { '&' } else { '?' });
         location.push_str(query);
     }

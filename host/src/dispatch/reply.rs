@@ -21,6 +21,16 @@ impl Reply {
         Self { bytes, sent: None }
     }
 
+    /// What is in it, until it is sent.
+    pub fn bytes(&self) -> &Bytes {
+        &self.bytes
+    }
+
+    /// The same, encoded.
+    pub fn replace(&mut self, bytes: Bytes) {
+        self.bytes = bytes;
+    }
+
     /// Drops `sent` when the connection is done with this body.
     pub fn tells(&mut self, sent: Sent) {
         self.sent = Some(sent);

@@ -5,23 +5,43 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
+use serde_json::{Map, Value};
+
 use super::{Component, Lead, Refusal, State, handlers_folder};
 use crate::bindings::Description;
 use crate::config::{self, Config};
-use crate::error::{Fault, Faults};
+use crate::error::{Fault, Faults, Position};
 use crate::resources::Target;
 use crate::router::{Pattern, PatternError, Route, Router, duplicate_claims};
 
 type Components = BTreeMap<String, Arc<Component>>;
+
+/// What comes of the routes.
+pub struct Resolved {
+    pub router: Router<usize>,
+    /// Where each route of the router leads.
+    pub leads: Vec<Lead>,
+    /// Where a path leads that no route takes.
+    pub default: Option<Lead>,
+}
 
 /// Puts the table together.
 pub fn resolve(
     folder: &Path,
     config: &Config,
     components: &Components,
-) -> Result<(Router<usize>, Vec<Lead>), Refusal> {
+) -> Result<Resolved, Refusal> {
     let mut table = Table::default();
     table.add_configured(folder, config, components);
+    let default = config
+        .settings
+        .default_handler
+        .as_ref()
+        .and_then(|default| {
+            let file = folder.join(config::FILE_NAME);
+            let (target, kwargs) = (&default.target, &default.kwargs);
+            table.lead(&file, target, kwargs, default.position, components)
+        });
     let first_declared = table.routes.len();
     for component in components.values() {
         if !config.routes_to(&component.file) {
@@ -29,7 +49,12 @@ pub fn resolve(
         }
     }
     table.refuse_rivals(first_declared);
-    table.finish(folder)
+    let (router, leads) = table.finish(folder)?;
+    Ok(Resolved {
+        router,
+        leads,
+        default,
+    })
 }
 
 #[derive(Default)]
@@ -45,28 +70,9 @@ impl Table {
     fn add_configured(&mut self, folder: &Path, config: &Config, components: &Components) {
         let file = folder.join(config::FILE_NAME);
         for route in &config.routes {
-            let lead = match &route.target {
-                config::Target::Component { file: name, class } => {
-                    let Some(component) = components.get(name) else {
-                        continue;
-                    };
-                    match lead(component, class.as_deref(), kwargs(&route.kwargs)) {
-                        Ok(lead) => lead,
-                        Err((message, hint)) => {
-                            let fault = Fault::at(&file, route.positions.handler, message);
-                            self.faults.push(fault.hint(hint));
-                            continue;
-                        }
-                    }
-                }
-                config::Target::Redirect { url, permanent } => Lead::Redirect {
-                    url: url.clone(),
-                    permanent: *permanent,
-                },
-                config::Target::Error { status_code } => Lead::Error {
-                    status_code: *status_code,
-                },
-            };
+            let (target, position) = (&route.target, route.positions.handler);
+            let lead = self.lead(&file, target, &route.kwargs, position, components);
+            let Some(lead) = lead else { continue };
             self.push(
                 &file,
                 route.pattern.clone(),
@@ -74,6 +80,37 @@ impl Table {
                 route.name.clone(),
                 lead,
             );
+        }
+    }
+
+    /// Where a target in the configuration leads. `None`: nowhere, and the fault is noted.
+    fn lead(
+        &mut self,
+        file: &Path,
+        target: &config::Target,
+        kwargs: &Map<String, Value>,
+        position: Position,
+        components: &Components,
+    ) -> Option<Lead> {
+        match target {
+            config::Target::Component { file: name, class } => {
+                let kwargs = Value::Object(kwargs.clone()).to_string();
+                match lead(components.get(name)?, class.as_deref(), kwargs.into()) {
+                    Ok(lead) => Some(lead),
+                    Err((message, hint)) => {
+                        let fault = Fault::at(file, position, message);
+                        self.faults.push(fault.hint(hint));
+                        None
+                    }
+                }
+            }
+            config::Target::Redirect { url, permanent } => Some(Lead::Redirect {
+                url: url.clone(),
+                permanent: *permanent,
+            }),
+            config::Target::Error { status_code } => Some(Lead::Error {
+                status_code: *status_code,
+            }),
         }
     }
 
@@ -229,10 +266,6 @@ fn class_index(
             known(),
         )),
     }
-}
-
-fn kwargs(kwargs: &serde_json::Map<String, serde_json::Value>) -> Arc<str> {
-    serde_json::Value::Object(kwargs.clone()).to_string().into()
 }
 
 fn bad_pattern(file: &Path, error: &PatternError) -> Fault {

@@ -15,7 +15,9 @@ wit_bindgen::generate!({
 });
 
 pub use exports::waterspout::web::handler::{Description, Functions, Guest, HandlerClass};
-pub use waterspout::web::types::{Arguments, Call, Failure, Outcome, RequestId, Response};
+pub use waterspout::web::types::{
+    Arguments, Call, Failure, FailureCause, Outcome, RequestId, Response,
+};
 
 /// A component with one handler, which declares `get` and no route.
 pub fn only_get(name: &str) -> Description {

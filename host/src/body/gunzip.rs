@@ -1,0 +1,158 @@
+//! `decompress_request`: a body that was sent with `Content-Encoding: gzip`, as it was before, and never more of it
+//! than a body may have.
+
+use std::io::{self, Write};
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use bytes::Bytes;
+use flate2::write::GzDecoder;
+use http_body::{Body, Frame};
+
+use super::BodyError;
+
+/// The body that is in a compressed one.
+pub struct Gunzip<B> {
+    body: Pin<Box<B>>,
+    /// `None` after its end.
+    decoder: Option<GzDecoder<Piece>>,
+}
+
+impl<B> Gunzip<B> {
+    /// Ends with an error past `max_size` bytes, however few were sent.
+    pub fn new(body: B, max_size: u64) -> Self {
+        let piece = Piece {
+            bytes: Vec::new(),
+            left: usize::try_from(max_size).unwrap_or(usize::MAX),
+            overflown: false,
+        };
+        Self {
+            body: Box::pin(body),
+            decoder: Some(GzDecoder::new(piece)),
+        }
+    }
+}
+
+impl<B: Body<Data = Bytes, Error = BodyError>> Body for Gunzip<B> {
+    type Data = Bytes;
+    type Error = BodyError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        let this = &mut *self;
+        while let Some(decoder) = &mut this.decoder {
+            let done = match ready!(this.body.as_mut().poll_frame(cx)) {
+                Some(Err(error)) => {
+                    this.decoder = None;
+                    return Poll::Ready(Some(Err(error)));
+                }
+                Some(Ok(frame)) => match frame.into_data() {
+                    Ok(data) => decoder.write_all(&data),
+                    // Trailers.
+                    Err(_) => continue,
+                },
+                None => {
+                    let finished = decoder.try_finish();
+                    let piece = std::mem::take(&mut decoder.get_mut().bytes);
+                    let why = why(decoder.get_ref());
+                    this.decoder = None;
+                    return Poll::Ready(match finished {
+                        Err(_) => Some(Err(why)),
+                        Ok(()) if piece.is_empty() => None,
+                        Ok(()) => Some(Ok(Frame::data(piece.into()))),
+                    });
+                }
+            };
+            if done.is_err() {
+                let why = why(decoder.get_ref());
+                this.decoder = None;
+                return Poll::Ready(Some(Err(why)));
+            }
+            let piece = std::mem::take(&mut decoder.get_mut().bytes);
+            if !piece.is_empty() {
+                return Poll::Ready(Some(Ok(Frame::data(piece.into()))));
+            }
+        }
+        Poll::Ready(None)
+    }
+}
+
+fn why(piece: &Piece) -> BodyError {
+    match piece.overflown {
+        true => BodyError::TooLarge,
+        false => BodyError::Malformed,
+    }
+}
+
+/// What came out and was not passed on yet.
+struct Piece {
+    bytes: Vec<u8>,
+    /// How much may still come.
+    left: usize,
+    overflown: bool,
+}
+
+impl Write for Piece {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let Some(left) = self.left.checked_sub(bytes.len()) else {
+            self.overflown = true;
+            return Err(io::Error::other("more than a body may have"));
+        };
+        self.left = left;
+        self.bytes.extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::VecDeque;
+
+    use flate2::Compression;
+    use flate2::write::GzEncoder;
+    use http_body_util::{BodyExt, StreamBody};
+
+    use super::*;
+
+    fn gzip(body: &[u8]) -> Vec<u8> {
+        let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
+        encoder.write_all(body).unwrap();
+        encoder.finish().unwrap()
+    }
+
+    /// What comes out of these bytes, sent in pieces of that size.
+    fn unzipped(sent: &[u8], size: usize, max_size: u64) -> Result<Bytes, BodyError> {
+        let pieces: VecDeque<_> = sent.chunks(size).map(Bytes::copy_from_slice).collect();
+        let frames = pieces.into_iter().map(|piece| Ok(Frame::data(piece)));
+        let body = StreamBody::new(futures_util::stream::iter(frames));
+        let collected = Gunzip::new(body, max_size).collect();
+        let collected = futures_util::FutureExt::now_or_never(collected).unwrap();
+        collected.map(|collected| collected.to_bytes())
+    }
+
+    #[test]
+    fn what_was_compressed_comes_out_whole_whatever_the_pieces() {
+        let body = b"again and again ".repeat(1000);
+        for size in [1, 7, 100_000] {
+            let all = body.len() as u64;
+            assert_eq!(unzipped(&gzip(&body), size, all).unwrap(), body, "{size}");
+            let less = unzipped(&gzip(&body), size, all - 1);
+            assert_eq!(less.unwrap_err(), BodyError::TooLarge, "{size}");
+        }
+        assert_eq!(unzipped(&gzip(b""), 3, 0).unwrap(), Bytes::new());
+    }
+
+    #[test]
+    fn what_is_cut_or_no_gzip_is_malformed() {
+        let whole = gzip(b"text");
+        for sent in [&whole[..whole.len() - 1], b"text", b""] {
+            assert_eq!(unzipped(sent, 5, 100).unwrap_err(), BodyError::Malformed);
+        }
+    }
+}

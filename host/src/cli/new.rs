@@ -1,0 +1,68 @@
+//! `waterspout new`: an app that builds and serves as it is. Never touches what is there already.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, bail, ensure};
+
+use super::{Language, New};
+
+/// The files of a new app, by their paths in it.
+const FILES: [(&str, &str); 4] = [
+    ("Cargo.toml", include_str!("new/Cargo.toml.in")),
+    ("src/lib.rs", include_str!("new/lib.rs.in")),
+    ("waterspout.toml", include_str!("new/waterspout.toml.in")),
+    (".gitignore", "/target\n/handlers\n"),
+];
+
+pub fn new(options: &New) -> anyhow::Result<()> {
+    let Language::Rust = options.lang;
+    let folder = &options.name;
+    let name = folder.file_name().and_then(|name| name.to_str());
+    let name = name.context("the app needs a name")?;
+    ensure!(
+        is_crate_name(name),
+        "`{name}` can't be the name of a crate: say it with letters, digits, `-` and `_`, beginning with a letter"
+    );
+    if folder.exists() {
+        bail!("{}: is there already", folder.display());
+    }
+    for (path, text) in FILES {
+        let text = text
+            .replace("@NAME@", name)
+            .replace("@FILE@", &name.replace('-', "_"))
+            .replace("@SDK@", &sdk());
+        write(&folder.join(path), &text)?;
+    }
+    println!(
+        "{} is there. Serve it while you write it: waterspout dev {}",
+        folder.display(),
+        folder.display()
+    );
+    Ok(())
+}
+
+/// Where the app finds the SDK: in the sources that this program was built from, or else published.
+fn sdk() -> String {
+    let sources = PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../guest-sdk"));
+    match sources.canonicalize().ok().filter(|path| path.is_dir()) {
+        Some(path) => format!("{{ path = {:?} }}", path.display().to_string()),
+        None => format!("{:?}", env!("CARGO_PKG_VERSION")),
+    }
+}
+
+fn is_crate_name(name: &str) -> bool {
+    name.starts_with(|first: char| first.is_ascii_alphabetic())
+        && name
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'))
+}
+
+fn write(path: &Path, text: &str) -> anyhow::Result<()> {
+    let done = match path.parent() {
+        Some(parent) => fs::create_dir_all(parent),
+        None => Ok(()),
+    };
+    done.and_then(|()| fs::write(path, text))
+        .with_context(|| format!("{} can't be written", path.display()))
+}

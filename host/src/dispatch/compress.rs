@@ -1,0 +1,193 @@
+//! `compress_response`: which bodies are compressed, by Tornado's rules (`GZipContentEncoding`), and in what the client
+//! likes best.
+
+use std::io::{self, Write};
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderValue, Response, header};
+
+use super::Reply;
+
+/// Shorter bodies are left alone.
+const MIN_LENGTH: usize = 1024;
+/// Longer ones are compressed on a thread of their own, so that nobody else waits for it.
+const MAX_LENGTH_HERE: usize = 64 * 1024;
+
+/// A content coding that we have, the best first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Coding {
+    Zstd,
+    Brotli,
+    Gzip,
+}
+
+impl Coding {
+    const ALL: [Coding; 3] = [Coding::Zstd, Coding::Brotli, Coding::Gzip];
+
+    /// The one that the client likes best, and of equals the one that we do (RFC 9110, section 12.5.3).
+    pub fn preferred(headers: &HeaderMap) -> Option<Coding> {
+        let values = headers.get_all(header::ACCEPT_ENCODING).iter();
+        let accepted: Vec<(&str, f32)> = values
+            .filter_map(|value| value.to_str().ok())
+            .flat_map(|value| value.split(','))
+            .map(weighed)
+            .collect();
+        let weight = |coding: Coding| {
+            let named = |name: &str| {
+                let mut named = accepted.iter();
+                named
+                    .find_map(|(other, weight)| other.eq_ignore_ascii_case(name).then_some(*weight))
+            };
+            named(coding.name()).or_else(|| named("*")).unwrap_or(0.0)
+        };
+        let mut best = None;
+        let mut heaviest = 0.0;
+        for coding in Coding::ALL {
+            if weight(coding) > heaviest {
+                heaviest = weight(coding);
+                best = Some(coding);
+            }
+        }
+        best
+    }
+
+    fn name(self) -> &'static str {
+        match self {
+            Coding::Zstd => "zstd",
+            Coding::Brotli => "br",
+            Coding::Gzip => "gzip",
+        }
+    }
+
+    fn encode(self, body: &[u8]) -> io::Result<Vec<u8>> {
+        /// What their own command line tools default to, but for brotli's, which is meant for files.
+        const BROTLI_QUALITY: u32 = 5;
+        const BROTLI_WINDOW: u32 = 22;
+        match self {
+            Coding::Zstd => zstd::encode_all(body, zstd::DEFAULT_COMPRESSION_LEVEL),
+            Coding::Brotli => {
+                let out = Vec::new();
+                let mut encoder =
+                    brotli::CompressorWriter::new(out, 4096, BROTLI_QUALITY, BROTLI_WINDOW);
+                encoder.write_all(body)?;
+                encoder.flush()?;
+                Ok(encoder.into_inner())
+            }
+            Coding::Gzip => {
+                let level = flate2::Compression::default();
+                let mut encoder = flate2::write::GzEncoder::new(Vec::new(), level);
+                encoder.write_all(body)?;
+                encoder.finish()
+            }
+        }
+    }
+}
+
+/// Compresses the body, where that is worth it, and says that the answer depends on what the client takes.
+pub async fn compress(mut response: Response<Reply>, coding: Option<Coding>) -> Response<Reply> {
+    let headers = response.headers_mut();
+    headers.append(header::VARY, HeaderValue::from_static("Accept-Encoding"));
+    let Some(coding) = coding.filter(|_| is_worth_it(&response)) else {
+        return response;
+    };
+    let body = response.body().bytes().clone();
+    let encoded = match body.len() {
+        ..=MAX_LENGTH_HERE => coding.encode(&body),
+        _ => tokio::task::spawn_blocking(move || coding.encode(&body))
+            .await
+            .unwrap_or_else(|error| Err(io::Error::other(error))),
+    };
+    match encoded {
+        Ok(encoded) => {
+            let headers = response.headers_mut();
+            headers.insert(
+                header::CONTENT_ENCODING,
+                HeaderValue::from_static(coding.name()),
+            );
+            response.body_mut().replace(Bytes::from(encoded));
+        }
+        // It goes out as it is.
+        Err(error) => tracing::error!(target: "general", "a body can't be compressed: {error}"),
+    }
+    response
+}
+
+fn is_worth_it(response: &Response<Reply>) -> bool {
+    let headers = response.headers();
+    let content_type = headers.get(header::CONTENT_TYPE);
+    let content_type = content_type.and_then(|value| value.to_str().ok());
+    let content_type = content_type.and_then(|value| value.split(';').next());
+    response.body().bytes().len() >= MIN_LENGTH
+        && !headers.contains_key(header::CONTENT_ENCODING)
+        && content_type.is_some_and(|value| is_compressible(value.trim()))
+}
+
+fn is_compressible(content_type: &str) -> bool {
+    content_type.starts_with("text/")
+        || matches!(
+            content_type,
+            "application/javascript"
+                | "application/x-javascript"
+                | "application/xml"
+                | "application/atom+xml"
+                | "application/json"
+                | "application/xhtml+xml"
+                | "image/svg+xml"
+        )
+}
+
+/// `gzip;q=0.5`: a name and how much it is liked.
+fn weighed(entry: &str) -> (&str, f32) {
+    let mut parts = entry.split(';').map(str::trim);
+    let name = parts.next().unwrap_or_default();
+    let weight = parts.find_map(|part| part.strip_prefix("q="));
+    let weight = weight.map_or(Some(1.0), |weight| weight.parse().ok());
+    (name, weight.unwrap_or(0.0))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn preferred(accepted: &'static str) -> Option<Coding> {
+        let mut headers = HeaderMap::new();
+        headers.insert(header::ACCEPT_ENCODING, HeaderValue::from_static(accepted));
+        Coding::preferred(&headers)
+    }
+
+    #[test]
+    fn the_client_decides_and_of_equals_we_do() {
+        assert_eq!(preferred("gzip, deflate, br, zstd"), Some(Coding::Zstd));
+        assert_eq!(preferred("gzip, deflate, br"), Some(Coding::Brotli));
+        assert_eq!(preferred("gzip;q=1.0, br;q=0.5"), Some(Coding::Gzip));
+        assert_eq!(preferred("GZIP"), Some(Coding::Gzip));
+        assert_eq!(preferred("*"), Some(Coding::Zstd));
+        assert_eq!(
+            preferred("*;q=0.1, gzip;q=0.2, zstd;q=0"),
+            Some(Coding::Gzip)
+        );
+        for none in ["", "identity", "gzip;q=0", "gzip;q=much", "deflate"] {
+            assert_eq!(preferred(none), None, "{none}");
+        }
+        assert_eq!(Coding::preferred(&HeaderMap::new()), None);
+    }
+
+    #[test]
+    fn what_is_encoded_can_be_decoded() {
+        let body = b"again and again and again".repeat(100);
+        let gzip = Coding::Gzip.encode(&body).unwrap();
+        let mut decoded = Vec::new();
+        io::copy(&mut flate2::read::GzDecoder::new(&gzip[..]), &mut decoded).unwrap();
+        assert_eq!(decoded, body);
+        let zstd = Coding::Zstd.encode(&body).unwrap();
+        assert_eq!(zstd::decode_all(&zstd[..]).unwrap(), body);
+        let brotli = Coding::Brotli.encode(&body).unwrap();
+        let mut decoded = Vec::new();
+        io::copy(
+            &mut brotli::Decompressor::new(&brotli[..], 4096),
+            &mut decoded,
+        )
+        .unwrap();
+        assert_eq!(decoded, body);
+    }
+}

@@ -1,0 +1,65 @@
+//! Whether the client has the answer already: `ETag` and `If-None-Match`, as Tornado's `finish` does it (RFC 9110,
+//! sections 8.8.3 and 13.1.2).
+
+use headers::{ETag, HeaderMapExt, IfNoneMatch};
+use http::request::Parts;
+use http::{HeaderValue, Method, Response, StatusCode, header};
+use sha1::{Digest, Sha1};
+
+use super::Reply;
+
+/// How large a body is hashed, in bytes: an event loop waits for it.
+const MOST: usize = 1 << 20;
+
+/// Gives a handler's whole answer the hash of its body as `ETag`, unless the handler said one, or by an empty one that
+/// there is to be none; and answers 304 without the body where the client has it.
+pub fn settle(request: &Parts, response: &mut Response<Reply>) {
+    let asks = matches!(request.method, Method::GET | Method::HEAD);
+    if !asks || response.status() != StatusCode::OK {
+        return;
+    }
+    match response.headers().get(header::ETAG) {
+        Some(said) if said.is_empty() => {
+            response.headers_mut().remove(header::ETAG);
+        }
+        Some(_) => {}
+        None => {
+            let body = response.body().bytes();
+            if body.len() <= MOST {
+                let etag = of(body);
+                response.headers_mut().insert(header::ETAG, etag);
+            }
+        }
+    }
+    if request.headers.contains_key(header::IF_NONE_MATCH) && has(request, response) {
+        *response.status_mut() = StatusCode::NOT_MODIFIED;
+        *response.body_mut() = Reply::new(Default::default());
+        for name in [
+            header::CONTENT_ENCODING,
+            header::CONTENT_LANGUAGE,
+            header::CONTENT_TYPE,
+        ] {
+            response.headers_mut().remove(name);
+        }
+    }
+}
+
+/// What Tornado's `compute_etag` makes of a body.
+fn of(body: &[u8]) -> HeaderValue {
+    const HEX: &[u8; 16] = b"0123456789abcdef";
+    let mut etag = [b'"'; 42];
+    for (pair, byte) in etag[1..41].chunks_exact_mut(2).zip(Sha1::digest(body)) {
+        pair.copy_from_slice(&[HEX[usize::from(byte >> 4)], HEX[usize::from(byte & 15)]]);
+    }
+    HeaderValue::from_bytes(&etag).unwrap_or(HeaderValue::from_static(""))
+}
+
+/// Whether the client named this `ETag`, or any.
+fn has(request: &Parts, response: &Response<Reply>) -> bool {
+    let known = request.headers.typed_get::<IfNoneMatch>();
+    let etag = response.headers().typed_get::<ETag>();
+    match (known, etag) {
+        (Some(known), Some(etag)) => !known.precondition_passes(&etag),
+        _ => false,
+    }
+}

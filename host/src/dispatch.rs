@@ -123,8 +123,8 @@ struct Visit {
 
 fn route(generation: &Generation, head: &Parts) -> Routed {
     let host = router::host_name(host(head));
-    let has_real_ip = head.headers.contains_key("x-real-ip");
-    let (lead, arguments) = match generation.find(host, head.uri.path(), has_real_ip) {
+    let is_proxied = || head.headers.contains_key("x-real-ip");
+    let (lead, arguments) = match generation.find(host, head.uri.path(), is_proxied) {
         Found::Route(route, arguments) => (&generation.leads[route.target], arguments),
         Found::NotUtf8(_) => return Routed::Answered(page::error(StatusCode::BAD_REQUEST)),
         Found::Nothing => match &generation.default {

@@ -136,12 +136,17 @@ impl Generation {
         })
     }
 
-    /// The route of a path. Where the host has none, those of the default host count, unless a proxy is in between and
-    /// said so with `X-Real-Ip`: then the host may be the proxy's own (Tornado's `DefaultHostMatches`).
-    pub fn find(&self, host: &str, path: &str, has_real_ip: bool) -> Found<'_, usize> {
+    /// The route of a path. Where the host has none, those of the default host count, unless the request `is_proxied`
+    /// and says so with `X-Real-Ip`: then the host may be the proxy's own (Tornado's `DefaultHostMatches`).
+    pub fn find(
+        &self,
+        host: &str,
+        path: &str,
+        is_proxied: impl FnOnce() -> bool,
+    ) -> Found<'_, usize> {
         let router = &self.app.router;
         match (router.find(host, path), &self.config.settings.default_host) {
-            (Found::Nothing, Some(default)) if !has_real_ip => router.find(default, path),
+            (Found::Nothing, Some(default)) if !is_proxied() => router.find(default, path),
             (found, _) => found,
         }
     }

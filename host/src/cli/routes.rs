@@ -98,7 +98,7 @@ fn table(generation: &Generation) -> String {
 
 /// Which route takes it, and with which arguments.
 fn taker(generation: &Generation, asked: &Asked) -> String {
-    let (route, arguments) = match generation.find(&asked.host, &asked.path, false) {
+    let (route, arguments) = match generation.find(&asked.host, &asked.path, || false) {
         Found::Route(route, arguments) => (route, arguments),
         Found::NotUtf8(route) => {
             let pattern = route.pattern.text();

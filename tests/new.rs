@@ -3,13 +3,13 @@
 use std::path::Path;
 use std::process::{Command, Output};
 
-use crate::harness::App;
+use crate::harness::{App, example};
 
 fn waterspout(arguments: &[&str], folder: &Path) -> Output {
     Command::new(env!("CARGO_BIN_EXE_waterspout"))
         .args(arguments)
         .current_dir(folder)
-        // All that it needs was fetched for this workspace.
+        // All that it needs was fetched for the examples.
         .env("CARGO_NET_OFFLINE", "true")
         .env(
             "CARGO_TARGET_DIR",
@@ -25,6 +25,7 @@ fn said(output: &Output) -> String {
 
 #[tokio::test]
 async fn a_new_app_builds_and_serves_as_it_is() {
+    example("hello");
     let folder = tempfile::tempdir().expect("a folder");
     let made = waterspout(&["new", "my-app"], folder.path());
     assert!(made.status.success(), "{}", said(&made));

@@ -79,7 +79,8 @@ where
             Err(response) => response,
         };
         let mut response = match coding {
-            Some(coding) => compress::compress(response, coding).await,
+            // In a box: the future of every request is as large as its largest wait.
+            Some(coding) => Box::pin(compress::compress(response, coding)).await,
             None => response,
         };
         if is_head && response.body().is_end_stream() && !is_bodiless(response.status()) {

@@ -46,12 +46,8 @@ pub fn settle(request: &Parts, response: &mut Response<Reply>) {
 
 /// What Tornado's `compute_etag` makes of a body.
 fn of(body: &[u8]) -> HeaderValue {
-    const HEX: &[u8; 16] = b"0123456789abcdef";
-    let mut etag = [b'"'; 42];
-    for (pair, byte) in etag[1..41].chunks_exact_mut(2).zip(Sha1::digest(body)) {
-        pair.copy_from_slice(&[HEX[usize::from(byte >> 4)], HEX[usize::from(byte & 15)]]);
-    }
-    HeaderValue::from_bytes(&etag).unwrap_or(HeaderValue::from_static(""))
+    let etag = format!("\"{:x}\"", Sha1::digest(body));
+    HeaderValue::try_from(etag).unwrap_or(HeaderValue::from_static(""))
 }
 
 /// Whether the client named this `ETag`, or any.

@@ -10,19 +10,19 @@ use crate::error::Error;
 /// What a `.wasm` file has in it.
 pub struct Binary {
     bytes: Vec<u8>,
-    sha256: [u8; 32],
+    sha256: String,
 }
 
 impl Binary {
     /// Reads a file, whatever is in it.
     pub fn read(path: &Path) -> io::Result<Self> {
         let bytes = std::fs::read(path)?;
-        let sha256 = Sha256::digest(&bytes).into();
+        let sha256 = format!("{:x}", Sha256::digest(&bytes));
         Ok(Self { bytes, sha256 })
     }
 
-    /// What tells it from all others.
-    pub fn sha256(&self) -> &[u8; 32] {
+    /// What tells it from all others, in hex.
+    pub fn sha256(&self) -> &str {
         &self.sha256
     }
 

@@ -155,12 +155,12 @@ impl Loading<'_> {
         let read = tokio::task::spawn_blocking(move || {
             let _compiler = compiler;
             let binary = Binary::read(&path)?;
-            let sha256 = hex(binary.sha256());
-            if let Some(kept) = kept.filter(|kept| kept.sha256 == sha256) {
+            if let Some(kept) = kept.filter(|kept| kept.sha256 == binary.sha256()) {
                 return Ok(Read::Kept(kept));
             }
             let compiled = engine.compile(&name, &binary);
             let linked = compiled.and_then(|component| engine.link(&component).map(Box::new));
+            let sha256 = binary.sha256().to_owned();
             Ok(Read::New { sha256, linked })
         });
         read.await.map_err(std::io::Error::other)?
@@ -218,10 +218,6 @@ enum Read {
         sha256: String,
         linked: Result<Box<Linked>, Error>,
     },
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// How long `start` and `stop` may take where requests have no deadline, so that no load lasts for ever.

@@ -63,12 +63,12 @@ where
         }
         Routed::Handler(visit) => {
             let max_size = visit.max_body_size;
-            let body = match () {
-                () if body.is_end_stream() => None,
-                () if server.decompress_request && is_gzipped(&mut head.headers) => {
-                    Some(RequestBody::new(Gunzip::new(body, max_size), max_size))
-                }
-                () => Some(RequestBody::new(body, max_size)),
+            let body = if body.is_end_stream() {
+                None
+            } else if server.decompress_request && is_gzipped(&mut head.headers) {
+                Some(RequestBody::new(Gunzip::new(body, max_size), max_size))
+            } else {
+                Some(RequestBody::new(body, max_size))
             };
             Ok(visit.begin(head, body, client, began))
         }

@@ -29,6 +29,7 @@ mod application;
 mod arguments;
 #[doc(hidden)]
 pub mod bindings;
+mod cancel;
 mod clocks;
 mod context;
 mod error;

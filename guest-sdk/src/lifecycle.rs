@@ -1,18 +1,16 @@
 //! The life of handler objects between the calls of the host: made at the first, kept from call to call, freed at the
-//! last; and how `cancel` ends a call. It owns the objects and never decides what they answer.
+//! last. It owns the objects and never decides what they answer.
 
 use std::any::Any;
 use std::cell::RefCell;
 use std::collections::BTreeMap;
-use std::future::poll_fn;
 use std::marker::PhantomData;
-use std::pin::pin;
-use std::task::{Poll, Waker};
 
 use crate::bindings::exports::waterspout::web::handler::{
     Description, Functions, Guest, HandlerClass, Route,
 };
 use crate::bindings::waterspout::web::types::{self, Arguments, Call, Outcome, RequestId};
+use crate::cancel::{self, cancellable};
 use crate::handler::Handler;
 use crate::{Context, Failure, Kwargs, Result, error, logging};
 
@@ -183,14 +181,7 @@ impl<C: Component> Guest for Exported<C> {
     }
 
     async fn cancel(request: RequestId) {
-        let waker = CALLS.with_borrow_mut(|calls| {
-            let waiting = calls.get_mut(&request)?;
-            waiting.cancelled = true;
-            Some(waiting.waker.clone())
-        });
-        if let Some(waker) = waker {
-            waker.wake();
-        }
+        cancel::cancel(request);
     }
 
     async fn release(request: RequestId) {
@@ -313,18 +304,9 @@ impl Context {
     }
 }
 
-/// A call that waits.
-struct Waiting {
-    cancelled: bool,
-    waker: Waker,
-}
-
-// Ordered maps: a hash map would ask the host for random numbers.
 thread_local! {
-    /// The objects between two calls.
+    /// The objects between two calls. An ordered map: a hash map would ask the host for random numbers.
     static OBJECTS: RefCell<BTreeMap<RequestId, Box<dyn Any>>> = const { RefCell::new(BTreeMap::new()) };
-    /// The calls that wait. A call that never waits is never in here, and can't be cancelled.
-    static CALLS: RefCell<BTreeMap<RequestId, Waiting>> = const { RefCell::new(BTreeMap::new()) };
 }
 
 fn take<H: Handler>(request: RequestId) -> Option<Object<H>> {
@@ -336,48 +318,6 @@ fn keep<H: Handler>(request: RequestId, object: Object<H>) {
     OBJECTS.with_borrow_mut(|objects| objects.insert(request, Box::new(object)));
 }
 
-/// Runs `future` until it is ready or the call is cancelled; drops it either way.
-async fn cancellable<T>(request: RequestId, future: impl Future<Output = T>) -> Option<T> {
-    let mut future = pin!(future);
-    let mut entry = None;
-    poll_fn(move |task| {
-        if entry.is_some() && CALLS.with_borrow(|calls| calls[&request].cancelled) {
-            return Poll::Ready(None);
-        }
-        let polled = future.as_mut().poll(task);
-        if polled.is_pending() && entry.is_none() {
-            entry = Some(Entry::new(request, task.waker().clone()));
-        }
-        polled.map(Some)
-    })
-    .await
-}
-
-/// A place in `CALLS`, until it is dropped.
-struct Entry(RequestId);
-
-impl Entry {
-    /// The waker of a component's task stays the same for its whole life.
-    fn new(request: RequestId, waker: Waker) -> Self {
-        CALLS.with_borrow_mut(|calls| {
-            calls.insert(
-                request,
-                Waiting {
-                    cancelled: false,
-                    waker,
-                },
-            )
-        });
-        Self(request)
-    }
-}
-
-impl Drop for Entry {
-    fn drop(&mut self) {
-        CALLS.with_borrow_mut(|calls| calls.remove(&self.0));
-    }
-}
-
 fn log_error(function: &str, result: Result) {
     if let Err(error) = result {
         log::error!("Uncaught error in {function}: {error:#}");
@@ -387,6 +327,8 @@ fn log_error(function: &str, result: Result) {
 #[cfg(test)]
 pub(crate) mod tests {
     use std::future::pending;
+    use std::pin::pin;
+    use std::task::{Poll, Waker};
 
     use super::*;
     use crate::{HttpError, RequestHandler};
@@ -478,7 +420,7 @@ pub(crate) mod tests {
     }
 
     fn live() -> usize {
-        OBJECTS.with_borrow(BTreeMap::len) + CALLS.with_borrow(BTreeMap::len)
+        OBJECTS.with_borrow(BTreeMap::len) + cancel::waiting()
     }
 
     struct Diaries;

@@ -1,0 +1,81 @@
+//! How `cancel` ends a call: which calls wait, and what wakes them. Knows nothing of what they do.
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::future::poll_fn;
+use std::pin::pin;
+use std::task::{Poll, Waker};
+
+use crate::bindings::waterspout::web::types::RequestId;
+
+/// A call that waits.
+struct Waiting {
+    cancelled: bool,
+    waker: Waker,
+}
+
+thread_local! {
+    /// The calls that wait. A call that never waits is never in here, and can't be cancelled. An ordered
+    /// map: a hash map would ask the host for random numbers.
+    static CALLS: RefCell<BTreeMap<RequestId, Waiting>> = const { RefCell::new(BTreeMap::new()) };
+}
+
+/// Has the call of this request end at its next await, if it waits.
+pub fn cancel(request: RequestId) {
+    let waker = CALLS.with_borrow_mut(|calls| {
+        let waiting = calls.get_mut(&request)?;
+        waiting.cancelled = true;
+        Some(waiting.waker.clone())
+    });
+    if let Some(waker) = waker {
+        waker.wake();
+    }
+}
+
+/// How many calls wait.
+#[cfg(test)]
+pub fn waiting() -> usize {
+    CALLS.with_borrow(BTreeMap::len)
+}
+
+/// Runs `future` until it is ready or the call is cancelled; drops it either way.
+pub async fn cancellable<T>(request: RequestId, future: impl Future<Output = T>) -> Option<T> {
+    let mut future = pin!(future);
+    let mut entry = None;
+    poll_fn(move |task| {
+        if entry.is_some() && CALLS.with_borrow(|calls| calls[&request].cancelled) {
+            return Poll::Ready(None);
+        }
+        let polled = future.as_mut().poll(task);
+        if polled.is_pending() && entry.is_none() {
+            entry = Some(Entry::new(request, task.waker().clone()));
+        }
+        polled.map(Some)
+    })
+    .await
+}
+
+/// A place in `CALLS`, until it is dropped.
+struct Entry(RequestId);
+
+impl Entry {
+    /// The waker of a component's task stays the same for its whole life.
+    fn new(request: RequestId, waker: Waker) -> Self {
+        CALLS.with_borrow_mut(|calls| {
+            calls.insert(
+                request,
+                Waiting {
+                    cancelled: false,
+                    waker,
+                },
+            )
+        });
+        Self(request)
+    }
+}
+
+impl Drop for Entry {
+    fn drop(&mut self) {
+        CALLS.with_borrow_mut(|calls| calls.remove(&self.0));
+    }
+}

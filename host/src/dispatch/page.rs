@@ -1,5 +1,7 @@
 //! The pages that the host makes itself, worded as Tornado words its own. Decides on no status.
 
+use std::sync::LazyLock;
+
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
 use hyper::ext::ReasonPhrase;
@@ -10,10 +12,20 @@ use crate::bindings::Failure;
 /// What the `server` header says, as Tornado's says what it is.
 const SERVER: &str = concat!("Waterspout/", env!("CARGO_PKG_VERSION"));
 
+const HTML: &str = "text/html; charset=UTF-8";
+
 /// The default page for an error: Tornado's `RequestHandler.write_error`.
 pub fn error(status: StatusCode) -> Response<Reply> {
-    html(status, status.canonical_reason().unwrap_or("Unknown"))
+    let text = ERRORS[usize::from(status.as_u16() - 100)];
+    page(status, HTML, Bytes::from_static(text.as_bytes()))
 }
+
+/// The default page of every status there can be, from 100 on: made once, as they never change.
+static ERRORS: LazyLock<Vec<&'static str>> = LazyLock::new(|| {
+    let statuses = (100..1_000).filter_map(|code| StatusCode::from_u16(code).ok());
+    let texts = statuses.map(|status| text(status, status.canonical_reason().unwrap_or("Unknown")));
+    texts.map(|text| &*text.leak()).collect()
+});
 
 /// The default page for a guest's failure, with its own reason where it gave one.
 pub fn failure(failure: &Failure) -> Response<Reply> {
@@ -21,7 +33,7 @@ pub fn failure(failure: &Failure) -> Response<Reply> {
     let Some(reason) = &failure.reason else {
         return error(status);
     };
-    let mut response = html(status, reason);
+    let mut response = page(status, HTML, text(status, reason).into());
     if let Some(phrase) = phrase(reason) {
         response.extensions_mut().insert(phrase);
     }
@@ -56,11 +68,10 @@ pub fn sign(headers: &mut HeaderMap) {
         .or_insert(HeaderValue::from_static(SERVER));
 }
 
-fn html(status: StatusCode, reason: &str) -> Response<Reply> {
+fn text(status: StatusCode, reason: &str) -> String {
     let code = status.as_u16();
     let reason = escape(reason);
-    let text = format!("<html><title>{code}: {reason}</title><body>{code}: {reason}</body></html>");
-    page(status, "text/html; charset=UTF-8", text.into())
+    format!("<html><title>{code}: {reason}</title><body>{code}: {reason}</body></html>")
 }
 
 /// A reason may be a guest's, made of a request's text.

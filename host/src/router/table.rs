@@ -4,6 +4,8 @@
 use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
 
+use rustc_hash::FxHashMap;
+
 use super::pattern::{Pattern, PatternError};
 use super::tree::{Builder, Tree};
 
@@ -27,7 +29,8 @@ pub(super) struct Table {
 /// the table is built, and a look-up is all it costs. All other patterns are in the tree.
 #[derive(Debug)]
 struct Group {
-    literals: HashMap<String, [usize; 1]>,
+    /// The paths asked for are anybody's, but the keys are the app's own: its hashes need no secret.
+    literals: FxHashMap<String, [usize; 1]>,
     root: u32,
 }
 
@@ -98,7 +101,7 @@ impl Table {
 
 impl Group {
     fn new(root: u32, tree: &Tree, patterns: &[&Pattern], indices: &[usize]) -> Group {
-        let mut literals = HashMap::new();
+        let mut literals = FxHashMap::default();
         for &index in indices {
             let Some(path) = patterns[index].literal() else {
                 continue;

@@ -13,9 +13,9 @@ use http::{Request, Response};
 use http_body_util::Full;
 use socket2::{Domain, Socket, Type};
 use tokio::net::TcpStream;
+use waterspout::client::Client as Asks;
 use waterspout::config::{Limits, Listen};
 use waterspout::connection::RequestBody;
-use waterspout::listener::Peer;
 use waterspout::server::Server;
 use waterspout::shards::Shards;
 
@@ -24,7 +24,7 @@ async fn accepting_survives_a_lack_of_descriptors() {
     let server = Server::new(
         Shards::here(),
         Limits::default(),
-        async |request: Request<RequestBody>, _: Peer| {
+        async |request: Request<RequestBody>, _: Asks| {
             Response::new(Full::<Bytes>::from(request.uri().path().to_owned()))
         },
     );

@@ -1,5 +1,6 @@
 //! Who asks: what the socket says, or what a proxy says that is trusted to. Pure.
 
+use std::fmt;
 use std::net::IpAddr;
 
 use http::{HeaderMap, HeaderValue};
@@ -9,13 +10,16 @@ use http::{HeaderMap, HeaderValue};
 pub struct Client {
     /// `None` on a unix socket.
     pub remote_ip: Option<IpAddr>,
+    /// What it speaks.
     pub protocol: Protocol,
 }
 
 /// What the client speaks, to us or to the proxy in front.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Protocol {
+    /// HTTP, in whatever version.
     Http,
+    /// The same inside TLS.
     Https,
 }
 
@@ -41,6 +45,16 @@ impl Client {
         Client {
             remote_ip: address(trusted, headers).or(self.remote_ip),
             protocol: protocol(headers).unwrap_or(self.protocol),
+        }
+    }
+}
+
+/// As the logs name it.
+impl fmt::Display for Client {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.remote_ip {
+            Some(ip) => ip.fmt(f),
+            None => f.write_str("unix"),
         }
     }
 }

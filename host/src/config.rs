@@ -12,6 +12,7 @@ mod route;
 mod section;
 mod server;
 mod settings;
+mod tls;
 mod units;
 mod value;
 
@@ -26,8 +27,9 @@ pub use handler::{Allow, Handler, HttpGrant, Isolation, Placed};
 pub use limits::Limits;
 pub use listen::{Listen, NotAnAddress};
 pub use route::{Positions, Route, Target};
-pub use server::{Server, Tls};
+pub use server::Server;
 pub use settings::{CookieSecret, DefaultHandler, Secret, Settings};
+pub use tls::{Certificate, ClientAuth, Tls};
 
 use report::Report;
 use section::Section;

@@ -17,6 +17,7 @@ use crate::engine::Engine;
 use crate::error::{Fault, Faults};
 use crate::resources::{self, App};
 use crate::router::Found;
+use crate::tls::Tls;
 
 pub use component::{Component, State};
 pub use site::{Site, Swap};
@@ -26,6 +27,8 @@ pub struct Generation {
     /// Counts from 1, one for each switch.
     pub number: u64,
     pub config: Config,
+    /// What connections are encrypted with, as its files were.
+    pub tls: Option<Tls>,
     /// What requests may ask of it while they last.
     pub app: Arc<App>,
     /// Where each route of `app.router` leads.
@@ -106,6 +109,16 @@ impl Generation {
             _ => Config::load(folder)?,
         };
         overrides.apply(&mut config);
+        let tls = match (previous, &config.server.tls) {
+            (Some(previous), tls)
+                if previous.has_open_certificate()
+                    && *tls == previous.generation.config.server.tls =>
+            {
+                previous.generation.tls.clone()
+            }
+            (_, Some(tls)) => Some(Tls::load(folder, tls)?),
+            (_, None) => None,
+        };
         let mut files = component::find(folder)?;
         if let Some(previous) = previous {
             files.retain(|file, _| !previous.has_open_newcomer(file));
@@ -130,6 +143,7 @@ impl Generation {
             number,
             app: Arc::new(App { router, settings }),
             config,
+            tls,
             leads,
             default,
             components,
@@ -155,6 +169,7 @@ impl Generation {
     fn is_like(&self, other: &Generation) -> bool {
         let same = |(one, two): (&Arc<Component>, &Arc<Component>)| Arc::ptr_eq(one, two);
         self.config == other.config
+            && self.tls == other.tls
             && self.components.len() == other.components.len()
             && self
                 .components
@@ -178,6 +193,11 @@ pub struct Previous<'a> {
 impl Previous<'_> {
     fn has_open(&self, path: &Path) -> bool {
         self.open.contains(path)
+    }
+
+    /// Whether a file is being written that is not the app's: a certificate or a key.
+    fn has_open_certificate(&self) -> bool {
+        self.open.iter().any(|path| path.is_absolute())
     }
 
     /// Whether this component is being written for the first time, and so is not there yet.

@@ -1,9 +1,10 @@
 //! One listening socket, over TCP or in the file system. It never serves what it accepts.
 
-use std::fmt;
+mod inherited;
+
 use std::fs;
 use std::io;
-use std::net::{IpAddr, Shutdown, SocketAddr, TcpStream};
+use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
@@ -24,35 +25,6 @@ const BACK_OFF: Duration = Duration::from_millis(100);
 /// How long handshakes that have begun may take to end when the socket closes.
 const HANDSHAKE: Duration = Duration::from_millis(100);
 
-/// Who is at the other end.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Peer {
-    /// A client with an address.
-    Tcp(SocketAddr),
-    /// A local process.
-    Unix,
-}
-
-impl Peer {
-    /// The client's address, where it has one.
-    pub fn ip(self) -> Option<IpAddr> {
-        match self {
-            Self::Tcp(address) => Some(address.ip()),
-            Self::Unix => None,
-        }
-    }
-}
-
-/// As the logs name it.
-impl fmt::Display for Peer {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.ip() {
-            Some(ip) => ip.fmt(f),
-            None => f.write_str("unix"),
-        }
-    }
-}
-
 /// An accepted connection, of no event loop yet. It does not block.
 #[derive(Debug)]
 pub enum Accepted {
@@ -67,6 +39,8 @@ pub enum Accepted {
 pub struct Listener {
     socket: Bound,
     address: Listen,
+    /// Whether others have it as well, and will when we are gone.
+    is_shared: bool,
 }
 
 impl Listener {
@@ -75,8 +49,10 @@ impl Listener {
     /// A socket file that nobody answers at is replaced. An error names the address.
     pub fn bind(listen: &Listen) -> io::Result<Self> {
         let bound = match listen {
-            Listen::Tcp(address) => bind_tcp(*address),
+            Listen::Tcp(address) => bind_tcp(*address, Listen::Tcp),
+            Listen::Http(address) => bind_tcp(*address, Listen::Http),
             Listen::Unix(path) => bind_unix(path),
+            Listen::Systemd(name) => inherited::take(name),
         };
         bound.map_err(|error| {
             io::Error::new(error.kind(), format!("cannot listen on {listen}: {error}"))
@@ -108,7 +84,12 @@ impl Listener {
 
     /// Closes it, and hands out the connections that the system has accepted for it and would
     /// reset. When this returns, the address is free.
+    ///
+    /// What waits at a socket that others have as well is theirs.
     pub async fn close(self) -> Vec<Accepted> {
+        if self.is_shared {
+            return Vec::new();
+        }
         let waiting = self.socket.close().await;
         waiting.unwrap_or_else(|error| {
             warn!(target: "general", listener = %self.address, %error, "what waited here is lost");
@@ -122,7 +103,7 @@ enum Bound {
     Tcp(TcpListener),
     Unix {
         listener: UnixListener,
-        _file: SocketFile,
+        _file: Option<SocketFile>,
     },
 }
 
@@ -240,7 +221,7 @@ impl Drop for SocketFile {
     }
 }
 
-fn bind_tcp(address: SocketAddr) -> io::Result<Listener> {
+fn bind_tcp(address: SocketAddr, named: fn(SocketAddr) -> Listen) -> io::Result<Listener> {
     let socket = Socket::new(
         Domain::for_address(address),
         Type::STREAM.nonblocking(),
@@ -255,8 +236,9 @@ fn bind_tcp(address: SocketAddr) -> io::Result<Listener> {
     socket.listen(BACKLOG)?;
     let listener = TcpListener::from_std(socket.into())?;
     Ok(Listener {
-        address: Listen::Tcp(listener.local_addr()?),
+        address: named(listener.local_addr()?),
         socket: Bound::Tcp(listener),
+        is_shared: false,
     })
 }
 
@@ -272,9 +254,10 @@ fn bind_unix(path: &Path) -> io::Result<Listener> {
     Ok(Listener {
         socket: Bound::Unix {
             listener: UnixListener::from_std(socket.into())?,
-            _file: file,
+            _file: Some(file),
         },
         address: Listen::Unix(path.to_owned()),
+        is_shared: false,
     })
 }
 

@@ -17,6 +17,7 @@ use crate::config::{Limits, Listen};
 use crate::connection::Service;
 use crate::listener::Listener;
 use crate::shards::Shards;
+use crate::tls::Tls;
 
 /// Serves on a set of listeners that can change while it runs.
 ///
@@ -89,6 +90,7 @@ impl<S: Service> Server<S> {
                 self.shards.clone(),
                 self.slots.clone(),
                 self.service.clone(),
+                matches!(listener.address(), Listen::Tcp(_)),
             );
             Door::open(listen, listener, connections)
         }));
@@ -106,6 +108,11 @@ impl<S: Service> Server<S> {
     /// Holds the connections to come to `limits`; those that are here keep theirs.
     pub fn set_limits(&self, limits: Limits) {
         self.slots.set_limits(limits);
+    }
+
+    /// Encrypts the connections to come, of the listeners that are not told otherwise, or none of them.
+    pub fn set_tls(&self, tls: Option<Tls>) {
+        self.slots.set_tls(tls);
     }
 
     /// How many connections are being served.

@@ -11,9 +11,9 @@ use http::{Request, Response, StatusCode};
 use http_body_util::{BodyExt, Full};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::sync::{Notify, mpsc};
+use waterspout::client;
 use waterspout::config::Limits;
 use waterspout::connection::RequestBody;
-use waterspout::listener::Peer;
 
 const CHUNKED: &str = "POST /p HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n";
 
@@ -156,7 +156,7 @@ async fn an_idle_connection_is_closed_at_its_timeout() {
 
 #[tokio::test]
 async fn a_body_that_nobody_reads_leaves_the_connection_idle() {
-    let ignore = |_: Request<RequestBody>, _: Peer| async { status(StatusCode::OK) };
+    let ignore = |_: Request<RequestBody>, _: client::Client| async { status(StatusCode::OK) };
     let (_server, address) = start(
         Limits {
             header_timeout: Some(SHORT),
@@ -177,7 +177,7 @@ async fn a_body_that_nobody_reads_leaves_the_connection_idle() {
 #[tokio::test]
 async fn a_client_that_does_not_read_is_cut_off() {
     let (ended, mut ends) = mpsc::channel::<()>(1);
-    let flood = move |_: Request<RequestBody>, _: Peer| {
+    let flood = move |_: Request<RequestBody>, _: client::Client| {
         let ended = ended.clone();
         async move { Response::new(Flood(ended)) }
     };
@@ -372,7 +372,7 @@ async fn a_broken_chunk_is_told_apart() {
 #[tokio::test]
 async fn a_service_is_dropped_when_its_client_leaves() {
     let (event, mut events) = mpsc::channel(4);
-    let wait = move |request: Request<RequestBody>, _: Peer| {
+    let wait = move |request: Request<RequestBody>, _: client::Client| {
         let event = event.clone();
         async move {
             let _body = request.into_body();
@@ -414,7 +414,7 @@ impl Drop for OnDrop {
 #[tokio::test]
 async fn a_reader_hears_that_its_client_left() {
     let (heard, mut hears) = mpsc::channel(1);
-    let service = move |request: Request<RequestBody>, _: Peer| {
+    let service = move |request: Request<RequestBody>, _: client::Client| {
         let heard = heard.clone();
         async move {
             tokio::spawn(async move {
@@ -437,7 +437,7 @@ async fn a_reader_hears_that_its_client_left() {
 #[tokio::test]
 async fn a_body_outlives_its_response() {
     let (heard, mut hears) = mpsc::channel(1);
-    let service = move |request: Request<RequestBody>, _: Peer| {
+    let service = move |request: Request<RequestBody>, _: client::Client| {
         let heard = heard.clone();
         async move {
             tokio::spawn(async move {

@@ -12,10 +12,10 @@ use bytes::Bytes;
 use http::{Request, Response, StatusCode};
 use http_body_util::{BodyExt, Full};
 use waterspout::body::BodyError;
+use waterspout::client;
 use waterspout::config::Limits;
 use waterspout::config::Listen;
 use waterspout::connection::{RequestBody, Service};
-use waterspout::listener::Peer;
 use waterspout::server::Server;
 use waterspout::shards::Shards;
 
@@ -35,13 +35,13 @@ pub async fn start<S: Service>(limits: Limits, service: S) -> (Server<S>, Socket
 
 pub fn address(listen: &Listen) -> SocketAddr {
     match listen {
-        Listen::Tcp(address) => *address,
-        Listen::Unix(_) => panic!("not an address"),
+        Listen::Tcp(address) | Listen::Http(address) => *address,
+        Listen::Unix(_) | Listen::Systemd(_) => panic!("not an address"),
     }
 }
 
 /// Answers with the path, or with the body where there is one.
-pub async fn echo(request: Request<RequestBody>, _: Peer) -> Response<Full<Bytes>> {
+pub async fn echo(request: Request<RequestBody>, _: client::Client) -> Response<Full<Bytes>> {
     let path = request.uri().path().to_owned();
     match request
         .into_body()

@@ -17,22 +17,23 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpStream, UnixStream};
 use tokio::sync::{Semaphore, mpsc};
 use tokio::task::JoinSet;
+use waterspout::client;
 use waterspout::config::Limits;
 use waterspout::config::Listen;
 use waterspout::connection::{RequestBody, Service};
-use waterspout::listener::{Listener, Peer};
+use waterspout::listener::Listener;
 use waterspout::server::Server;
 use waterspout::shards::Shards;
 
 /// A service that tells when it is called, and answers when `gate` lets it.
 fn gated(gate: Arc<Semaphore>) -> (impl Service, mpsc::UnboundedReceiver<()>) {
     let (called, calls) = mpsc::unbounded_channel();
-    let service = move |request: Request<RequestBody>, peer: Peer| {
+    let service = move |request: Request<RequestBody>, client: client::Client| {
         let (called, gate) = (called.clone(), gate.clone());
         async move {
             called.send(()).unwrap();
             gate.acquire().await.unwrap().forget();
-            echo(request, peer).await
+            echo(request, client).await
         }
     };
     (service, calls)
@@ -97,7 +98,7 @@ async fn the_last_answer_says_that_it_is() {
 #[tokio::test]
 async fn what_outlasts_the_grace_is_ended_and_counted() {
     let (called, mut calls) = mpsc::unbounded_channel();
-    let service = move |_: Request<RequestBody>, _: Peer| {
+    let service = move |_: Request<RequestBody>, _: client::Client| {
         called.send(()).unwrap();
         pending::<Response<Full<Bytes>>>()
     };
@@ -337,10 +338,14 @@ async fn a_unix_socket_is_replaced_when_stale_and_removed_when_closed() {
     assert!(path.exists());
 
     let listen = Listen::Unix(path.clone());
-    let server = Server::new(Shards::here(), limits(), |request, peer| async move {
-        assert_eq!(peer, Peer::Unix);
-        echo(request, peer).await
-    });
+    let server = Server::new(
+        Shards::here(),
+        limits(),
+        |request, client: client::Client| async move {
+            assert_eq!(client.remote_ip, None);
+            echo(request, client).await
+        },
+    );
     let bound = server
         .set_listeners(std::slice::from_ref(&listen))
         .await

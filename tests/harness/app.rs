@@ -1,7 +1,8 @@
 //! An app in a folder of its own, and the binary that serves it.
 
 use std::io::{BufRead, BufReader};
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpListener};
+use std::os::fd::AsRawFd;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -19,6 +20,8 @@ pub struct App {
     folder: TempDir,
     address_space: Option<u64>,
     counts: Option<PathBuf>,
+    inherits: Option<TcpListener>,
+    variable: Option<(&'static str, PathBuf)>,
 }
 
 impl App {
@@ -29,6 +32,8 @@ impl App {
             folder,
             address_space: None,
             counts: None,
+            inherits: None,
+            variable: None,
         }
     }
 
@@ -41,6 +46,18 @@ impl App {
     /// Serves on one core, inside a callgrind that counts nothing until it is told to, into this file.
     pub fn counting_instructions(mut self, file: &Path) -> Self {
         self.counts = Some(file.to_owned());
+        self
+    }
+
+    /// Serves with this socket passed on as systemd does it, under the name `web`.
+    pub fn inheriting(mut self, socket: TcpListener) -> Self {
+        self.inherits = Some(socket);
+        self
+    }
+
+    /// Serves with this in its environment.
+    pub fn variable(mut self, name: &'static str, value: &Path) -> Self {
+        self.variable = Some((name, value.to_owned()));
         self
     }
 
@@ -105,6 +122,14 @@ impl App {
 
     fn server(&self) -> Command {
         let binary = env!("CARGO_BIN_EXE_waterspout");
+        if let Some(socket) = &self.inherits {
+            let mut server = Command::new("sh");
+            // The number of the process is known when it is there.
+            server.args(["-c", "LISTEN_PID=$$ exec \"$0\" \"$@\"", binary]);
+            server.env("LISTEN_FDS", "1").env("LISTEN_FDNAMES", "web");
+            pass_on(&mut server, socket.as_raw_fd());
+            return server;
+        }
         let Some(counts) = &self.counts else {
             return Command::new(binary);
         };
@@ -129,6 +154,7 @@ impl App {
             .arg("--cache-dir")
             .arg(cache())
             .args(options)
+            .envs(self.variable.clone())
             .stderr(Stdio::piped());
         if let Some(bytes) = self.address_space {
             limit_address_space(&mut server, bytes);
@@ -136,7 +162,7 @@ impl App {
         let mut child = server.spawn().expect("waterspout starts");
         let log = Log::follow(child.stderr.take().expect("its log"));
         let address = |line: String| -> SocketAddr {
-            let url = line.split("http://").nth(1).expect("an address");
+            let url = line.split("://").nth(1).expect("an address");
             url.split(['/', '"'])
                 .next()
                 .and_then(|address| address.parse().ok())
@@ -171,6 +197,17 @@ fn on_one_core(server: &mut Command) {
                 0 => Ok(()),
                 _ => Err(std::io::Error::last_os_error()),
             }
+        })
+    };
+}
+
+/// Passes a descriptor on as number 3.
+fn pass_on(server: &mut Command, descriptor: i32) {
+    // SAFETY: after the fork, this makes one system call and allocates nothing.
+    unsafe {
+        server.pre_exec(move || match libc::dup2(descriptor, 3) {
+            -1 => Err(std::io::Error::last_os_error()),
+            _ => Ok(()),
         })
     };
 }

@@ -4,6 +4,7 @@ mod app;
 mod client;
 mod guests;
 mod load;
+pub mod tls;
 mod under_way;
 mod vitals;
 

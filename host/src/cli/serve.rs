@@ -7,11 +7,12 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
 use http::Request;
+use sd_notify::NotifyState;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::{Serve, cache_dir};
 use crate::admin;
-use crate::client::{Client, Protocol};
+use crate::client::Client;
 use crate::config::{self, Config, Listen};
 use crate::connection::{RequestBody, Service};
 use crate::dispatch::dispatch;
@@ -19,7 +20,6 @@ use crate::engine::{self, Engine};
 use crate::error::{Error, Fault, Faults};
 use crate::generation::watch::{Look, Watch};
 use crate::generation::{Generation, Refusal, Site, State};
-use crate::listener::Peer;
 use crate::server::Server;
 use crate::shards::Shards;
 
@@ -45,8 +45,11 @@ pub async fn serve(options: &Serve, debug: bool) -> anyhow::Result<()> {
         () = Signals::end(&mut signals.terminate, &mut signals.interrupt) => return Ok(()),
     };
     report_first(&site.current(), began.elapsed());
+    watch.also(&certificates(&site));
     let front = Front::open(&site, shards).await?;
+    tell_systemd(NotifyState::Ready);
     follow_changes(&site, &front, &watch, &mut signals).await;
+    tell_systemd(NotifyState::Stopping);
     tracing::info!(target: "general", "ending: what is in flight is finished first");
     tokio::select! {
         () = drain(site, front, &engine) => {}
@@ -55,6 +58,13 @@ pub async fn serve(options: &Serve, debug: bool) -> anyhow::Result<()> {
         }
     }
     Ok(())
+}
+
+/// Tells the service manager how we are, if there is one that asks (sd_notify(3)).
+fn tell_systemd(state: NotifyState<'_>) {
+    if let Err(error) = sd_notify::notify(&[state]) {
+        tracing::warn!(target: "general", "systemd can't be told: {error}");
+    }
 }
 
 /// The engine for an app with this configuration.
@@ -112,6 +122,7 @@ async fn follow_changes(
         if !torn {
             again = false;
             swap(site, front, loaded, noticed).await;
+            watch.also(&certificates(site));
         }
     }
 }
@@ -122,7 +133,11 @@ fn was_torn(loaded: &Result<Option<Generation>, Refusal>, look: &Look<'_>) -> bo
     look.was_touched(|path| match loaded {
         // Half a component never loads, but half a configuration may.
         Ok(_) => path == Path::new(config::FILE_NAME),
-        Err(_) => path == Path::new(config::FILE_NAME) || path.starts_with("handlers"),
+        Err(_) => {
+            path == Path::new(config::FILE_NAME)
+                || path.starts_with("handlers")
+                || path.is_absolute()
+        }
     })
 }
 
@@ -163,6 +178,18 @@ async fn swap(
             );
         }
     }
+}
+
+/// The files of certificates and keys, which need not be in the app: those that the folder asks for now, even where it
+/// was refused for what is in them.
+fn certificates(site: &Site) -> Vec<PathBuf> {
+    let wanted = Config::load(site.folder()).ok();
+    let tls = wanted.map_or_else(
+        || site.current().config.server.tls.clone(),
+        |config| config.server.tls,
+    );
+    let files = tls.iter().flat_map(config::Tls::files);
+    files.map(|file| site.folder().join(file)).collect()
 }
 
 fn warn_of_what_waits_for_a_restart(old: &Config, new: &Config) {
@@ -223,11 +250,7 @@ impl Front<(), ()> {
             app: Server::new(
                 shards,
                 limits(),
-                move |request: Request<RequestBody>, peer: Peer| {
-                    let client = Client {
-                        remote_ip: peer.ip(),
-                        protocol: Protocol::Http,
-                    };
+                move |request: Request<RequestBody>, client: Client| {
                     dispatch(&served, request, client)
                 },
             ),
@@ -235,7 +258,7 @@ impl Front<(), ()> {
             admin: Server::new(
                 Shards::here(),
                 limits(),
-                move |request: Request<RequestBody>, _: Peer| {
+                move |request: Request<RequestBody>, _: Client| {
                     let site = shown.clone();
                     async move { admin::answer(&site, &request) }
                 },
@@ -270,24 +293,29 @@ impl<A: Service, B: Service> Front<A, B> {
         let new_app = self.app.listen(new_app).await;
         self.app.set_limits(server.limits());
         self.admin.set_limits(server.limits());
+        self.app.set_tls(generation.tls.clone());
+        let scheme = match generation.tls {
+            Some(_) => "https",
+            None => "http",
+        };
         for address in new_app.iter().filter(|address| !app.contains(address)) {
-            tracing::info!(target: "general", "serving on {}", Shown(address));
+            tracing::info!(target: "general", "serving on {}", Shown(scheme, address));
         }
         for address in new_admin.iter().filter(|address| !admin.contains(address)) {
-            tracing::info!(target: "general", "status on {}/api/status", Shown(address));
+            tracing::info!(target: "general", "status on {}/api/status", Shown("http", address));
         }
         Ok(())
     }
 }
 
 /// An address as one would type it into a browser.
-struct Shown<'a>(&'a Listen);
+struct Shown<'a>(&'static str, &'a Listen);
 
 impl std::fmt::Display for Shown<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self.0 {
-            Listen::Tcp(address) => write!(f, "http://{address}"),
-            listen @ Listen::Unix(_) => listen.fmt(f),
+        match self.1 {
+            Listen::Tcp(address) => write!(f, "{}://{address}", self.0),
+            listen => listen.fmt(f),
         }
     }
 }

@@ -18,6 +18,10 @@ pub struct Limits {
     pub body_timeout: Option<Duration>,
     /// While bytes wait to be written and the client takes none of them.
     pub write_timeout: Option<Duration>,
+    /// Requests that one HTTP/2 connection may have at once.
+    pub max_concurrent_streams: u32,
+    /// Whether HTTP/2 is understood where nothing is encrypted.
+    pub h2c: bool,
     /// Connections served at once, over all listeners. Others wait to be accepted.
     pub max_connections: usize,
 }
@@ -31,6 +35,8 @@ impl Default for Limits {
             idle_connection_timeout: Some(Duration::from_secs(75)),
             body_timeout: Some(Duration::from_secs(60)),
             write_timeout: Some(Duration::from_secs(30)),
+            max_concurrent_streams: 100,
+            h2c: false,
             max_connections: 10_000,
         }
     }

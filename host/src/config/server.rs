@@ -2,12 +2,12 @@
 //! It never looks at routes or handlers.
 
 use std::net::{IpAddr, Ipv4Addr};
-use std::path::PathBuf;
 use std::time::Duration;
 
 use super::limits::Limits;
 use super::listen::Listen;
 use super::section::table;
+use super::tls::{self, Tls};
 use super::units::{GB, KB, MB};
 use super::value::{MOST, MOST_BYTES, Value};
 
@@ -47,8 +47,12 @@ pub struct Server {
     pub max_instance_memory: u64,
     /// How long a shutdown waits for requests in flight.
     pub grace: Duration,
-    /// Certificate and key, where connections are encrypted.
+    /// Certificates and keys, where connections are encrypted.
     pub tls: Option<Tls>,
+    /// Whether HTTP/2 is understood where nothing is encrypted, from clients that know (RFC 9113, section 3.3).
+    pub h2c: bool,
+    /// How many requests one HTTP/2 connection may have at once.
+    pub max_concurrent_streams: u32,
 }
 
 impl Server {
@@ -61,18 +65,11 @@ impl Server {
             idle_connection_timeout: self.idle_connection_timeout,
             body_timeout: self.body_timeout,
             write_timeout: self.write_timeout,
+            max_concurrent_streams: self.max_concurrent_streams,
+            h2c: self.h2c,
             max_connections: self.max_connections,
         }
     }
-}
-
-/// Certificate and key, as paths relative to the app's folder.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Tls {
-    /// The certificate chain, as PEM.
-    pub cert: PathBuf,
-    /// The private key, as PEM.
-    pub key: PathBuf,
 }
 
 impl Default for Server {
@@ -95,6 +92,8 @@ impl Default for Server {
             max_instance_memory: 256 * MB,
             grace: Duration::from_secs(30),
             tls: None,
+            h2c: false,
+            max_concurrent_streams: 100,
         }
     }
 }
@@ -143,19 +142,16 @@ pub(super) fn read(value: Value<'_, '_>) -> Option<Server> {
             |value| value.size(MEMORY),
         ),
         grace: section.or("grace", default.grace, Value::duration),
-        tls: section.get("tls", |value| not_yet(value, Some(tls(value)?), None)?),
+        tls: section.get("tls", tls::read),
+        h2c: section.or("h2c", default.h2c, Value::boolean),
+        max_concurrent_streams: section.or(
+            "max_concurrent_streams",
+            default.max_concurrent_streams,
+            |value| value.count(1..=1_000).map(|count| count as u32),
+        ),
     };
     section.finish();
     Some(server)
-}
-
-/// Refuses what is right but has no effect yet: silence would promise what is not kept.
-fn not_yet<T: PartialEq>(value: Value<'_, '_>, wanted: T, without: T) -> Option<T> {
-    if wanted == without {
-        return Some(wanted);
-    }
-    let hint = "leave it out until a later version has it";
-    value.wrong("this is not there yet", Some(hint.to_owned()))
 }
 
 fn listeners(value: Value<'_, '_>, taken: &mut Vec<Listen>) -> Option<Vec<Listen>> {
@@ -178,15 +174,4 @@ fn listener(value: Value<'_, '_>, taken: &mut Vec<Listen>) -> Option<Listen> {
     }
     taken.push(listen.clone());
     Some(listen)
-}
-
-fn tls(value: Value<'_, '_>) -> Option<Tls> {
-    let mut section = table(value, "in `tls`")?;
-    let cert = section.require("cert", Value::path);
-    let key = section.require("key", Value::path);
-    section.finish();
-    Some(Tls {
-        cert: cert?,
-        key: key?,
-    })
 }

@@ -1,4 +1,4 @@
-//! The two bodies of an exchange. They never read or write before they are asked to.
+//! The body of a request. It never reads before it is asked to.
 
 use std::error::Error as _;
 use std::io;
@@ -11,7 +11,8 @@ use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 use tokio::time::{Instant, Sleep};
 
-use super::activity::Half;
+use super::http1::Half;
+use super::http2::Stream;
 use crate::body::BodyError;
 use crate::config::Limits;
 
@@ -22,7 +23,8 @@ use crate::config::Limits;
 /// response unless the rest of the body happened to be there.
 #[derive(Debug)]
 pub struct RequestBody {
-    half: Option<Half>,
+    /// Whom it tells what becomes of it, until its end.
+    account: Option<Account>,
     incoming: Incoming,
     left: u64,
     /// Until the first poll makes a deadline of it.
@@ -32,9 +34,13 @@ pub struct RequestBody {
 }
 
 impl RequestBody {
-    pub(super) fn new(incoming: Incoming, limits: &Limits, whole: &Half) -> Self {
+    pub(super) fn new(
+        incoming: Incoming,
+        limits: &Limits,
+        account: impl FnOnce() -> Account,
+    ) -> Self {
         Self {
-            half: (!incoming.is_end_stream()).then(|| whole.other()),
+            account: (!incoming.is_end_stream()).then(account),
             incoming,
             left: limits.max_body_size,
             timeout: limits.body_timeout,
@@ -53,6 +59,9 @@ impl RequestBody {
         let frame = frame.map_err(|error| body_error(&error))?;
         let bytes = frame.data_ref().map_or(0, |data| data.len() as u64);
         self.left = self.left.checked_sub(bytes).ok_or(BodyError::TooLarge)?;
+        if let Some(Account::Stream(stream)) = &self.account {
+            stream.took(bytes);
+        }
         Poll::Ready(Some(Ok(frame)))
     }
 
@@ -94,7 +103,7 @@ impl Body for RequestBody {
             }
         };
         if frame.is_none() || self.incoming.is_end_stream() {
-            self.half = None;
+            self.account = None;
         }
         Poll::Ready(frame)
     }
@@ -110,49 +119,19 @@ impl Body for RequestBody {
 
 impl Drop for RequestBody {
     fn drop(&mut self) {
-        if let Some(half) = self.half.take() {
+        if let Some(Account::Half(half)) = self.account.take() {
             half.abandon();
         }
     }
 }
 
-/// A response's body, or none, that keeps its exchange open until hyper has taken the last of it.
+/// What a connection keeps of a body that is on its way.
 #[derive(Debug)]
-pub(super) struct ResponseBody<B> {
-    body: Option<B>,
-    _half: Half,
-}
-
-impl<B> ResponseBody<B> {
-    pub(super) fn new(body: Option<B>, half: Half) -> Self {
-        Self { body, _half: half }
-    }
-}
-
-impl<B: Body + Unpin> Body for ResponseBody<B> {
-    type Data = B::Data;
-    type Error = B::Error;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<B::Data>, B::Error>>> {
-        match &mut self.body {
-            Some(body) => Pin::new(body).poll_frame(cx),
-            None => Poll::Ready(None),
-        }
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.body.as_ref().is_none_or(Body::is_end_stream)
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        match &self.body {
-            Some(body) => body.size_hint(),
-            None => SizeHint::with_exact(0),
-        }
-    }
+pub(super) enum Account {
+    /// In HTTP/1: that its exchange is not over.
+    Half(Half),
+    /// In HTTP/2: how much of it was wanted.
+    Stream(Stream),
 }
 
 /// hyper marks what it could not parse with the kind of an I/O error; all else is the client's

@@ -3,15 +3,15 @@
 
 use http::header::{HOST, TRANSFER_ENCODING};
 use http::request::Parts;
-use http::{HeaderMap, Method, StatusCode, Uri, Version};
+use http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, Version};
 
 /// The status that refuses `head`, or `None` where it is sound.
 ///
 /// hyper has refused by now what it can't parse. What is left are rules between the fields:
-/// RFC 9112, 3.2 (request targets, `Host`) and 6.1 (`Transfer-Encoding`).
+/// RFC 9112, 3.2 (request targets, `Host`) and 6.1 (`Transfer-Encoding`); RFC 9113, 8.3.1 (`:authority`).
 pub fn refuse(head: &Parts) -> Option<StatusCode> {
     let sound = target_is_sound(&head.method, &head.uri)
-        && host_is_sound(head.version, &head.headers)
+        && host_is_sound(head.version, &head.uri, &head.headers)
         && framing_is_sound(&head.headers);
     (!sound).then_some(StatusCode::BAD_REQUEST)
 }
@@ -28,9 +28,16 @@ fn target_is_sound(method: &Method, uri: &Uri) -> bool {
     }
 }
 
-/// One `Host`, which HTTP/1.0 may leave out.
-fn host_is_sound(version: Version, headers: &HeaderMap) -> bool {
+/// One `Host`, which HTTP/1.0 may leave out, and HTTP/2 where it has an authority instead. Where that has both, they
+/// must say the same (RFC 9113, section 8.3.1).
+fn host_is_sound(version: Version, uri: &Uri, headers: &HeaderMap) -> bool {
     let mut hosts = headers.get_all(HOST).iter();
+    let authority = uri.authority().filter(|_| version == Version::HTTP_2);
+    if let Some(authority) = authority {
+        let authority = authority.as_str().as_bytes();
+        let same = |host: &HeaderValue| host.as_bytes().eq_ignore_ascii_case(authority);
+        return is_host(authority) && hosts.all(same);
+    }
     match (hosts.next(), hosts.next()) {
         (None, _) => version == Version::HTTP_10,
         (Some(host), None) => is_host(host.as_bytes()),

@@ -5,22 +5,21 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::activity::Phase;
 use crate::timer::Timer;
 
 /// Measures how long a connection has been in a phase.
 ///
 /// The quick turns of a busy connection cost a look at the clock.
 #[derive(Debug)]
-pub(super) struct Watchdog {
-    phase: Phase,
+pub(super) struct Watchdog<P> {
+    phase: P,
     /// Since when, once somebody asked.
     since: Option<Instant>,
     timer: Timer,
 }
 
-impl Watchdog {
-    pub(super) fn new(phase: Phase) -> Self {
+impl<P: Copy + PartialEq> Watchdog<P> {
+    pub(super) fn new(phase: P) -> Self {
         Self {
             phase,
             since: None,
@@ -31,7 +30,7 @@ impl Watchdog {
     /// Ready when the connection has been in `phase` for `limit`; else woken when that may be.
     pub(super) fn poll_expired(
         &mut self,
-        phase: Phase,
+        phase: P,
         limit: Option<Duration>,
         cx: &mut Context<'_>,
     ) -> Poll<()> {

@@ -31,6 +31,8 @@ pub struct Watch {
     /// Where paths begin.
     root: PathBuf,
     folders: Vec<(PathBuf, RecursiveMode)>,
+    /// Files elsewhere that matter as well.
+    others: Arc<Mutex<HashSet<PathBuf>>>,
     signal: Arc<Signal>,
 }
 
@@ -77,6 +79,26 @@ impl Watch {
         })
     }
 
+    /// Watches these files as well, in place of those that it was told of before. What becomes of them is told by
+    /// their whole paths.
+    pub fn also(&self, files: &[PathBuf]) {
+        let mut watcher = lock(&self.watcher);
+        let mut others = HashSet::new();
+        for file in files {
+            let (Some(folder), Some(name)) = (file.parent(), file.file_name()) else {
+                continue;
+            };
+            let Ok(folder) = folder.canonicalize() else {
+                continue;
+            };
+            if !self.folders.iter().any(|(watched, _)| *watched == folder) {
+                watch(&mut watcher, &folder, RecursiveMode::NonRecursive);
+            }
+            others.insert(folder.join(name));
+        }
+        *lock(&self.others) = others;
+    }
+
     /// Watches the sources of Rust packages: their manifests, and what lies in `src`.
     pub fn sources(packages: &[PathBuf]) -> Result<Self, Error> {
         let mut folders = Vec::new();
@@ -98,11 +120,16 @@ impl Watch {
     ) -> Result<Self, Error> {
         let signal = Arc::new(Signal::default());
         let seen = signal.clone();
+        let others = Arc::<Mutex<HashSet<PathBuf>>>::default();
+        let known = others.clone();
+        let matters = move |path: &PathBuf| {
+            matters(path).or_else(|| is_one_of(&lock(&known), path).then(|| path.clone()))
+        };
         let watcher =
             notify::recommended_watcher(move |event: notify::Result<Event>| match event {
                 Ok(event) if !event.need_rescan() => {
                     let weight = weigh(&event.kind);
-                    for path in event.paths.iter().filter_map(|path| matters(path)) {
+                    for path in event.paths.iter().filter_map(&matters) {
                         seen.note(path, weight);
                     }
                 }
@@ -114,6 +141,7 @@ impl Watch {
             ),
             root,
             folders,
+            others,
             signal,
         };
         watch.watch_folders();
@@ -166,17 +194,35 @@ impl Watch {
     }
 
     fn watch_folders(&self) {
-        let mut watcher = self.watcher.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut watcher = lock(&self.watcher);
         for (folder, mode) in &self.folders {
-            // One that is watched already is watched on; one that is not there may come later.
-            if let Err(error) = watcher.watch(folder, *mode)
-                && folder.exists()
-            {
-                let folder = folder.display();
-                tracing::warn!(target: "general", "{folder} can't be watched, so a change needs a SIGHUP: {error}");
-            }
+            watch(&mut watcher, folder, *mode);
         }
     }
+}
+
+/// Watches a folder. One that is watched already is watched on; one that is not there may come later.
+fn watch(watcher: &mut RecommendedWatcher, folder: &Path, mode: RecursiveMode) {
+    if let Err(error) = watcher.watch(folder, mode)
+        && folder.exists()
+    {
+        let folder = folder.display();
+        tracing::warn!(target: "general", "{folder} can't be watched, so a change needs a SIGHUP: {error}");
+    }
+}
+
+/// Whether this is one of the files, or what the links to all of a folder go through (Kubernetes calls it `..data`).
+fn is_one_of(files: &HashSet<PathBuf>, path: &Path) -> bool {
+    let is_beside = || {
+        let hidden = path.file_name().and_then(|name| name.to_str());
+        hidden.is_some_and(|name| name.starts_with(".."))
+            && files.iter().any(|file| file.parent() == path.parent())
+    };
+    files.contains(path) || is_beside()
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Look<'_> {
@@ -202,7 +248,7 @@ impl Drop for Look<'_> {
 
 impl Signal {
     fn pending(&self) -> std::sync::MutexGuard<'_, Pending> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.state)
     }
 
     fn note(&self, path: PathBuf, weight: Weight) {

@@ -3,6 +3,7 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::io;
+use std::net::IpAddr;
 use std::pin::pin;
 use std::sync::Arc;
 
@@ -15,7 +16,7 @@ use tracing::{error, warn};
 use super::slots::{Slot, Slots};
 use crate::config::Listen;
 use crate::connection::{Service, Socket, serve_connection};
-use crate::listener::{Accepted, Listener, Peer};
+use crate::listener::{Accepted, Listener};
 use crate::shards::Shards;
 
 /// The handle on a listener's task. Dropping it closes the listener and lets the connections
@@ -144,16 +145,19 @@ pub(super) struct Connections<S> {
     shards: Arc<Shards>,
     slots: Slots,
     service: S,
+    /// Whether they are, where the server has what it takes.
+    encrypted: bool,
     tasks: JoinSet<()>,
     stops: HashMap<Id, oneshot::Sender<()>>,
 }
 
 impl<S: Service> Connections<S> {
-    pub(super) fn new(shards: Arc<Shards>, slots: Slots, service: S) -> Self {
+    pub(super) fn new(shards: Arc<Shards>, slots: Slots, service: S, encrypted: bool) -> Self {
         Self {
             shards,
             slots,
             service,
+            encrypted,
             tasks: JoinSet::new(),
             stops: HashMap::new(),
         }
@@ -162,9 +166,9 @@ impl<S: Service> Connections<S> {
     fn add(&mut self, accepted: Accepted, slot: Slot) {
         match accepted {
             Accepted::Tcp(io, peer) => {
-                self.serve(|| TcpStream::from_std(io), Peer::Tcp(peer), slot);
+                self.serve(|| TcpStream::from_std(io), Some(peer.ip()), slot);
             }
-            Accepted::Unix(io) => self.serve(|| UnixStream::from_std(io), Peer::Unix, slot),
+            Accepted::Unix(io) => self.serve(|| UnixStream::from_std(io), None, slot),
         }
     }
 
@@ -172,11 +176,12 @@ impl<S: Service> Connections<S> {
     fn serve<I: Socket + Send + 'static>(
         &mut self,
         open: impl FnOnce() -> io::Result<I> + Send + 'static,
-        peer: Peer,
+        remote_ip: Option<IpAddr>,
         slot: Slot,
     ) {
         let (stop, stopped) = oneshot::channel();
         let service = self.service.clone();
+        let encrypted = self.encrypted;
         let place = self.shards.place();
         let runtime = place.runtime().clone();
         let connection = async move {
@@ -185,7 +190,10 @@ impl<S: Service> Connections<S> {
                 let _ = stopped.await;
             };
             match open() {
-                Ok(io) => serve_connection(io, peer, slot.limits(), &service, stop).await,
+                Ok(io) => {
+                    let tls = slot.tls().filter(|_| encrypted);
+                    serve_connection(io, remote_ip, tls, slot.limits(), &service, stop).await;
+                }
                 Err(error) => warn!(target: "general", %error, "cannot serve a connection"),
             }
         };

@@ -1,10 +1,11 @@
-//! The limit on connections, over all listeners. It never ends a connection.
+//! The limit on connections, over all listeners, and the terms on which they are served. It never ends a connection.
 
 use std::sync::Arc;
 
 use tokio::sync::watch;
 
 use crate::config::Limits;
+use crate::tls::Tls;
 
 /// Counts connections and hands the limits to each.
 #[derive(Clone, Debug)]
@@ -14,6 +15,7 @@ pub(super) struct Slots(Arc<watch::Sender<State>>);
 struct State {
     taken: usize,
     limits: Arc<Limits>,
+    tls: Option<Tls>,
 }
 
 /// The right to be served, given back when dropped.
@@ -21,16 +23,25 @@ struct State {
 pub(super) struct Slot {
     slots: Slots,
     limits: Arc<Limits>,
+    tls: Option<Tls>,
 }
 
 impl Slots {
     pub(super) fn new(limits: Limits) -> Self {
         let limits = Arc::new(limits);
-        Self(Arc::new(watch::Sender::new(State { taken: 0, limits })))
+        Self(Arc::new(watch::Sender::new(State {
+            taken: 0,
+            limits,
+            tls: None,
+        })))
     }
 
     pub(super) fn set_limits(&self, limits: Limits) {
         self.0.send_modify(|state| state.limits = Arc::new(limits));
+    }
+
+    pub(super) fn set_tls(&self, tls: Option<Tls>) {
+        self.0.send_modify(|state| state.tls = tls);
     }
 
     pub(super) fn taken(&self) -> usize {
@@ -50,25 +61,31 @@ impl Slots {
     }
 
     fn try_take(&self) -> Option<Slot> {
-        let mut limits = None;
+        let mut slot = None;
         self.0.send_if_modified(|state| {
             if state.taken < state.limits.max_connections {
                 state.taken += 1;
-                limits = Some(state.limits.clone());
+                slot = Some(Slot {
+                    slots: self.clone(),
+                    limits: state.limits.clone(),
+                    tls: state.tls.clone(),
+                });
             }
             // One less that is free is no news to those who wait.
             false
         });
-        limits.map(|limits| Slot {
-            slots: self.clone(),
-            limits,
-        })
+        slot
     }
 }
 
 impl Slot {
-    pub(super) fn limits(&self) -> &Limits {
+    pub(super) fn limits(&self) -> &Arc<Limits> {
         &self.limits
+    }
+
+    /// What encrypts the connection, where its listener's are.
+    pub(super) fn tls(&self) -> Option<&Tls> {
+        self.tls.as_ref()
     }
 }
 

@@ -2,44 +2,18 @@
 //! itself.
 
 use std::io::{self, IoSlice};
-use std::mem::MaybeUninit;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
-use socket2::SockRef;
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf};
-use tokio::net::{TcpStream, UnixStream};
 use tokio::time::timeout;
 
-use super::LINGER;
 use super::activity::Activity;
+use super::{LINGER, Socket};
 
 const URI_TOO_LONG: &[u8] =
     b"HTTP/1.1 414 URI Too Long\r\nconnection: close\r\ncontent-length: 0\r\n\r\n";
-
-/// A stream that can be asked what it holds.
-pub trait Socket: AsyncRead + AsyncWrite + Unpin {
-    /// Bytes have arrived that nobody has read, whether or not the runtime knows of them yet.
-    fn has_unread(&self) -> bool;
-}
-
-impl Socket for TcpStream {
-    fn has_unread(&self) -> bool {
-        has_unread(&SockRef::from(self))
-    }
-}
-
-impl Socket for UnixStream {
-    fn has_unread(&self) -> bool {
-        has_unread(&SockRef::from(self))
-    }
-}
-
-fn has_unread(socket: &socket2::Socket) -> bool {
-    let mut byte = [MaybeUninit::uninit()];
-    socket.peek(&mut byte).is_ok_and(|bytes| bytes > 0)
-}
 
 /// A stream whose reads and writes are noted in an [`Activity`], and which closes in stages.
 #[derive(Debug)]

@@ -189,7 +189,7 @@ impl State {
 
 /// One half of an exchange that isn't over while this lives.
 #[derive(Debug)]
-pub(super) struct Half(Arc<Activity>);
+pub(in crate::connection) struct Half(Arc<Activity>);
 
 impl Half {
     /// The other half.
@@ -198,7 +198,7 @@ impl Half {
     }
 
     /// Ends the half of a body that nobody will read to its end.
-    pub(super) fn abandon(self) {
+    pub(in crate::connection) fn abandon(self) {
         self.0.state().abandoned = true;
     }
 }

@@ -1,0 +1,183 @@
+//! A connection that speaks HTTP/1.1 (RFC 9112) or 1.0: one request after the other. Routes nothing.
+
+mod activity;
+mod body;
+mod timed;
+
+use std::convert::Infallible;
+use std::future::{Future, poll_fn};
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::task::{Poll, ready};
+use std::time::Duration;
+
+use http::header::CONNECTION;
+use http::{HeaderValue, Request, Response, StatusCode};
+use http_body::Body;
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::TokioIo;
+use tracing::debug;
+
+pub(super) use self::activity::Half;
+use self::activity::{Activity, Phase};
+use self::body::ResponseBody;
+use self::timed::TimedIo;
+use super::watchdog::Watchdog;
+use super::{Account, BUFFER, FRESH, LINGER, RequestBody, Service, Socket, log_refusal, refuse};
+use crate::client::Client;
+use crate::config::Limits;
+use crate::timer::with_timer;
+
+const CLOSE: HeaderValue = HeaderValue::from_static("close");
+
+/// Serves the requests of one connection, one after the other, until it ends.
+///
+/// When `stop` is ready, the request in flight is the last one. An idle connection ends at once,
+/// unless its client has only just come: then it may ask once.
+pub(super) async fn serve<I, S>(
+    io: I,
+    client: Client,
+    limits: &Limits,
+    service: &S,
+    stop: impl Future<Output = ()>,
+) where
+    I: Socket,
+    S: Service,
+{
+    let activity = Arc::new(Activity::default());
+    let io = TimedIo::new(io, activity.clone(), limits.max_header_size);
+    let answer = service_fn(|request| answer(request, client, limits, service, &activity));
+    let mut http = http1::Builder::new()
+        .header_read_timeout(None)
+        .max_header_size(limits.max_header_size)
+        .max_buf_size(limits.max_header_size.max(BUFFER))
+        .serve_connection(TokioIo::new(io), answer);
+    let mut stop = pin!(stop);
+    let mut stopping = false;
+    let mut last = false;
+    let mut watchdog = Watchdog::new(activity.phase());
+
+    let end = with_timer(poll_fn(|cx| {
+        loop {
+            if !stopping && stop.as_mut().poll(cx).is_ready() {
+                // The socket gets one more look, for a request sent before the stop.
+                stopping = true;
+                activity.stop();
+            }
+            if let Poll::Ready(end) = Pin::new(&mut http).poll(cx) {
+                return Poll::Ready(end.map_err(End::Failed));
+            }
+            let phase = activity.phase();
+            let begins = matches!(phase, Phase::Idle { served: 0 } | Phase::Head { .. });
+            if stopping && !last && !begins {
+                last = true;
+                Pin::new(&mut http).graceful_shutdown();
+                continue;
+            }
+            let limit = limit_of(phase, limits, stopping);
+            ready!(watchdog.poll_expired(phase, limit, cx));
+            if phase == Phase::Closing && activity.hear_no_more() {
+                // hyper is done, then, and tells how it went.
+                continue;
+            }
+            return Poll::Ready(Err(End::Expired(phase)));
+        }
+    }))
+    .await;
+
+    if let Err(end) = end {
+        if let Some(status) = end.answered() {
+            log_refusal(status, "- -", client);
+        }
+        debug!(target: "general", ?client, ?end, "connection cut off");
+    }
+    if http.into_parts().io.into_inner().refuse_line().await {
+        log_refusal(StatusCode::URI_TOO_LONG, "- -", client);
+    }
+}
+
+/// Why a connection ended in the middle of something.
+#[derive(Debug)]
+enum End {
+    Failed(hyper::Error),
+    #[expect(dead_code, reason = "read by Debug, for the log")]
+    Expired(Phase),
+}
+
+impl End {
+    /// With what hyper has answered a head that it could not read.
+    fn answered(&self) -> Option<StatusCode> {
+        match self {
+            Self::Failed(error) if !error.is_parse() || error.is_parse_version_h2() => None,
+            // Only in words does it tell a long URI from the rest.
+            Self::Failed(error) if error.to_string() == "URI too long" => {
+                Some(StatusCode::URI_TOO_LONG)
+            }
+            Self::Failed(error) if error.is_parse_too_large() => {
+                Some(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE)
+            }
+            Self::Failed(_) => Some(StatusCode::BAD_REQUEST),
+            Self::Expired(_) => None,
+        }
+    }
+}
+
+/// How long a connection may stay in `phase`.
+fn limit_of(phase: Phase, limits: &Limits, stopping: bool) -> Option<Duration> {
+    match phase {
+        Phase::Idle { served: 0 } if stopping => {
+            let idle = limits.idle_connection_timeout;
+            Some(idle.map_or(FRESH, |limit| limit.min(FRESH)))
+        }
+        Phase::Idle { .. } => limits.idle_connection_timeout,
+        Phase::Head { .. } => limits.header_timeout,
+        Phase::Exchange => None,
+        Phase::Stalled { .. } => limits.write_timeout,
+        Phase::Closing => Some(LINGER),
+    }
+}
+
+fn answer<S: Service>(
+    request: Request<Incoming>,
+    client: Client,
+    limits: &Limits,
+    service: &S,
+    activity: &Arc<Activity>,
+) -> impl Future<Output = Result<Response<ResponseBody<S::Body>>, Infallible>> {
+    let declared = request.body().size_hint();
+    let exchange = activity.begin(declared.exact());
+    let (head, incoming) = request.into_parts();
+    let body = RequestBody::new(incoming, limits, || Account::Half(exchange.other()));
+    let refused = refuse(&head).or_else(|| {
+        (declared.lower() > limits.max_body_size).then_some(StatusCode::PAYLOAD_TOO_LARGE)
+    });
+    let response = match refused {
+        Some(status) => {
+            log_refusal(status, format_args!("{} {}", head.method, head.uri), client);
+            Err(status)
+        }
+        None => Ok(service.call(Request::from_parts(head, body), client)),
+    };
+    let activity = activity.clone();
+    async move {
+        let mut response = match response {
+            Ok(response) => response.await.map(Some),
+            Err(status) => refusal(status),
+        };
+        if activity.is_stopping() {
+            let headers = response.headers_mut();
+            headers.entry(CONNECTION).or_insert(CLOSE);
+        }
+        Ok(response.map(|body| ResponseBody::new(body, exchange)))
+    }
+}
+
+/// A bare answer, after which the connection closes: what follows it can't be trusted.
+fn refusal<B>(status: StatusCode) -> Response<Option<B>> {
+    let mut response = Response::new(None);
+    *response.status_mut() = status;
+    response.headers_mut().insert(CONNECTION, CLOSE);
+    response
+}

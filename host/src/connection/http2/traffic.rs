@@ -1,0 +1,233 @@
+//! What goes on in one HTTP/2 connection: which requests are in it, how their responses get on, and whether what the
+//! client sends is of any use. It never ends anything.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tokio::time::Instant;
+
+use super::CONNECTION_WINDOW;
+
+/// How many bytes a client may send that bring no request further: frames of control, and requests that it cancels.
+/// All that a connection may send ahead of who reads it fits in, or an upload that waits would look like a flood.
+const ALLOWANCE: u64 = CONNECTION_WINDOW as u64 + 256 * 1024;
+
+/// How many bytes of it come back in a second: for those who ask now and then whether we live, for months.
+const REFILL: u64 = 4 * 1024;
+
+/// What a request costs that is cancelled before it is answered, beside its bytes: the work that it caused.
+const CANCELLED: u64 = 8 * 1024;
+
+/// Who the connection waits for.
+///
+/// As long as two looks give equal phases, nothing has changed that its clock should honour.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Phase {
+    /// For the next request.
+    Idle { served: u64 },
+    /// For whoever answers.
+    Open,
+    /// For the client to take what is ready for it. The response that has stood still for longest does so since then.
+    Sending { since: Instant },
+    /// For a client to hang up, after we said that we will.
+    Closing,
+    /// For a client to hang up that sends what is of no use, and is not listened to.
+    Flooded,
+}
+
+/// The notes that the socket, the requests and their responses share.
+#[derive(Debug)]
+pub(super) struct Traffic(Mutex<State>);
+
+#[derive(Debug)]
+struct State {
+    /// Requests begun.
+    served: u64,
+    /// Requests that are not over.
+    open: u64,
+    /// When each response that is under way last got on, by its request's number.
+    sending: BTreeMap<u64, Instant>,
+    allowance: u64,
+    refilled: Instant,
+    flooded: bool,
+    closing: bool,
+}
+
+impl Traffic {
+    pub(super) fn new() -> Arc<Self> {
+        Arc::new(Self(Mutex::new(State {
+            served: 0,
+            open: 0,
+            sending: BTreeMap::new(),
+            allowance: ALLOWANCE,
+            refilled: Instant::now(),
+            flooded: false,
+            closing: false,
+        })))
+    }
+
+    pub(super) fn phase(&self) -> Phase {
+        let state = self.state();
+        if state.flooded {
+            return Phase::Flooded;
+        }
+        if let Some(&since) = state.sending.values().min() {
+            return Phase::Sending { since };
+        }
+        match (state.open, state.closing) {
+            (0, true) => Phase::Closing,
+            (0, false) => Phase::Idle {
+                served: state.served,
+            },
+            _ => Phase::Open,
+        }
+    }
+
+    /// Bytes came in.
+    pub(super) fn read(&self, bytes: usize) {
+        self.state().charge(bytes as u64);
+    }
+
+    /// Whether the client sends much that is of no use.
+    pub(super) fn is_flooded(&self) -> bool {
+        self.state().flooded
+    }
+
+    /// We said that the connection ends.
+    pub(super) fn close(&self) {
+        self.state().closing = true;
+    }
+
+    /// A request has come.
+    pub(super) fn begin(self: &Arc<Self>) -> Stream {
+        let mut state = self.state();
+        state.served += 1;
+        state.open += 1;
+        let number = state.served;
+        drop(state);
+        Stream(Arc::new(Request {
+            traffic: self.clone(),
+            number,
+        }))
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    fn charge(&mut self, bytes: u64) {
+        let now = Instant::now();
+        let refill = now.duration_since(self.refilled).as_secs() * REFILL;
+        if refill > 0 {
+            self.refilled = now;
+        }
+        let allowance = self.allowance.saturating_add(refill).min(ALLOWANCE);
+        self.allowance = allowance.saturating_sub(bytes);
+        self.flooded |= self.allowance == 0;
+    }
+}
+
+/// One request, which is over when all of these are dropped: its answer is being made, or sent.
+#[derive(Clone, Debug)]
+pub(in crate::connection) struct Stream(Arc<Request>);
+
+#[derive(Debug)]
+struct Request {
+    traffic: Arc<Traffic>,
+    number: u64,
+}
+
+impl Stream {
+    /// Somebody wanted these bytes of its body.
+    pub(in crate::connection) fn took(&self, bytes: u64) {
+        let mut state = self.0.traffic.state();
+        state.allowance = state.allowance.saturating_add(bytes).min(ALLOWANCE);
+    }
+
+    /// The head of its response is made: what came so far was of use.
+    pub(super) fn answered(&self) {
+        let mut state = self.0.traffic.state();
+        state.allowance = ALLOWANCE;
+        state.sending.insert(self.0.number, Instant::now());
+    }
+
+    /// The client took some of its response.
+    pub(super) fn progressed(&self) {
+        let mut state = self.0.traffic.state();
+        state.sending.insert(self.0.number, Instant::now());
+    }
+}
+
+impl Drop for Request {
+    fn drop(&mut self) {
+        let mut state = self.traffic.state();
+        state.open -= 1;
+        if state.sending.remove(&self.number).is_none() {
+            state.charge(CANCELLED);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn the_slowest_response_counts() {
+        let traffic = Traffic::new();
+        let [slow, quick] = [traffic.begin(), traffic.begin()];
+        assert_eq!(traffic.phase(), Phase::Open);
+        slow.answered();
+        let since = Instant::now();
+        tokio::time::advance(Duration::from_secs(1)).await;
+        quick.answered();
+        quick.progressed();
+        assert_eq!(traffic.phase(), Phase::Sending { since });
+        drop(slow);
+        assert_ne!(traffic.phase(), Phase::Sending { since });
+        drop(quick);
+        assert_eq!(traffic.phase(), Phase::Idle { served: 2 });
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_gets_answers_is_no_flood() {
+        let traffic = Traffic::new();
+        for _ in 0..1_000 {
+            traffic.read(60_000);
+            let request = traffic.begin();
+            request.answered();
+        }
+        assert!(!traffic.is_flooded());
+        let upload = traffic.begin();
+        for _ in 0..1_000 {
+            traffic.read(60_000);
+            upload.took(60_000);
+        }
+        assert!(!traffic.is_flooded());
+        // A ping every second for a week.
+        for _ in 0..7 * 24 * 3600 {
+            tokio::time::advance(Duration::from_secs(1)).await;
+            traffic.read(17);
+        }
+        assert!(!traffic.is_flooded());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_gets_none_is_one() {
+        let cancels = Traffic::new();
+        for _ in 0..200 {
+            cancels.read(50);
+            drop(cancels.begin());
+        }
+        assert!(cancels.is_flooded());
+        let pings = Traffic::new();
+        for _ in 0..100_000 {
+            pings.read(17);
+        }
+        assert!(pings.is_flooded());
+    }
+}

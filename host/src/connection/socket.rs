@@ -1,0 +1,30 @@
+//! The streams that a connection can run over. Never reads what it asks for.
+
+use std::mem::MaybeUninit;
+
+use socket2::SockRef;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpStream, UnixStream};
+
+/// A stream that can be asked what it holds.
+pub trait Socket: AsyncRead + AsyncWrite + Unpin {
+    /// Bytes have arrived that nobody has read, whether or not the runtime knows of them yet.
+    fn has_unread(&self) -> bool;
+}
+
+impl Socket for TcpStream {
+    fn has_unread(&self) -> bool {
+        has_unread(&SockRef::from(self))
+    }
+}
+
+impl Socket for UnixStream {
+    fn has_unread(&self) -> bool {
+        has_unread(&SockRef::from(self))
+    }
+}
+
+fn has_unread(socket: &socket2::Socket) -> bool {
+    let mut byte = [MaybeUninit::uninit()];
+    socket.peek(&mut byte).is_ok_and(|bytes| bytes > 0)
+}

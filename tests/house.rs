@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use regex::Regex;
+use waterspout::config::Config;
 
 /// The modules of the host by floor, as ARCHITECTURE.md has them.
 fn floors() -> BTreeMap<String, u32> {
@@ -253,6 +254,42 @@ fn the_readme_shows_the_example_hello() {
         read("README.md").contains(&snippet),
         "README.md does not show examples/hello/src/lib.rs"
     );
+}
+
+#[test]
+fn the_guide_shows_what_is_built() {
+    let block = Regex::new(r"(?ms)^```([a-z_,]+)\n(.*?)^```$").unwrap();
+    let examples: Vec<String> = sources("examples")
+        .into_iter()
+        .map(|(_, text)| text)
+        .collect();
+    let compiled = read("guest-sdk/src/lib.rs");
+    let mut shown = 0;
+    for stem in stems("docs/guide", ".md") {
+        let page = format!("docs/guide/{stem}.md");
+        for block in block.captures_iter(&read(&page)) {
+            let (kind, text) = (&block[1], &block[2]);
+            match kind {
+                "rust" | "rust,standalone_crate" => assert!(
+                    compiled.contains(&format!("include_str!(\"../../{page}\")")),
+                    "{page} has code of its own, and the SDK does not compile it"
+                ),
+                // Not compiled there, because it is compiled here.
+                "rust,ignore" => assert!(
+                    examples.iter().any(|example| example.contains(text)),
+                    "{page} shows what is in no example:\n{text}"
+                ),
+                "toml" => {
+                    let read = Config::parse(text, Path::new(&page));
+                    assert!(read.is_ok(), "{page}: {:?}\n{text}", read.err());
+                }
+                "python" | "sh" | "text" => continue,
+                other => panic!("{page}: nobody looks at a block of `{other}`"),
+            }
+            shown += 1;
+        }
+    }
+    assert!(shown > 30, "{shown} blocks were found");
 }
 
 #[test]

@@ -25,6 +25,25 @@
 
 #![warn(missing_docs)]
 
+/// The guide, whose blocks of code are compiled with the examples in here.
+#[cfg(doctest)]
+mod guide {
+    #[doc = include_str!("../../docs/guide/quick-start.md")]
+    mod quick_start {}
+    #[doc = include_str!("../../docs/guide/handlers.md")]
+    mod handlers {}
+    #[doc = include_str!("../../docs/guide/errors-and-redirects.md")]
+    mod errors_and_redirects {}
+    #[doc = include_str!("../../docs/guide/asynchronous.md")]
+    mod asynchronous {}
+    #[doc = include_str!("../../docs/guide/coroutines.md")]
+    mod coroutines {}
+    #[doc = include_str!("../../docs/guide/templates-and-security.md")]
+    mod templates_and_security {}
+    #[doc = include_str!("../../docs/guide/running.md")]
+    mod running {}
+}
+
 mod application;
 mod arguments;
 #[doc(hidden)]

@@ -39,6 +39,16 @@ impl Context {
 
     /// All arguments of the path by position; `None` for a group that took no part in the match. Empty where the
     /// pattern names a group. Tornado's `path_args`.
+    ///
+    /// ```
+    /// # use waterspout_sdk::prelude::*;
+    /// # async fn get(cx: &Context) -> Result {
+    /// for (at, argument) in cx.path_args().iter().enumerate() {
+    ///     cx.write(format!("{at}: {}\n", argument.as_deref().unwrap_or("none")))?;
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn path_args(&self) -> &[Option<String>] {
         match &self.path_arguments {
             types::Arguments::Positional(values) => values,
@@ -48,6 +58,16 @@ impl Context {
 
     /// All arguments of the path with their names, in the order of the pattern. Empty where the pattern names no
     /// group. Tornado's `path_kwargs`.
+    ///
+    /// ```
+    /// # use waterspout_sdk::prelude::*;
+    /// # async fn get(cx: &Context) -> Result {
+    /// for (name, argument) in cx.path_kwargs() {
+    ///     cx.write(format!("{name}: {}\n", argument.as_deref().unwrap_or("none")))?;
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn path_kwargs(&self) -> &[(String, Option<String>)] {
         match &self.path_arguments {
             types::Arguments::None | types::Arguments::Positional(_) => &[],
@@ -87,6 +107,14 @@ impl Context {
     /// The value of an argument of the query or the body: the last one, where the body comes after the query.
     ///
     /// [`HttpError`] 400 `Missing argument NAME` where there is none.
+    ///
+    /// ```
+    /// # use waterspout_sdk::prelude::*;
+    /// # async fn post(cx: &Context) -> Result {
+    /// let message = cx.get_argument("message").await?;
+    /// cx.write(format!("You wrote {message}"))
+    /// # }
+    /// ```
     pub async fn get_argument(&self, name: &str) -> Result<String> {
         self.argument(name).await?.ok_or_else(|| missing(name))
     }
@@ -100,6 +128,14 @@ impl Context {
     }
 
     /// All values of an argument: those of the query, then those of the body.
+    ///
+    /// ```
+    /// # use waterspout_sdk::prelude::*;
+    /// # async fn get(cx: &Context) -> Result {
+    /// let tags = cx.get_arguments("tag").await?; // ?tag=a&tag=b
+    /// cx.write(tags.join(", "))
+    /// # }
+    /// ```
     pub async fn get_arguments(&self, name: &str) -> Result<Vec<String>> {
         let mut values = self.get_query_arguments(name)?;
         values.append(&mut self.get_body_arguments(name).await?);
@@ -117,6 +153,14 @@ impl Context {
     }
 
     /// As [`get_query_argument`](Self::get_query_argument), with a default in place of the error.
+    ///
+    /// ```
+    /// # use waterspout_sdk::prelude::*;
+    /// # async fn get(cx: &Context) -> Result {
+    /// let page: u32 = cx.get_query_argument_or("page", "1")?.parse().map_err(|_| HttpError::new(400))?;
+    /// cx.write(format!("page {page}"))
+    /// # }
+    /// ```
     pub fn get_query_argument_or(&self, name: &str, default: &str) -> Result<String> {
         Ok(self
             .request
@@ -133,6 +177,14 @@ impl Context {
     /// The last value of an argument of the body.
     ///
     /// [`HttpError`] 400 `Missing argument NAME` where there is none.
+    ///
+    /// ```
+    /// # use waterspout_sdk::prelude::*;
+    /// # async fn post(cx: &Context) -> Result {
+    /// let message = cx.get_body_argument("message").await?;
+    /// cx.write(format!("You wrote {message}"))
+    /// # }
+    /// ```
     pub async fn get_body_argument(&self, name: &str) -> Result<String> {
         self.request
             .body_arguments()
@@ -165,6 +217,18 @@ impl Context {
 }
 
 /// Names and values of a query or a form, in the order in which they were sent, percent-decoded.
+///
+/// ```
+/// # use waterspout_sdk::prelude::*;
+/// # async fn post(cx: &Context) -> Result {
+/// let form = cx.request().body_arguments().await?;
+/// let color = form.get("color"); // the bytes as they were sent, nothing stripped
+/// for (name, value) in form.iter() {
+///     cx.write(format!("{name}: {} bytes\n", value.len()))?;
+/// }
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Arguments(Vec<(String, Vec<u8>)>);
 

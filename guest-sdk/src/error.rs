@@ -11,11 +11,13 @@ pub type Result<T = (), E = crate::Error> = std::result::Result<T, E>;
 /// [`HTTPError`](https://www.tornadoweb.org/en/stable/web.html#tornado.web.HTTPError).
 ///
 /// ```
-/// # use waterspout_sdk::HttpError;
-/// # fn get() -> waterspout_sdk::Result {
-/// Err(HttpError::new(404).with_message("no story 7"))?
-/// # }
-/// # let _ = get();
+/// # use waterspout_sdk::prelude::*;
+/// fn find(id: u64) -> Result<String> {
+///     ensure!(id != 7, HttpError::new(404).with_message("no story 7"));
+///     Ok("Once upon a time".to_owned())
+/// }
+///
+/// assert_eq!(find(7).unwrap_err().to_string(), "HTTP 404: Not Found (no story 7)");
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HttpError {
@@ -82,6 +84,28 @@ pub enum Cause {
 }
 
 /// Why [`write_error`](crate::RequestHandler::write_error) has to make a page.
+///
+/// ```
+/// # use waterspout_sdk::prelude::*;
+/// #[derive(Default)]
+/// struct Story;
+///
+/// #[handler]
+/// impl RequestHandler for Story {
+///     async fn get(&mut self, _: &Context) -> Result {
+///         bail!(HttpError::new(404).with_message("no story 7"))
+///     }
+///
+///     async fn write_error(&mut self, cx: &Context, failure: &Failure) -> Result {
+///         // What a client did wrong it may know; what went wrong in here it may not.
+///         let text = match failure.cause() {
+///             Cause::HttpError => failure.message(),
+///             _ => None,
+///         };
+///         cx.write(text.unwrap_or(failure.reason())) // `no story 7`, with status 404
+///     }
+/// }
+/// ```
 #[derive(Debug)]
 pub struct Failure {
     wire: types::Failure,
@@ -118,6 +142,14 @@ impl Failure {
     }
 
     /// The error that the handler returned (Tornado's `exc_info`); none after a trap or where the host refused.
+    ///
+    /// ```
+    /// # use waterspout_sdk::prelude::*;
+    /// # async fn write_error(cx: &Context, failure: &Failure) -> Result {
+    /// let is_io = failure.error().is_some_and(|error| error.is::<std::io::Error>());
+    /// cx.write(if is_io { "the disk" } else { failure.reason() })
+    /// # }
+    /// ```
     pub fn error(&self) -> Option<&crate::Error> {
         self.error.as_ref()
     }

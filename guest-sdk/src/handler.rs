@@ -23,10 +23,57 @@ use crate::{Context, Failure, HttpError, Result};
 ///
 /// When the client is gone or the deadline has passed, a function ends at its next `.await` and its locals are
 /// dropped; the object stays for `on_connection_close` and `on_finish`.
+///
+/// ```
+/// # use waterspout_sdk::prelude::*;
+/// #[derive(Default)]
+/// struct Report {
+///     title: String,
+/// }
+///
+/// #[handler]
+/// impl RequestHandler for Report {
+///     fn initialize(&mut self, _: &Context, kwargs: Kwargs) -> Result {
+///         self.title = kwargs.get("title")?;
+///         Ok(())
+///     }
+///
+///     async fn prepare(&mut self, cx: &Context) -> Result {
+///         match cx.request().cookie("user") {
+///             Some(_) => Ok(()),
+///             None => cx.redirect("/login"), // and `get` is skipped
+///         }
+///     }
+///
+///     async fn get(&mut self, cx: &Context) -> Result {
+///         cx.write(&self.title)
+///     }
+///
+///     async fn write_error(&mut self, cx: &Context, failure: &Failure) -> Result {
+///         cx.write(format!("no report: {}", failure.reason()))
+///     }
+///
+///     fn on_finish(&mut self, cx: &Context) -> Result {
+///         log::info!("{} was answered with {}", self.title, cx.get_status());
+///         Ok(())
+///     }
+/// }
+/// ```
 pub trait RequestHandler: Default + 'static {
     /// Sets the headers that every response of this handler begins with: before `initialize`, and again wherever what
     /// was said so far is [cleared](Context::clear), as for an error page. The error page of a handler that has this
     /// function has them too. An error is logged.
+    ///
+    /// ```
+    /// # use waterspout_sdk::prelude::*;
+    /// # #[derive(Default)] struct Story;
+    /// #[handler]
+    /// impl RequestHandler for Story {
+    ///     fn set_default_headers(cx: &Context) -> Result {
+    ///         cx.set_header("Cache-Control", "no-store")
+    ///     }
+    /// }
+    /// ```
     fn set_default_headers(cx: &Context) -> Result {
         let _ = cx;
         Ok(())
@@ -136,6 +183,21 @@ impl Kwargs {
     }
 
     /// All of them, read into a struct. With `#[serde(deny_unknown_fields)]` it is as strict as a Python function.
+    ///
+    /// ```
+    /// # use waterspout_sdk::prelude::*;
+    /// # fn initialize(kwargs: Kwargs) -> Result {
+    /// #[derive(serde::Deserialize)]
+    /// #[serde(deny_unknown_fields)]
+    /// struct Arguments {
+    ///     db: String,
+    ///     size: Option<u32>,
+    /// }
+    ///
+    /// let Arguments { db, size } = kwargs.parse()?;
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn parse<T: DeserializeOwned>(self) -> Result<T> {
         serde_json::from_value(self.0.into()).context("reading the keyword arguments")
     }

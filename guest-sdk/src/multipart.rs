@@ -17,6 +17,17 @@ const MAX_PARTS: usize = 100;
 const MAX_PART_HEADER_SIZE: usize = 10 * 1024;
 
 /// The files of a form, by the names of their fields, in the order in which they were sent.
+///
+/// ```
+/// # use waterspout_sdk::prelude::*;
+/// # async fn post(cx: &Context) -> Result {
+/// for file in cx.request().files().await?.get_all("photo") {
+///     let name = file.base_name().unwrap_or("no name");
+///     cx.write(format!("{name}: {} bytes\n", file.body().len()))?;
+/// }
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug, Default)]
 pub struct Files(Vec<(String, HttpFile)>);
 

@@ -10,6 +10,14 @@ impl Context {
     /// Finishes the response with a redirect to `url`, absolute or relative, with status 302: for now.
     ///
     /// An error after [`finish`](Self::finish).
+    ///
+    /// ```
+    /// # use waterspout_sdk::prelude::*;
+    /// # async fn post(cx: &Context) -> Result {
+    /// // So that a reload of the page does not send the form again.
+    /// cx.redirect("/guestbook")
+    /// # }
+    /// ```
     pub fn redirect(&self, url: &str) -> Result {
         self.redirect_with_status(url, 302)
     }
@@ -20,6 +28,13 @@ impl Context {
     }
 
     /// As [`redirect`](Self::redirect), with a status from 300 to 399.
+    ///
+    /// ```
+    /// # use waterspout_sdk::prelude::*;
+    /// # async fn post(cx: &Context) -> Result {
+    /// cx.redirect_with_status("/orders/7", 303)
+    /// # }
+    /// ```
     pub fn redirect_with_status(&self, url: &str, status: u16) -> Result {
         ensure!(!self.is_finished(), "Cannot redirect() after finish()");
         ensure!(

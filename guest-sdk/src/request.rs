@@ -17,6 +17,14 @@ use crate::{Arguments, HttpError, Result};
 
 /// The request, in the words of Tornado's
 /// [`HTTPServerRequest`](https://www.tornadoweb.org/en/stable/httputil.html#tornado.httputil.HTTPServerRequest).
+///
+/// ```
+/// # use waterspout_sdk::prelude::*;
+/// # async fn get(cx: &Context) -> Result {
+/// let request = cx.request();
+/// cx.write(format!("{} {} from {}", request.method(), request.path(), request.remote_ip()))
+/// # }
+/// ```
 #[derive(Debug)]
 pub struct Request {
     id: RequestId,
@@ -80,6 +88,15 @@ impl Request {
     }
 
     /// The first value of one header. Cheaper than [`headers`](Self::headers) for a handler that reads one or two.
+    ///
+    /// ```
+    /// # use waterspout_sdk::prelude::*;
+    /// # async fn get(cx: &Context) -> Result {
+    /// let language = cx.request().header("accept-language");
+    /// let german = language.is_some_and(|value| value.as_bytes().starts_with(b"de"));
+    /// cx.write(if german { "Guten Tag" } else { "Hello" })
+    /// # }
+    /// ```
     pub fn header(&self, name: impl AsRef<str>) -> Option<HeaderValue> {
         match self.headers.get() {
             Some(headers) => headers.get(name.as_ref()).cloned(),
@@ -90,6 +107,16 @@ impl Request {
     }
 
     /// All headers.
+    ///
+    /// ```
+    /// # use waterspout_sdk::prelude::*;
+    /// # async fn get(cx: &Context) -> Result {
+    /// for (name, value) in cx.request().headers() {
+    ///     log::debug!("{name}: {value:?}");
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn headers(&self) -> &HeaderMap {
         self.headers.get_or_init(|| {
             let parse = |(name, value): (String, Vec<u8>)| {
@@ -126,6 +153,13 @@ impl Request {
     }
 
     /// The value of a cookie, without quotes; the last one where the name was sent twice.
+    ///
+    /// ```
+    /// # use waterspout_sdk::prelude::*;
+    /// # async fn get(cx: &Context) -> Result {
+    /// cx.write(cx.request().cookie("theme").unwrap_or("light"))
+    /// # }
+    /// ```
     pub fn cookie(&self, name: &str) -> Option<&str> {
         self.cookies()
             .iter()
@@ -210,6 +244,14 @@ impl Request {
     ///
     /// [`HttpError`] 413 for a body that is too long, 408 for one that is too late, 400 for one that is broken. Another
     /// error where [`body_chunk`](Self::body_chunk) took from it before, or where the client is gone.
+    ///
+    /// ```
+    /// # use waterspout_sdk::prelude::*;
+    /// # async fn post(cx: &Context) -> Result {
+    /// let body = cx.request().body().await?;
+    /// cx.write(body) // sent back as it came
+    /// # }
+    /// ```
     pub async fn body(&self) -> Result<&[u8]> {
         if let Some(body) = self.body.get() {
             return Ok(body);
@@ -219,6 +261,19 @@ impl Request {
     }
 
     /// The body as JSON; [`HttpError`] 400 where it is not JSON of that type, else fails as [`body`](Self::body) does.
+    ///
+    /// ```
+    /// # use waterspout_sdk::prelude::*;
+    /// # async fn post(cx: &Context) -> Result {
+    /// #[derive(serde::Deserialize)]
+    /// struct Entry {
+    ///     title: String,
+    /// }
+    ///
+    /// let entry: Entry = cx.request().body_json().await?;
+    /// cx.write(entry.title)
+    /// # }
+    /// ```
     pub async fn body_json<T: DeserializeOwned>(&self) -> Result<T> {
         let parsed = serde_json::from_slice(self.body().await?);
         Ok(parsed
@@ -229,6 +284,17 @@ impl Request {
     /// is no [`body`](Self::body).
     ///
     /// Fails as [`body`](Self::body) does.
+    ///
+    /// ```
+    /// # use waterspout_sdk::prelude::*;
+    /// # async fn put(cx: &Context) -> Result {
+    /// let mut bytes = 0;
+    /// while let Some(piece) = cx.request().body_chunk().await? {
+    ///     bytes += piece.len();
+    /// }
+    /// cx.write(format!("{bytes} bytes"))
+    /// # }
+    /// ```
     pub async fn body_chunk(&self) -> Result<Option<Vec<u8>>> {
         host::body_chunk(self.id).await.or_else(refuse)
     }

@@ -38,6 +38,19 @@ impl Context {
     /// set it after this. Unlike Tornado's `write` it takes anything that serializes, lists too.
     ///
     /// An error after [`finish`](Self::finish), or where `value` can't be written as JSON.
+    ///
+    /// ```
+    /// # use waterspout_sdk::prelude::*;
+    /// # async fn get(cx: &Context) -> Result {
+    /// #[derive(serde::Serialize)]
+    /// struct Entry {
+    ///     id: u64,
+    ///     tags: Vec<String>,
+    /// }
+    ///
+    /// cx.write_json(&Entry { id: 1, tags: vec!["new".to_owned()] }) // {"id":1,"tags":["new"]}
+    /// # }
+    /// ```
     pub fn write_json<T: Serialize + ?Sized>(&self, value: &T) -> Result {
         self.write(serde_json::to_vec(value)?)?;
         self.set_header(CONTENT_TYPE, "application/json; charset=UTF-8")
@@ -49,6 +62,14 @@ impl Context {
     }
 
     /// Sets the status, 200 to 599, with its usual reason. The host answers with 500 in place of any other.
+    ///
+    /// ```
+    /// # use waterspout_sdk::prelude::*;
+    /// # async fn post(cx: &Context) -> Result {
+    /// cx.set_status(201);
+    /// cx.set_header("Location", "/story/1")
+    /// # }
+    /// ```
     pub fn set_status(&self, status: u16) {
         self.response.borrow_mut().set_status(status, None);
     }
@@ -63,6 +84,14 @@ impl Context {
     /// Sets a header in place of all its values; a `&str`, a `String` or a number.
     ///
     /// An error where HTTP allows no such name or value.
+    ///
+    /// ```
+    /// # use waterspout_sdk::prelude::*;
+    /// # async fn get(cx: &Context) -> Result {
+    /// cx.set_header("Content-Type", "text/plain; charset=UTF-8")?;
+    /// cx.set_header("X-Rate-Limit", 100)
+    /// # }
+    /// ```
     pub fn set_header<N, V>(&self, name: N, value: V) -> Result
     where
         N: TryInto<HeaderName, Error: Into<http::Error>>,
@@ -78,6 +107,16 @@ impl Context {
     /// Adds a header and keeps the values that it has.
     ///
     /// An error where HTTP allows no such name or value.
+    ///
+    /// ```
+    /// # use waterspout_sdk::prelude::*;
+    /// # async fn post(cx: &Context) -> Result {
+    /// use waterspout_sdk::Cookie;
+    ///
+    /// let cookie = Cookie::build(("theme", "dark")).path("/").http_only(true);
+    /// cx.add_header("Set-Cookie", cookie.to_string())
+    /// # }
+    /// ```
     pub fn add_header<N, V>(&self, name: N, value: V) -> Result
     where
         N: TryInto<HeaderName, Error: Into<http::Error>>,
@@ -99,6 +138,14 @@ impl Context {
     /// with `None` there is none.
     ///
     /// An error where HTTP allows no such value.
+    ///
+    /// ```
+    /// # use waterspout_sdk::prelude::*;
+    /// # async fn get(cx: &Context) -> Result {
+    /// cx.set_etag(Some("\"version 7\""))?;
+    /// cx.write("a page that is known by its version")
+    /// # }
+    /// ```
     pub fn set_etag(&self, etag: Option<&str>) -> Result {
         self.set_header(ETAG, etag.unwrap_or_default())
     }
@@ -118,6 +165,17 @@ impl Context {
     /// need not be called at the end of a method or of `write_error`.
     ///
     /// An error when called twice, or with a body for a status that has none (204, 304).
+    ///
+    /// ```
+    /// # use waterspout_sdk::prelude::*;
+    /// # async fn prepare(cx: &Context) -> Result {
+    /// if cx.request().header("x-maintenance").is_some() {
+    ///     cx.set_status(204);
+    ///     return cx.finish();
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn finish(&self) -> Result {
         let mut response = self.response.borrow_mut();
         ensure!(!response.finished, "finish() called twice");

@@ -3,6 +3,7 @@
 mod build;
 mod check;
 mod dev;
+mod diagnostics;
 mod new;
 mod routes;
 mod serve;
@@ -149,7 +150,7 @@ pub fn run() -> ExitCode {
     match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("{error:#}");
+            diagnostics::error(&error);
             ExitCode::from(1)
         }
     }

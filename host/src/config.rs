@@ -26,6 +26,7 @@ use crate::error::{Fault, Faults, Position};
 pub use handler::{Allow, Handler, HttpGrant, Isolation, Placed};
 pub use limits::Limits;
 pub use listen::{Listen, NotAnAddress};
+pub use report::line_to_show;
 pub use route::{Positions, Route, Target};
 pub use server::Server;
 pub use settings::{CookieSecret, DefaultHandler, Secret, Settings};
@@ -68,7 +69,7 @@ impl Config {
         };
         match String::from_utf8(bytes) {
             Ok(text) if is_emptied(&text) => {
-                let begin = Position { line: 1, column: 1 };
+                let begin = Position::at(1, 1);
                 let fault = Fault::at(&file, begin, "the file is empty");
                 Err(fault.hint("remove the file to have the defaults").into())
             }
@@ -82,14 +83,14 @@ impl Config {
         let report = Report::new(file, text);
         let (document, errors) = DeTable::parse_recoverable(text);
         if errors.is_empty() {
-            let root = Section::new(&report, "at the top level", 0, document.get_ref());
+            let root = Section::new(&report, "at the top level", 0..0, document.get_ref());
             let config = read(root);
             return report.finish(config);
         }
         // What was recovered may mean something else than what was meant: no more than syntax.
         for error in errors {
-            let offset = error.span().map_or(0, |span| span.start);
-            report.fault(offset, error.message(), None);
+            let span = error.span().unwrap_or_default();
+            report.fault(span, error.message(), None);
         }
         report.finish(Config::default())
     }

@@ -4,18 +4,29 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-/// A place in a text file. Lines and columns count from 1, columns in characters.
+/// A place in a text file. Lines and columns count from 1, columns and lengths in characters.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Position {
     /// The line, from 1.
     pub line: usize,
     /// The column in characters, from 1.
     pub column: usize,
+    /// How much of the line is meant; 0 where no more than its beginning is known.
+    pub length: usize,
 }
 
 impl Position {
     /// The whole file, where no single place is to blame.
-    pub const WHOLE_FILE: Position = Position { line: 0, column: 0 };
+    pub const WHOLE_FILE: Position = Position::at(0, 0);
+
+    /// A place of which no more than its beginning is known.
+    pub const fn at(line: usize, column: usize) -> Position {
+        Position {
+            line,
+            column,
+            length: 0,
+        }
+    }
 }
 
 /// One thing that its author has to mend before the app can serve.
@@ -27,6 +38,8 @@ pub struct Fault {
     pub line: usize,
     /// The column in characters, from 1; 0 where the whole file is meant.
     pub column: usize,
+    /// How much of the line is meant; 0 where no more than its beginning is known.
+    pub length: usize,
     /// What is wrong.
     pub message: String,
     /// How to mend it.
@@ -40,6 +53,7 @@ impl Fault {
             file: file.to_path_buf(),
             line: position.line,
             column: position.column,
+            length: position.length,
             message: message.into(),
             hint: None,
         }
@@ -56,22 +70,28 @@ impl Fault {
         self
     }
 
-    /// Where it is.
+    /// Its file, with line and column where there are any: `waterspout.toml:2:3`.
+    pub fn place(&self) -> String {
+        let file = self.file.display();
+        match self.position() {
+            Position::WHOLE_FILE => file.to_string(),
+            Position { line, column, .. } => format!("{file}:{line}:{column}"),
+        }
+    }
+
+    /// Where in the file it is.
     pub fn position(&self) -> Position {
         Position {
             line: self.line,
             column: self.column,
+            length: self.length,
         }
     }
 }
 
 impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", self.file.display())?;
-        if self.position() != Position::WHOLE_FILE {
-            write!(f, ":{}:{}", self.line, self.column)?;
-        }
-        write!(f, ": {}", self.message)?;
+        write!(f, "{}: {}", self.place(), self.message)?;
         match &self.hint {
             Some(hint) => write!(f, "\n  hint: {hint}"),
             None => Ok(()),
@@ -186,7 +206,7 @@ mod tests {
     #[test]
     fn faults_read_like_a_compiler_s_and_keep_the_file_s_order() {
         let file = Path::new("waterspout.toml");
-        let at = |line, column| Position { line, column };
+        let at = Position::at;
         let faults = Faults::new(vec![
             Fault::at(file, at(7, 1), "second"),
             Fault::at(file, at(2, 9), "first").hint("mend it"),

@@ -91,13 +91,8 @@ impl App {
 
     /// The same, with more arguments.
     pub fn run_with(&self, command: &str, more: &[&str]) -> (Option<i32>, String) {
-        let output = Command::new(env!("CARGO_BIN_EXE_waterspout"))
-            .arg(command)
-            .arg(self.path())
-            .args(more)
-            .args(["--cache-dir".as_ref(), cache().as_os_str()])
-            .output()
-            .expect("waterspout starts");
+        let output = self::command(command, self.path()).args(more).output();
+        let output = output.expect("waterspout starts");
         let text = [output.stdout, output.stderr].concat();
         (
             output.status.code(),
@@ -181,6 +176,13 @@ impl App {
             admin,
         }
     }
+}
+
+/// One of the commands that load components, for an app or for one of them.
+pub fn command(name: &str, path: &Path) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_waterspout"));
+    command.arg(name).arg(path).arg("--cache-dir").arg(cache());
+    command
 }
 
 /// More threads would hand work to each other, now more often and now less.

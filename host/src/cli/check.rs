@@ -6,7 +6,8 @@ use anyhow::bail;
 
 use super::{Check, cache_dir, serve::engine};
 use crate::config::Config;
-use crate::generation::{Generation, Overrides, State};
+use crate::error::{Fault, Faults};
+use crate::generation::{Generation, Overrides, State, handlers_folder};
 use crate::shards::Shards;
 
 /// An app as it would be served, but for its listeners.
@@ -25,12 +26,12 @@ pub async fn check(options: &Check) -> anyhow::Result<()> {
     let mut failed = Vec::new();
     for component in generation.components.values() {
         if let State::Failed(reason) = &component.state {
-            let file = app.join("handlers").join(&component.file);
-            failed.push(format!("{}: {reason}", file.display()));
+            let file = handlers_folder(app).join(&component.file);
+            failed.push(Fault::in_file(&file, reason));
         }
     }
     if !failed.is_empty() {
-        bail!("{}", failed.join("\n"));
+        return Err(Faults::new(failed).into());
     }
     println!(
         "{}: fine ({} components, {} routes)",

@@ -2,6 +2,7 @@
 //! It never reads values: that is `section`'s.
 
 use std::cell::RefCell;
+use std::ops::Range;
 use std::path::Path;
 
 use crate::error::{Fault, Faults, Position};
@@ -31,20 +32,28 @@ impl<'t> Report<'t> {
         self.text
     }
 
-    /// Line and column of a byte of the text.
-    pub(super) fn position(&self, offset: usize) -> Position {
-        let offset = self.text.floor_char_boundary(offset);
+    /// Line, column and length of some bytes of the text. Of more lines than one, the first counts.
+    pub(super) fn position(&self, span: Range<usize>) -> Position {
+        let offset = self.text.floor_char_boundary(span.start);
         let line = self.lines.partition_point(|&begin| begin <= offset);
         let begin = self.lines[line - 1];
+        let end = self.text.floor_char_boundary(span.end).max(offset);
+        let meant = self.text[offset..end].lines().next().unwrap_or_default();
         Position {
             line,
             column: self.text[begin..offset].chars().count() + 1,
+            length: meant.chars().count(),
         }
     }
 
-    /// Notes a fault at a byte of the text.
-    pub(super) fn fault(&self, offset: usize, message: impl Into<String>, hint: Option<String>) {
-        let mut fault = Fault::at(self.file, self.position(offset), message);
+    /// Notes a fault of some bytes of the text.
+    pub(super) fn fault(
+        &self,
+        span: Range<usize>,
+        message: impl Into<String>,
+        hint: Option<String>,
+    ) {
+        let mut fault = Fault::at(self.file, self.position(span), message);
         fault.hint = hint;
         self.faults.borrow_mut().push(fault);
     }
@@ -58,6 +67,22 @@ impl<'t> Report<'t> {
             Err(Faults::new(faults))
         }
     }
+}
+
+/// The line of a text of which a fault tells, unless a secret may stand there.
+pub fn line_to_show(text: &str, line: usize) -> Option<&str> {
+    let lines: Vec<&str> = text.lines().take(line).collect();
+    let shown = *lines.get(line.checked_sub(1)?)?;
+    // A secret, or several, may go on over some lines, at the most to the next table.
+    for line in lines.iter().rev() {
+        if line.contains("cookie_secret") {
+            return None;
+        }
+        if line.trim_start().starts_with('[') {
+            break;
+        }
+    }
+    Some(shown)
 }
 
 /// A hint that names the candidate most like `word`, if any is like it.

@@ -179,11 +179,11 @@ fn pattern(
     match compile(value.string()?) {
         Ok(pattern) => Some(pattern),
         Err(error) => {
-            let offset = match error.offset {
-                Some(inner) => value.offset_inside(inner),
-                None => value.offset(),
+            let span = match error.offset {
+                Some(inner) => value.span_inside(inner),
+                None => value.span(),
             };
-            value.report().fault(offset, error.message, error.hint);
+            value.report().fault(span, error.message, error.hint);
             None
         }
     }

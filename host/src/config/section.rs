@@ -2,6 +2,7 @@
 //! It never knows what keys there are: whoever reads a table says so by asking.
 
 use std::fmt;
+use std::ops::Range;
 
 use toml::Spanned;
 use toml::de::{DeString, DeTable, DeValue};
@@ -17,7 +18,7 @@ use super::value::Value;
 pub(super) struct Section<'a, 't> {
     report: &'a Report<'t>,
     name: String,
-    offset: usize,
+    span: Range<usize>,
     table: &'a DeTable<'t>,
     asked: Vec<&'static str>,
 }
@@ -27,13 +28,13 @@ impl<'a, 't> Section<'a, 't> {
     pub(super) fn new(
         report: &'a Report<'t>,
         name: impl fmt::Display,
-        offset: usize,
+        span: Range<usize>,
         table: &'a DeTable<'t>,
     ) -> Section<'a, 't> {
         Section {
             report,
             name: name.to_string(),
-            offset,
+            span,
             table,
             asked: Vec::new(),
         }
@@ -76,7 +77,7 @@ impl<'a, 't> Section<'a, 't> {
         let value = self.take(key);
         if value.is_none() {
             let message = format!("`{key}` is missing {}", self.name);
-            self.report.fault(self.offset, message, None);
+            self.report.fault(self.span.clone(), message, None);
         }
         value.and_then(read)
     }
@@ -100,7 +101,7 @@ impl<'a, 't> Section<'a, 't> {
             let near = did_you_mean(word, self.asked.iter().copied());
             let known = || format!("known keys: `{}`", self.asked.join("`, `"));
             self.report.fault(
-                key.span().start,
+                key.span(),
                 format!("unknown key `{word}` {}", self.name),
                 Some(near.unwrap_or_else(known)),
             );
@@ -118,7 +119,7 @@ pub(super) struct Key<'a, 't> {
 impl<'a> Key<'a, '_> {
     /// Where it stands.
     pub(super) fn position(&self) -> Position {
-        self.report.position(self.key.span().start)
+        self.report.position(self.key.span())
     }
 
     pub(super) fn text(&self) -> &'a str {
@@ -127,7 +128,7 @@ impl<'a> Key<'a, '_> {
 
     /// Reports what is wrong with the key.
     pub(super) fn wrong<T>(&self, message: impl Into<String>, hint: Option<String>) -> Option<T> {
-        self.report.fault(self.key.span().start, message, hint);
+        self.report.fault(self.key.span(), message, hint);
         None
     }
 }
@@ -138,7 +139,7 @@ pub(super) fn table<'a, 't>(
     name: impl fmt::Display,
 ) -> Option<Section<'a, 't>> {
     match value.item() {
-        DeValue::Table(table) => Some(Section::new(value.report(), name, value.offset(), table)),
+        DeValue::Table(table) => Some(Section::new(value.report(), name, value.span(), table)),
         _ => value.expected("a table", "{ … }"),
     }
 }

@@ -1,7 +1,7 @@
 //! One value of the file, read as the type that its key wants.
 //! It never falls back to a default: `None` means that the fault has been reported.
 
-use std::ops::RangeInclusive;
+use std::ops::{Range, RangeInclusive};
 use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
@@ -45,19 +45,19 @@ impl<'a, 't> Value<'a, 't> {
         self.item.get_ref()
     }
 
-    /// The byte of the file where it begins.
-    pub(super) fn offset(&self) -> usize {
-        self.item.span().start
+    /// The bytes of the file that it takes.
+    pub(super) fn span(&self) -> Range<usize> {
+        self.item.span()
     }
 
-    /// The line and column where it begins.
+    /// Where in the file it stands.
     pub(super) fn position(&self) -> Position {
-        self.report.position(self.offset())
+        self.report.position(self.span())
     }
 
-    /// The byte of the file where byte `inner` of this string stands, if it stands there as it is;
-    /// else the string's own beginning.
-    pub(super) fn offset_inside(&self, inner: usize) -> usize {
+    /// The place of the file where byte `inner` of this string stands, if it stands there as it is;
+    /// else the string itself.
+    pub(super) fn span_inside(&self, inner: usize) -> Range<usize> {
         let source = self.report.text().get(self.item.span()).unwrap_or_default();
         let plain = match (source.as_bytes(), self.item()) {
             // As long as its value and two quotes: no escapes, no second and third quote.
@@ -65,15 +65,16 @@ impl<'a, 't> Value<'a, 't> {
             _ => false,
         };
         if plain {
-            self.offset() + 1 + inner
+            let begin = self.span().start + 1 + inner;
+            begin..begin
         } else {
-            self.offset()
+            self.span()
         }
     }
 
     /// Reports what is wrong with the value.
     pub(super) fn wrong<T>(&self, message: impl Into<String>, hint: Option<String>) -> Option<T> {
-        self.report.fault(self.offset(), message, hint);
+        self.report.fault(self.span(), message, hint);
         None
     }
 

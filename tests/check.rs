@@ -2,7 +2,7 @@
 
 use std::process::Command;
 
-use crate::harness::{App, guest, versioned};
+use crate::harness::{App, example, guest, versioned};
 
 /// An app with this configuration, two components and their routes.
 fn app(config: &str) -> App {
@@ -198,6 +198,79 @@ fn check_finds_nothing_wrong_with_a_fine_app() {
         Some(0),
         "an empty app is fine too"
     );
+}
+
+#[test]
+fn check_warns_of_grants_that_a_component_can_not_use() {
+    let rules = "allow = { http = ['self'], read = ['handlers'], write = ['handlers'] }";
+    let app = app(&format!("[handler.'version.wasm']\n{rules}\n"));
+    let (code, said) = app.run("check");
+    assert_eq!(code, Some(0), "{said}");
+    let file = app.path().join("waterspout.toml");
+    for (column, key, length) in [(18, "http", 8), (35, "read", 12), (57, "write", 12)] {
+        let begin = format!(
+            "{}:2:{column}: warning: `{key}` is granted for nothing: `version.wasm` has no code that ",
+            file.display()
+        );
+        assert!(said.contains(&begin), "{said}");
+        let caret = format!("  | {}{}\n", " ".repeat(column - 1), "^".repeat(length));
+        assert!(said.contains(&caret), "{said}");
+    }
+    assert_eq!(said.matches("warning").count(), 3, "{said}");
+    assert!(said.contains("fine"), "{said}");
+}
+
+#[test]
+fn check_warns_where_files_are_used_and_no_folder_is_granted() {
+    let app = |config: &str| {
+        let app = App::new().handler("grants.wasm", guest("grants"));
+        app.config(config)
+    };
+    let words = "warning: `grants.wasm` has code that opens files or lists folders, and is granted no folder";
+    let untold = app("").without_config();
+    let (code, said) = untold.run("check");
+    assert_eq!(code, Some(0), "{said}");
+    let place = untold.handler_path("grants.wasm");
+    assert!(
+        said.contains(&format!("{}: {words}\n  hint: ", place.display())),
+        "{said}"
+    );
+
+    let told = app("[handler.'grants.wasm']\nisolation = 'fresh'\n");
+    let (code, said) = told.run("check");
+    assert_eq!(code, Some(0), "{said}");
+    assert!(
+        said.contains(&format!("waterspout.toml:1:10: {words}\n")),
+        "{said}"
+    );
+
+    for settled in ["read = ['handlers']", "write = ['handlers']", "read = []"] {
+        let config = format!("[handler.'grants.wasm']\nallow = {{ {settled} }}\n");
+        let (code, said) = app(&config).run("check");
+        assert_eq!(code, Some(0), "{said}");
+        assert!(!said.contains("warning"), "{settled}: {said}");
+    }
+}
+
+#[test]
+fn check_warns_of_nothing_that_the_standard_library_imports_for_itself() {
+    let mut app = App::new();
+    for name in ["hello", "json", "forms", "upload", "errors"] {
+        app = app.handler(&format!("{name}.wasm"), example(name));
+    }
+    for name in [
+        "version",
+        "blocking",
+        "lifecycle",
+        "outputs",
+        "panic",
+        "slow",
+    ] {
+        app = app.handler(&format!("{name}.wasm"), guest(name));
+    }
+    let (code, said) = app.run("check");
+    assert_eq!(code, Some(0), "{said}");
+    assert!(!said.contains("warning"), "{said}");
 }
 
 #[test]

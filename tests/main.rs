@@ -9,6 +9,7 @@ mod harness;
 mod hostile;
 mod house;
 mod http2;
+mod inspect;
 mod instances;
 mod instructions;
 mod lifecycle;

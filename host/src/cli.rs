@@ -4,9 +4,12 @@ mod build;
 mod check;
 mod dev;
 mod diagnostics;
+mod grants;
+mod inspect;
 mod new;
 mod routes;
 mod serve;
+mod table;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -55,6 +58,10 @@ enum Command {
     ///
     /// Example: `waterspout routes examples /story/1`
     Routes(Routes),
+    /// Show what a component is: its handlers, what it imports, and which grants that suggests
+    ///
+    /// Example: `waterspout inspect examples/handlers/hello.wasm`
+    Inspect(inspect::Inspect),
 }
 
 #[derive(Args)]
@@ -146,6 +153,7 @@ pub fn run() -> ExitCode {
         Command::Build(App { app }) => build::build(&app).map(|built| built.report()),
         Command::Check(options) => on_all_cores(check::check(&options)),
         Command::Routes(options) => on_all_cores(routes::routes(&options)),
+        Command::Inspect(options) => on_all_cores(inspect::inspect(&options)),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

@@ -23,7 +23,7 @@ use toml::de::DeTable;
 
 use crate::error::{Fault, Faults, Position};
 
-pub use handler::{Allow, Handler, HttpGrant, Isolation, Placed};
+pub use handler::{Allow, AllowPositions, Handler, HttpGrant, Isolation, Placed};
 pub use limits::Limits;
 pub use listen::{Listen, NotAnAddress};
 pub use report::line_to_show;

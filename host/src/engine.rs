@@ -5,6 +5,7 @@ mod binary;
 mod cache;
 mod functions;
 mod guest;
+mod imports;
 
 use std::path::PathBuf;
 use std::sync::{Arc, Weak};
@@ -23,6 +24,7 @@ use functions::Functions;
 pub use binary::Binary;
 pub use cache::Cache;
 pub use guest::{Exports, Function, Guest, METHODS, Step, method_index};
+pub use imports::Import;
 
 /// What the engine is made with; none of it can change while it lives.
 #[derive(Clone, Debug)]
@@ -110,13 +112,18 @@ impl Engine {
         let pre = self.linker.instantiate_pre(component).map_err(|error| {
             Error::component(format!("imports what Waterspout does not offer: {error:#}"))
         })?;
-        let exports = Exports::of(component).map_err(|error| {
-            Error::component(format!(
-                "not a component of the world `waterspout:web/web@0.1.0`: {error:#}"
-            ))
-        })?;
+        let exports = exports(component)?;
         Ok(Linked { pre, exports })
     }
+}
+
+/// Where a component has its functions, if it is one of handlers.
+pub fn exports(component: &Component) -> Result<Exports, Error> {
+    Exports::of(component).map_err(|error| {
+        Error::component(format!(
+            "not a component of the world `waterspout:web/web@0.1.0`: {error:#}"
+        ))
+    })
 }
 
 /// How many instances may live at once without running into the kernel's limit on memory mappings: a process that

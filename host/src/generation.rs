@@ -19,7 +19,7 @@ use crate::resources::{self, App};
 use crate::router::Found;
 use crate::tls::Tls;
 
-pub use component::{Component, State};
+pub use component::{Component, State, describe};
 pub use site::{Site, Swap};
 
 /// What the app is at one time.

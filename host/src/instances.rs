@@ -92,18 +92,32 @@ pub struct Core {
     traps: AtomicU64,
 }
 
-impl Pool {
-    /// Instantiates the component once, asks what it is, and opens the pool.
-    pub async fn open(blueprint: Blueprint, life: Life) -> Result<Self, Error> {
-        let patience = blueprint.rules.deadline.unwrap_or(Duration::MAX);
-        let Some(place) = blueprint.place(patience).await else {
+impl Blueprint {
+    /// What the component says of itself. The instance that says so is not started.
+    pub async fn description(&self) -> Result<Description, Error> {
+        let (_, description) = self.first().await?;
+        Ok(description)
+    }
+
+    /// A first instance, checked, and what it says of its component.
+    async fn first(&self) -> Result<(Live, Description), Error> {
+        let patience = self.rules.deadline.unwrap_or(Duration::MAX);
+        let Some(place) = self.place(patience).await else {
             return Err(Error::component(
                 "finds no place: as many instances live as may",
             ));
         };
-        let mut first = blueprint.instantiate(place).await?;
+        let mut first = self.instantiate(place).await?;
         first.check()?;
-        let description = sound(blueprint.describe(&mut first).await?)?;
+        let description = sound(self.describe(&mut first).await?)?;
+        Ok((first, description))
+    }
+}
+
+impl Pool {
+    /// Instantiates the component once, asks what it is, and opens the pool.
+    pub async fn open(blueprint: Blueprint, life: Life) -> Result<Self, Error> {
+        let (mut first, description) = blueprint.first().await?;
         let mut blueprint = blueprint;
         if description.single {
             blueprint.rules = single(blueprint.rules)?;
@@ -134,6 +148,11 @@ impl Pool {
     /// What the component says of itself.
     pub fn description(&self) -> &Description {
         &self.core.description
+    }
+
+    /// The component itself.
+    pub fn component(&self) -> &wasmtime::component::Component {
+        self.core.blueprint.linked.pre.component()
     }
 
     /// Takes a request in, or gives back that there is no room for it.

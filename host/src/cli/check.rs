@@ -1,11 +1,12 @@
-//! `waterspout check`: loads an app as `serve` would and says what is wrong with it.
+//! `waterspout check`: loads an app as `serve` would and says what is wrong with it, and which grants look it.
 
 use std::path::{Path, PathBuf};
 
 use anyhow::bail;
 
-use super::{Check, cache_dir, serve::engine};
+use super::{Check, cache_dir, diagnostics, grants, serve::engine};
 use crate::config::Config;
+use crate::engine::Import;
 use crate::error::{Fault, Faults};
 use crate::generation::{Generation, Overrides, State, handlers_folder};
 use crate::shards::Shards;
@@ -23,13 +24,21 @@ pub async fn load(app: &Path, cache: Option<&PathBuf>) -> anyhow::Result<Generat
 pub async fn check(options: &Check) -> anyhow::Result<()> {
     let app = &options.app.app;
     let generation = load(app, options.cache_dir.as_ref()).await?;
-    let mut failed = Vec::new();
+    let (mut failed, mut warnings) = (Vec::new(), Vec::new());
     for component in generation.components.values() {
-        if let State::Failed(reason) = &component.state {
-            let file = handlers_folder(app).join(&component.file);
-            failed.push(Fault::in_file(&file, reason));
+        let file = &component.file;
+        match &component.state {
+            State::Failed(reason) => {
+                let path = handlers_folder(app).join(file);
+                failed.push(Fault::in_file(&path, reason));
+            }
+            State::Serving { pool, .. } => {
+                let imports = Import::all(pool.component());
+                warnings.extend(grants::warnings(app, &generation.config, file, &imports));
+            }
         }
     }
+    diagnostics::warn(&Faults::new(warnings));
     if !failed.is_empty() {
         return Err(Faults::new(failed).into());
     }

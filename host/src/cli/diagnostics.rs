@@ -27,6 +27,11 @@ pub fn error(error: &anyhow::Error) {
     }
 }
 
+/// Says on standard error what may be meant otherwise, but fails nothing.
+pub fn warn(faults: &Faults) {
+    show(faults, &Level::WARNING, "warning: ");
+}
+
 fn show<'f>(faults: impl IntoIterator<Item = &'f Fault>, level: &Level<'_>, word: &str) {
     let mut texts = HashMap::new();
     for fault in faults {

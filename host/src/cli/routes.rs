@@ -6,7 +6,7 @@ use std::path::Path;
 use anyhow::Context;
 use http::Uri;
 
-use super::{Routes, check::load};
+use super::{Routes, check::load, table::table};
 use crate::generation::Generation;
 use crate::router::{Arguments, Found, host_name};
 
@@ -15,7 +15,7 @@ pub async fn routes(options: &Routes) -> anyhow::Result<()> {
     let url = url.map(Asked::parse).transpose()?;
     let generation = load(app, options.cache_dir.as_ref()).await?;
     let text = match url {
-        None => table(&generation),
+        None => all(&generation),
         Some(url) => taker(&generation, &url),
     };
     print!("{text}");
@@ -62,7 +62,7 @@ impl Asked {
 }
 
 /// All routes in their order, one in a line.
-fn table(generation: &Generation) -> String {
+fn all(generation: &Generation) -> String {
     let mut rows = vec![["pattern", "handler", "name", "host"].map(str::to_owned)];
     for route in generation.app.router.routes() {
         let host = route.host.as_ref().map(|host| host.text().to_owned());
@@ -82,18 +82,7 @@ fn table(generation: &Generation) -> String {
             nameless,
         ]);
     }
-    let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max();
-    let widths: Vec<usize> = (0..4).map(|column| width(column).unwrap_or(0)).collect();
-    let mut text = String::new();
-    for row in &rows {
-        let mut line = String::new();
-        for (cell, width) in row.iter().zip(&widths) {
-            let _ = write!(line, "{cell:width$}  ");
-        }
-        text += line.trim_end();
-        text.push('\n');
-    }
-    text
+    table("", &rows)
 }
 
 /// Which route takes it, and with which arguments.

@@ -54,6 +54,19 @@ pub struct Placed {
     pub handler: Handler,
     /// Where its name stands.
     pub position: Position,
+    /// Where each list of its `allow` stands.
+    pub allow: AllowPositions,
+}
+
+/// Where the lists of an `allow` stand. `None`: it is left out.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct AllowPositions {
+    /// `http`.
+    pub http: Option<Position>,
+    /// `read`.
+    pub read: Option<Position>,
+    /// `write`.
+    pub write: Option<Position>,
 }
 
 /// Who shares an instance.
@@ -140,15 +153,25 @@ pub(super) fn read(
         }
         let name = format!("in [handler.\"{}\"]", file.text());
         if let Some(section) = table(value, name) {
-            let handler = handler(section, default.clone(), largest);
-            let position = file.position();
-            handlers.insert(file.text().to_owned(), Placed { handler, position });
+            let (handler, allow) = handler(section, default.clone(), largest);
+            let placed = Placed {
+                handler,
+                position: file.position(),
+                allow,
+            };
+            handlers.insert(file.text().to_owned(), placed);
         }
     }
     Some(handlers)
 }
 
-fn handler(mut section: Section<'_, '_>, default: Handler, largest: u64) -> Handler {
+fn handler(
+    mut section: Section<'_, '_>,
+    default: Handler,
+    largest: u64,
+) -> (Handler, AllowPositions) {
+    let nothing = (default.allow, AllowPositions::default());
+    let (allow, positions) = section.or("allow", nothing, allow);
     let handler = Handler {
         isolation: section.or("isolation", default.isolation, |value| {
             value.choice(&[
@@ -174,10 +197,10 @@ fn handler(mut section: Section<'_, '_>, default: Handler, largest: u64) -> Hand
         block_log: section.or("block_log", default.block_log, Value::limit),
         cancel_on_close: section.or("cancel_on_close", default.cancel_on_close, Value::boolean),
         env: section.or("env", default.env, env),
-        allow: section.or("allow", default.allow, allow),
+        allow,
     };
     section.finish();
-    handler
+    (handler, positions)
 }
 
 fn max_requests(value: Value<'_, '_>) -> Option<Option<usize>> {
@@ -211,15 +234,20 @@ fn env(value: Value<'_, '_>) -> Option<BTreeMap<String, String>> {
     Some(env)
 }
 
-fn allow(value: Value<'_, '_>) -> Option<Allow> {
+fn allow(value: Value<'_, '_>) -> Option<(Allow, AllowPositions)> {
     let mut section = table(value, "in `allow`")?;
+    let positions = AllowPositions {
+        http: section.take("http").map(|value| value.position()),
+        read: section.take("read").map(|value| value.position()),
+        write: section.take("write").map(|value| value.position()),
+    };
     let allow = Allow {
         http: section.or("http", Vec::new(), |value| value.list(http_grant)),
         read: section.or("read", Vec::new(), |value| value.list(Value::path)),
         write: section.or("write", Vec::new(), |value| value.list(Value::path)),
     };
     section.finish();
-    Some(allow)
+    Some((allow, positions))
 }
 
 fn http_grant(value: Value<'_, '_>) -> Option<HttpGrant> {

@@ -52,7 +52,7 @@ impl Exports {
     pub fn of(component: &Component) -> wasmtime::Result<Self> {
         let interface = component
             .get_export_index(None, HANDLER)
-            .with_context(|| format!("no export `{HANDLER}`"))?;
+            .with_context(|| no_handler(component))?;
         let find = |name: &str| {
             component
                 .get_export_index(Some(&interface), name)
@@ -80,6 +80,17 @@ impl Exports {
             cancel: find("cancel")?,
             release: find("release")?,
         })
+    }
+}
+
+/// That a component has no handlers, and what it has instead.
+fn no_handler(component: &Component) -> String {
+    let engine = component.engine();
+    let component = component.component_type();
+    let exports: Vec<&str> = component.exports(engine).map(|(name, _)| name).collect();
+    match exports.is_empty() {
+        true => format!("no export `{HANDLER}`, nor any other"),
+        false => format!("no export `{HANDLER}`, but `{}`", exports.join("`, `")),
     }
 }
 

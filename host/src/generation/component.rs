@@ -12,6 +12,7 @@ use wasmtime_wasi::FsPerms;
 
 use super::declared::{self, Declared};
 use super::{Previous, Refusal, handlers_folder};
+use crate::bindings::Description;
 use crate::capabilities::wasi::{Folder, Grants};
 use crate::config::{self, Config};
 use crate::engine::{Binary, Engine, Linked};
@@ -208,6 +209,23 @@ impl Loading<'_> {
         }
         Ok(State::Serving { pool, declared })
     }
+}
+
+/// What a component says of itself, checked as for an app that says nothing of it. It is not started.
+pub async fn describe(
+    engine: &Arc<Engine>,
+    file: &str,
+    linked: Linked,
+) -> Result<Description, Error> {
+    let blueprint = Blueprint {
+        file: file.into(),
+        linked,
+        rules: rules(Path::new(""), &config::Handler::default()),
+        engine: engine.clone(),
+    };
+    let description = blueprint.description().await?;
+    declared::read(&description)?;
+    Ok(description)
 }
 
 /// What a file was found to be.

@@ -1,4 +1,4 @@
-//! Imports an interface that no host has. A test of `generation` sees it refused, with the interface named.
+//! Imports interfaces that no host has. Tests of `generation` and of `inspect` see it refused, with them named.
 
 use waterspout_sdk::prelude::*;
 
@@ -6,10 +6,18 @@ wit_bindgen::generate!({
     inline: "
         package nowhere:to;
         interface be-found {
-            find: func() -> string;
+            resource way {
+                constructor();
+            }
+            find: func(way: borrow<way>) -> string;
+            wait: async func();
+        }
+        interface be-seen {
+            look: func();
         }
         world lost {
             import be-found;
+            import be-seen;
         }
     ",
 });
@@ -20,7 +28,10 @@ struct Lost;
 #[handler]
 impl RequestHandler for Lost {
     async fn get(&mut self, cx: &Context) -> Result {
-        cx.write(nowhere::to::be_found::find())
+        nowhere::to::be_seen::look();
+        nowhere::to::be_found::wait().await;
+        let way = nowhere::to::be_found::Way::new();
+        cx.write(nowhere::to::be_found::find(&way))
     }
 }
 

@@ -1,0 +1,208 @@
+//! `waterspout inspect`: what one component is, what it imports, and which grants that suggests. Starts nothing of it,
+//! and serves nothing.
+
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+
+use super::grants::{Uses, warnings};
+use super::table::table;
+use super::{cache_dir, diagnostics, serve::engine};
+use crate::bindings::{Description, Functions};
+use crate::config::Config;
+use crate::engine::{Binary, Import, METHODS, exports};
+use crate::error::{Fault, Faults};
+use crate::generation::{describe, handlers_folder};
+use crate::shards::Shards;
+
+#[derive(Args)]
+pub struct Inspect {
+    /// The component
+    #[arg(value_name = "FILE.wasm")]
+    file: PathBuf,
+    /// Where compiled code is kept [default: the user's cache folder]
+    #[arg(long, value_name = "DIR")]
+    cache_dir: Option<PathBuf>,
+}
+
+pub async fn inspect(options: &Inspect) -> anyhow::Result<()> {
+    let path = &options.file;
+    let fault = |what: &dyn std::fmt::Display| Fault::in_file(path, what.to_string());
+    let file = path.file_name().unwrap_or_default().to_string_lossy();
+    let binary = Binary::read(path)
+        .map_err(|error| Faults::from(fault(&format_args!("can't be read: {error}"))))?;
+    let cache = cache_dir(options.cache_dir.as_ref());
+    let engine = engine(&Config::default(), cache, Shards::here())?;
+    let compiled = engine.compile(&file, &binary);
+    let component = compiled.map_err(|error| Faults::from(fault(&error)))?;
+    exports(&component).map_err(|error| {
+        let hint = "make one with waterspout-sdk (`waterspout new`), or on the interface `handler` of wit/";
+        Faults::from(fault(&error).hint(hint))
+    })?;
+
+    let imports = Import::all(&component);
+    let missing = engine.not_offered(&component);
+    let needs = imports_and_grants(&imports, &missing);
+    let described = match engine.link(&component) {
+        Ok(linked) => describe(&engine, &file, linked).await,
+        Err(error) => Err(error),
+    };
+    match described {
+        Ok(description) => {
+            let size = binary.component()?.len() / 1024;
+            println!("{file}: {size} KB, sha256 {}\n", binary.sha256());
+            print!("{}\n{needs}", itself(&description, &file));
+        }
+        // What it imports may be the reason.
+        Err(error) => {
+            print!("{needs}");
+            return Err(Faults::from(fault(&error)).into());
+        }
+    }
+    if let Some((app, config)) = app_of(path) {
+        diagnostics::warn(&Faults::new(warnings(&app, &config, &file, &imports)));
+    }
+    Ok(())
+}
+
+/// The app in whose `handlers/` the file lies, if its configuration can be read: what is wrong with that, `check` says.
+fn app_of(file: &Path) -> Option<(PathBuf, Config)> {
+    let handlers = file.parent()?;
+    let app = handlers.parent()?;
+    if handlers_folder(app) != handlers {
+        return None;
+    }
+    Config::load(app)
+        .ok()
+        .map(|config| (app.to_owned(), config))
+}
+
+/// What the component says of itself.
+fn itself(description: &Description, file: &str) -> String {
+    let handlers = description.handlers.iter().map(|handler| {
+        let functions = functions(handler.functions).join(", ");
+        [handler.name.clone(), functions]
+    });
+    let mut text = "handlers, and the functions that they implement\n".to_owned();
+    text += &table("  ", &handlers.collect::<Vec<_>>());
+
+    let mut routes = Vec::new();
+    for handler in &description.handlers {
+        for route in &handler.routes {
+            let say = |key: &str, value: &Option<String>| {
+                let value = value.as_deref();
+                value.map(|value| format!("{key} = {value}"))
+            };
+            let rest = [
+                say("name", &route.name),
+                say("host", &route.host),
+                say("kwargs", &route.kwargs),
+            ];
+            routes.push([
+                route.pattern.clone(),
+                handler.name.clone(),
+                rest.into_iter().flatten().collect::<Vec<_>>().join(", "),
+            ]);
+        }
+    }
+    text += "\nroutes that it declares, for where no [[route]] names it\n";
+    text += &match (&routes[..], &description.handlers[..]) {
+        ([], [_]) => match file.strip_suffix(".wasm").unwrap_or(file) {
+            "index" => "  none, so it is at /\n".to_owned(),
+            stem => format!("  none, so it is at /{stem}\n"),
+        },
+        ([], _) => "  none, so a [[route]] has to name each handler\n".to_owned(),
+        _ => table("  ", &routes),
+    };
+
+    let lasting = [
+        (
+            description.single,
+            "single: never more than one instance takes requests",
+        ),
+        (
+            description.start,
+            "start: called in each instance before its first request",
+        ),
+        (
+            description.stop,
+            "stop: called in each instance after its last request",
+        ),
+    ];
+    let said: Vec<&str> = lasting
+        .into_iter()
+        .filter_map(|(is_so, what)| is_so.then_some(what))
+        .collect();
+    text += "\ninstances\n";
+    match said.is_empty() {
+        true => text += "  as many as the configuration says, without start and stop\n",
+        false => said.iter().for_each(|line| _ = writeln!(text, "  {line}")),
+    }
+    text
+}
+
+/// The functions by the names that handlers give them, in the order in which they are called.
+fn functions(implemented: Functions) -> Vec<&'static str> {
+    let before = [
+        ("initialize", Functions::INITIALIZE),
+        ("prepare", Functions::PREPARE),
+    ];
+    let after = [
+        ("write_error", Functions::WRITE_ERROR),
+        ("on_connection_close", Functions::ON_CONNECTION_CLOSE),
+        ("on_finish", Functions::ON_FINISH),
+    ];
+    let methods = METHODS.iter().map(|(_, name, function)| (*name, *function));
+    let all = before.into_iter().chain(methods).chain(after);
+    all.filter(|(_, function)| implemented.contains(*function))
+        .map(|(name, _)| name)
+        .collect()
+}
+
+/// What it wants of the host.
+fn imports_and_grants(imports: &[Import], missing: &[String]) -> String {
+    let rows: Vec<[String; 2]> = imports
+        .iter()
+        .map(|import| {
+            let offered = match missing.contains(&import.name) {
+                true => "not offered",
+                false => "offered",
+            };
+            [import.name.clone(), offered.to_owned()]
+        })
+        .collect();
+    let mut text = "imports, and whether this host offers them\n".to_owned();
+    match rows.is_empty() {
+        true => text += "  none\n",
+        false => text += &table("  ", &rows),
+    }
+
+    let uses = Uses::of(imports);
+    let mut rows = Vec::new();
+    let mut suggest = |import: Option<&str>, grant: &str, why: &str| {
+        let row = import.map(|import| [grant.to_owned(), format!("{why} ({import})")]);
+        rows.extend(row);
+    };
+    suggest(
+        uses.files,
+        "allow = { read = [\"…\"] }, or write",
+        "has code that opens files or lists folders",
+    );
+    suggest(
+        uses.http,
+        "allow = { http = [\"…\"] }",
+        "has code that sends requests",
+    );
+    suggest(
+        uses.sockets,
+        "none opens sockets",
+        "has code that uses them, and is refused",
+    );
+    text += "\ngrants that its imports suggest\n";
+    match rows.is_empty() {
+        true => text += "  none\n",
+        false => text += &table("  ", &rows),
+    }
+    text
+}

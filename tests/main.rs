@@ -13,6 +13,7 @@ mod inspect;
 mod instances;
 mod instructions;
 mod lifecycle;
+mod manual;
 mod new;
 mod oracle;
 mod outputs;

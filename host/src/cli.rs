@@ -2,10 +2,12 @@
 
 mod build;
 mod check;
+mod completions;
 mod dev;
 mod diagnostics;
 mod grants;
 mod inspect;
+mod man;
 mod new;
 mod routes;
 mod serve;
@@ -62,6 +64,14 @@ enum Command {
     ///
     /// Example: `waterspout inspect examples/handlers/hello.wasm`
     Inspect(inspect::Inspect),
+    /// Print what a shell needs to complete this command
+    ///
+    /// Example, for bash: `source <(waterspout completions bash)`
+    Completions(completions::Completions),
+    /// Print the manual page
+    ///
+    /// Example: `waterspout man | man -l -`
+    Man(man::Man),
 }
 
 #[derive(Args)]
@@ -154,6 +164,8 @@ pub fn run() -> ExitCode {
         Command::Check(options) => on_all_cores(check::check(&options)),
         Command::Routes(options) => on_all_cores(routes::routes(&options)),
         Command::Inspect(options) => on_all_cores(inspect::inspect(&options)),
+        Command::Completions(options) => completions::completions(&options),
+        Command::Man(options) => man::man(&options),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

@@ -136,6 +136,9 @@ struct Serve {
     /// What is logged: `debug`, `info`, `warn`, `error` or `off`
     #[arg(long, value_name = "LEVEL", default_value = "info")]
     log_level: LevelFilter,
+    /// End as on SIGTERM when standard input ends, and so with the program that holds its other end
+    #[arg(long)]
+    end_with_stdin: bool,
 }
 
 impl Serve {

@@ -33,6 +33,9 @@ pub async fn serve(options: &Serve, debug: bool) -> anyhow::Result<()> {
         bail!("{}: there is no such folder", app.display());
     }
     let mut signals = Signals::new()?;
+    if options.end_with_stdin {
+        end_with_stdin()?;
+    }
     let cache = cache_dir(options.cache_dir.as_ref());
     let shards = Shards::start().context("the threads that serve can't start")?;
     let engine = engine(&Config::load(app)?, cache, shards.clone())?;
@@ -318,6 +321,21 @@ impl std::fmt::Display for Shown<'_> {
             listen => listen.fmt(f),
         }
     }
+}
+
+/// Has the end of standard input do what `SIGTERM` does.
+fn end_with_stdin() -> anyhow::Result<()> {
+    let wait = || {
+        let _ = std::io::copy(&mut std::io::stdin().lock(), &mut std::io::sink());
+        // SAFETY: a signal to ourselves, for which there is a handler by now.
+        unsafe { libc::kill(libc::getpid(), libc::SIGTERM) };
+    };
+    // Not one of the runtime's: those it would wait for at the end.
+    std::thread::Builder::new()
+        .name("stdin".to_owned())
+        .spawn(wait)
+        .context("the thread that reads standard input can't start")?;
+    Ok(())
 }
 
 /// What the system may tell us.

@@ -71,6 +71,7 @@ fn every_file_says_what_it_owns() {
         "host",
         "guest-sdk/src",
         "guest-sdk/macros/src",
+        "guest-sdk/testing/src",
         "examples",
         "tests",
     ] {
@@ -290,6 +291,12 @@ fn the_guide_shows_what_is_built() {
         }
     }
     assert!(shown > 30, "{shown} blocks were found");
+fn the_page_on_testing_shows_the_test_that_new_makes() {
+    let snippet = format!("```rust\n{}```\n", read("host/src/cli/new/app.rs.in"));
+    assert!(
+        read("docs/testing.md").contains(&snippet),
+        "docs/testing.md does not show host/src/cli/new/app.rs.in"
+    );
 }
 
 #[test]

@@ -22,4 +22,5 @@ mod routes;
 mod swap;
 mod systemd;
 mod tls;
+mod testing;
 mod traps;

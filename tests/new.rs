@@ -1,4 +1,4 @@
-//! `waterspout new`: what it makes builds and serves as it is.
+//! `waterspout new`: what it makes builds, serves and passes its test as it is.
 
 use std::path::Path;
 use std::process::{Command, Output};
@@ -6,17 +6,35 @@ use std::process::{Command, Output};
 use crate::harness::{App, example};
 
 fn waterspout(arguments: &[&str], folder: &Path) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_waterspout"))
+    run(env!("CARGO_BIN_EXE_waterspout"), arguments, folder, &[])
+}
+
+/// `cargo test` in an app, as its author runs it.
+fn cargo_test(app: &Path) -> Output {
+    let more = [
+        ("WATERSPOUT", env!("CARGO_BIN_EXE_waterspout")),
+        // Nothing but the linker of this machine knows it: a component that it reached would not build.
+        ("RUSTFLAGS", "-Clink-arg=-pthread"),
+        ("XDG_CACHE_HOME", env!("CARGO_TARGET_TMPDIR")),
+        // Other tests want the cores, too.
+        ("ASYNC_TEST_TIMEOUT", "30"),
+    ];
+    run(env!("CARGO"), &["test"], app, &more)
+}
+
+fn run(program: &str, arguments: &[&str], folder: &Path, more: &[(&str, &str)]) -> Output {
+    Command::new(program)
         .args(arguments)
         .current_dir(folder)
-        // All that it needs was fetched for the examples.
+        // All that it needs was fetched for the examples and for the tests.
         .env("CARGO_NET_OFFLINE", "true")
         .env(
             "CARGO_TARGET_DIR",
             concat!(env!("CARGO_TARGET_TMPDIR"), "/new"),
         )
+        .envs(more.iter().copied())
         .output()
-        .expect("waterspout starts")
+        .unwrap_or_else(|error| panic!("{program}: {error}"))
 }
 
 fn said(output: &Output) -> String {
@@ -39,6 +57,32 @@ async fn a_new_app_builds_and_serves_as_it_is() {
         .await;
     assert_eq!(server.get("/").await.body, "Hello, world");
     assert_eq!(server.get("/?name=you").await.body, "Hello, you");
+}
+
+#[test]
+fn a_new_app_passes_its_test_as_it_is() {
+    example("hello");
+    let folder = tempfile::tempdir().expect("a folder");
+    let made = waterspout(&["new", "my-tested-app"], folder.path());
+    assert!(made.status.success(), "{}", said(&made));
+    let app = folder.path().join("my-tested-app");
+    let passed = cargo_test(&app);
+    let output = said(&passed);
+    assert!(passed.status.success(), "{output}");
+    assert!(output.contains("test it_greets ... ok"), "{output}");
+
+    // What fails shows the log of its own server; what is built is built once for both.
+    let tests = app.join("tests/app.rs");
+    let fails = "#[test]\nfn it_fails() {\n    assert_eq!(App::serve().fetch(\"/nowhere\").code(), 200);\n}\n";
+    let greets = std::fs::read_to_string(&tests).expect("the test");
+    std::fs::write(&tests, format!("{greets}\n{fails}")).expect("a test");
+    let output = said(&cargo_test(&app));
+    assert!(output.contains("test it_greets ... ok"), "{output}");
+    assert!(output.contains("test it_fails ... FAILED"), "{output}");
+    assert_eq!(output.matches("   Component ").count(), 1, "{output}");
+    let (_, log) = output.split_once("--- log of the server\n").expect("a log");
+    assert!(log.contains("404 GET /nowhere"), "{output}");
+    assert!(!log.contains("GET /?name=you"), "{output}");
 }
 
 #[test]

@@ -469,6 +469,6 @@ impl Log {
 }
 
 /// One cache of compiled code for all tests.
-fn cache() -> PathBuf {
+pub fn cache() -> PathBuf {
     Path::new(env!("CARGO_TARGET_TMPDIR")).join("cache")
 }

@@ -1,16 +1,17 @@
-//! `waterspout new`: an app that builds and serves as it is. Never touches what is there already.
+//! `waterspout new`: an app that builds, serves and passes its test as it is. Never touches what is there already.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use anyhow::{Context, bail, ensure};
 
 use super::{Language, New};
 
 /// The files of a new app, by their paths in it.
-const FILES: [(&str, &str); 4] = [
+const FILES: [(&str, &str); 5] = [
     ("Cargo.toml", include_str!("new/Cargo.toml.in")),
     ("src/lib.rs", include_str!("new/lib.rs.in")),
+    ("tests/app.rs", include_str!("new/app.rs.in")),
     ("waterspout.toml", include_str!("new/waterspout.toml.in")),
     (".gitignore", "/target\n/handlers\n"),
 ];
@@ -31,7 +32,8 @@ pub fn new(options: &New) -> anyhow::Result<()> {
         let text = text
             .replace("@NAME@", name)
             .replace("@FILE@", &name.replace('-', "_"))
-            .replace("@SDK@", &sdk());
+            .replace("@SDK@", &dependency("guest-sdk"))
+            .replace("@TEST@", &dependency("guest-sdk/testing"));
         write(&folder.join(path), &text)?;
     }
     println!(
@@ -42,9 +44,9 @@ pub fn new(options: &New) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Where the app finds the SDK: in the sources that this program was built from, or else published.
-fn sdk() -> String {
-    let sources = PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../guest-sdk"));
+/// Where the app finds a crate of ours: in the sources that this program was built from, or else published.
+fn dependency(folder: &str) -> String {
+    let sources = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/..")).join(folder);
     match sources.canonicalize().ok().filter(|path| path.is_dir()) {
         Some(path) => format!("{{ path = {:?} }}", path.display().to_string()),
         None => format!("{:?}", env!("CARGO_PKG_VERSION")),

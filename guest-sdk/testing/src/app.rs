@@ -1,0 +1,149 @@
+//! An app that is being served, and the requests of a test to it. Decides nothing of how it is built and started.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use tempfile::TempDir;
+use ureq::Agent;
+
+use crate::log::Missing;
+use crate::server::Server;
+use crate::{Builder, HttpRequest, HttpResponse};
+
+/// An app that is being served, until this is dropped.
+///
+/// It may be shared: several threads can fetch at once, and in a `static` one server is there for all tests.
+#[derive(Debug)]
+pub struct App {
+    server: Server,
+    address: SocketAddr,
+    agent: Agent,
+    /// For a line of the log.
+    timeout: Duration,
+    /// What is served, where that is not the app's own folder. Dropped after the server has ended.
+    _stage: Option<TempDir>,
+}
+
+impl App {
+    /// Builds the app of the test's own crate, and serves it as it is.
+    ///
+    /// # Panics
+    ///
+    /// Where it does not build or serve, and where there is no `waterspout`. The message says what to do.
+    #[track_caller]
+    pub fn serve() -> Self {
+        Self::builder().serve()
+    }
+
+    /// An app that is to be served otherwise: Tornado's `get_app`.
+    pub fn builder() -> Builder {
+        Builder::default()
+    }
+
+    /// Waits until the server serves.
+    pub(crate) fn new(
+        server: Server,
+        stage: Option<TempDir>,
+        timeout: Duration,
+    ) -> Result<Self, String> {
+        let address = server.address()?;
+        let agent = Agent::config_builder()
+            .timeout_global(Some(timeout))
+            .http_status_as_error(false)
+            .max_redirects_will_error(false)
+            .allow_non_standard_methods(true)
+            // The server is here, whatever the environment says of the world outside.
+            .proxy(None)
+            .user_agent(concat!("waterspout-test/", env!("CARGO_PKG_VERSION")))
+            .build()
+            .into();
+        Ok(Self {
+            server,
+            address,
+            agent,
+            timeout,
+            _stage: stage,
+        })
+    }
+
+    /// Sends a request and waits for its answer, whatever its status: Tornado's `fetch`.
+    ///
+    /// ```no_run
+    /// use waterspout_test::{App, HttpRequest};
+    ///
+    /// let app = App::serve();
+    /// assert_eq!(app.fetch("/story/1").code(), 200);
+    /// let response = app.fetch(HttpRequest::new("/stories").method("POST").body("title=Rain"));
+    /// assert_eq!(response.header("Content-Type"), Some("text/plain"));
+    /// ```
+    ///
+    /// # Panics
+    ///
+    /// Where no answer comes in time, or none that is HTTP.
+    #[track_caller]
+    pub fn fetch(&self, request: impl Into<HttpRequest>) -> HttpResponse {
+        let request = request.into();
+        let url = self.get_url(request.path());
+        request
+            .send(&self.agent, &url)
+            .unwrap_or_else(|error| panic!("{error}"))
+    }
+
+    /// The URL of this path: Tornado's `get_url`. One that is a URL already stays as it is.
+    pub fn get_url(&self, path: &str) -> String {
+        match path.starts_with("http://") || path.starts_with("https://") {
+            true => path.to_owned(),
+            false => format!("http://{}{path}", self.address),
+        }
+    }
+
+    /// The port on 127.0.0.1 on which it is served: Tornado's `get_http_port`.
+    pub fn get_http_port(&self) -> u16 {
+        self.address.port()
+    }
+
+    /// What the server has logged so far. A line may come a moment after the response that it is about:
+    /// [`expect_log`](Self::expect_log) waits for it, and after [`stop`](Self::stop) none is missing.
+    pub fn log(&self) -> String {
+        self.server.log.text()
+    }
+
+    /// Does something, and waits until the server has logged a line with these words, later than that began: Tornado's
+    /// `ExpectLog`. The logger is `access`, `app` or `general`; an empty one is any of them.
+    ///
+    /// ```no_run
+    /// # let app = waterspout_test::App::serve();
+    /// let response = app.expect_log("app", "no story 7", || app.fetch("/story/7"));
+    /// assert_eq!(response.code(), 404);
+    /// ```
+    ///
+    /// # Panics
+    ///
+    /// Where no such line comes.
+    #[track_caller]
+    pub fn expect_log<T>(&self, logger: &str, words: &str, during: impl FnOnce() -> T) -> T {
+        let before = self.server.log.len();
+        let done = during();
+        let found = self.server.log.wait_for(before, self.timeout, |entry| {
+            (entry.is_of(logger) && entry.text().contains(words)).then_some(())
+        });
+        match found {
+            Ok(()) => done,
+            Err(Missing::Late) => panic!("no word of {words:?} in the log"),
+            Err(Missing::Ended) => panic!("the server ended without a word of {words:?}"),
+        }
+    }
+
+    /// Ends the server as `SIGTERM` does, so that instances `stop`, and gives all that it has logged.
+    ///
+    /// # Panics
+    ///
+    /// Where it does not end, or not well.
+    #[track_caller]
+    pub fn stop(mut self) -> String {
+        match self.server.stop() {
+            Ok(()) => self.server.log.text(),
+            Err(error) => panic!("{error}"),
+        }
+    }
+}

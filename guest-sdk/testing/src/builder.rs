@@ -1,0 +1,109 @@
+//! What a test may want otherwise than `App::serve` has it. Starts what it says, and is gone.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::command::Waterspout;
+use crate::server::Server;
+use crate::{App, build, stage};
+
+/// How long a fetch, or a line of the log, is waited for: Tornado's default.
+const ASYNC_TEST_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// An app that is to be served: [`App::builder`].
+#[derive(Debug, Default)]
+#[must_use = "nothing is served before `serve` is called"]
+pub struct Builder {
+    folder: PathBuf,
+    config: Option<String>,
+    httpserver_options: Vec<OsString>,
+    waterspout: Option<PathBuf>,
+    timeout: Option<Duration>,
+}
+
+impl Builder {
+    /// The app's folder, relative to that of the test's crate, which is the default. What has a `Cargo.toml` is built.
+    pub fn folder(mut self, folder: impl Into<PathBuf>) -> Self {
+        self.folder = folder.into();
+        self
+    }
+
+    /// This configuration instead of the app's `waterspout.toml`.
+    ///
+    /// ```no_run
+    /// use waterspout_test::App;
+    ///
+    /// let app = App::builder().config("[settings]\ndebug = true").serve();
+    /// assert!(app.fetch("/broken").text().contains("panicked"));
+    /// ```
+    pub fn config(mut self, text: impl Into<String>) -> Self {
+        self.config = Some(text.into());
+        self
+    }
+
+    /// More options for `waterspout serve`, such as `["--log-level", "debug"]`: Tornado's `get_httpserver_options`. The
+    /// address is learnt from the log: a level above `info` would keep it back.
+    pub fn httpserver_options<O: Into<OsString>>(
+        mut self,
+        options: impl IntoIterator<Item = O>,
+    ) -> Self {
+        self.httpserver_options
+            .extend(options.into_iter().map(Into::into));
+        self
+    }
+
+    /// How long each fetch, and each line of the log, is waited for, whatever `ASYNC_TEST_TIMEOUT` says. Otherwise that
+    /// counts, or else 5 seconds.
+    pub fn timeout(mut self, timeout: Duration) -> Self {
+        self.timeout = Some(timeout);
+        self
+    }
+
+    /// The command, instead of the one that the environment variable `WATERSPOUT` names or that is on the `PATH`.
+    pub fn waterspout(mut self, command: impl Into<PathBuf>) -> Self {
+        self.waterspout = Some(command.into());
+        self
+    }
+
+    /// Builds the app, where nobody has yet, and serves it.
+    ///
+    /// # Panics
+    ///
+    /// As [`App::serve`].
+    #[track_caller]
+    pub fn serve(self) -> App {
+        self.start().unwrap_or_else(|error| panic!("{error}"))
+    }
+
+    fn start(self) -> Result<App, String> {
+        // Cargo says it to every test; who runs the program by hand is where it is.
+        let package = std::env::var_os("CARGO_MANIFEST_DIR").unwrap_or_else(|| ".".into());
+        let folder = PathBuf::from(package).join(&self.folder);
+        let folder = folder
+            .canonicalize()
+            .map_err(|error| format!("there is no app in {}: {error}", folder.display()))?;
+        let waterspout = Waterspout::find(self.waterspout);
+        build::once(&waterspout, &folder)?;
+        let stage = match &self.config {
+            Some(config) => Some(stage::with_config(&folder, config)?),
+            None => None,
+        };
+        let served = stage
+            .as_ref()
+            .map_or(folder.as_path(), |stage| stage.path());
+        let server = Server::start(&waterspout, served, &self.httpserver_options)?;
+        App::new(
+            server,
+            stage,
+            self.timeout.unwrap_or_else(async_test_timeout),
+        )
+    }
+}
+
+/// Tornado's `get_async_test_timeout`.
+fn async_test_timeout() -> Duration {
+    let said = std::env::var("ASYNC_TEST_TIMEOUT").ok();
+    said.and_then(|seconds| Duration::try_from_secs_f64(seconds.parse().ok()?).ok())
+        .unwrap_or(ASYNC_TEST_TIMEOUT)
+}

@@ -291,6 +291,9 @@ fn the_guide_shows_what_is_built() {
         }
     }
     assert!(shown > 30, "{shown} blocks were found");
+}
+
+#[test]
 fn the_page_on_testing_shows_the_test_that_new_makes() {
     let snippet = format!("```rust\n{}```\n", read("host/src/cli/new/app.rs.in"));
     assert!(

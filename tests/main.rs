@@ -21,6 +21,6 @@ mod refusals;
 mod routes;
 mod swap;
 mod systemd;
-mod tls;
 mod testing;
+mod tls;
 mod traps;

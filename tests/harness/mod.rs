@@ -8,8 +8,7 @@ pub mod tls;
 mod under_way;
 mod vitals;
 
-pub use app::{App, Running, command, entry};
-pub use app::{App, Running, cache, entry};
+pub use app::{App, Running, cache, command, entry};
 pub use client::{Answer, Client, LONG, soon};
 pub use guests::{example, guest, hello_saying, root, versioned};
 pub use load::Load;

@@ -63,9 +63,10 @@ where
         }
         Routed::Handler(visit) => {
             let max_size = visit.max_body_size;
+            let is_gzipped = server.decompress_request && is_gzipped(&mut head.headers);
             let body = if body.is_end_stream() {
                 None
-            } else if server.decompress_request && is_gzipped(&mut head.headers) {
+            } else if is_gzipped {
                 Some(RequestBody::new(Gunzip::new(body, max_size), max_size))
             } else {
                 Some(RequestBody::new(body, max_size))

@@ -6,16 +6,18 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
-use flate2::write::GzDecoder;
+use flate2::write::MultiGzDecoder;
 use http_body::{Body, Frame};
 
 use super::BodyError;
 
-/// The body that is in a compressed one.
+/// The body that is in a compressed one: in all its members one after the other (RFC 1952, section 2.2), of which there
+/// may be none.
 pub struct Gunzip<B> {
     body: Pin<Box<B>>,
     /// `None` after its end.
-    decoder: Option<GzDecoder<Piece>>,
+    decoder: Option<MultiGzDecoder<Piece>>,
+    is_empty: bool,
 }
 
 impl<B> Gunzip<B> {
@@ -28,7 +30,8 @@ impl<B> Gunzip<B> {
         };
         Self {
             body: Box::pin(body),
-            decoder: Some(GzDecoder::new(piece)),
+            decoder: Some(MultiGzDecoder::new(piece)),
+            is_empty: true,
         }
     }
 }
@@ -49,10 +52,14 @@ impl<B: Body<Data = Bytes, Error = BodyError>> Body for Gunzip<B> {
                     return Poll::Ready(Some(Err(error)));
                 }
                 Some(Ok(frame)) => match frame.into_data() {
-                    Ok(data) => decoder.write_all(&data),
+                    Ok(data) => {
+                        this.is_empty &= data.is_empty();
+                        decoder.write_all(&data)
+                    }
                     // Trailers.
                     Err(_) => continue,
                 },
+                None if this.is_empty => return Poll::Ready(None),
                 None => {
                     let finished = decoder.try_finish();
                     let piece = std::mem::take(&mut decoder.get_mut().bytes);
@@ -146,12 +153,27 @@ mod tests {
             assert_eq!(less.unwrap_err(), BodyError::TooLarge, "{size}");
         }
         assert_eq!(unzipped(&gzip(b""), 3, 0).unwrap(), Bytes::new());
+        assert_eq!(unzipped(b"", 3, 0).unwrap(), Bytes::new());
+    }
+
+    #[test]
+    fn all_members_of_a_gzip_count_and_what_is_none_is_malformed() {
+        let two = [gzip(b"one, "), gzip(b""), gzip(b"two")].concat();
+        for size in [1, 7, 1000] {
+            assert_eq!(unzipped(&two, size, 8).unwrap(), "one, two", "{size}");
+            assert_eq!(unzipped(&two, size, 7).unwrap_err(), BodyError::TooLarge);
+            for more in ["\0", "more", "\u{1f}"] {
+                let sent = [&two, more.as_bytes()].concat();
+                let end = unzipped(&sent, size, 100).unwrap_err();
+                assert_eq!(end, BodyError::Malformed, "{more:?} in pieces of {size}");
+            }
+        }
     }
 
     #[test]
     fn what_is_cut_or_no_gzip_is_malformed() {
         let whole = gzip(b"text");
-        for sent in [&whole[..whole.len() - 1], b"text", b""] {
+        for sent in [&whole[..whole.len() - 1], b"text", b"\0"] {
             assert_eq!(unzipped(sent, 5, 100).unwrap_err(), BodyError::Malformed);
         }
     }

@@ -36,9 +36,9 @@ impl HttpError {
         }
     }
 
-    /// The reason phrase of the status line, in place of the usual one.
+    /// The reason phrase of the status line, in place of the usual one; an empty one is none.
     pub fn with_reason(mut self, reason: impl Into<String>) -> Self {
-        self.reason = Some(reason.into());
+        self.reason = Some(reason.into()).filter(|reason| !reason.is_empty());
         self
     }
 
@@ -160,7 +160,9 @@ impl Failure {
             .reason()
             .replace('&', "&amp;")
             .replace('<', "&lt;")
-            .replace('>', "&gt;");
+            .replace('>', "&gt;")
+            .replace('"', "&quot;")
+            .replace('\'', "&#x27;");
         let line = format!("{}: {escaped}", self.status());
         format!("<html><title>{line}</title><body>{line}</body></html>")
     }

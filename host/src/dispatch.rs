@@ -300,6 +300,7 @@ fn guest_response(guest: bindings::Response) -> Result<Response<Reply>, String> 
             .ok_or_else(|| format!("the handler set the reason {reason:?}, which can't be sent"))?;
         response.extensions_mut().insert(phrase);
     }
+    page::name_status(&mut response);
     if guest.headers.len() > MAX_HEADERS {
         return Err(format!("the handler set more than {MAX_HEADERS} headers"));
     }

@@ -12,6 +12,9 @@ use crate::bindings::Failure;
 /// What the `server` header says, as Tornado's says what it is.
 const SERVER: &str = concat!("Waterspout/", env!("CARGO_PKG_VERSION"));
 
+/// The reason of a status that has none.
+const UNKNOWN: &str = "Unknown";
+
 const HTML: &str = "text/html; charset=UTF-8";
 
 /// The default page for an error: Tornado's `RequestHandler.write_error`.
@@ -23,7 +26,7 @@ pub fn error(status: StatusCode) -> Response<Reply> {
 /// The default page of every status there can be, from 100 on: made once, as they never change.
 static ERRORS: LazyLock<Vec<&'static str>> = LazyLock::new(|| {
     let statuses = (100..1_000).filter_map(|code| StatusCode::from_u16(code).ok());
-    let texts = statuses.map(|status| text(status, status.canonical_reason().unwrap_or("Unknown")));
+    let texts = statuses.map(|status| text(status, status.canonical_reason().unwrap_or(UNKNOWN)));
     texts.map(|text| &*text.leak()).collect()
 });
 
@@ -61,6 +64,15 @@ pub fn traceback(status: StatusCode, text: &str) -> Response<Reply> {
     page(status, "text/plain; charset=UTF-8", body)
 }
 
+/// Gives a status that has no usual reason Tornado's: hyper's is `<none>`.
+pub fn name_status(response: &mut Response<Reply>) {
+    let has_usual = response.status().canonical_reason().is_some();
+    let extensions = response.extensions_mut();
+    if !has_usual && extensions.get::<ReasonPhrase>().is_none() {
+        extensions.insert(ReasonPhrase::from_static(UNKNOWN.as_bytes()));
+    }
+}
+
 /// Adds what every response says of its server.
 pub fn sign(headers: &mut HeaderMap) {
     headers
@@ -80,11 +92,13 @@ fn escape(text: &str) -> String {
         .replace('<', "&lt;")
         .replace('>', "&gt;")
         .replace('"', "&quot;")
+        .replace('\'', "&#x27;")
 }
 
 fn page(status: StatusCode, content_type: &'static str, body: Bytes) -> Response<Reply> {
     let mut response = Response::new(Reply::new(body));
     *response.status_mut() = status;
+    name_status(&mut response);
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
     sign(headers);

@@ -1,7 +1,6 @@
 //! Whether the client has the answer already: `ETag` and `If-None-Match`, as Tornado's `finish` does it (RFC 9110,
 //! sections 8.8.3 and 13.1.2).
 
-use headers::{ETag, HeaderMapExt, IfNoneMatch};
 use http::request::Parts;
 use http::{HeaderValue, Method, Response, StatusCode, header};
 use sha1::{Digest, Sha1};
@@ -52,12 +51,46 @@ fn of(body: &[u8]) -> HeaderValue {
     HeaderValue::from_bytes(&etag).unwrap_or(HeaderValue::from_static(""))
 }
 
-/// Whether the client named this `ETag`, or any.
+/// Whether the client named this `ETag`, or any. That one of them is weak makes no difference.
 fn has(request: &Parts, response: &Response<Reply>) -> bool {
-    let known = request.headers.typed_get::<IfNoneMatch>();
-    let etag = response.headers().typed_get::<ETag>();
-    match (known, etag) {
-        (Some(known), Some(etag)) => !known.precondition_passes(&etag),
-        _ => false,
+    let Some(etag) = response.headers().get(header::ETAG) else {
+        return false;
+    };
+    let etag = opaque(etag.as_bytes()).next();
+    let known = request.headers.get_all(header::IF_NONE_MATCH);
+    known.iter().map(HeaderValue::as_bytes).any(|known| {
+        let unquoted = known.split(|byte| *byte == b'"').next();
+        unquoted.is_some_and(|text| text.contains(&b'*'))
+            || etag.is_some_and(|etag| opaque(known).any(|other| other == etag))
+    })
+}
+
+/// What stands between the quotes of each entity tag, of whatever bytes: clients send back what they were sent.
+fn opaque(tags: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let end = tags.iter().rposition(|byte| *byte == b'"').unwrap_or(0);
+    tags[..end].split(|byte| *byte == b'"').skip(1).step_by(2)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn entity_tags_are_found_whatever_is_in_them_and_between_them() {
+        let found = |tags: &str| -> Vec<String> {
+            let found = opaque(tags.as_bytes());
+            found
+                .map(|tag| String::from_utf8_lossy(tag).into())
+                .collect()
+        };
+        assert_eq!(
+            found(r#""a", W/"b","c,d" , "e f""#),
+            ["a", "b", "c,d", "e f"]
+        );
+        assert_eq!(found(r#""","a""#), ["", "a"]);
+        assert_eq!(found(r#"a, "b", "c"#), ["b"]);
+        for none in ["", "*", "a", "\"", "\"a"] {
+            assert_eq!(found(none), [""; 0], "{none}");
+        }
     }
 }

@@ -47,7 +47,7 @@ impl Request {
         self.method.get_or_init(parse)
     }
 
-    /// The target as sent: path and query, nothing decoded.
+    /// The target as sent, nothing decoded: path and query, or an absolute URI.
     pub fn uri(&self) -> &str {
         &self.head().uri
     }
@@ -79,7 +79,12 @@ impl Request {
 
     /// The whole address that was asked for: protocol, host and target.
     pub fn full_url(&self) -> String {
-        format!("{}://{}{}", self.protocol(), self.host(), self.uri())
+        let uri = self.uri();
+        match uri.starts_with('/') || uri == "*" {
+            true => format!("{}://{}{uri}", self.protocol(), self.host()),
+            // As a proxy is asked (RFC 9112, section 3.2.2).
+            false => uri.to_owned(),
+        }
     }
 
     /// The client's address, without port; empty for a unix socket.
@@ -133,7 +138,8 @@ impl Request {
         })
     }
 
-    /// The cookies in the order in which they were sent. What is not a cookie is left out.
+    /// The cookies in the order in which they were sent, their values without quotes and escapes. What is not a cookie
+    /// is left out.
     pub fn cookies(&self) -> &[Cookie<'static>] {
         self.cookies.get_or_init(|| {
             let values = match self.headers.get() {
@@ -145,14 +151,13 @@ impl Request {
                 None => host::header(self.id, COOKIE.as_str()),
             };
             values
-                .into_iter()
-                .filter_map(|value| String::from_utf8(value).ok())
-                .flat_map(parse_cookies)
+                .iter()
+                .flat_map(|value| parse_cookies(value))
                 .collect()
         })
     }
 
-    /// The value of a cookie, without quotes; the last one where the name was sent twice.
+    /// The value of a cookie, without quotes and escapes; the last one where the name was sent twice.
     ///
     /// ```
     /// # use waterspout_sdk::prelude::*;
@@ -164,7 +169,7 @@ impl Request {
         self.cookies()
             .iter()
             .rfind(|cookie| cookie.name() == name)
-            .map(Cookie::value_trimmed)
+            .map(Cookie::value)
     }
 
     /// The arguments of the query, percent-decoded.
@@ -332,10 +337,46 @@ fn refuse<T>(error: BodyError) -> Result<T> {
     }
 }
 
-fn parse_cookies(header: String) -> Vec<Cookie<'static>> {
+/// A byte that is no UTF-8 becomes U+FFFD: one such cookie costs not the others.
+fn parse_cookies(header: &[u8]) -> Vec<Cookie<'static>> {
+    let header = String::from_utf8_lossy(header).into_owned();
+    let unquoted = |mut cookie: Cookie<'static>| {
+        if let Some(value) = unquote(cookie.value()) {
+            cookie.set_value(value);
+        }
+        cookie
+    };
     Cookie::split_parse(header)
-        .filter_map(|cookie| cookie.ok())
+        .filter_map(Result::ok)
+        .map(unquoted)
         .collect()
+}
+
+/// What is in a quoted value: Python, and so Tornado, writes `\"` for `"` in there, and `\073` for `;`.
+fn unquote(value: &str) -> Option<String> {
+    let mut rest = value.strip_prefix('"')?.strip_suffix('"')?;
+    let mut unquoted = String::with_capacity(rest.len());
+    while let Some(at) = rest.find('\\') {
+        unquoted.push_str(&rest[..at]);
+        rest = &rest[at + 1..];
+        let octal = rest
+            .get(..3)
+            .filter(|digits| digits.bytes().all(|byte| matches!(byte, b'0'..=b'7')));
+        // Three digits past 0o377 are no byte.
+        let byte = octal.and_then(|digits| u8::from_str_radix(digits, 8).ok());
+        match (byte, rest.chars().next()) {
+            (Some(byte), _) => {
+                unquoted.push(char::from(byte));
+                rest = &rest[3..];
+            }
+            (None, Some(escaped)) => {
+                unquoted.push(escaped);
+                rest = &rest[escaped.len_utf8()..];
+            }
+            (None, None) => unquoted.push('\\'),
+        }
+    }
+    Some(unquoted + rest)
 }
 
 #[cfg(test)]
@@ -371,6 +412,19 @@ mod tests {
     }
 
     #[test]
+    fn the_full_url_is_what_was_sent_where_that_is_whole() {
+        for (uri, whole) in [
+            ("/a?b", "http://example.com/a?b"),
+            ("//a", "http://example.com//a"),
+            ("http://example.com/a?b", "http://example.com/a?b"),
+        ] {
+            let mut request = request("", &[], "");
+            request.head.get_mut().unwrap().uri = uri.into();
+            assert_eq!(request.full_url(), whole);
+        }
+    }
+
+    #[test]
     fn the_last_cookie_of_a_name_wins_and_rubbish_is_left_out() {
         let request = request("", &[("cookie", r#"a=1; rubbish; b="two"; a=3"#)], "");
         assert_eq!(request.cookies().len(), 3);
@@ -382,6 +436,29 @@ mod tests {
             ),
             (Some("3"), Some("two"), None)
         );
+    }
+
+    #[test]
+    fn what_is_quoted_in_a_cookie_is_read_as_it_was_meant() {
+        for (sent, meant) in [
+            (r#""1""#, Some("1")),
+            (r#""a\073b\"c\\""#, Some(r#"a;b"c\"#)),
+            (r#""\351\400\07\x""#, Some("\u{e9}40007x")),
+            (r#""\""#, Some(r"\")),
+            ("\"\\\u{20ac}\"", Some("\u{20ac}")),
+            (r#"""#, None),
+            (r#""1"2"#, None),
+            (r"1\073", None),
+        ] {
+            assert_eq!(unquote(sent).as_deref(), meant, "{sent}");
+        }
+    }
+
+    #[test]
+    fn a_cookie_that_is_no_utf_8_leaves_the_others_alone() {
+        let cookies = parse_cookies(b"a=1; b=\xff; c=3");
+        let values: Vec<_> = cookies.iter().map(Cookie::value).collect();
+        assert_eq!(values, ["1", "\u{fffd}", "3"]);
     }
 
     #[test]

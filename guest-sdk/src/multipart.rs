@@ -7,7 +7,7 @@ use anyhow::{Context as _, bail, ensure};
 use bytes::Bytes;
 use futures_util::stream::once;
 use http::header::{CONTENT_DISPOSITION, HeaderMap};
-use multer::{Field, Multipart};
+use multer::Multipart;
 use percent_encoding::percent_decode_str;
 
 use crate::{Arguments, HttpError, Result};
@@ -105,7 +105,7 @@ pub(crate) async fn parse(content_type: &str, body: Bytes) -> Result<Form> {
 }
 
 async fn read(content_type: &str, body: Bytes) -> Result<Form> {
-    let boundary = multer::parse_boundary(content_type)?;
+    let boundary = boundary(content_type)?;
     let mut form = Form::default();
     let mut multipart = Multipart::new(once(ready(Ok::<_, Infallible>(body))), boundary);
     let mut parts = 0;
@@ -120,9 +120,8 @@ async fn read(content_type: &str, body: Bytes) -> Result<Form> {
             size.sum::<usize>() <= MAX_PART_HEADER_SIZE,
             "part header too large"
         );
-        let name = field.name().filter(|name| !name.is_empty());
-        let name = name.context("missing name")?.to_owned();
-        match filename(&field)? {
+        let Disposition { name, filename } = disposition(field.headers())?;
+        match filename {
             Some(filename) => {
                 let content_type = match headers.get(http::header::CONTENT_TYPE) {
                     Some(value) => String::from_utf8_lossy(value.as_bytes()).into_owned(),
@@ -142,27 +141,82 @@ async fn read(content_type: &str, body: Bytes) -> Result<Form> {
     Ok(form)
 }
 
-/// The name of a file; none for any other part. `filename*` (RFC 8187) counts more than `filename`.
-fn filename(field: &Field<'_>) -> Result<Option<String>> {
-    let disposition = disposition(field.headers())?;
-    if !disposition.trim_start().starts_with("form-data") {
-        bail!("not form-data");
-    }
-    let name = match disposition
-        .split(';')
-        .find_map(|part| part.trim().strip_prefix("filename*="))
-    {
-        Some(extended) => Some(decode_extended(extended)?),
-        None => field.file_name().map(str::to_owned),
-    };
-    Ok(name.filter(|name| !name.is_empty()))
+/// Whatever is in it, as clients do not all quote what they should.
+fn boundary(content_type: &str) -> Result<String> {
+    let mut parts = split(content_type).into_iter();
+    ensure!(
+        parts.next() == Some("multipart/form-data"),
+        "invalid content type"
+    );
+    let boundary = parts
+        .filter_map(|part| part.split_once('='))
+        .find_map(|(key, value)| {
+            let is_boundary = key.trim().eq_ignore_ascii_case("boundary");
+            is_boundary.then(|| unquote(value.trim()))
+        });
+    let boundary = boundary.filter(|boundary| !boundary.is_empty());
+    boundary.context("boundary not found")
 }
 
-fn disposition(headers: &HeaderMap) -> Result<&str> {
+/// What a part says of itself.
+struct Disposition {
+    name: String,
+    /// None where it is no file.
+    filename: Option<String>,
+}
+
+/// `filename*` (RFC 8187) counts more than `filename`.
+fn disposition(headers: &HeaderMap) -> Result<Disposition> {
     let value = headers
         .get(CONTENT_DISPOSITION)
         .context("missing Content-Disposition")?;
-    Ok(std::str::from_utf8(value.as_bytes())?)
+    let mut parts = split(std::str::from_utf8(value.as_bytes())?).into_iter();
+    ensure!(parts.next() == Some("form-data"), "not form-data");
+    let (mut name, mut filename, mut extended) = (None, None, None);
+    for (key, value) in parts.filter_map(|part| part.split_once('=')) {
+        let value = value.trim();
+        match key.trim().to_ascii_lowercase().as_str() {
+            "name" => name = Some(unquote(value)),
+            "filename" => filename = Some(unquote(value)),
+            "filename*" => extended = Some(decode_extended(value)?),
+            _ => {}
+        }
+    }
+    let name = name.filter(|name| !name.is_empty());
+    let filename = extended.or(filename);
+    Ok(Disposition {
+        name: name.context("missing name")?,
+        filename: filename.filter(|filename| !filename.is_empty()),
+    })
+}
+
+/// The parts between semicolons, but for those in quotes.
+fn split(header: &str) -> Vec<&str> {
+    let (mut parts, mut begin) = (Vec::new(), 0);
+    let (mut is_quoted, mut is_escaped) = (false, false);
+    for (at, char) in header.char_indices() {
+        match char {
+            _ if is_escaped => is_escaped = false,
+            '\\' if is_quoted => is_escaped = true,
+            '"' => is_quoted = !is_quoted,
+            ';' if !is_quoted => {
+                parts.push(header[begin..at].trim());
+                begin = at + 1;
+            }
+            _ => {}
+        }
+    }
+    parts.push(header[begin..].trim());
+    parts
+}
+
+/// A backslash counts only before a quote and before another one: some browsers send paths as they are.
+fn unquote(value: &str) -> String {
+    let quoted = value.strip_prefix('"');
+    match quoted.and_then(|value| value.strip_suffix('"')) {
+        Some(inner) => inner.replace("\\\\", "\\").replace("\\\"", "\""),
+        None => value.to_owned(),
+    }
 }
 
 /// `UTF-8'en'a%20b`
@@ -266,6 +320,14 @@ mod tests {
             (plain.base_name(), plain.is_suspicious()),
             (Some("a b.txt"), false)
         );
+    }
+
+    #[test]
+    fn what_is_in_quotes_is_no_parameter() {
+        let headers = r#"Content-Disposition: form-data; x="; name=b\"; name=c"; Name="a\"\\"; filename="; filename*=d""#;
+        let form = parsed(form(&[(headers, "1")])).unwrap();
+        let file = form.files.get("a\"\\").unwrap();
+        assert_eq!(file.filename(), "; filename*=d");
     }
 
     #[test]

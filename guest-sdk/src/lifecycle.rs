@@ -5,6 +5,7 @@ use std::any::Any;
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::marker::PhantomData;
+use std::pin::Pin;
 
 use crate::bindings::exports::waterspout::web::handler::{
     Description, Functions, Guest, HandlerClass, Route,
@@ -32,8 +33,9 @@ pub trait Handlers: 'static {
     /// What `describe` says of them.
     fn classes() -> Vec<HandlerClass>;
 
-    /// Does `hook` with the handler at `index`.
-    fn run(index: u32, call: Call, hook: Hook) -> impl Future<Output = Outcome>;
+    /// Does `hook` with the handler at `index`. In a box, so that the compiler can bear a long list: one future in the
+    /// other is too deep for it from some twenty on.
+    fn run(index: u32, call: Call, hook: Hook) -> Pin<Box<dyn Future<Output = Outcome>>>;
 }
 
 impl Handlers for () {
@@ -41,7 +43,7 @@ impl Handlers for () {
         Vec::new()
     }
 
-    async fn run(_: u32, call: Call, _: Hook) -> Outcome {
+    fn run(_: u32, call: Call, _: Hook) -> Pin<Box<dyn Future<Output = Outcome>>> {
         panic!("the component has no handler {}", call.handler)
     }
 }
@@ -53,10 +55,10 @@ impl<H: Handler, Rest: Handlers> Handlers for (H, Rest) {
         classes
     }
 
-    async fn run(index: u32, call: Call, hook: Hook) -> Outcome {
+    fn run(index: u32, call: Call, hook: Hook) -> Pin<Box<dyn Future<Output = Outcome>>> {
         match index.checked_sub(1) {
-            None => run::<H>(call, hook).await,
-            Some(index) => Rest::run(index, call, hook).await,
+            None => Box::pin(run::<H>(call, hook)),
+            Some(index) => Rest::run(index, call, hook),
         }
     }
 }

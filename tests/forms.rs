@@ -1,4 +1,4 @@
-//! Bodies that mean no good, and compressed ones. What a good form gives is in `oracle/demo.json`.
+//! Bodies that mean no good, and compressed ones. What odd forms give is in `oracle/forms.json`.
 
 use std::io::Write;
 

@@ -1,7 +1,4 @@
-"""The demo app in Tornado, asked what `tests/oracle.rs` asks of ours. Prints the answers.
-
-Renew the record with Tornado 6.6.1 installed: python3 tests/oracle/demo.py > tests/oracle/demo.json
-"""
+"""The demo app in Tornado, asked what `tests/oracle.rs` asks of ours. Prints the answers; `renew.py` keeps them."""
 
 import json
 
@@ -121,10 +118,10 @@ FORM = ["Content-Type: application/x-www-form-urlencoded"]
 JSON = ["Content-Type: application/json; charset=utf-8"]
 
 
-
 def upload(parts, boundary="x", end="--x--\r\n"):
     body = "".join("--x\r\n%s\r\n\r\n%s\r\n" % part for part in parts) + end
-    return record.request("POST", "/upload", headers=["Content-Type: multipart/form-data; boundary=" + boundary], body=body)
+    content_type = "Content-Type: multipart/form-data; boundary=" + boundary
+    return record.request("POST", "/upload", headers=[content_type], body=body)
 
 
 TITLE = ('Content-Disposition: form-data; name="title"', "holidays")
@@ -137,7 +134,13 @@ def file(filename, content="abc", more=""):
 requests = [
     upload([TITLE]),
     upload([TITLE, file('filename="a.txt"')]),
-    upload([TITLE, file('filename="a.txt"', more="\r\nContent-Type: text/plain"), file('filename="b.bin"', "\0\r\n--y\xff")]),
+    upload(
+        [
+            TITLE,
+            file('filename="a.txt"', more="\r\nContent-Type: text/plain"),
+            file('filename="b.bin"', "\0\r\n--y\xff"),
+        ]
+    ),
     upload([file('filename="../../x"')]),
     upload([file('filename=""')]),
     upload([file("filename=plain")]),

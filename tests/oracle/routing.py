@@ -1,7 +1,4 @@
-"""Routing in Tornado, asked what `tests/oracle.rs` asks of ours. Prints the answers.
-
-Renew the record with Tornado 6.6.1 installed: python3 tests/oracle/routing.py > tests/oracle/routing.json
-"""
+"""Routing in Tornado, asked what `tests/oracle.rs` asks of ours. Prints the answers; `renew.py` keeps them."""
 
 import json
 
@@ -107,7 +104,16 @@ requests = [
     # Hosts.
     *(
         record.request("GET", path, host)
-        for host in (EXAMPLE, "www.example.com", "WWW.Example.COM:8888", "wwwxexample.com", API, OTHER, "127.0.0.1", "[::1]:80")
+        for host in (
+            EXAMPLE,
+            "www.example.com",
+            "WWW.Example.COM:8888",
+            "wwwxexample.com",
+            API,
+            OTHER,
+            "127.0.0.1",
+            "[::1]:80",
+        )
         for path in ("/shop/item/7", "/shop/books/", "/shop/books/12", "/", "/shop/Item/7")
     ),
     record.request("GET", "/shop/item/7", OTHER, ["X-Real-Ip: 127.0.0.1"]),

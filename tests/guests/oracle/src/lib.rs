@@ -1,105 +1,54 @@
-//! The handlers of the programs in `tests/oracle`, word for word.
+//! The handlers of the programs in `tests/oracle`, word for word: one module for each.
 
-use serde_json::{Value, json};
-use waterspout_sdk::prelude::*;
+mod answers;
+mod arguments;
+mod cookies;
+mod encodings;
+mod errors;
+mod etags;
+mod forms;
+mod methods;
+mod routing;
+mod targets;
 
-#[derive(Default)]
-struct Show {
-    route: String,
+use serde_json::Value;
+use waterspout_sdk::{Context, Result, export};
+
+/// Writes a value as the programs do.
+fn show(cx: &Context, value: &Value) -> Result {
+    cx.write(value.to_string())
 }
 
-#[handler]
-impl RequestHandler for Show {
-    fn initialize(&mut self, _: &Context, kwargs: Kwargs) -> Result {
-        self.route = kwargs.get("route")?;
-        Ok(())
-    }
-
-    async fn get(&mut self, cx: &Context) -> Result {
-        let mut named: Vec<Value> = cx
-            .path_kwargs()
-            .iter()
-            .map(|(name, value)| json!([name, value]))
-            .collect();
-        named.sort_by_key(|pair| pair[0].to_string());
-        cx.write(json!([self.route, cx.path_args(), named]).to_string())
-    }
-
-    async fn post(&mut self, cx: &Context) -> Result {
-        self.get(cx).await
-    }
+/// Bytes as text: a byte is the character of its number.
+fn latin1(bytes: &[u8]) -> String {
+    bytes.iter().copied().map(char::from).collect()
 }
 
-#[derive(Default)]
-struct AddSlash;
-
-#[handler]
-impl RequestHandler for AddSlash {
-    #[addslash]
-    async fn get(&mut self, cx: &Context) -> Result {
-        cx.write("with a slash")
-    }
-
-    #[addslash]
-    async fn head(&mut self, cx: &Context) -> Result {
-        cx.write("")
-    }
-
-    #[addslash]
-    async fn post(&mut self, cx: &Context) -> Result {
-        cx.write("posted with a slash")
-    }
-}
-
-#[derive(Default)]
-struct RemoveSlash;
-
-#[handler]
-impl RequestHandler for RemoveSlash {
-    #[removeslash]
-    async fn get(&mut self, cx: &Context) -> Result {
-        cx.write("without a slash")
-    }
-
-    #[removeslash]
-    async fn post(&mut self, cx: &Context) -> Result {
-        cx.write("posted without a slash")
-    }
-}
-
-#[derive(Default)]
-struct Reverse;
-
-#[handler]
-impl RequestHandler for Reverse {
-    async fn get(&mut self, cx: &Context) -> Result {
-        let name = cx.get_query_argument("name")?;
-        let arguments = cx.get_query_arguments("a")?;
-        let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
-        cx.write(cx.reverse_url(&name, &arguments)?)
-    }
-}
-
-#[derive(Default)]
-struct Missing {
-    word: String,
-}
-
-#[handler]
-impl RequestHandler for Missing {
-    fn initialize(&mut self, _: &Context, kwargs: Kwargs) -> Result {
-        self.word = kwargs.get("word")?;
-        Ok(())
-    }
-
-    async fn prepare(&mut self, cx: &Context) -> Result {
-        cx.set_status(404);
-        Ok(())
-    }
-
-    async fn get(&mut self, cx: &Context) -> Result {
-        cx.write(format!("{} at {}", self.word, cx.request().path()))
-    }
-}
-
-export!(Show, AddSlash, RemoveSlash, Reverse, Missing);
+export!(
+    answers::Answers,
+    answers::Redirects,
+    arguments::Decoded,
+    arguments::Raw,
+    cookies::Cookies,
+    encodings::Body,
+    encodings::Long,
+    errors::Fails,
+    errors::Breaks,
+    errors::Pages,
+    etags::Tagged,
+    etags::Hashed,
+    etags::Untagged,
+    forms::Form,
+    methods::All,
+    methods::Reads,
+    methods::Statuses,
+    methods::Prepared,
+    routing::Show,
+    routing::AddSlash,
+    routing::RemoveSlash,
+    routing::Reverse,
+    routing::Missing,
+    targets::Target,
+    targets::Headers,
+    targets::Length,
+);

@@ -250,7 +250,12 @@ fn wrong_values_of_the_server_are_faults() {
         ("max_connections = 0", 19, &["from 1 to 1000000, not 0"]),
         ("max_connections = 1.5", 19, &["not 1.5"]),
         ("tls = { cert = '' , key = 'k' }", 16, &["`cert` is empty"]),
-        ("tls = { cert = 'c', key = 'k' }", 7, &["not there yet"]),
+        (
+            "tls = { cert = 'c', key = 'k', client_auth = 'optional' }",
+            45,
+            &["nobody could be let in"],
+        ),
+        ("tls = { certificates = [] }", 7, &["`certificates` is empty"]),
         ("tls = { cert = 'c' }", 7, &["`key` is missing in `tls`"]),
     ] {
         let position = format!("2:{column}");

@@ -14,6 +14,7 @@ mod instances;
 mod instructions;
 mod lifecycle;
 mod manual;
+mod metrics;
 mod new;
 mod oracle;
 mod outputs;

@@ -1,5 +1,9 @@
 //! What the admin listener answers: whether the host is well, and what serves. Changes nothing.
 
+mod metrics;
+
+use std::sync::Arc;
+
 use bytes::Bytes;
 use http::{HeaderValue, Method, Request, Response, StatusCode, header};
 use http_body_util::Full;
@@ -10,7 +14,7 @@ use crate::generation::{Component, Generation, Site, State, Swap};
 use crate::instances::Census;
 
 /// Answers one request of the admin listener.
-pub fn answer<B>(site: &Site, request: &Request<B>) -> Response<Full<Bytes>> {
+pub fn answer<B>(site: &Arc<Site>, request: &Request<B>) -> Response<Full<Bytes>> {
     if !matches!(*request.method(), Method::GET | Method::HEAD) {
         return text(StatusCode::METHOD_NOT_ALLOWED, "405: Method Not Allowed\n");
     }
@@ -18,6 +22,13 @@ pub fn answer<B>(site: &Site, request: &Request<B>) -> Response<Full<Bytes>> {
         // There is no listener before a generation serves.
         "/healthz" | "/readyz" => text(StatusCode::OK, "ok\n"),
         "/api/status" => reply(StatusCode::OK, "application/json", status(site).to_string()),
+        "/metrics" => match metrics::text(site) {
+            Ok(text) => reply(StatusCode::OK, metrics::CONTENT_TYPE, text),
+            Err(_) => text(
+                StatusCode::INTERNAL_SERVER_ERROR,
+                "500: Internal Server Error\n",
+            ),
+        },
         _ => text(StatusCode::NOT_FOUND, "404: Not Found\n"),
     }
 }

@@ -59,6 +59,9 @@ pub trait Service: Clone + Send + Sync + 'static {
         request: Request<RequestBody>,
         client: Client,
     ) -> impl Future<Output = Response<Self::Body>> + Send;
+
+    /// Hears of a request that was refused before it could be asked.
+    fn refused(&self, _status: u16) {}
 }
 
 impl<F, R, B> Service for F
@@ -159,8 +162,9 @@ async fn serve_encrypted<I, S>(
     }
 }
 
-/// The line of the access log for what no service has answered: `asked` is method and target, as far as they are
-/// known.
-fn log_refusal(status: StatusCode, asked: impl Display, client: Client) {
+/// Tells the service, and the access log, of a request that the service has not answered: `asked` is method and target,
+/// as far as they are known.
+fn tell_refusal(service: &impl Service, status: StatusCode, asked: impl Display, client: Client) {
+    service.refused(status.as_u16());
     warn!(target: "access", "{} {asked} ({client}) 0.00ms", status.as_u16());
 }

@@ -51,8 +51,13 @@ where
     let is_head = head.method == Method::HEAD;
     let compresses = generation.config.settings.compress_response;
     let coding = compresses.then(|| Coding::preferred(&head.headers));
+    let meters = &generation.app.meters;
+    meters.requests.count();
     let begun = match route(&generation, &head) {
-        Routed::Answered(response) => {
+        Routed::Answered(route, response) => {
+            meters
+                .of(route)
+                .answered(response.status().as_u16(), began.elapsed());
             let summary = Summary {
                 method: &head.method,
                 uri: &head.uri,
@@ -108,12 +113,14 @@ fn is_gzipped(headers: &mut HeaderMap) -> bool {
 
 /// What routing alone can say.
 enum Routed {
-    Answered(Response<Reply>),
+    /// By the host, for this route.
+    Answered(Option<usize>, Response<Reply>),
     Handler(Visit),
 }
 
 /// A request that a guest is to see, and all that it takes along of its generation.
 struct Visit {
+    route: Option<usize>,
     component: Arc<Component>,
     target: Target,
     arguments: router::Arguments,
@@ -126,12 +133,18 @@ struct Visit {
 fn route(generation: &Generation, head: &Parts) -> Routed {
     let host = router::host_name(host(head));
     let is_proxied = || head.headers.contains_key("x-real-ip");
-    let (lead, arguments) = match generation.find(host, head.uri.path(), is_proxied) {
-        Found::Route(route, arguments) => (&generation.leads[route.target], arguments),
-        Found::NotUtf8(_) => return Routed::Answered(page::error(StatusCode::BAD_REQUEST)),
+    let (index, lead, arguments) = match generation.find(host, head.uri.path(), is_proxied) {
+        Found::Route(route, arguments) => (
+            Some(route.target),
+            &generation.leads[route.target],
+            arguments,
+        ),
+        Found::NotUtf8(route) => {
+            return Routed::Answered(Some(route.target), page::error(StatusCode::BAD_REQUEST));
+        }
         Found::Nothing => match &generation.default {
-            Some(lead) => (lead, router::Arguments::default()),
-            None => return Routed::Answered(page::error(StatusCode::NOT_FOUND)),
+            Some(lead) => (None, lead, router::Arguments::default()),
+            None => return Routed::Answered(None, page::error(StatusCode::NOT_FOUND)),
         },
     };
     let (component, target) = match lead {
@@ -139,14 +152,15 @@ fn route(generation: &Generation, head: &Parts) -> Routed {
             component, target, ..
         } => (component, target),
         Lead::Failed { .. } => {
-            return Routed::Answered(page::error(StatusCode::SERVICE_UNAVAILABLE));
+            return Routed::Answered(index, page::error(StatusCode::SERVICE_UNAVAILABLE));
         }
         Lead::Redirect { url, permanent } => {
-            return Routed::Answered(redirect::answer(head, url, *permanent, &arguments));
+            return Routed::Answered(index, redirect::answer(head, url, *permanent, &arguments));
         }
         Lead::Error { status_code } => {
             let status = StatusCode::from_u16(*status_code);
-            return Routed::Answered(page::error(status.unwrap_or(StatusCode::NOT_FOUND)));
+            let status = status.unwrap_or(StatusCode::NOT_FOUND);
+            return Routed::Answered(index, page::error(status));
         }
     };
     let stage = if implements(target.functions, &head.method) {
@@ -163,9 +177,10 @@ fn route(generation: &Generation, head: &Parts) -> Routed {
         response
             .headers_mut()
             .insert(header::ALLOW, allow(target.functions));
-        return Routed::Answered(response);
+        return Routed::Answered(index, response);
     };
     Routed::Handler(Visit {
+        route: index,
         component: component.clone(),
         target: target.clone(),
         arguments,
@@ -193,8 +208,11 @@ impl Visit {
             self.stage,
             self.app,
             self.component.settings.cancel_on_close,
+            began.into_std(),
         );
         Begun {
+            route: self.route,
+            answered: false,
             component: self.component,
             exchange,
             began,
@@ -205,6 +223,8 @@ impl Visit {
 
 /// A request on its way to a guest.
 struct Begun {
+    route: Option<usize>,
+    answered: bool,
     component: Arc<Component>,
     exchange: Arc<Exchange>,
     began: Instant,
@@ -212,7 +232,7 @@ struct Begun {
 }
 
 impl Begun {
-    async fn answer(self) -> Response<Reply> {
+    async fn answer(mut self) -> Response<Reply> {
         let exchange = &self.exchange;
         let response = match &self.component.state {
             State::Serving { pool, .. } => {
@@ -226,7 +246,18 @@ impl Begun {
             State::Failed(_) => page::error(StatusCode::SERVICE_UNAVAILABLE),
         };
         log_access(&exchange.summary(), response.status(), self.began);
+        let meter = exchange.app.meters.of(self.route);
+        meter.answered(response.status().as_u16(), self.began.elapsed());
+        self.answered = true;
         response
+    }
+}
+
+impl Drop for Begun {
+    fn drop(&mut self) {
+        if !self.answered {
+            self.exchange.app.meters.of(self.route).abandoned();
+        }
     }
 }
 

@@ -16,6 +16,7 @@ use wasmtime::{Config, Enabled, InstanceAllocationStrategy, PoolingAllocationCon
 
 use crate::capabilities;
 use crate::error::Error;
+use crate::metrics::Metrics;
 use crate::resources::Ctx;
 use crate::run::{TICK, Ticker};
 use crate::shards::{self, Shards};
@@ -54,6 +55,7 @@ pub struct Engine {
     /// Where instances live.
     pub shards: Arc<Shards>,
     pub limits: Limits,
+    pub metrics: Metrics,
 }
 
 impl Engine {
@@ -68,6 +70,7 @@ impl Engine {
         capabilities::link(&mut linker)
             .map_err(|error| Error::host("the host's interfaces can't be linked", error))?;
         let engine = Arc::new(Self {
+            metrics: Metrics::default(),
             cache: cache.and_then(|folder| Cache::open(folder, &wasmtime)),
             instances: Arc::new(Semaphore::new(limits.max_instances as usize)),
             compilers: Arc::new(Semaphore::new(shards::cores())),

@@ -15,8 +15,9 @@ use std::sync::Arc;
 use crate::config::{self, Config, Listen};
 use crate::engine::Engine;
 use crate::error::{Fault, Faults};
-use crate::resources::{self, App};
-use crate::router::Found;
+use crate::metrics::{Metrics, RouteKey};
+use crate::resources::{self, App, Meters};
+use crate::router::{Found, Router};
 use crate::tls::Tls;
 
 pub use component::{Component, State, describe};
@@ -139,9 +140,15 @@ impl Generation {
             default,
         } = routes::resolve(folder, &config, &components)?;
         let settings = serde_json::Value::Object(config.settings.app.clone()).to_string();
+        let meters = meters(&router, &engine.metrics);
+        let app = App {
+            router,
+            settings,
+            meters,
+        };
         Ok(Self {
             number,
-            app: Arc::new(App { router, settings }),
+            app: Arc::new(app),
             config,
             tls,
             leads,
@@ -234,6 +241,27 @@ impl Overrides {
             config.server.admin.clone_from(&self.admin);
         }
         config.settings.debug |= self.debug;
+    }
+}
+
+/// Who counts for these routes.
+fn meters(router: &Router<usize>, metrics: &Metrics) -> Meters {
+    let meter = |host: &str, pattern: &str| {
+        metrics.route(RouteKey {
+            host: host.to_owned(),
+            pattern: pattern.to_owned(),
+        })
+    };
+    let routes = router.routes().iter();
+    Meters {
+        routes: routes
+            .map(|route| {
+                let host = route.host.as_ref().map_or("", |host| host.text());
+                meter(host, route.pattern.text())
+            })
+            .collect(),
+        none: meter("", "(none)"),
+        requests: Arc::default(),
     }
 }
 

@@ -19,6 +19,7 @@ use crate::bindings::Description;
 use crate::capabilities::wasi::Grants;
 use crate::engine::{Engine, Linked};
 use crate::error::Error;
+use crate::metrics::ComponentMeter;
 use crate::resources::Exchange;
 use crate::run::RunLimits;
 
@@ -69,6 +70,7 @@ pub struct Blueprint {
     pub linked: Linked,
     pub rules: Rules,
     pub engine: Arc<Engine>,
+    pub meter: Arc<ComponentMeter>,
 }
 
 /// The instances of one component, and the requests that wait for them.
@@ -160,6 +162,7 @@ impl Pool {
         let core = &self.core;
         if core.admitted.fetch_add(1, SeqCst) >= core.rules().room() {
             core.admitted.fetch_sub(1, SeqCst);
+            core.blueprint.meter.overloads.count();
             return Err(QueueFull);
         }
         match core.queue.push(core.lane_of(&exchange), exchange) {

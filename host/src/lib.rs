@@ -22,6 +22,7 @@ mod instances;
 mod invoke;
 pub mod listener;
 mod log;
+mod metrics;
 mod resources;
 pub mod router;
 mod run;

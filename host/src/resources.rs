@@ -21,6 +21,7 @@ use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 use crate::bindings::{Arguments, Failure, Functions, Response};
 use crate::body::RequestBody;
 use crate::client::Client;
+use crate::metrics::{Counter, RouteMeter};
 use crate::router::Router;
 use crate::run::RunClock;
 use crate::shards;
@@ -33,6 +34,25 @@ pub struct App {
     pub router: Router<usize>,
     /// `[settings] app`, as JSON.
     pub settings: String,
+    pub meters: Meters,
+}
+
+/// Who counts the requests of a generation.
+pub struct Meters {
+    /// By route.
+    pub routes: Vec<Arc<RouteMeter>>,
+    /// Of requests that no route takes.
+    pub none: Arc<RouteMeter>,
+    /// Requests that have met the routes.
+    pub requests: Arc<Counter>,
+}
+
+impl Meters {
+    /// Who counts for a route, or for none.
+    pub fn of(&self, route: Option<usize>) -> &RouteMeter {
+        let known = route.and_then(|route| self.routes.get(route));
+        known.unwrap_or(&self.none)
+    }
 }
 
 /// Where a route leads inside a component.
@@ -108,6 +128,8 @@ pub struct Exchange {
     pub app: Arc<App>,
     /// Whether a client that is gone ends the request.
     pub cancel_on_close: bool,
+    /// When its head was there.
+    pub began: Instant,
     /// Where its connection is.
     pub shard: usize,
     body: Mutex<BodySlot>,
@@ -143,6 +165,7 @@ impl Exchange {
         stage: Stage,
         app: Arc<App>,
         cancel_on_close: bool,
+        began: Instant,
     ) -> Arc<Self> {
         Arc::new(Self {
             head,
@@ -152,6 +175,7 @@ impl Exchange {
             stage,
             app,
             cancel_on_close,
+            began,
             shard: shards::here(),
             body: Mutex::new(body.map_or(BodySlot::None, BodySlot::Unread)),
             body_memory: Mutex::new(None),
@@ -178,6 +202,7 @@ impl Exchange {
             Stage::ErrorPage(failure),
             self.app.clone(),
             self.cancel_on_close,
+            self.began,
         )
     }
 

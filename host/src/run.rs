@@ -22,8 +22,8 @@ pub struct Ticker {
 }
 
 impl Ticker {
-    /// Makes the clock of one instance.
-    pub fn clock(self: &Arc<Self>, limits: RunLimits) -> Arc<RunClock> {
+    /// Makes the clock of one instance. At each tick that finds its guest running, it adds one to `beats`.
+    pub fn clock(self: &Arc<Self>, limits: RunLimits, beats: Arc<AtomicU64>) -> Arc<RunClock> {
         let clock = Arc::new(RunClock {
             ticker: self.clone(),
             limits,
@@ -33,6 +33,7 @@ impl Ticker {
             depth: AtomicU64::new(0),
             logged: AtomicBool::new(false),
             overrun: Notify::new(),
+            beats,
         });
         self.clocks
             .lock()
@@ -51,6 +52,9 @@ impl Ticker {
                 // Two ticks of grace: where the epoch can end the run, it knows more of the culprit.
                 if clock.past(clock.limits.cpu_deadline, 2) {
                     clock.overrun.notify_one();
+                }
+                if clock.is_under_way() && clock.paused.load(Relaxed) == RUNNING {
+                    clock.beats.fetch_add(1, Relaxed);
                 }
                 true
             }
@@ -86,6 +90,7 @@ pub struct RunClock {
     depth: AtomicU64,
     logged: AtomicBool,
     overrun: Notify,
+    beats: Arc<AtomicU64>,
 }
 
 /// What `entered` says while no guest code runs.
@@ -250,10 +255,11 @@ mod tests {
 
     fn clock() -> (Arc<Ticker>, Arc<RunClock>) {
         let ticker = Arc::new(Ticker::default());
-        let clock = ticker.clock(RunLimits {
+        let limits = RunLimits {
             cpu_deadline: Some(TICK * 4),
             block_log: Some(TICK * 2),
-        });
+        };
+        let clock = ticker.clock(limits, Arc::default());
         (ticker, clock)
     }
 
@@ -271,6 +277,21 @@ mod tests {
         assert_eq!(clock.verdict(), Verdict::Fine);
         advance(&ticker, 2);
         assert_eq!(clock.verdict(), Verdict::End);
+    }
+
+    #[test]
+    fn the_time_of_runs_is_counted_in_ticks() {
+        let (ticker, clock) = clock();
+        advance(&ticker, 3);
+        clock.on(CallHook::CallingWasm);
+        advance(&ticker, 4);
+        clock.pause();
+        advance(&ticker, 5);
+        clock.resume();
+        advance(&ticker, 1);
+        clock.on(CallHook::ReturningFromWasm);
+        advance(&ticker, 6);
+        assert_eq!(clock.beats.load(Relaxed), 5);
     }
 
     #[test]

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
-use http::Request;
+use http::{Request, Response};
 use sd_notify::NotifyState;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
@@ -15,7 +15,7 @@ use crate::admin;
 use crate::client::Client;
 use crate::config::{self, Config, Listen};
 use crate::connection::{RequestBody, Service};
-use crate::dispatch::dispatch;
+use crate::dispatch::{Reply, dispatch};
 use crate::engine::{self, Engine};
 use crate::error::{Error, Fault, Faults};
 use crate::generation::watch::{Look, Watch};
@@ -236,6 +236,26 @@ async fn drain<A: Service, B: Service>(site: Arc<Site>, front: Front<A, B>, engi
     }
 }
 
+/// What answers an app's requests.
+#[derive(Clone)]
+struct App(Arc<Site>);
+
+impl Service for App {
+    type Body = Reply;
+
+    fn call(
+        &self,
+        request: Request<RequestBody>,
+        client: Client,
+    ) -> impl Future<Output = Response<Reply>> + Send {
+        dispatch(&self.0, request, client)
+    }
+
+    fn refused(&self, status: u16) {
+        self.0.metrics().refused(status);
+    }
+}
+
 /// The two servers of an app.
 struct Front<A, B> {
     app: Server<A>,
@@ -250,13 +270,7 @@ impl Front<(), ()> {
         let limits = || site.current().config.server.limits();
         let (served, shown) = (site.clone(), site.clone());
         let front = Front {
-            app: Server::new(
-                shards,
-                limits(),
-                move |request: Request<RequestBody>, client: Client| {
-                    dispatch(&served, request, client)
-                },
-            ),
+            app: Server::new(shards, limits(), App(served)),
             // Apart from what serves, so that it can tell of it whatever happens there.
             admin: Server::new(
                 Shards::here(),

@@ -252,10 +252,14 @@ fn wrong_values_of_the_server_are_faults() {
         ("tls = { cert = '' , key = 'k' }", 16, &["`cert` is empty"]),
         (
             "tls = { cert = 'c', key = 'k', client_auth = 'optional' }",
-            45,
+            46,
             &["nobody could be let in"],
         ),
-        ("tls = { certificates = [] }", 7, &["`certificates` is empty"]),
+        (
+            "tls = { certificates = [] }",
+            7,
+            &["`certificates` is empty"],
+        ),
         ("tls = { cert = 'c' }", 7, &["`key` is missing in `tls`"]),
     ] {
         let position = format!("2:{column}");

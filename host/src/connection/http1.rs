@@ -25,7 +25,7 @@ use self::activity::{Activity, Phase};
 use self::body::ResponseBody;
 use self::timed::TimedIo;
 use super::watchdog::Watchdog;
-use super::{Account, BUFFER, FRESH, LINGER, RequestBody, Service, Socket, log_refusal, refuse};
+use super::{Account, BUFFER, FRESH, LINGER, RequestBody, Service, Socket, refuse, tell_refusal};
 use crate::client::Client;
 use crate::config::Limits;
 use crate::timer::with_timer;
@@ -89,12 +89,12 @@ pub(super) async fn serve<I, S>(
 
     if let Err(end) = end {
         if let Some(status) = end.answered() {
-            log_refusal(status, "- -", client);
+            tell_refusal(service, status, "- -", client);
         }
         debug!(target: "general", ?client, ?end, "connection cut off");
     }
     if http.into_parts().io.into_inner().refuse_line().await {
-        log_refusal(StatusCode::URI_TOO_LONG, "- -", client);
+        tell_refusal(service, StatusCode::URI_TOO_LONG, "- -", client);
     }
 }
 
@@ -155,7 +155,12 @@ fn answer<S: Service>(
     });
     let response = match refused {
         Some(status) => {
-            log_refusal(status, format_args!("{} {}", head.method, head.uri), client);
+            tell_refusal(
+                service,
+                status,
+                format_args!("{} {}", head.method, head.uri),
+                client,
+            );
             Err(status)
         }
         None => Ok(service.call(Request::from_parts(head, body), client)),

@@ -27,7 +27,7 @@ use self::metered::MeteredIo;
 pub(super) use self::traffic::Stream;
 use self::traffic::{Phase, Traffic};
 use super::watchdog::Watchdog;
-use super::{Account, LINGER, RequestBody, Service, Socket, log_refusal, refuse};
+use super::{Account, LINGER, RequestBody, Service, Socket, refuse, tell_refusal};
 use crate::client::Client;
 use crate::config::Limits;
 use crate::timer::with_timer;
@@ -134,7 +134,12 @@ fn answer<S: Service>(
     let refused = refuse(&head)
         .or_else(|| (declared > limits.max_body_size).then_some(StatusCode::PAYLOAD_TOO_LARGE));
     if let Some(status) = refused {
-        log_refusal(status, format_args!("{} {}", head.method, head.uri), client);
+        tell_refusal(
+            service,
+            status,
+            format_args!("{} {}", head.method, head.uri),
+            client,
+        );
     }
     as_http1(&mut head);
     let body = RequestBody::new(incoming, limits, || Account::Stream(stream.clone()));

@@ -194,6 +194,7 @@ impl Loading<'_> {
             linked,
             rules: rules(self.folder, settings),
             engine: self.engine.clone(),
+            meter: self.engine.metrics.component(file),
         };
         // On any core, and no longer than somebody waits for it.
         let opening = tokio::spawn(Pool::open(blueprint, invoke::life));
@@ -222,6 +223,7 @@ pub async fn describe(
         linked,
         rules: rules(Path::new(""), &config::Handler::default()),
         engine: engine.clone(),
+        meter: Arc::default(),
     };
     let description = blueprint.description().await?;
     declared::read(&description)?;

@@ -1,7 +1,7 @@
 //! An app that is being served: its generation of the moment, the ones that drain, and how the last swap went.
 //! Switches; never waits for a request.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashSet, VecDeque};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
@@ -11,6 +11,7 @@ use arc_swap::ArcSwap;
 use super::{Component, Generation, Overrides, Previous, Refusal, State};
 use crate::engine::Engine;
 use crate::instances::{self, Census};
+use crate::metrics::{Counter, Metrics};
 
 /// One app and what serves it.
 pub struct Site {
@@ -27,7 +28,14 @@ struct History {
     /// Why a file that is there does not serve, by its name.
     refused: BTreeMap<String, String>,
     leaving: Vec<Leaving>,
+    /// How many requests the last generations had, before the one that serves.
+    past: VecDeque<(u64, Arc<Counter>)>,
+    /// How many changes were taken up, and how many refused.
+    swaps: (u64, u64),
 }
+
+/// How many generations are remembered that serve no more.
+const PAST: usize = 9;
 
 /// How an attempt at a new generation went.
 #[derive(Clone, Debug)]
@@ -118,6 +126,10 @@ impl Site {
                 history.leaving.extend(leaving(component));
             }
         }
+        history.swaps.0 += 1;
+        history.past.truncate(PAST - 1);
+        let requests = old.app.meters.requests.clone();
+        history.past.push_front((old.number, requests));
         history.leaving.retain(|leaving| leaving.census().is_some());
         history.refused.clear();
         history.last_swap = Some(Swap {
@@ -141,12 +153,34 @@ impl Site {
     /// Notes that the folder as it is now is not to be served.
     pub fn refuse(&self, refusal: &Refusal, took: Duration) {
         let mut history = self.history();
+        history.swaps.1 += 1;
         history.refused = refusal.by_component(&self.folder);
         history.last_swap = Some(Swap {
             generation: self.current.load().number,
             took,
             error: Some(refusal.to_string()),
         });
+    }
+
+    /// What was counted since the start.
+    pub fn metrics(&self) -> &Metrics {
+        &self.engine.metrics
+    }
+
+    /// How many requests the last generations had, the one that serves first.
+    pub fn requests(&self) -> Vec<(u64, u64)> {
+        let history = self.history();
+        let current = self.current.load();
+        let requests = &current.app.meters.requests;
+        let mut counts = vec![(current.number, requests.sum())];
+        let past = history.past.iter();
+        counts.extend(past.map(|(number, requests)| (*number, requests.sum())));
+        counts
+    }
+
+    /// How many changes were taken up, and how many were refused.
+    pub fn swaps(&self) -> (u64, u64) {
+        self.history().swaps
     }
 
     /// Looks at the generation of the moment together with what led to it.

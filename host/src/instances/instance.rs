@@ -76,7 +76,8 @@ impl Blueprint {
     /// Makes an instance.
     pub(super) async fn instantiate(&self, place: OwnedSemaphorePermit) -> Result<Live, Error> {
         let rules = &self.rules;
-        let run = self.engine.ticker.clock(rules.run);
+        let beats = self.meter.beats.clone();
+        let run = self.engine.ticker.clock(rules.run, beats);
         let mut table = ResourceTable::new();
         table.set_max_capacity(handles(rules.per_instance()));
         let requests = Arc::new(Requests::default());
@@ -104,6 +105,7 @@ impl Blueprint {
         let instance = made
             .unwrap_or_else(|overrun| Err(overrun.into()))
             .map_err(|error| Error::component(format!("can't be instantiated: {error:#}")))?;
+        self.meter.instantiations.count();
         Ok(Live {
             store,
             guest: Guest::of(instance, &self.linked.exports),
@@ -350,6 +352,7 @@ impl Core {
         request: u64,
         exchange: Arc<Exchange>,
     ) -> wasmtime::Result<LifeEnd> {
+        self.blueprint.meter.entered(exchange.began.elapsed());
         scene.requests.insert(request, exchange.clone());
         let end = (self.life)(scene, request, exchange).await?;
         scene.requests.remove(request);

@@ -128,6 +128,7 @@ impl Core {
     /// Tells every request of a dead instance what becomes of it.
     fn bury(self: &Arc<Self>, death: Death) {
         self.traps.fetch_add(1, SeqCst);
+        self.blueprint.meter.traps.count();
         let Death {
             inside,
             culprit,

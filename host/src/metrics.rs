@@ -1,0 +1,323 @@
+//! What is counted while requests are served: by route, by generation and by component. Every core counts apart, so
+//! that counting disturbs nobody. It never reads a clock, and decides nothing.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::Duration;
+
+use crate::shards;
+
+/// Where the buckets of a histogram end, in seconds.
+pub const BOUNDS: [f64; 14] = [
+    0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0,
+];
+
+/// All that is counted by one server, as long as it lives: swaps begin nothing anew.
+#[derive(Default)]
+pub struct Metrics {
+    routes: Mutex<HashMap<RouteKey, Arc<RouteMeter>>>,
+    components: Mutex<BTreeMap<String, Arc<ComponentMeter>>>,
+    /// Of routes that no generation has any more.
+    removed: Mutex<RouteTally>,
+    /// By status: requests that the edge has refused, so that they met no route.
+    refused: Mutex<BTreeMap<u16, u64>>,
+}
+
+/// A route, as those who wrote it would name it.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct RouteKey {
+    pub host: String,
+    pub pattern: String,
+}
+
+impl Metrics {
+    /// The meter of a route, which it keeps through all generations that have it.
+    pub fn route(&self, key: RouteKey) -> Arc<RouteMeter> {
+        lock(&self.routes).entry(key).or_default().clone()
+    }
+
+    /// The meter of a component, by its file.
+    pub fn component(&self, file: &str) -> Arc<ComponentMeter> {
+        let mut components = lock(&self.components);
+        match components.get(file) {
+            Some(meter) => meter.clone(),
+            None => components.entry(file.to_owned()).or_default().clone(),
+        }
+    }
+
+    /// A request was refused before it met a route.
+    pub fn refused(&self, status: u16) {
+        *lock(&self.refused).entry(status).or_default() += 1;
+    }
+
+    /// What the routes have counted. Those that are gone are summed up under no name.
+    pub fn routes(&self) -> Vec<(Option<RouteKey>, RouteTally)> {
+        let mut routes = lock(&self.routes);
+        let mut removed = lock(&self.removed);
+        // A meter that nobody else has counts no more.
+        let gone = routes.extract_if(|_, meter| Arc::strong_count(meter) == 1);
+        gone.for_each(|(_, meter)| removed.add(&meter.tally()));
+        let kept = routes.iter();
+        let mut tallies: Vec<_> = kept
+            .map(|(key, meter)| (Some(key.clone()), meter.tally()))
+            .collect();
+        tallies.sort_unstable_by(|(one, _), (other, _)| one.cmp(other));
+        tallies.push((None, removed.clone()));
+        tallies
+    }
+
+    /// What the components have counted.
+    pub fn components(&self) -> Vec<(String, ComponentTally)> {
+        let components = lock(&self.components);
+        let tallies = components.iter();
+        tallies
+            .map(|(file, meter)| (file.clone(), meter.tally()))
+            .collect()
+    }
+
+    /// How many requests were refused, by status.
+    pub fn refusals(&self) -> BTreeMap<u16, u64> {
+        lock(&self.refused).clone()
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// One of something for each core, made where it is first needed.
+pub struct Sharded<T>(Box<[OnceLock<Box<T>>]>);
+
+impl<T: Default> Sharded<T> {
+    /// The caller's own.
+    pub fn mine(&self) -> &T {
+        self.0[shards::here() % self.0.len()].get_or_init(Box::default)
+    }
+
+    fn all(&self) -> impl Iterator<Item = &T> {
+        self.0.iter().filter_map(|one| one.get().map(Box::as_ref))
+    }
+}
+
+impl<T> Default for Sharded<T> {
+    fn default() -> Self {
+        Self((0..shards::cores()).map(|_| OnceLock::new()).collect())
+    }
+}
+
+/// A count that many cores add to.
+pub type Counter = Sharded<AtomicU64>;
+
+impl Counter {
+    /// One more.
+    pub fn count(&self) {
+        self.mine().fetch_add(1, Relaxed);
+    }
+
+    /// All of them.
+    pub fn sum(&self) -> u64 {
+        self.all().map(|count| count.load(Relaxed)).sum()
+    }
+}
+
+/// What one route counts.
+#[derive(Default)]
+pub struct RouteMeter(Sharded<RouteCounts>);
+
+#[derive(Default)]
+struct RouteCounts {
+    /// By the first digit of the status.
+    answered: [AtomicU64; 5],
+    abandoned: AtomicU64,
+    durations: Histogram,
+}
+
+/// What a route has counted.
+#[derive(Clone, Debug, Default)]
+pub struct RouteTally {
+    /// Responses, by the first digit of their status, from 1 on.
+    pub answered: [u64; 5],
+    /// Requests whose client left before there was a response.
+    pub abandoned: u64,
+    /// From the request's head to the response.
+    pub durations: HistogramTally,
+}
+
+impl RouteMeter {
+    /// A request has its response.
+    pub fn answered(&self, status: u16, after: Duration) {
+        let counts = self.0.mine();
+        let class = usize::from(status / 100).clamp(1, 5) - 1;
+        counts.answered[class].fetch_add(1, Relaxed);
+        counts.durations.observe(after);
+    }
+
+    /// A request ended without one.
+    pub fn abandoned(&self) {
+        self.0.mine().abandoned.fetch_add(1, Relaxed);
+    }
+
+    fn tally(&self) -> RouteTally {
+        let mut tally = RouteTally::default();
+        for counts in self.0.all() {
+            tally.add(&RouteTally {
+                answered: counts.answered.each_ref().map(|count| count.load(Relaxed)),
+                abandoned: counts.abandoned.load(Relaxed),
+                durations: counts.durations.tally(),
+            });
+        }
+        tally
+    }
+}
+
+impl RouteTally {
+    fn add(&mut self, other: &RouteTally) {
+        for (sum, more) in self.answered.iter_mut().zip(other.answered) {
+            *sum += more;
+        }
+        self.abandoned += other.abandoned;
+        self.durations.add(&other.durations);
+    }
+}
+
+/// What one component counts, in all its versions.
+#[derive(Default)]
+pub struct ComponentMeter {
+    waits: Sharded<Histogram>,
+    /// Instances made.
+    pub instantiations: Counter,
+    /// Instances lost to a trap or to a run that was too long.
+    pub traps: Counter,
+    /// Requests for which there was no room.
+    pub overloads: Counter,
+    /// How often its guests were found running, when somebody looked at the beat of the clock.
+    pub beats: Arc<AtomicU64>,
+}
+
+/// What a component has counted.
+#[derive(Clone, Debug)]
+pub struct ComponentTally {
+    /// From a request's head to the moment when it is taken into an instance.
+    pub waits: HistogramTally,
+    pub instantiations: u64,
+    pub traps: u64,
+    pub overloads: u64,
+    pub beats: u64,
+}
+
+impl ComponentMeter {
+    /// A request is taken into an instance.
+    pub fn entered(&self, after: Duration) {
+        self.waits.mine().observe(after);
+    }
+
+    fn tally(&self) -> ComponentTally {
+        let mut waits = HistogramTally::default();
+        self.waits.all().for_each(|one| waits.add(&one.tally()));
+        ComponentTally {
+            waits,
+            instantiations: self.instantiations.sum(),
+            traps: self.traps.sum(),
+            overloads: self.overloads.sum(),
+            beats: self.beats.load(Relaxed),
+        }
+    }
+}
+
+#[derive(Default)]
+struct Histogram {
+    /// One for each bound, and one for what is beyond.
+    buckets: [AtomicU64; BOUNDS.len() + 1],
+    nanoseconds: AtomicU64,
+}
+
+/// How durations are spread.
+#[derive(Clone, Debug, Default)]
+pub struct HistogramTally {
+    /// How many are in each bucket, and in none before it.
+    pub buckets: [u64; BOUNDS.len() + 1],
+    pub nanoseconds: u64,
+}
+
+impl Histogram {
+    fn observe(&self, duration: Duration) {
+        let nanoseconds = u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX);
+        let bucket = BUCKETS.partition_point(|bound| *bound < nanoseconds);
+        self.buckets[bucket].fetch_add(1, Relaxed);
+        self.nanoseconds.fetch_add(nanoseconds, Relaxed);
+    }
+
+    fn tally(&self) -> HistogramTally {
+        HistogramTally {
+            buckets: self.buckets.each_ref().map(|count| count.load(Relaxed)),
+            nanoseconds: self.nanoseconds.load(Relaxed),
+        }
+    }
+}
+
+/// The bounds in nanoseconds.
+const BUCKETS: [u64; BOUNDS.len()] = {
+    let mut nanoseconds = [0; BOUNDS.len()];
+    let mut index = 0;
+    while index < BOUNDS.len() {
+        nanoseconds[index] = (BOUNDS[index] * 1e9) as u64;
+        index += 1;
+    }
+    nanoseconds
+};
+
+impl HistogramTally {
+    /// How many there are.
+    pub fn count(&self) -> u64 {
+        self.buckets.iter().sum()
+    }
+
+    fn add(&mut self, other: &HistogramTally) {
+        for (sum, more) in self.buckets.iter_mut().zip(other.buckets) {
+            *sum += more;
+        }
+        self.nanoseconds += other.nanoseconds;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn key(pattern: &str) -> RouteKey {
+        RouteKey {
+            host: String::new(),
+            pattern: pattern.to_owned(),
+        }
+    }
+
+    #[test]
+    fn a_route_that_goes_takes_nothing_along() {
+        let metrics = Metrics::default();
+        let (kept, gone) = (metrics.route(key("/kept")), metrics.route(key("/gone")));
+        kept.answered(200, Duration::ZERO);
+        gone.answered(404, Duration::from_millis(3));
+        gone.abandoned();
+        drop(gone);
+        let routes = metrics.routes();
+        let [(Some(one), _), (None, removed)] = &routes[..] else {
+            panic!("{routes:?}");
+        };
+        assert_eq!(*one, key("/kept"));
+        assert_eq!(removed.answered, [0, 0, 0, 1, 0]);
+        assert_eq!(removed.abandoned, 1);
+        assert_eq!(removed.durations.count(), 1);
+    }
+
+    #[test]
+    fn a_duration_is_in_the_bucket_that_it_does_not_exceed() {
+        let histogram = Histogram::default();
+        for duration in [0, 500_000, 500_001, 10_000_000_000, 10_000_000_001] {
+            histogram.observe(Duration::from_nanos(duration));
+        }
+        let buckets = histogram.tally().buckets;
+        assert_eq!(buckets[..2], [2, 1]);
+        assert_eq!(buckets[BOUNDS.len() - 1..], [1, 1]);
+    }
+}

@@ -27,9 +27,9 @@ pub use handler::{Allow, AllowPositions, Handler, HttpGrant, Isolation, Placed};
 pub use limits::Limits;
 pub use listen::{Listen, NotAnAddress};
 pub use report::line_to_show;
-pub use route::{Positions, Route, Target};
+pub use route::{Destination, Route, Target};
 pub use server::Server;
-pub use settings::{CookieSecret, DefaultHandler, Secret, Settings};
+pub use settings::{CookieSecret, Secret, Settings};
 pub use tls::{Certificate, ClientAuth, Tls};
 
 use report::Report;
@@ -96,19 +96,16 @@ impl Config {
     }
 
     /// All that the configuration leads to a handler, and where it says so: its routes, and the default handler.
-    pub fn targets(&self) -> impl Iterator<Item = (&Target, Position)> {
-        let routes = self.routes.iter();
-        let default = self.settings.default_handler.iter();
-        routes
-            .map(|route| (&route.target, route.positions.handler))
-            .chain(default.map(|default| (&default.target, default.position)))
+    pub fn destinations(&self) -> impl Iterator<Item = &Destination> {
+        let routes = self.routes.iter().map(|route| &route.destination);
+        routes.chain(&self.settings.default_handler)
     }
 
     /// Whether the configuration leads anything to this component.
     pub fn routes_to(&self, component: &str) -> bool {
-        self.targets().any(
-            |(target, _)| matches!(target, Target::Component { file, .. } if file == component),
-        )
+        self.destinations().any(|destination| {
+            matches!(&destination.target, Target::Component { file, .. } if file == component)
+        })
     }
 
     /// The limits of a component, by its file name: its own table's, or else the defaults.

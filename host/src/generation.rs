@@ -295,9 +295,9 @@ fn missing_components(
         .hint(hint)
     };
     let routed = config
-        .targets()
-        .filter_map(|(target, position)| match target {
-            config::Target::Component { file, .. } => Some((position, file)),
+        .destinations()
+        .filter_map(|destination| match &destination.target {
+            config::Target::Component { file, .. } => Some((destination.position, file)),
             _ => None,
         });
     let configured = config

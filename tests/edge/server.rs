@@ -3,6 +3,7 @@
 use std::fs;
 use std::future::pending;
 use std::io::ErrorKind;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -136,6 +137,20 @@ async fn a_request_sent_before_the_shutdown_is_answered() {
     rounds.join_all().await;
 }
 
+/// Listens on a port that the system gives to nobody of its own accord. Any other is another's as soon as it is free, or
+/// a client that connects there meets itself.
+async fn listen_where_nobody_connects_from(server: &Server<impl Service>) -> SocketAddr {
+    let seed = std::process::id() as u16;
+    for port in (0..10_000).map(|step| 20_000 + seed.wrapping_add(step) % 10_000) {
+        let listen = Listen::Tcp(([127, 0, 0, 1], port).into());
+        match server.set_listeners(&[listen]).await {
+            Ok(bound) => return address(&bound[0]),
+            Err(error) => assert_eq!(error.kind(), ErrorKind::AddrInUse),
+        }
+    }
+    panic!("no port is free");
+}
+
 /// How a listener ends.
 #[derive(Clone, Copy, Debug)]
 enum Ending {
@@ -228,7 +243,8 @@ async fn a_client_that_has_just_connected_may_ask_once() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn whoever_connects_while_a_listener_ends_is_served_or_refused() {
-    let (server, first) = start(limits(), echo).await;
+    let server = Server::new(Shards::here(), limits(), echo);
+    let first = listen_where_nobody_connects_from(&server).await;
     let over = Arc::new(AtomicBool::new(false));
     let clients: Vec<_> = (0..4)
         .map(|_| {

@@ -12,7 +12,7 @@ use prometheus_client::metrics::exemplar::Exemplar;
 use prometheus_client::registry::Registry;
 
 use crate::generation::{Site, State};
-use crate::metrics::{BOUNDS, HistogramTally, RouteKey};
+use crate::metrics::{BOUNDS, ComponentTally, HistogramTally, RouteKey};
 use crate::run::TICK;
 
 /// What it is served as.
@@ -147,28 +147,20 @@ impl Scrape {
                 })
             },
         )?;
-        let counters: [(&str, &str, fn(&crate::metrics::ComponentTally) -> u64); 3] = [
-            ("instantiations", "Instances made.", |tally| {
-                tally.instantiations
-            }),
-            (
-                "traps",
-                "Instances lost to a trap or a run past cpu_deadline.",
-                |tally| tally.traps,
-            ),
-            (
-                "overloads",
-                "Requests for which the queue had no room.",
-                |tally| tally.overloads,
-            ),
-        ];
-        for (name, help, count) in counters {
+        let mut counter = |name, help, count: fn(&ComponentTally) -> u64| {
             page.family(name, help, MetricType::Counter, |family| {
                 components.iter().try_for_each(|(file, tally)| {
                     family.counter(&[("component", file)], count(tally))
                 })
-            })?;
-        }
+            })
+        };
+        counter("instantiations", "Instances made.", |tally| {
+            tally.instantiations
+        })?;
+        let help = "Instances lost to a trap or to a run past cpu_deadline.";
+        counter("traps", help, |tally| tally.traps)?;
+        let help = "Requests for which the queue had no room.";
+        counter("overloads", help, |tally| tally.overloads)?;
         let help = "Time in which guests ran, looked at every 5 ms.";
         page.family("guest_cpu_seconds", help, MetricType::Counter, |family| {
             components.iter().try_for_each(|(file, tally)| {

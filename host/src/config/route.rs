@@ -21,14 +21,21 @@ pub struct Route {
     pub pattern: Pattern,
     /// Which hosts it takes; all of them if absent.
     pub host: Option<Pattern>,
-    /// What it leads to.
-    pub target: Target,
     /// Its name for `reverse_url`, unlike any other route's.
     pub name: Option<String>,
+    /// What it leads to.
+    pub destination: Destination,
+}
+
+/// Where requests go, and what they take along.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Destination {
+    /// The handler.
+    pub target: Target,
     /// What `initialize` is given; a builtin's are in its target.
     pub kwargs: Map<String, Json>,
-    /// Where it was written, for checks that come later.
-    pub positions: Positions,
+    /// Where the handler's name was written, for checks that come later.
+    pub position: Position,
 }
 
 /// What a route leads to.
@@ -53,17 +60,6 @@ pub enum Target {
         /// The status of every answer.
         status_code: u16,
     },
-}
-
-/// The places of a `[[route]]` in its file.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Positions {
-    /// The table itself.
-    pub table: Position,
-    /// The value of `pattern`.
-    pub pattern: Position,
-    /// The value of `handler`.
-    pub handler: Position,
 }
 
 /// Reads all `[[route]]` tables, those below a prefix in its place.
@@ -91,7 +87,7 @@ fn routes<'a>(value: Value<'a, '_>, above: &Above, names: &mut Names<'a>) -> Opt
         let mut section = table(value, "in [[route]]")?;
         match section.take("prefix") {
             Some(prefix) => below(prefix, section, above, names),
-            None => Some(vec![route(value, section, above, names)?]),
+            None => Some(vec![route(section, above, names)?]),
         }
     });
     Some(nested?.into_iter().flatten().collect())
@@ -116,12 +112,7 @@ fn below<'a>(
     routes
 }
 
-fn route<'a>(
-    value: Value<'a, '_>,
-    mut section: Section<'a, '_>,
-    above: &Above,
-    names: &mut Names<'a>,
-) -> Option<Route> {
+fn route<'a>(mut section: Section<'a, '_>, above: &Above, names: &mut Names<'a>) -> Option<Route> {
     let path = section.require("pattern", |value| {
         let own = pattern(value, Pattern::new)?;
         let whole = match above.prefix.is_empty() {
@@ -134,27 +125,18 @@ fn route<'a>(
                 }
             },
         };
-        Some((whole, value.position()))
+        Some(whole)
     });
-    let handler = section.take("handler").map(|value| value.position());
-    let target = target(&mut section, "handler", "kwargs");
+    let destination = destination(&mut section, "handler", "kwargs");
     let name = section.get("name", |value| unique(value, names));
     let host = section.get("host", |value| pattern(value, Pattern::host));
     section.finish();
 
-    let (path, path_position) = path?;
-    let (target, kwargs) = target?;
     Some(Route {
-        pattern: path,
+        pattern: path?,
         host: host.or_else(|| above.host.clone()),
-        target,
         name,
-        kwargs,
-        positions: Positions {
-            table: value.position(),
-            pattern: path_position,
-            handler: handler?,
-        },
+        destination: destination?,
     })
 }
 
@@ -190,19 +172,24 @@ fn pattern(
 }
 
 /// Reads which handler the key `handler` names, and what it is given under the key `kwargs`.
-pub(super) fn target(
+pub(super) fn destination(
     section: &mut Section<'_, '_>,
     handler: &'static str,
     kwargs: &'static str,
-) -> Option<(Target, Map<String, Json>)> {
+) -> Option<Destination> {
     // A known key, whatever comes of the handler.
     section.take(kwargs);
     let value = section.require(handler, Some)?;
     let name = value.text()?;
-    let target = match name.strip_prefix("builtin:") {
+    let destination = |target, kwargs| Destination {
+        target,
+        kwargs,
+        position: value.position(),
+    };
+    let builtin = match name.strip_prefix("builtin:") {
         None => {
             let kwargs = section.or(kwargs, Map::new(), Value::json_table);
-            return Some((component(value, name)?, kwargs));
+            return Some(destination(component(value, name)?, kwargs));
         }
         Some("redirect") => section.require(kwargs, redirect),
         Some("error") => section.require(kwargs, error),
@@ -212,7 +199,7 @@ pub(super) fn target(
             value.wrong(format!("there is no `{name}`"), near)
         }
     };
-    Some((target?, Map::new()))
+    Some(destination(builtin?, Map::new()))
 }
 
 /// Reads `stories.wasm#Story`.

@@ -7,9 +7,7 @@ use std::fmt;
 use serde_json::{Map, Value as Json};
 use toml::de::DeValue;
 
-use crate::error::Position;
-
-use super::route::{self, Target};
+use super::route::{self, Destination};
 use super::section::{Section, table};
 use super::value::{MOST, Value};
 
@@ -25,20 +23,9 @@ pub struct Settings {
     /// Whose routes a host has that none is for: Tornado's `default_host`.
     pub default_host: Option<String>,
     /// What takes a path that no route takes, instead of a 404.
-    pub default_handler: Option<DefaultHandler>,
+    pub default_handler: Option<Destination>,
     /// The app's own settings, for its handlers.
     pub app: Map<String, Json>,
-}
-
-/// `default_handler_class` and `default_handler_args`.
-#[derive(Clone, Debug, PartialEq)]
-pub struct DefaultHandler {
-    /// Where to.
-    pub target: Target,
-    /// What `initialize` is given; a builtin's are in its target.
-    pub kwargs: Map<String, Json>,
-    /// The value of `default_handler_class`.
-    pub position: Position,
 }
 
 /// What cookies are signed with.
@@ -87,19 +74,14 @@ pub(super) fn read(value: Value<'_, '_>) -> Option<Settings> {
     Some(settings)
 }
 
-fn default_handler(section: &mut Section<'_, '_>) -> Option<DefaultHandler> {
+fn default_handler(section: &mut Section<'_, '_>) -> Option<Destination> {
     const CLASS: &str = "default_handler_class";
     const ARGS: &str = "default_handler_args";
-    let Some(class) = section.take(CLASS) else {
+    if section.take(CLASS).is_none() {
         let alone = format!("`{ARGS}` needs a `{CLASS}`");
         return section.take(ARGS)?.wrong(alone, None);
-    };
-    let (target, kwargs) = route::target(section, CLASS, ARGS)?;
-    Some(DefaultHandler {
-        target,
-        kwargs,
-        position: class.position(),
-    })
+    }
+    route::destination(section, CLASS, ARGS)
 }
 
 fn cookie_secret(section: &mut Section<'_, '_>) -> Option<CookieSecret> {

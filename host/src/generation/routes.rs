@@ -5,12 +5,12 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use super::{Component, Lead, Refusal, State, handlers_folder};
 use crate::bindings::Description;
-use crate::config::{self, Config};
-use crate::error::{Fault, Faults, Position};
+use crate::config::{self, Config, Destination};
+use crate::error::{Fault, Faults};
 use crate::resources::Target;
 use crate::router::{Pattern, PatternError, Route, Router, duplicate_claims};
 
@@ -37,11 +37,7 @@ pub fn resolve(
         .settings
         .default_handler
         .as_ref()
-        .and_then(|default| {
-            let file = folder.join(config::FILE_NAME);
-            let (target, kwargs) = (&default.target, &default.kwargs);
-            table.lead(&file, target, kwargs, default.position, components)
-        });
+        .and_then(|default| table.lead(&folder.join(config::FILE_NAME), default, components));
     let first_declared = table.routes.len();
     for component in components.values() {
         if !config.routes_to(&component.file) {
@@ -70,9 +66,9 @@ impl Table {
     fn add_configured(&mut self, folder: &Path, config: &Config, components: &Components) {
         let file = folder.join(config::FILE_NAME);
         for route in &config.routes {
-            let (target, position) = (&route.target, route.positions.handler);
-            let lead = self.lead(&file, target, &route.kwargs, position, components);
-            let Some(lead) = lead else { continue };
+            let Some(lead) = self.lead(&file, &route.destination, components) else {
+                continue;
+            };
             self.push(
                 &file,
                 route.pattern.clone(),
@@ -83,22 +79,20 @@ impl Table {
         }
     }
 
-    /// Where a target in the configuration leads. `None`: nowhere, and the fault is noted.
+    /// Where a destination in the configuration leads. `None`: nowhere, and the fault is noted.
     fn lead(
         &mut self,
         file: &Path,
-        target: &config::Target,
-        kwargs: &Map<String, Value>,
-        position: Position,
+        destination: &Destination,
         components: &Components,
     ) -> Option<Lead> {
-        match target {
+        match &destination.target {
             config::Target::Component { file: name, class } => {
-                let kwargs = Value::Object(kwargs.clone()).to_string();
+                let kwargs = Value::Object(destination.kwargs.clone()).to_string();
                 match lead(components.get(name)?, class.as_deref(), kwargs.into()) {
                     Ok(lead) => Some(lead),
                     Err((message, hint)) => {
-                        let fault = Fault::at(file, position, message);
+                        let fault = Fault::at(file, destination.position, message);
                         self.faults.push(fault.hint(hint));
                         None
                     }

@@ -1,4 +1,4 @@
-//! The right answer of one server: learned once and checked, then compared byte by byte. Only its date may change.
+//! The right answer of one server: learned once and checked, then compared byte by byte. Only its dates may change.
 
 use std::io::{Read, Write};
 use std::net;
@@ -11,7 +11,8 @@ use tokio::net::TcpStream;
 /// What has to come for each request.
 pub struct Answer {
     bytes: Vec<u8>,
-    date: Range<usize>,
+    /// Where the dates are, in order.
+    dates: Vec<Range<usize>>,
 }
 
 impl Answer {
@@ -21,34 +22,32 @@ impl Answer {
         request: &[u8],
         check: impl FnOnce(&str, &[u8]) -> anyhow::Result<()>,
     ) -> anyhow::Result<Self> {
-        const DATE: &str = "\r\ndate: ";
-        const DATE_LENGTH: usize = "Tue, 15 Nov 1994 08:12:31 GMT".len();
-        const END: &str = "\r\n\r\n";
-        const LENGTH: &str = "\r\ncontent-length: ";
         stream.write_all(request)?;
         let mut bytes = Vec::new();
         let mut buffer = [0; 4096];
         loop {
             let more = stream.read(&mut buffer)?;
             bytes.extend_from_slice(&buffer[..more]);
-            let text = String::from_utf8_lossy(&bytes);
-            ensure!(more > 0, "closed by the server after {text:?}");
-            let Some(end) = text.find(END) else { continue };
-            // Names in any case; what follows them keeps its place.
-            let head = text[..end + 2].to_ascii_lowercase();
-            let value = |name: &str| head.find(name).map(|at| at + name.len());
-            let length = value(LENGTH).with_context(|| format!("no length in {text:?}"))?;
-            let length = head[length..].split("\r\n").next().unwrap_or_default();
-            let body = end + END.len();
-            if bytes.len() < body + length.parse::<usize>()? {
-                continue;
+            ensure!(more > 0, "closed by the server after {}", shown(&bytes));
+            if Layout::of(&bytes)?.is_some_and(|layout| bytes.len() >= layout.end()) {
+                return Self::of(bytes, check);
             }
-            let date = value(DATE).with_context(|| format!("no date in {text:?}"))?;
-            let status = head.split(' ').nth(1).unwrap_or_default();
-            check(status, &bytes[body..])?;
-            let date = date..date + DATE_LENGTH;
-            return Ok(Self { bytes, date });
         }
+    }
+
+    /// Of an answer that is there as a whole, written as HTTP/1 has it; has status and body checked.
+    pub fn of(
+        bytes: Vec<u8>,
+        check: impl FnOnce(&str, &[u8]) -> anyhow::Result<()>,
+    ) -> anyhow::Result<Self> {
+        let text = || format!("no whole head in {}", shown(&bytes));
+        let layout = Layout::of(&bytes)?.with_context(text)?;
+        check(&layout.status, &bytes[layout.body..])?;
+        let dates = [Some(layout.date), gzip_date(&bytes, layout.body)];
+        Ok(Self {
+            dates: dates.into_iter().flatten().collect(),
+            bytes,
+        })
     }
 
     /// How many bytes it has.
@@ -56,12 +55,17 @@ impl Answer {
         self.bytes.len()
     }
 
-    /// Whether this is it.
-    pub fn is(&self, bytes: &[u8]) -> bool {
-        let Range { start, end } = self.date;
-        bytes.len() == self.bytes.len()
-            && bytes[..start] == self.bytes[..start]
-            && bytes[end..] == self.bytes[end..]
+    /// Fails where this is another one.
+    pub fn compare(&self, bytes: &[u8]) -> anyhow::Result<()> {
+        let mut same = bytes.len() == self.bytes.len();
+        let mut begin = 0;
+        for date in &self.dates {
+            same = same && bytes[begin..date.start] == self.bytes[begin..date.start];
+            begin = date.end;
+        }
+        same = same && bytes[begin..] == self.bytes[begin..];
+        ensure!(same, "wrong: {}", shown(bytes));
+        Ok(())
     }
 
     /// Reads what has to come now into `buffer`, which has to be longer than it, so that more is seen.
@@ -72,18 +76,69 @@ impl Answer {
             ensure!(more > 0, "closed by the server");
             read += more;
         }
-        ensure!(
-            self.is(&buffer[..read]),
-            "wrong: {:?}",
-            String::from_utf8_lossy(&buffer[..read])
-        );
-        Ok(())
+        self.compare(&buffer[..read])
     }
 
-    /// With the date blotted out.
-    pub fn text(&self) -> String {
+    /// With the dates blotted out.
+    pub fn undated(&self) -> Vec<u8> {
         let mut bytes = self.bytes.clone();
-        bytes[self.date.clone()].fill(b'.');
-        String::from_utf8_lossy(&bytes).into_owned()
+        for date in &self.dates {
+            bytes[date.clone()].fill(b'.');
+        }
+        bytes
+    }
+}
+
+/// The begin of an answer, for who looks for what is wrong with it.
+pub fn shown(bytes: &[u8]) -> String {
+    const MOST: usize = 1500;
+    let begin = &bytes[..bytes.len().min(MOST)];
+    let rest = if bytes.len() > MOST { "…" } else { "" };
+    format!("{:?}{rest}", String::from_utf8_lossy(begin))
+}
+
+/// Where a body that is gzip has the time at which it was compressed (RFC 1952, section 2.3): Python's has it.
+fn gzip_date(bytes: &[u8], body: usize) -> Option<Range<usize>> {
+    const MAGIC: &[u8] = b"\x1f\x8b\x08";
+    const DATE: Range<usize> = 4..8;
+    let date = body + DATE.start..body + DATE.end;
+    (bytes[body..].starts_with(MAGIC) && bytes.len() >= date.end).then_some(date)
+}
+
+/// Where in an answer is what.
+struct Layout {
+    status: String,
+    date: Range<usize>,
+    body: usize,
+    length: usize,
+}
+
+impl Layout {
+    /// None until the head is there.
+    fn of(bytes: &[u8]) -> anyhow::Result<Option<Self>> {
+        const DATE: &str = "\r\ndate: ";
+        const DATE_LENGTH: usize = "Tue, 15 Nov 1994 08:12:31 GMT".len();
+        const END: &[u8] = b"\r\n\r\n";
+        const LENGTH: &str = "\r\ncontent-length: ";
+        let Some(end) = bytes.windows(END.len()).position(|window| window == END) else {
+            return Ok(None);
+        };
+        let text = String::from_utf8_lossy(&bytes[..end + 2]);
+        // Names in any case; what follows them keeps its place.
+        let head = text.to_ascii_lowercase();
+        let value = |name: &str| head.find(name).map(|at| at + name.len());
+        let length = value(LENGTH).with_context(|| format!("no length in {text:?}"))?;
+        let length = head[length..].split("\r\n").next().unwrap_or_default();
+        let date = value(DATE).with_context(|| format!("no date in {text:?}"))?;
+        Ok(Some(Self {
+            status: head.split(' ').nth(1).unwrap_or_default().to_owned(),
+            date: date..date + DATE_LENGTH,
+            body: end + END.len(),
+            length: length.parse()?,
+        }))
+    }
+
+    fn end(&self) -> usize {
+        self.body + self.length
     }
 }

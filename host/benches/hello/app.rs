@@ -36,6 +36,8 @@ pub struct App {
     routes: Vec<(String, String)>,
     /// Files, keys of their `[handler]` tables, and the values of those.
     settings: Vec<(String, &'static str, String)>,
+    /// Other tables, each with a key and its value.
+    tables: Vec<(&'static str, &'static str, String)>,
 }
 
 impl App {
@@ -48,6 +50,7 @@ impl App {
             folder,
             routes: Vec::new(),
             settings: Vec::new(),
+            tables: Vec::new(),
         })
     }
 
@@ -79,6 +82,18 @@ impl App {
     ) -> anyhow::Result<()> {
         let value = toml::Value::try_from(value)?.to_string();
         self.settings.push((file.to_owned(), key, value));
+        Ok(())
+    }
+
+    /// Sets a key of another table, one for each, before it is served.
+    pub fn configure(
+        &mut self,
+        table: &'static str,
+        key: &'static str,
+        value: impl Serialize,
+    ) -> anyhow::Result<()> {
+        let value = toml::Value::try_from(value)?.to_string();
+        self.tables.push((table, key, value));
         Ok(())
     }
 
@@ -117,6 +132,9 @@ impl App {
     /// Its `waterspout.toml`, with this isolation for all that are not set to another.
     fn config(&self, isolation: &str) -> String {
         let mut config = String::new();
+        for (table, key, value) in &self.tables {
+            let _ = writeln!(config, "[{table}]\n{key} = {value}\n");
+        }
         let mut files: Vec<&str> = Vec::new();
         for (file, pattern) in &self.routes {
             let _ = writeln!(

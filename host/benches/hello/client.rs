@@ -1,16 +1,15 @@
-//! One client thread: keep-alive connections on one core, every answer compared byte by byte. Counts nothing but time.
+//! One client thread: connections that stay open on one core, every answer compared byte by byte. Counts nothing but time.
 
 use std::net;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use tokio::io::AsyncWriteExt;
-use tokio::net::TcpStream;
 use tokio::task::{JoinSet, yield_now};
 use tokio::time::timeout;
 
 use crate::process::pin;
 use crate::questions::Questions;
+use crate::wire::Line;
 
 /// From when to when answers count.
 #[derive(Clone, Copy)]
@@ -21,10 +20,18 @@ pub struct Window {
     pub end: Instant,
 }
 
+/// A connection, and for each of the requests that it has at once when they are asked.
+pub struct Connection {
+    /// Connected.
+    pub stream: net::TcpStream,
+    /// None: as soon as the one before is answered.
+    pub paces: Vec<Option<Pace>>,
+}
+
 /// Asks on these connections from this core, and tells how long each answer took. One that fails ends all.
 pub fn ask(
     core: usize,
-    streams: Vec<(net::TcpStream, Option<Pace>)>,
+    connections: Vec<Connection>,
     questions: &Arc<Questions>,
     window: Window,
 ) -> anyhow::Result<Vec<Duration>> {
@@ -35,14 +42,17 @@ pub fn ask(
         .build()?;
     let all = async {
         let mut clients = JoinSet::new();
-        for (stream, pace) in streams {
-            stream.set_nonblocking(true)?;
-            let client = Client {
-                stream: TcpStream::from_std(stream)?,
-                questions: questions.clone(),
-                pace,
-            };
-            clients.spawn(client.ask(window));
+        for Connection { stream, paces } in connections {
+            let (wire, buffer) = (&questions.wire, questions.buffer());
+            let lines = wire.open(stream, paces.len(), buffer).await?;
+            for (line, pace) in lines.into_iter().zip(paces) {
+                let client = Client {
+                    line,
+                    questions: questions.clone(),
+                    pace,
+                };
+                clients.spawn(client.ask(window));
+            }
         }
         let mut latencies = Vec::new();
         while let Some(client) = clients.join_next().await {
@@ -54,19 +64,20 @@ pub fn ask(
     runtime.block_on(async { timeout(patience, all).await? })
 }
 
-/// When one connection asks, if it does not ask as fast as it can.
+/// When one line asks, if it does not ask as fast as it can.
+#[derive(Clone, Copy)]
 pub struct Pace {
     due: Instant,
     step: Duration,
 }
 
 impl Pace {
-    /// The connections take turns.
-    pub fn of(begin: Instant, rate: u64, number: usize, connections: usize) -> Self {
+    /// The lines take turns.
+    pub fn of(begin: Instant, rate: u64, number: usize, lines: usize) -> Self {
         let turn = Duration::from_secs(1).div_f64(rate as f64);
         Self {
             due: begin + turn.mul_f64(number as f64),
-            step: turn.mul_f64(connections as f64),
+            step: turn.mul_f64(lines as f64),
         }
     }
 
@@ -81,9 +92,9 @@ impl Pace {
     }
 }
 
-/// One connection.
+/// Who asks on one line.
 struct Client {
-    stream: TcpStream,
+    line: Line,
     questions: Arc<Questions>,
     pace: Option<Pace>,
 }
@@ -92,15 +103,13 @@ impl Client {
     /// Asks and checks until the end, and tells how long each answer took that counts.
     async fn ask(mut self, window: Window) -> anyhow::Result<Vec<Duration>> {
         let mut latencies = Vec::new();
-        let mut buffer = self.questions.buffer();
         loop {
             let asked = match &mut self.pace {
                 Some(pace) => pace.next().await,
                 None => Instant::now(),
             };
             let question = self.questions.next();
-            self.stream.write_all(&question.request).await?;
-            question.answer.read(&mut self.stream, &mut buffer).await?;
+            self.line.ask(question).await?;
             let answered = Instant::now();
             if answered >= window.end {
                 return Ok(latencies);

@@ -2,15 +2,17 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, anyhow};
 use clap::ValueEnum;
 
 use crate::app::{self, App};
+use crate::certificate::{Certificate, cert_file, key_file};
 use crate::peers::{Peer, Peers, TORNADO_APP};
 use crate::served::{Server, free_address};
+use crate::wire::Wire;
 use crate::workload::Workload;
 
 /// A server and its settings.
@@ -65,12 +67,13 @@ impl Contender {
         }
     }
 
-    /// Whether there is something to compare. `wasmtime serve` has neither routes nor a lifecycle, and what needs no
-    /// guest needs no isolation.
+    /// Whether there is something to compare. `wasmtime serve` has no routes, no lifecycle, no compression and no TLS,
+    /// Tornado has no HTTP/2, and what needs no guest needs no isolation.
     pub fn does(self, workload: Workload) -> bool {
         match workload {
-            Workload::Get | Workload::Json | Workload::Headers => true,
-            Workload::Lifecycle => self.serve_flags().is_none(),
+            Workload::Get | Workload::Json | Workload::Headers | Workload::Upload => true,
+            Workload::Lifecycle | Workload::Compressed => self.serve_flags().is_none(),
+            Workload::TlsH2 => self.is_ours(),
             Workload::NotFound => matches!(self, Self::Native | Self::Shared | Self::Tornado),
         }
     }
@@ -124,26 +127,43 @@ pub struct Programs {
     apps: BTreeMap<Workload, App>,
     /// The folder of the benchmark's own components.
     guests: PathBuf,
+    /// What servers show where they encrypt.
+    certificate: Certificate,
     /// The programs of others.
     pub peers: Peers,
 }
 
 impl Programs {
-    /// Builds the guests; `hello` is a component that is there.
-    pub fn new(hello: &[u8], peers: Peers) -> anyhow::Result<Self> {
+    /// Builds the guests; those of the demo app are there.
+    pub fn new(examples: &Path, peers: Peers) -> anyhow::Result<Self> {
         let guests = app::build("host/benches/guests", &[])?;
+        let certificate = Certificate::new()?;
         let mut apps = BTreeMap::new();
         for workload in Workload::value_variants() {
-            let read = |name: &str| fs::read(guests.join(name));
+            let component = match workload {
+                Workload::Get | Workload::NotFound | Workload::TlsH2 => examples.join("hello.wasm"),
+                Workload::Lifecycle => guests.join("lifecycle.wasm"),
+                Workload::Json => guests.join("json.wasm"),
+                Workload::Headers => guests.join("headers.wasm"),
+                Workload::Upload => examples.join("upload.wasm"),
+                Workload::Compressed => guests.join("page.wasm"),
+            };
             // Who asks for what has no route may be asked for something else.
-            let (component, path) = match workload {
-                Workload::Get | Workload::NotFound => (hello.to_vec(), "/"),
-                Workload::Lifecycle => (read("lifecycle.wasm")?, workload.path()),
-                Workload::Json => (read("json.wasm")?, workload.path()),
-                Workload::Headers => (read("headers.wasm")?, workload.path()),
+            let path = match workload {
+                Workload::NotFound => Workload::Get.path(),
+                _ => workload.path(),
             };
             let mut app = App::new()?;
-            app.add("guest.wasm", path, &component)?;
+            app.add("guest.wasm", path, &fs::read(component)?)?;
+            match workload {
+                Workload::Compressed => app.configure("settings", "compress_response", true)?,
+                Workload::TlsH2 => {
+                    let folder = certificate.folder();
+                    let files = [("cert", cert_file(folder)), ("key", key_file(folder))];
+                    app.configure("server", "tls", BTreeMap::from(files))?;
+                }
+                _ => {}
+            }
             // What is compiled at the first start is found by those that are measured.
             app.serve("shared", None)?;
             apps.insert(*workload, app);
@@ -151,6 +171,7 @@ impl Programs {
         Ok(Self {
             apps,
             guests,
+            certificate,
             peers,
         })
     }
@@ -179,11 +200,23 @@ impl Programs {
                 let mut command = Command::new("python3");
                 command
                     .arg(TORNADO_APP)
-                    .arg(address.port().to_string())
+                    .args([address.port().to_string(), workload.name()])
                     .env("PYTHONPATH", self.peers.program(Peer::Tornado)?);
                 Server::start(command, address, Some(cores))
             }
-            _ => Server::native(Some(cores)),
+            _ => {
+                let encrypts = workload == Workload::TlsH2;
+                let folder = encrypts.then(|| self.certificate.folder());
+                Server::native(folder, Some(cores))
+            }
+        }
+    }
+
+    /// How a client speaks to any of them.
+    pub fn wire(&self, workload: Workload) -> Wire {
+        match workload {
+            Workload::TlsH2 => Wire::Http2(self.certificate.connector()),
+            _ => Wire::Http1,
         }
     }
 

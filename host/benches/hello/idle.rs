@@ -41,7 +41,7 @@ pub fn measure(app: &App, connections: usize, rounds: usize) -> anyhow::Result<I
             Ok(())
         };
         let mut native = || -> anyhow::Result<()> {
-            let server = Server::native(None)?;
+            let server = Server::native(None, None)?;
             idle.native.push(per_connection(&server, connections)?);
             Ok(())
         };

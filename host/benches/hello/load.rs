@@ -8,8 +8,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::ensure;
 
-use crate::answer::Answer;
-use crate::client::{self, Pace, Window};
+use crate::client::{self, Connection, Pace, Window};
 use crate::process::{cpu_time, peak_memory, resident_memory};
 use crate::questions::Questions;
 use crate::served::Server;
@@ -17,7 +16,7 @@ use crate::served::Server;
 /// How a server is loaded.
 #[derive(Clone, Copy)]
 pub struct Load {
-    /// How many ask, each one request at a time.
+    /// How many ask, each one request at a time: as many connections, or fewer where one has several at once.
     pub connections: usize,
     /// How long, after the warm-up.
     pub time: Duration,
@@ -48,7 +47,7 @@ pub struct Run {
     /// The memory that it had resident at the end, in bytes.
     pub resident: u64,
     /// What was answered to the first question, but for the date.
-    pub answer: String,
+    pub answer: Vec<u8>,
 }
 
 /// Loads a server, with one thread of the client on each of these cores.
@@ -68,13 +67,18 @@ fn measure(
     load: Load,
 ) -> anyhow::Result<Run> {
     let mut threads: Vec<Vec<_>> = cores.iter().map(|_| Vec::new()).collect();
-    let streams = connect(server.address, load.connections, questions)?;
+    let at_once = questions.wire.at_once();
+    let streams = load.connections.div_ceil(at_once);
+    let streams = connect(server.address, streams, questions)?;
     let now = Instant::now();
     let begin = now + warm_up(load.connections);
     let end = begin + load.time;
-    for (number, stream) in streams.into_iter().enumerate() {
-        let pace = |rate| Pace::of(now, rate, number, load.connections);
-        threads[number % cores.len()].push((stream, load.rate.map(pace)));
+    let pace = |number| Some(Pace::of(now, load.rate?, number, load.connections));
+    let paces: Vec<Option<Pace>> = (0..load.connections).map(pace).collect();
+    let connections = streams.into_iter().zip(paces.chunks(at_once));
+    for (number, (stream, paces)) in connections.enumerate() {
+        let paces = paces.to_vec();
+        threads[number % cores.len()].push(Connection { stream, paces });
     }
     let look = || -> anyhow::Result<_> {
         let client = cpu_time(std::process::id())?;
@@ -82,12 +86,12 @@ fn measure(
     };
     std::thread::scope(|scope| {
         let (sender, ended) = mpsc::channel();
-        for (core, streams) in cores.iter().zip(threads) {
+        for (core, connections) in cores.iter().zip(threads) {
             let sender = sender.clone();
             scope.spawn(move || {
                 let window = Window { begin, end };
                 // Nobody listens any more where another one has failed.
-                let _ = sender.send(client::ask(*core, streams, questions, window));
+                let _ = sender.send(client::ask(*core, connections, questions, window));
             });
         }
         drop(sender);
@@ -151,12 +155,11 @@ fn connect(
 ) -> anyhow::Result<Vec<TcpStream>> {
     const AT_ONCE: usize = 256;
     let connect = |number| {
-        let mut stream = TcpStream::connect(address)?;
+        let stream = TcpStream::connect(address)?;
         stream.set_nodelay(true)?;
         if number % AT_ONCE == AT_ONCE - 1 {
-            // When this one is answered, all before it were accepted.
-            stream.set_read_timeout(Some(Duration::from_secs(30)))?;
-            Answer::learn(&mut stream, &questions.next().request, |_, _| Ok(()))?;
+            // When one that comes later is answered, all before it were accepted.
+            questions.ask_once(address)?;
         }
         Ok(stream)
     };

@@ -4,10 +4,12 @@
 
 mod answer;
 mod app;
+mod certificate;
 mod chart;
 mod choice;
 mod client;
 mod contender;
+mod http2;
 mod idle;
 mod load;
 mod machine;
@@ -25,11 +27,12 @@ mod start;
 mod swap;
 mod tail;
 mod versions;
+mod wire;
 mod workload;
 
 use std::fs;
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::{Parser, ValueEnum};
@@ -86,6 +89,9 @@ struct Options {
     /// The benchmark starts itself again as its native peer.
     #[arg(long, hide = true, value_name = "ADDR")]
     native: Option<SocketAddr>,
+    /// Then with the certificate of this folder.
+    #[arg(long, hide = true, value_name = "FOLDER", requires = "native")]
+    certificate: Option<PathBuf>,
     /// Cargo says this to every benchmark.
     #[arg(long, hide = true)]
     bench: bool,
@@ -108,11 +114,12 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 fn main() -> anyhow::Result<()> {
     let options = Options::parse();
     if let Some(address) = options.native {
-        return native::serve(address);
+        return native::serve(address, options.certificate.as_deref());
     }
     let choice = Choice(options.only.clone());
     // All is built before anything is measured.
-    let hello = app::build("examples", &[])?.join("hello.wasm");
+    let examples = app::build("examples", &[])?;
+    let hello = examples.join("hello.wasm");
     let count = app::build("tests/guests/count", &[STRIPPED])?.join("count.wasm");
     let needed = |peer: Peer| {
         let all = Contender::ALL.iter();
@@ -131,7 +138,7 @@ fn main() -> anyhow::Result<()> {
     page.add(&machine::describe(&plan.cores, &peers));
     let mut sheets = sheets(&choice, &peers);
     if !sheets.is_empty() {
-        let programs = Programs::new(&fs::read(&hello)?, peers)?;
+        let programs = Programs::new(&examples, peers)?;
         rounds::measure(&plan, &programs, &mut sheets)?;
         page.add(&report::ratios(&plan, &sheets));
         if options.page {
@@ -139,7 +146,7 @@ fn main() -> anyhow::Result<()> {
         }
         page.add(&report::flags(&sheets));
         for sheet in &sheets {
-            page.add(&report::requests(sheet));
+            page.add(&report::requests(&plan, sheet));
         }
     }
     extras(&options, &choice, &plan, &hello, &count, &mut page)?;

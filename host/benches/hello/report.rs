@@ -10,6 +10,7 @@ use crate::spread::Spread;
 use crate::start::{COMPONENTS, Starts};
 use crate::swap::Swaps;
 use crate::tail::Tails;
+use crate::wire::STREAMS;
 use crate::workload::Workload;
 
 /// Who was not measured, as the heading of a page would say it.
@@ -44,6 +45,9 @@ pub fn ratios(plan: &Plan, sheets: &[Sheet]) -> String {
         Workload::Json,
         Workload::Headers,
         Workload::NotFound,
+        Workload::Upload,
+        Workload::Compressed,
+        Workload::TlsH2,
     ] {
         ratio(workload, Shared, Some(Native));
     }
@@ -53,8 +57,8 @@ pub fn ratios(plan: &Plan, sheets: &[Sheet]) -> String {
     format!(
         "\n## Requests: the ratios\n\n\
          Median (min..max) over the rounds, each ratio taken within a round; {} rounds of {} s with {} keep-alive\n\
-         connections. Runs in which neither the server nor the client used {:.0} % of its core do not count. More is\n\
-         better. *Per CPU time*: requests per second of the server's CPU time.\n{table}",
+         connections where a table says nothing else. Runs in which neither the server nor the client used {:.0} % of\n\
+         its core do not count. More is better. *Per CPU time*: requests per second of the server's CPU time.\n{table}",
         plan.rounds,
         plan.time.as_secs(),
         plan.connections,
@@ -76,12 +80,13 @@ fn best_serve(sheets: &[Sheet]) -> Option<Contender> {
 }
 
 /// The table of one workload.
-pub fn requests(sheet: &Sheet) -> String {
+pub fn requests(plan: &Plan, sheet: &Sheet) -> String {
     let mut text = format!(
-        "\n## {}\n\n\
+        "\n## {}\n\n{}\
          | server | requests/s | ÷ native | CPU µs/request | requests per CPU time ÷ native | p50 µs | p99 µs \
          | peak MB | core used: server, client | runs |\n|---|---|---|---|---|---|---|---|---|---|\n",
-        sheet.workload.title()
+        sheet.workload.title(),
+        others(plan, sheet.workload)
     );
     let native = &sheet.rows[0];
     for row in &sheet.rows {
@@ -111,6 +116,19 @@ pub fn requests(sheet: &Sheet) -> String {
         text += &troubles(row);
     }
     text
+}
+
+/// How many ask, where that is not what the page says of all.
+fn others(plan: &Plan, workload: Workload) -> String {
+    let asking = workload.connections(plan.connections);
+    match workload {
+        Workload::Upload => format!("With {asking} keep-alive connections.\n\n"),
+        Workload::TlsH2 => format!(
+            "With {asking} requests at once, up to {STREAMS} of them on each of {} connections.\n\n",
+            asking.div_ceil(STREAMS)
+        ),
+        _ => String::new(),
+    }
 }
 
 /// What kept a row from having all its runs.

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use anyhow::{bail, ensure};
 
+use crate::answer::shown;
 use crate::contender::{Contender, Programs};
 use crate::load::{self, Load};
 use crate::process::Cores;
@@ -109,7 +110,10 @@ pub fn measure(plan: &Plan, programs: &Programs, sheets: &mut [Sheet]) -> anyhow
 fn round(plan: &Plan, programs: &Programs, sheet: &mut Sheet, number: usize) -> anyhow::Result<()> {
     let count = sheet.rows.len();
     let workload = sheet.workload;
-    let load = plan.load();
+    let load = Load {
+        connections: workload.connections(plan.connections),
+        ..plan.load()
+    };
     // Nobody is always first, or always after the same one.
     for place in 0..count {
         let row = &mut sheet.rows[(place + number) % count];
@@ -121,7 +125,7 @@ fn round(plan: &Plan, programs: &Programs, sheet: &mut Sheet, number: usize) -> 
         let core = [plan.cores.server];
         let run = runs::undisturbed(plan, || {
             let server = programs.start(row.contender, workload, &core)?;
-            let questions = Questions::of(&server, workload)?;
+            let questions = Questions::over(programs.wire(workload), &server, workload)?;
             load::run(&server, &[plan.cores.client], &questions, load)
         });
         match run {
@@ -147,7 +151,7 @@ fn same_work(sheet: &Sheet, number: usize) -> anyhow::Result<()> {
         return Ok(());
     };
     match answers.find(|answer| *answer != first) {
-        Some(other) => bail!("not the same work:\n{first}\n{other}"),
+        Some(other) => bail!("not the same work:\n{}\n{}", shown(first), shown(other)),
         None => Ok(()),
     }
 }

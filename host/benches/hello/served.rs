@@ -4,6 +4,7 @@ use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::os::unix::process::CommandExt;
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -36,11 +37,14 @@ impl Server {
         Ok(server)
     }
 
-    /// The native peer.
-    pub fn native(cores: Option<&[usize]>) -> anyhow::Result<Self> {
+    /// The native peer, in the clear or with the certificate of a folder.
+    pub fn native(certificate: Option<&Path>, cores: Option<&[usize]>) -> anyhow::Result<Self> {
         let address = free_address()?;
         let mut command = Command::new(std::env::current_exe()?);
         command.args(["--native", &address.to_string()]);
+        if let Some(folder) = certificate {
+            command.arg("--certificate").arg(folder);
+        }
         Self::start(command, address, cores)
     }
 

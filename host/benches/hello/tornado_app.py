@@ -1,10 +1,15 @@
-"""The peer: what the benchmark's guests do, written for Tornado. One process, no access log, all else as it comes."""
+"""The peer: what the benchmark's guests do, written for Tornado. One process, no access log, all else as it comes.
+
+Called with a port and the name of the workload."""
 
 import asyncio
+import pathlib
 import sys
 
 from tornado.escape import json_decode
 from tornado.web import Application, RequestHandler
+
+PAGE = (pathlib.Path(__file__).parent.parent / "guests/page/page.html").read_text()
 
 
 class Get(RequestHandler):
@@ -42,9 +47,25 @@ class Headers(RequestHandler):
             self.write("\n")
 
 
+class Upload(RequestHandler):
+    def post(self):
+        self.set_header("Content-Type", "text/plain; charset=UTF-8")
+        self.write(self.get_body_argument("title") + "\n")
+        for file in self.request.files["file"]:
+            self.write(f"{file.filename}: {file.content_type}, {len(file.body)} bytes\n")
+
+
+class Page(RequestHandler):
+    def get(self):
+        self.write(PAGE)
+
+
 async def main():
-    routes = [(r"/", Get), (r"/lifecycle", Lifecycle), (r"/json", Json), (r"/headers", Headers)]
-    Application(routes, log_function=lambda handler: None).listen(int(sys.argv[1]), "127.0.0.1")
+    port, workload = sys.argv[1:]
+    routes = [(r"/", Get), (r"/lifecycle", Lifecycle), (r"/json", Json), (r"/headers", Headers), (r"/upload", Upload),
+              (r"/page", Page)]
+    settings = {"log_function": lambda handler: None, "compress_response": workload == "compressed"}
+    Application(routes, **settings).listen(int(port), "127.0.0.1")
     await asyncio.Event().wait()
 
 

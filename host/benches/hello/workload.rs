@@ -1,10 +1,14 @@
 //! What is asked, and what the right answer is. Knows no server.
 
+use std::io::Read;
 use std::sync::LazyLock;
 
 use anyhow::ensure;
 use clap::ValueEnum;
+use flate2::read::GzDecoder;
 use serde_json::{Value, json};
+
+use crate::answer::shown;
 
 /// The work that servers are compared at.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, ValueEnum)]
@@ -19,6 +23,12 @@ pub enum Workload {
     Headers,
     /// A path that no route has
     NotFound,
+    /// A form with a file of 10 MB is read whole and taken apart
+    Upload,
+    /// 20 KB of HTML are compressed
+    Compressed,
+    /// `get` alone, over TLS and HTTP/2
+    TlsH2,
 }
 
 /// The three headers that are read, in the order of the answer's lines.
@@ -75,6 +85,38 @@ pub static JSON: LazyLock<String> = LazyLock::new(|| {
     order(&"x".repeat(padding))
 });
 
+/// Some 20 KB of HTML, which are compressed.
+pub const PAGE: &str = include_str!("../guests/page/page.html");
+
+const BOUNDARY: &str = "----formdata-0190f3c27d1e7b549a7e3f1f5d0c9b11";
+
+/// What is in the file of the form: such bytes as a picture has, with which a search for the boundary has its work.
+const FILE_SIZE: usize = 10_000_000;
+
+/// The form with the file. With all around the file it is still no larger than Waterspout takes as it comes.
+static FORM: LazyLock<Vec<u8>> = LazyLock::new(|| {
+    let mut form = format!(
+        "--{BOUNDARY}\r\n\
+         Content-Disposition: form-data; name=\"title\"\r\n\r\n\
+         Holiday\r\n\
+         --{BOUNDARY}\r\n\
+         Content-Disposition: form-data; name=\"file\"; filename=\"beach.jpg\"\r\n\
+         Content-Type: image/jpeg\r\n\r\n"
+    )
+    .into_bytes();
+    // Marsaglia's xorshift: always the same bytes, and hardly ever twice the same ones in a row.
+    let mut state = 0x2545_f491_4f6c_dd1d_u64;
+    let words = std::iter::repeat_with(|| {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        state.to_le_bytes()
+    });
+    form.extend(words.flatten().take(FILE_SIZE));
+    form.extend(format!("\r\n--{BOUNDARY}--\r\n").into_bytes());
+    form
+});
+
 impl Workload {
     /// Its name in the options and in the tables.
     pub fn name(self) -> String {
@@ -90,56 +132,91 @@ impl Workload {
             Self::Json => "POST 1 KB of JSON, read and echoed",
             Self::Headers => "15 request headers, three read",
             Self::NotFound => "404: no route, no guest",
+            Self::Upload => "POST a form with a file of 10 MB",
+            Self::Compressed => "GET 20 KB of HTML, as gzip",
+            Self::TlsH2 => "GET, 12 bytes, over TLS and HTTP/2",
         }
     }
 
     /// Where it is asked for.
     pub fn path(self) -> &'static str {
         match self {
-            Self::Get => "/",
+            Self::Get | Self::TlsH2 => "/",
             Self::Lifecycle => "/lifecycle",
             Self::Json => "/json",
             Self::Headers => "/headers",
             Self::NotFound => "/nowhere",
+            Self::Upload => "/upload",
+            Self::Compressed => "/page",
+        }
+    }
+
+    /// How many ask, where as many as that are wanted. Large bodies are few at a time: of more, the memory that they
+    /// take would be measured, and not the work.
+    pub fn connections(self, wanted: usize) -> usize {
+        const LARGE: usize = 4;
+        match self {
+            Self::Upload => wanted.min(LARGE),
+            _ => wanted,
+        }
+    }
+
+    /// The body that is sent, and its type.
+    fn body(self) -> Option<(String, &'static [u8])> {
+        match self {
+            Self::Json => Some(("application/json".to_owned(), JSON.as_bytes())),
+            Self::Upload => Some((format!("multipart/form-data; boundary={BOUNDARY}"), &FORM)),
+            _ => None,
+        }
+    }
+
+    /// What is sent beside the host and what the body needs.
+    fn headers(self) -> &'static [(&'static str, &'static str)] {
+        match self {
+            Self::Headers => &HEADERS,
+            Self::Compressed => &[("Accept-Encoding", "gzip")],
+            _ => &[],
         }
     }
 
     /// The request's bytes.
     pub fn request(self) -> Vec<u8> {
-        let method = if self == Self::Json { "POST" } else { "GET" };
-        let mut request = format!("{method} {} HTTP/1.1\r\nHost: 127.0.0.1\r\n", self.path());
-        if self == Self::Headers {
-            for (name, value) in HEADERS {
-                request += &format!("{name}: {value}\r\n");
-            }
+        let (path, body) = (self.path(), self.body());
+        let method = if body.is_some() { "POST" } else { "GET" };
+        let mut request = format!("{method} {path} HTTP/1.1\r\nHost: 127.0.0.1\r\n");
+        for (name, value) in self.headers() {
+            request += &format!("{name}: {value}\r\n");
         }
-        if self == Self::Json {
-            let length = JSON.len();
-            request += &format!("Content-Type: application/json\r\nContent-Length: {length}\r\n");
+        if let Some((content_type, body)) = &body {
+            let length = body.len();
+            request += &format!("Content-Type: {content_type}\r\nContent-Length: {length}\r\n");
         }
         request += "\r\n";
-        if self == Self::Json {
-            request += &JSON;
-        }
-        request.into_bytes()
+        let mut request = request.into_bytes();
+        request.extend(body.iter().flat_map(|(_, body)| *body));
+        request
     }
 
     /// Whether this is the right answer.
     pub fn check(self, status: &str, body: &[u8]) -> anyhow::Result<()> {
         let wanted = if self == Self::NotFound { "404" } else { "200" };
         let right = match self {
-            Self::Get | Self::Lifecycle => body == b"Hello, world",
+            Self::Get | Self::Lifecycle | Self::TlsH2 => body == b"Hello, world",
             Self::Json => {
                 serde_json::from_slice::<Value>(body)? == serde_json::from_str::<Value>(&JSON)?
             }
             Self::Headers => body == header_lines().as_bytes(),
             Self::NotFound => body == NOT_FOUND.as_bytes(),
+            Self::Upload => {
+                body == format!("Holiday\nbeach.jpg: image/jpeg, {FILE_SIZE} bytes\n").as_bytes()
+            }
+            Self::Compressed => {
+                let mut page = String::new();
+                GzDecoder::new(body).read_to_string(&mut page)?;
+                page == PAGE
+            }
         };
-        ensure!(
-            status == wanted && right,
-            "wrong: {status} {:?}",
-            String::from_utf8_lossy(body)
-        );
+        ensure!(status == wanted && right, "wrong: {status} {}", shown(body));
         Ok(())
     }
 }

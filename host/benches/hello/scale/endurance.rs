@@ -182,7 +182,7 @@ async fn one_connection(
                 break;
             }
             let question = questions.next();
-            stream.write_all(&question.request).await?;
+            stream.write_all(&question.request.http1).await?;
             question.answer.read(&mut stream, &mut buffer).await?;
             progress.answered.fetch_add(1, Ordering::Relaxed);
         }

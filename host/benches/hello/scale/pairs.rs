@@ -48,7 +48,7 @@ pub fn measure(hello: &Path, plan: &Plan, variants: &[Variant]) -> anyhow::Resul
     let runs = in_turns(plan, &names, |number| {
         let variant = &variants[number / 2];
         let server = match number % 2 {
-            0 => Server::native(Some(&variant.server))?,
+            0 => Server::native(None, Some(&variant.server))?,
             _ => app.serve("shared", Some(&variant.server))?,
         };
         let load = Load {

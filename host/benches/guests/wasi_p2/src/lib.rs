@@ -1,6 +1,12 @@
-//! The peer for `wasmtime serve`, on wasi:http 0.2 without anything in between: the workloads `get`, `json` and
-//! `headers`, each at its path. Like Waterspout, it tells the length of what it answers.
+//! The peer for `wasmtime serve`, on wasi:http 0.2 without anything in between: the workloads `get`, `json`,
+//! `headers` and `upload`, each at its path. Like Waterspout, it tells the length of what it answers.
 
+use std::convert::Infallible;
+use std::future::ready;
+
+use futures_util::FutureExt;
+use futures_util::stream::once;
+use multer::Multipart;
 use serde_json::Value;
 use wasip2::exports::http::incoming_handler::Guest;
 use wasip2::http::types::{
@@ -10,6 +16,7 @@ use wasip2::io::streams::StreamError;
 
 const HTML: &[u8] = b"text/html; charset=UTF-8";
 const JSON: &[u8] = b"application/json; charset=UTF-8";
+const TEXT: &[u8] = b"text/plain; charset=UTF-8";
 const NAMES: [&str; 3] = ["user-agent", "accept-language", "x-request-id"];
 
 /// What one call to the host writes at most: the contract of `blocking-write-and-flush`.
@@ -24,13 +31,19 @@ impl Guest for Peer {
         let (content_type, body) = match request.path_with_query().as_deref() {
             Some("/json") => (JSON, json(&request)),
             Some("/headers") => (HTML, headers(&request)),
+            Some("/upload") => {
+                let content_type = request.headers().get("content-type").concat();
+                // All of it is here, so nothing has to be waited for.
+                let answer = upload(&content_type, body(&request)).now_or_never();
+                (TEXT, answer.expect("no wait"))
+            }
             _ => (HTML, b"Hello, world".to_vec()),
         };
         respond(out, content_type, &body);
     }
 }
 
-fn json(request: &IncomingRequest) -> Vec<u8> {
+fn body(request: &IncomingRequest) -> Vec<u8> {
     let body = request.consume().expect("the body was not taken before");
     let stream = body.stream().expect("the stream was not taken before");
     let mut bytes = Vec::new();
@@ -41,7 +54,11 @@ fn json(request: &IncomingRequest) -> Vec<u8> {
             Err(error) => panic!("the body is broken: {error}"),
         }
     }
-    let value: Value = serde_json::from_slice(&bytes).expect("JSON");
+    bytes
+}
+
+fn json(request: &IncomingRequest) -> Vec<u8> {
+    let value: Value = serde_json::from_slice(&body(request)).expect("JSON");
     serde_json::to_vec(&value).expect("JSON")
 }
 
@@ -53,6 +70,24 @@ fn headers(request: &IncomingRequest) -> Vec<u8> {
         body.push(b'\n');
     }
     body
+}
+
+/// The form has a title and a file, and is here as a whole.
+async fn upload(content_type: &[u8], body: Vec<u8>) -> Vec<u8> {
+    let content_type = str::from_utf8(content_type).expect("a type in ASCII");
+    let boundary = multer::parse_boundary(content_type).expect("a form");
+    let mut form = Multipart::new(once(ready(Ok::<_, Infallible>(body))), boundary);
+    let mut answer = Vec::new();
+    while let Some(field) = form.next_field().await.expect("a form") {
+        let file = field.file_name().zip(field.content_type());
+        let file = file.map(|(name, content_type)| format!("{name}: {content_type}"));
+        let body = field.bytes().await.expect("a whole form");
+        match file {
+            Some(file) => answer.extend(format!("{file}, {} bytes\n", body.len()).into_bytes()),
+            None => answer.extend([&body, &b"\n"[..]].concat()),
+        }
+    }
+    answer
 }
 
 fn respond(out: ResponseOutparam, content_type: &[u8], body: &[u8]) {

@@ -1,6 +1,11 @@
-//! The peer for `wasmtime serve`, on wasi:http 0.3 without anything in between: the workloads `get`, `json` and
-//! `headers`, each at its path. Like Waterspout, it tells the length of what it answers.
+//! The peer for `wasmtime serve`, on wasi:http 0.3 without anything in between: the workloads `get`, `json`,
+//! `headers` and `upload`, each at its path. Like Waterspout, it tells the length of what it answers.
 
+use std::convert::Infallible;
+use std::future::ready;
+
+use futures_util::stream::once;
+use multer::Multipart;
 use serde_json::Value;
 use wasip3::exports::http::handler::Guest;
 use wasip3::http::types::{ErrorCode, Fields, Request, Response};
@@ -8,6 +13,7 @@ use wasip3::{wit_bindgen, wit_future, wit_stream};
 
 const HTML: &[u8] = b"text/html; charset=UTF-8";
 const JSON: &[u8] = b"application/json; charset=UTF-8";
+const TEXT: &[u8] = b"text/plain; charset=UTF-8";
 const NAMES: [&str; 3] = ["user-agent", "accept-language", "x-request-id"];
 
 struct Peer;
@@ -19,18 +25,25 @@ impl Guest for Peer {
         let (content_type, body) = match request.get_path_with_query().as_deref() {
             Some("/json") => (JSON, json(request).await),
             Some("/headers") => (HTML, headers(&request)),
+            Some("/upload") => {
+                let content_type = request.get_headers().get("content-type").concat();
+                (TEXT, upload(&content_type, body(request).await).await)
+            }
             _ => (HTML, b"Hello, world".to_vec()),
         };
         Ok(respond(content_type, body))
     }
 }
 
-async fn json(request: Request) -> Vec<u8> {
+async fn body(request: Request) -> Vec<u8> {
     let (sent, end) = wit_future::new(|| Ok(()));
     drop(sent);
     let (stream, _trailers) = Request::consume_body(request, end);
-    let bytes = stream.collect().await;
-    let value: Value = serde_json::from_slice(&bytes).expect("JSON");
+    stream.collect().await
+}
+
+async fn json(request: Request) -> Vec<u8> {
+    let value: Value = serde_json::from_slice(&body(request).await).expect("JSON");
     serde_json::to_vec(&value).expect("JSON")
 }
 
@@ -42,6 +55,24 @@ fn headers(request: &Request) -> Vec<u8> {
         body.push(b'\n');
     }
     body
+}
+
+/// The form has a title and a file, and is here as a whole.
+async fn upload(content_type: &[u8], body: Vec<u8>) -> Vec<u8> {
+    let content_type = str::from_utf8(content_type).expect("a type in ASCII");
+    let boundary = multer::parse_boundary(content_type).expect("a form");
+    let mut form = Multipart::new(once(ready(Ok::<_, Infallible>(body))), boundary);
+    let mut answer = Vec::new();
+    while let Some(field) = form.next_field().await.expect("a form") {
+        let file = field.file_name().zip(field.content_type());
+        let file = file.map(|(name, content_type)| format!("{name}: {content_type}"));
+        let body = field.bytes().await.expect("a whole form");
+        match file {
+            Some(file) => answer.extend(format!("{file}, {} bytes\n", body.len()).into_bytes()),
+            None => answer.extend([&body, &b"\n"[..]].concat()),
+        }
+    }
+    answer
 }
 
 fn respond(content_type: &[u8], body: Vec<u8>) -> Response {

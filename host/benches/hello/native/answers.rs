@@ -1,0 +1,173 @@
+//! What the native peer answers: for each workload what Waterspout and its guests do, with the same libraries.
+
+use std::cell::Cell;
+use std::convert::Infallible;
+use std::future::ready;
+use std::io::{self, Write};
+
+use bytes::Bytes;
+use flate2::Compression;
+use flate2::write::GzEncoder;
+use futures_util::stream::once;
+use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, header};
+use http_body_util::{BodyExt, Full};
+use hyper::body::Incoming;
+use multer::Multipart;
+use serde_json::Value;
+use sha1::{Digest, Sha1};
+
+use crate::workload::{NOT_FOUND, PAGE, READ};
+
+const HTML: &str = "text/html; charset=UTF-8";
+const JSON: &str = "application/json; charset=UTF-8";
+const TEXT: &str = "text/plain; charset=UTF-8";
+
+/// The workloads by their paths. Every answer is compared with Waterspout's.
+pub async fn answer(request: Request<Incoming>) -> Result<Response<Full<Bytes>>, Infallible> {
+    Ok(match request.uri().path() {
+        "/" => tagged(Bytes::from_static(b"Hello, world")),
+        "/lifecycle" => tagged(lifecycle().await),
+        "/json" => posted(JSON, json(request).await),
+        "/headers" => tagged(headers(&request)),
+        "/upload" => posted(TEXT, upload(request).await),
+        "/page" => {
+            let response = tagged(Bytes::from_static(PAGE.as_bytes()));
+            let accepts = request.headers().get(header::ACCEPT_ENCODING).cloned();
+            compressed(response, accepts.as_ref())
+        }
+        _ => page(StatusCode::NOT_FOUND, HTML, NOT_FOUND.into()),
+    })
+}
+
+thread_local! {
+    static FINISHED: Cell<u64> = const { Cell::new(0) };
+}
+
+/// What the guest `lifecycle` does, function by function.
+#[derive(Default)]
+struct Lifecycle {
+    greeting: &'static str,
+    name: &'static str,
+    body: Vec<u8>,
+}
+
+impl Lifecycle {
+    fn initialize(&mut self) {
+        self.greeting = "Hello";
+    }
+
+    async fn prepare(&mut self) {
+        self.name = "world";
+    }
+
+    async fn get(&mut self) {
+        for part in [self.greeting, ", ", self.name] {
+            self.body.extend_from_slice(part.as_bytes());
+        }
+    }
+
+    fn on_finish(&mut self) {
+        FINISHED.set(FINISHED.get() + 1);
+    }
+}
+
+async fn lifecycle() -> Bytes {
+    let mut handler = Lifecycle::default();
+    handler.initialize();
+    handler.prepare().await;
+    handler.get().await;
+    handler.on_finish();
+    handler.body.into()
+}
+
+async fn json(request: Request<Incoming>) -> Option<Bytes> {
+    let body = request.into_body().collect().await.ok()?.to_bytes();
+    let value: Value = serde_json::from_slice(&body).ok()?;
+    Some(serde_json::to_vec(&value).ok()?.into())
+}
+
+fn headers(request: &Request<Incoming>) -> Bytes {
+    let mut body = Vec::new();
+    for name in READ {
+        let value = request.headers().get(name);
+        body.extend_from_slice(value.map_or(b"", HeaderValue::as_bytes));
+        body.push(b'\n');
+    }
+    body.into()
+}
+
+/// What the example `upload` does: the body is read whole, then taken apart.
+async fn upload(request: Request<Incoming>) -> Option<Bytes> {
+    let (head, body) = request.into_parts();
+    let boundary = boundary(&head.headers)?;
+    let body = body.collect().await.ok()?.to_bytes();
+    let mut form = Multipart::new(once(ready(Ok::<_, Infallible>(body))), boundary);
+    let mut answer = Vec::new();
+    while let Some(field) = form.next_field().await.ok()? {
+        let file = field.file_name().zip(field.content_type());
+        let file = file.map(|(name, content_type)| format!("{name}: {content_type}"));
+        let body = field.bytes().await.ok()?;
+        match file {
+            Some(file) => writeln!(answer, "{file}, {} bytes", body.len()).ok()?,
+            None => answer.extend([&body, &b"\n"[..]].concat()),
+        }
+    }
+    Some(answer.into())
+}
+
+fn boundary(headers: &HeaderMap) -> Option<String> {
+    let content_type = headers.get(header::CONTENT_TYPE)?.to_str().ok()?;
+    multer::parse_boundary(content_type).ok()
+}
+
+/// What `compress_response` does for who takes gzip, the library's default level included.
+fn compressed(
+    mut response: Response<Full<Bytes>>,
+    accepts: Option<&HeaderValue>,
+) -> Response<Full<Bytes>> {
+    let headers = response.headers_mut();
+    headers.append(header::VARY, HeaderValue::from_static("Accept-Encoding"));
+    if accepts.is_none_or(|accepts| accepts != "gzip") {
+        return response;
+    }
+    if let Ok(encoded) = gzip(PAGE.as_bytes()) {
+        let gzip = HeaderValue::from_static("gzip");
+        headers.insert(header::CONTENT_ENCODING, gzip);
+        *response.body_mut() = Full::from(encoded);
+    }
+    response
+}
+
+fn gzip(body: &[u8]) -> io::Result<Vec<u8>> {
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
+    encoder.write_all(body)?;
+    encoder.finish()
+}
+
+/// What `POST` gets: of a bad request, nothing.
+fn posted(content_type: &'static str, body: Option<Bytes>) -> Response<Full<Bytes>> {
+    match body {
+        Some(body) => page(StatusCode::OK, content_type, body),
+        None => page(StatusCode::BAD_REQUEST, HTML, Bytes::new()),
+    }
+}
+
+/// What `GET` gets, with the hash of the body.
+fn tagged(body: Bytes) -> Response<Full<Bytes>> {
+    let etag = format!("\"{:x}\"", Sha1::digest(&body));
+    let mut response = page(StatusCode::OK, HTML, body);
+    if let Ok(etag) = HeaderValue::from_str(&etag) {
+        response.headers_mut().insert(header::ETAG, etag);
+    }
+    response
+}
+
+fn page(status: StatusCode, content_type: &'static str, body: Bytes) -> Response<Full<Bytes>> {
+    const SERVER: &str = concat!("Waterspout/", env!("CARGO_PKG_VERSION"));
+    let mut response = Response::new(Full::from(body));
+    *response.status_mut() = status;
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
+    headers.insert(header::SERVER, HeaderValue::from_static(SERVER));
+    response
+}

@@ -8,9 +8,11 @@ use http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, Version};
 /// The status that refuses `head`, or `None` where it is sound.
 ///
 /// hyper has refused by now what it can't parse. What is left are rules between the fields:
-/// RFC 9112, 3.2 (request targets, `Host`) and 6.1 (`Transfer-Encoding`); RFC 9113, 8.3.1 (`:authority`).
+/// RFC 9112, 3.2 (request targets, `Host`) and 6.1 (`Transfer-Encoding`); RFC 9113, 8.3.1 (`:authority`). And one
+/// limit of Tornado's: on the arguments of a query.
 pub fn refuse(head: &Parts) -> Option<StatusCode> {
     let sound = target_is_sound(&head.method, &head.uri)
+        && query_is_sound(&head.uri)
         && host_is_sound(head.version, &head.uri, &head.headers)
         && framing_is_sound(&head.headers);
     (!sound).then_some(StatusCode::BAD_REQUEST)
@@ -26,6 +28,15 @@ fn target_is_sound(method: &Method, uri: &Uri) -> bool {
         Some(authority) if authority.as_str().contains('@') => false,
         Some(_) => uri.scheme().is_some() != (method == Method::CONNECT),
     }
+}
+
+/// As many arguments as Tornado's `ParseUrlEncodedConfig` allows a form, and so a query: each costs whoever reads them.
+fn query_is_sound(uri: &Uri) -> bool {
+    const MAX_ARGUMENTS: usize = 1_000;
+    uri.query().is_none_or(|query| {
+        let ampersands = query.bytes().filter(|byte| *byte == b'&');
+        ampersands.count() < MAX_ARGUMENTS
+    })
 }
 
 /// One `Host`, which HTTP/1.0 may leave out, and HTTP/2 where it has an authority instead. Where that has both, they
@@ -145,6 +156,14 @@ mod tests {
                 .unwrap();
             let refused = refuse(&request.into_parts().0).is_some();
             assert_eq!(refused, !sound, "{method} {target}");
+        }
+    }
+
+    #[test]
+    fn arguments() {
+        for (ampersands, sound) in [(0, true), (999, true), (1_000, false)] {
+            let uri: Uri = format!("/?a{}", "&".repeat(ampersands)).parse().unwrap();
+            assert_eq!(query_is_sound(&uri), sound, "{ampersands}");
         }
     }
 }

@@ -202,6 +202,7 @@ impl Visit {
         let exchange = Exchange::new(
             head,
             client,
+            began.into_std(),
             body,
             self.target,
             Arc::new(arguments(self.arguments)),

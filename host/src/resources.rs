@@ -122,6 +122,7 @@ enum AnswerSlot {
 pub struct Exchange {
     pub head: Parts,
     pub client: Client,
+    pub began: Instant,
     pub target: Target,
     pub arguments: Arc<Arguments>,
     pub stage: Stage,
@@ -159,6 +160,7 @@ impl Exchange {
     pub fn new(
         head: Parts,
         client: Client,
+        began: Instant,
         body: Option<RequestBody>,
         target: Target,
         arguments: Arc<Arguments>,
@@ -170,6 +172,7 @@ impl Exchange {
         Arc::new(Self {
             head,
             client,
+            began,
             target,
             arguments,
             stage,
@@ -196,6 +199,7 @@ impl Exchange {
         Self::new(
             self.head.clone(),
             self.client,
+            self.began,
             None,
             self.target.clone(),
             self.arguments.clone(),

@@ -54,6 +54,11 @@ impl Host for Ctx {
             .map(|(name, value)| (name.as_str().to_owned(), value.as_bytes().to_vec()))
             .collect())
     }
+
+    fn request_time(&mut self, request: u64) -> wasmtime::Result<u64> {
+        let passed = self.exchange(request)?.began.elapsed();
+        Ok(u64::try_from(passed.as_nanos()).unwrap_or(u64::MAX))
+    }
 }
 
 impl HostWithStore<Ctx> for HasSelf<Ctx> {

@@ -45,6 +45,7 @@ async fn what_handlers_read_and_write_is_tornado_s() {
         include_str!("oracle/etags.json"),
         include_str!("oracle/forms.json"),
         include_str!("oracle/methods.json"),
+        include_str!("oracle/set_cookies.json"),
         include_str!("oracle/targets.json"),
     ];
     compare(oracle().config(BUILTINS), &records).await;

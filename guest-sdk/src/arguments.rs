@@ -98,7 +98,7 @@ impl PathIndex for &str {
 }
 
 /// Arguments of the query and of a form. Values are decoded as UTF-8 ([`HttpError`] 400 where they are not), control
-/// characters become spaces, spaces around are stripped. The raw values:
+/// characters become spaces, spaces around are stripped; with [`Unstripped`] around the name they stay. The raw values:
 /// [`Request::query_arguments`](crate::Request::query_arguments) and
 /// [`body_arguments`](crate::Request::body_arguments).
 ///
@@ -115,12 +115,14 @@ impl Context {
     /// cx.write(format!("You wrote {message}"))
     /// # }
     /// ```
-    pub async fn get_argument(&self, name: &str) -> Result<String> {
-        self.argument(name).await?.ok_or_else(|| missing(name))
+    pub async fn get_argument(&self, name: impl ArgumentName) -> Result<String> {
+        self.argument(name)
+            .await?
+            .ok_or_else(|| missing(name.name()))
     }
 
     /// As [`get_argument`](Self::get_argument), with a default in place of the error.
-    pub async fn get_argument_or(&self, name: &str, default: &str) -> Result<String> {
+    pub async fn get_argument_or(&self, name: impl ArgumentName, default: &str) -> Result<String> {
         Ok(self
             .argument(name)
             .await?
@@ -136,7 +138,7 @@ impl Context {
     /// cx.write(tags.join(", "))
     /// # }
     /// ```
-    pub async fn get_arguments(&self, name: &str) -> Result<Vec<String>> {
+    pub async fn get_arguments(&self, name: impl ArgumentName) -> Result<Vec<String>> {
         let mut values = self.get_query_arguments(name)?;
         values.append(&mut self.get_body_arguments(name).await?);
         Ok(values)
@@ -145,11 +147,11 @@ impl Context {
     /// The last value of an argument of the query.
     ///
     /// [`HttpError`] 400 `Missing argument NAME` where there is none.
-    pub fn get_query_argument(&self, name: &str) -> Result<String> {
+    pub fn get_query_argument(&self, name: impl ArgumentName) -> Result<String> {
         self.request
             .query_arguments()
             .last(name)?
-            .ok_or_else(|| missing(name))
+            .ok_or_else(|| missing(name.name()))
     }
 
     /// As [`get_query_argument`](Self::get_query_argument), with a default in place of the error.
@@ -161,7 +163,7 @@ impl Context {
     /// cx.write(format!("page {page}"))
     /// # }
     /// ```
-    pub fn get_query_argument_or(&self, name: &str, default: &str) -> Result<String> {
+    pub fn get_query_argument_or(&self, name: impl ArgumentName, default: &str) -> Result<String> {
         Ok(self
             .request
             .query_arguments()
@@ -170,7 +172,7 @@ impl Context {
     }
 
     /// All values of an argument of the query.
-    pub fn get_query_arguments(&self, name: &str) -> Result<Vec<String>> {
+    pub fn get_query_arguments(&self, name: impl ArgumentName) -> Result<Vec<String>> {
         self.request.query_arguments().texts(name)
     }
 
@@ -185,16 +187,20 @@ impl Context {
     /// cx.write(format!("You wrote {message}"))
     /// # }
     /// ```
-    pub async fn get_body_argument(&self, name: &str) -> Result<String> {
+    pub async fn get_body_argument(&self, name: impl ArgumentName) -> Result<String> {
         self.request
             .body_arguments()
             .await?
             .last(name)?
-            .ok_or_else(|| missing(name))
+            .ok_or_else(|| missing(name.name()))
     }
 
     /// As [`get_body_argument`](Self::get_body_argument), with a default in place of the error.
-    pub async fn get_body_argument_or(&self, name: &str, default: &str) -> Result<String> {
+    pub async fn get_body_argument_or(
+        &self,
+        name: impl ArgumentName,
+        default: &str,
+    ) -> Result<String> {
         Ok(self
             .request
             .body_arguments()
@@ -204,11 +210,11 @@ impl Context {
     }
 
     /// All values of an argument of the body.
-    pub async fn get_body_arguments(&self, name: &str) -> Result<Vec<String>> {
+    pub async fn get_body_arguments(&self, name: impl ArgumentName) -> Result<Vec<String>> {
         self.request.body_arguments().await?.texts(name)
     }
 
-    async fn argument(&self, name: &str) -> Result<Option<String>> {
+    async fn argument(&self, name: impl ArgumentName) -> Result<Option<String>> {
         Ok(self.get_arguments(name).await?.pop())
     }
 }
@@ -274,14 +280,58 @@ impl Arguments {
     }
 
     /// All values have to be sound, as in Tornado, so that it does not hang on their order what is refused.
-    fn last(&self, name: &str) -> Result<Option<String>> {
+    fn last(&self, name: impl ArgumentName) -> Result<Option<String>> {
         Ok(self.texts(name)?.pop())
     }
 
-    fn texts(&self, name: &str) -> Result<Vec<String>> {
-        self.get_all(name)
+    fn texts(&self, name: impl ArgumentName) -> Result<Vec<String>> {
+        self.get_all(name.name())
             .map(|value| decode(name, value))
             .collect()
+    }
+}
+
+/// What names an argument whose value is wanted: a text, or [`Unstripped`].
+pub trait ArgumentName: Copy {
+    #[doc(hidden)]
+    fn name(&self) -> &str;
+
+    /// Whether the spaces around the value go.
+    #[doc(hidden)]
+    fn is_stripped(self) -> bool;
+}
+
+impl<S: AsRef<str> + ?Sized> ArgumentName for &S {
+    fn name(&self) -> &str {
+        (**self).as_ref()
+    }
+
+    fn is_stripped(self) -> bool {
+        true
+    }
+}
+
+/// An argument whose value keeps the spaces around it: Tornado's `strip=False`.
+///
+/// ```
+/// # use waterspout_sdk::prelude::*;
+/// # async fn post(cx: &Context) -> Result {
+/// use waterspout_sdk::Unstripped;
+///
+/// let password = cx.get_body_argument(Unstripped("password")).await?;
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Unstripped<'a>(pub &'a str);
+
+impl ArgumentName for Unstripped<'_> {
+    fn name(&self) -> &str {
+        self.0
+    }
+
+    fn is_stripped(self) -> bool {
+        false
     }
 }
 
@@ -304,16 +354,21 @@ fn unescape(encoded: &[u8]) -> Vec<u8> {
     percent_decode(&spaced).collect()
 }
 
-fn decode(name: &str, value: &[u8]) -> Result<String> {
+fn decode(name: impl ArgumentName, value: &[u8]) -> Result<String> {
     let invalid = |_| {
         HttpError::new(400).with_message(format!(
-            "Invalid unicode in {name}: {:?}",
+            "Invalid unicode in {}: {:?}",
+            name.name(),
             value.escape_ascii().to_string()
         ))
     };
     let text = std::str::from_utf8(value).map_err(invalid)?;
     let control = |c: char| matches!(c, '\0'..='\x08' | '\x0e'..='\x1f');
-    Ok(text.replace(control, " ").trim().to_owned())
+    let text = text.replace(control, " ");
+    Ok(match name.is_stripped() {
+        true => text.trim().to_owned(),
+        false => text,
+    })
 }
 
 fn missing(name: &str) -> crate::Error {
@@ -350,6 +405,7 @@ mod tests {
         assert_eq!(arguments.last("a").unwrap().as_deref(), Some("x y"));
         assert_eq!(arguments.texts("a").unwrap(), ["1", "x y"]);
         assert_eq!(arguments.last("b").unwrap(), None);
+        assert_eq!(arguments.texts(Unstripped("a")).unwrap(), ["1", " x y\n"]);
     }
 
     #[test]

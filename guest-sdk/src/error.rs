@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use crate::Context;
 use crate::bindings::waterspout::web::types;
 
 /// What every function of a handler returns: `?` takes any error.
@@ -68,6 +69,40 @@ impl fmt::Display for HttpError {
 }
 
 impl std::error::Error for HttpError {}
+
+/// One with the usual reason.
+impl From<u16> for HttpError {
+    fn from(status: u16) -> Self {
+        Self::new(status)
+    }
+}
+
+impl Context {
+    /// Answers with the error page of a status, by `write_error` where the handler has one: Tornado's
+    /// [`send_error`](https://www.tornadoweb.org/en/stable/web.html#tornado.web.RequestHandler.send_error). The
+    /// response is finished with it, whatever the handler does after; the page is made when its function returns.
+    ///
+    /// What it returns is always an error, so that `return` and `?` both end the function. It need not be given back:
+    /// the page is made all the same.
+    ///
+    /// ```
+    /// # use waterspout_sdk::prelude::*;
+    /// # async fn get(cx: &Context) -> Result {
+    /// if cx.get_cookie("session").is_none() {
+    ///     return cx.send_error(403);
+    /// }
+    /// # Ok(())
+    /// # }
+    /// # async fn other(cx: &Context) -> Result {
+    /// cx.send_error(HttpError::new(404).with_reason("No Such Story"))
+    /// # }
+    /// ```
+    pub fn send_error(&self, error: impl Into<HttpError>) -> Result {
+        let error = error.into();
+        self.response.borrow_mut().send_error(error.clone())?;
+        Err(error.into())
+    }
+}
 
 /// Where a [`Failure`] comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -51,6 +51,7 @@ pub mod bindings;
 mod cancel;
 mod clocks;
 mod context;
+mod cookies;
 mod error;
 mod handler;
 mod lifecycle;
@@ -61,12 +62,12 @@ mod request;
 mod response;
 
 pub use anyhow::Error;
-pub use cookie::Cookie;
+pub use cookie::{self, Cookie, SameSite};
 pub use http;
 pub use log;
 pub use waterspout_sdk_macros::{export, handler};
 
-pub use arguments::{Arguments, PathIndex};
+pub use arguments::{ArgumentName, Arguments, PathIndex, Unstripped};
 pub use clocks::sleep;
 pub use context::Context;
 pub use error::{Cause, Failure, HttpError, Result};

@@ -269,6 +269,15 @@ impl<H: Handler> Object<H> {
 
     /// The end of a function that makes the response.
     fn finish(&mut self, result: Result) -> Outcome {
+        let sent = self.cx.response.borrow_mut().take_sent_error();
+        if let Some(sent) = sent {
+            if let Err(error) = result
+                && error.downcast_ref() != Some(&sent)
+            {
+                log_error("a response that is finished", Err(error));
+            }
+            return self.fail(sent.into());
+        }
         let result = match result {
             Ok(()) if !self.cx.is_finished() => self.cx.finish(),
             // The response is complete, so there is no page to make of this: Tornado logs it.
@@ -280,13 +289,32 @@ impl<H: Handler> Object<H> {
         };
         match result {
             Ok(()) => Outcome::Finished(self.cx.response.borrow_mut().take()),
-            Err(error) => {
-                let failure = error::to_wire(&error);
-                self.cx.clear();
-                self.error = Some(error);
-                Outcome::Failed(failure)
-            }
+            Err(error) => self.fail(error),
         }
+    }
+
+    fn fail(&mut self, error: crate::Error) -> Outcome {
+        let failure = error::to_wire(&error);
+        self.cx.clear();
+        // The host's page has no cookies, and Tornado's has those that were set.
+        let is_planned = failure.cause == types::FailureCause::HttpError;
+        let makes_page = H::has(Functions::WRITE_ERROR);
+        if is_planned && !makes_page && self.cx.response.borrow().has_cookies() {
+            if failure.message.is_some() {
+                log::warn!("{error}");
+            }
+            return self.page(&Failure::new(failure, None));
+        }
+        self.error = Some(error);
+        Outcome::Failed(failure)
+    }
+
+    /// The page of a handler that makes none itself.
+    fn page(&self, failure: &Failure) -> Outcome {
+        let cx = self.cx.with_failure(failure);
+        cx.write(failure.page())
+            .expect("a response that was cleared and not finished");
+        Outcome::Finished(cx.response.borrow_mut().take())
     }
 }
 

@@ -2,6 +2,7 @@
 //! nothing pays nothing.
 
 use std::cell::OnceCell;
+use std::time::Duration;
 
 use anyhow::bail;
 use bytes::Bytes;
@@ -13,7 +14,7 @@ use serde::de::DeserializeOwned;
 use crate::bindings::waterspout::web::request::{self as host, BodyError, RequestHead};
 use crate::bindings::waterspout::web::types::RequestId;
 use crate::multipart::{self, Files, Form};
-use crate::{Arguments, HttpError, Result};
+use crate::{Arguments, HttpError, Result, cookies};
 
 /// The request, in the words of Tornado's
 /// [`HTTPServerRequest`](https://www.tornadoweb.org/en/stable/httputil.html#tornado.httputil.HTTPServerRequest).
@@ -92,6 +93,19 @@ impl Request {
         &self.head().remote_ip
     }
 
+    /// How long ago the request began: when its head was here. It is asked of the host each time.
+    ///
+    /// ```
+    /// # use waterspout_sdk::prelude::*;
+    /// # fn on_finish(cx: &Context) -> Result {
+    /// log::info!("{:.1} ms", cx.request().request_time().as_secs_f64() * 1000.0);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn request_time(&self) -> Duration {
+        Duration::from_nanos(host::request_time(self.id))
+    }
+
     /// The first value of one header. Cheaper than [`headers`](Self::headers) for a handler that reads one or two.
     ///
     /// ```
@@ -152,7 +166,7 @@ impl Request {
             };
             values
                 .iter()
-                .flat_map(|value| parse_cookies(value))
+                .flat_map(|value| cookies::parse(value))
                 .collect()
         })
     }
@@ -337,48 +351,6 @@ fn refuse<T>(error: BodyError) -> Result<T> {
     }
 }
 
-/// A byte that is no UTF-8 becomes U+FFFD: one such cookie costs not the others.
-fn parse_cookies(header: &[u8]) -> Vec<Cookie<'static>> {
-    let header = String::from_utf8_lossy(header).into_owned();
-    let unquoted = |mut cookie: Cookie<'static>| {
-        if let Some(value) = unquote(cookie.value()) {
-            cookie.set_value(value);
-        }
-        cookie
-    };
-    Cookie::split_parse(header)
-        .filter_map(Result::ok)
-        .map(unquoted)
-        .collect()
-}
-
-/// What is in a quoted value: Python, and so Tornado, writes `\"` for `"` in there, and `\073` for `;`.
-fn unquote(value: &str) -> Option<String> {
-    let mut rest = value.strip_prefix('"')?.strip_suffix('"')?;
-    let mut unquoted = String::with_capacity(rest.len());
-    while let Some(at) = rest.find('\\') {
-        unquoted.push_str(&rest[..at]);
-        rest = &rest[at + 1..];
-        let octal = rest
-            .get(..3)
-            .filter(|digits| digits.bytes().all(|byte| matches!(byte, b'0'..=b'7')));
-        // Three digits past 0o377 are no byte.
-        let byte = octal.and_then(|digits| u8::from_str_radix(digits, 8).ok());
-        match (byte, rest.chars().next()) {
-            (Some(byte), _) => {
-                unquoted.push(char::from(byte));
-                rest = &rest[3..];
-            }
-            (None, Some(escaped)) => {
-                unquoted.push(escaped);
-                rest = &rest[escaped.len_utf8()..];
-            }
-            (None, None) => unquoted.push('\\'),
-        }
-    }
-    Some(unquoted + rest)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -436,29 +408,6 @@ mod tests {
             ),
             (Some("3"), Some("two"), None)
         );
-    }
-
-    #[test]
-    fn what_is_quoted_in_a_cookie_is_read_as_it_was_meant() {
-        for (sent, meant) in [
-            (r#""1""#, Some("1")),
-            (r#""a\073b\"c\\""#, Some(r#"a;b"c\"#)),
-            (r#""\351\400\07\x""#, Some("\u{e9}40007x")),
-            (r#""\""#, Some(r"\")),
-            ("\"\\\u{20ac}\"", Some("\u{20ac}")),
-            (r#"""#, None),
-            (r#""1"2"#, None),
-            (r"1\073", None),
-        ] {
-            assert_eq!(unquote(sent).as_deref(), meant, "{sent}");
-        }
-    }
-
-    #[test]
-    fn a_cookie_that_is_no_utf_8_leaves_the_others_alone() {
-        let cookies = parse_cookies(b"a=1; b=\xff; c=3");
-        let values: Vec<_> = cookies.iter().map(Cookie::value).collect();
-        assert_eq!(values, ["1", "\u{fffd}", "3"]);
     }
 
     #[test]

@@ -2,12 +2,12 @@
 //! before the function that finishes it returns.
 
 use anyhow::{Context as _, bail, ensure};
-use http::header::{CONTENT_ENCODING, CONTENT_LANGUAGE, CONTENT_TYPE, ETAG};
+use http::header::{CONTENT_ENCODING, CONTENT_LANGUAGE, CONTENT_TYPE, ETAG, SET_COOKIE};
 use http::{HeaderName, HeaderValue};
 use serde::Serialize;
 
 use crate::bindings::waterspout::web::types;
-use crate::{Context, Result, error::usual_reason};
+use crate::{Context, HttpError, Result, error::usual_reason};
 
 impl Context {
     /// Appends to the body: `&str`, `String`, bytes. Tornado's
@@ -104,17 +104,16 @@ impl Context {
         Ok(())
     }
 
-    /// Adds a header and keeps the values that it has.
+    /// Adds a header and keeps the values that it has. For cookies there is [`set_cookie`](Self::set_cookie), which
+    /// escapes what would begin an attribute.
     ///
     /// An error where HTTP allows no such name or value.
     ///
     /// ```
     /// # use waterspout_sdk::prelude::*;
     /// # async fn post(cx: &Context) -> Result {
-    /// use waterspout_sdk::Cookie;
-    ///
-    /// let cookie = Cookie::build(("theme", "dark")).path("/").http_only(true);
-    /// cx.add_header("Set-Cookie", cookie.to_string())
+    /// cx.add_header("Link", "</style.css>; rel=preload; as=style")?;
+    /// cx.add_header("Link", "</page.js>; rel=preload; as=script")
     /// # }
     /// ```
     pub fn add_header<N, V>(&self, name: N, value: V) -> Result
@@ -150,14 +149,19 @@ impl Context {
         self.set_header(ETAG, etag.unwrap_or_default())
     }
 
-    /// Forgets status, headers and body, as is done before an error page is made.
+    /// Forgets status, headers and body, and sets the default headers again, as is done before an error page is made.
+    /// What [`set_cookie`](Self::set_cookie) set stays, as in Tornado.
+    ///
+    /// ```
+    /// # use waterspout_sdk::prelude::*;
+    /// # async fn get(cx: &Context) -> Result {
+    /// cx.write("half a page")?;
+    /// cx.clear();
+    /// cx.write("another page")
+    /// # }
+    /// ```
     pub fn clear(&self) {
-        let mut response = self.response.borrow_mut();
-        *response = Response {
-            finished: response.finished,
-            ..Response::default()
-        };
-        drop(response);
+        self.response.borrow_mut().clear();
         self.set_default_headers();
     }
 
@@ -207,7 +211,11 @@ pub(crate) struct Response {
     reason: Option<String>,
     headers: Vec<(HeaderName, HeaderValue)>,
     body: Vec<u8>,
+    /// Names with the whole lines; one line for each name.
+    cookies: Vec<(String, HeaderValue)>,
     finished: bool,
+    /// What `send_error` was told.
+    sent_error: Option<HttpError>,
 }
 
 const HTML: HeaderValue = HeaderValue::from_static("text/html; charset=UTF-8");
@@ -219,7 +227,9 @@ impl Default for Response {
             reason: None,
             headers: vec![(CONTENT_TYPE, HTML)],
             body: Vec::new(),
+            cookies: Vec::new(),
             finished: false,
+            sent_error: None,
         }
     }
 }
@@ -235,6 +245,38 @@ impl Response {
             .retain(|(other, _)| !other.as_str().eq_ignore_ascii_case(name));
     }
 
+    fn clear(&mut self) {
+        let old = std::mem::take(self);
+        self.cookies = old.cookies;
+        self.finished = old.finished;
+        self.sent_error = old.sent_error;
+    }
+
+    /// In place of another of that name.
+    pub fn set_cookie(&mut self, name: &str, line: HeaderValue) {
+        self.cookies.retain(|(other, _)| other != name);
+        self.cookies.push((name.to_owned(), line));
+    }
+
+    pub fn has_cookies(&self) -> bool {
+        !self.cookies.is_empty()
+    }
+
+    /// Finishes the response with an error, to which nobody can add anything.
+    pub fn send_error(&mut self, error: HttpError) -> Result {
+        ensure!(!self.finished, "Cannot send_error() after finish()");
+        self.finished = true;
+        self.sent_error = Some(error);
+        Ok(())
+    }
+
+    /// What `send_error` was told, if it was. Then the response is open again, for the page.
+    pub fn take_sent_error(&mut self) -> Option<HttpError> {
+        let error = self.sent_error.take()?;
+        self.finished = false;
+        Some(error)
+    }
+
     /// Hands the response over. Its status stays, for `on_finish` to read.
     pub fn take(&mut self) -> types::Response {
         let wire = |(name, value): (HeaderName, HeaderValue)| {
@@ -243,11 +285,14 @@ impl Response {
                 value.as_bytes().trim_ascii().to_vec(),
             )
         };
+        let cookies = std::mem::take(&mut self.cookies).into_iter();
+        let cookies = cookies.map(|(_, line)| (SET_COOKIE, line));
         types::Response {
             status: self.status,
             reason: self.reason.clone(),
             headers: std::mem::take(&mut self.headers)
                 .into_iter()
+                .chain(cookies)
                 .map(wire)
                 .collect(),
             body: std::mem::take(&mut self.body),

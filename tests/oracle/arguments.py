@@ -18,6 +18,13 @@ class Decoded(tornado.web.RequestHandler):
             "body": lambda: self.get_body_argument("a"),
             "body-or": lambda: self.get_body_argument("a", "nothing"),
             "body-all": lambda: self.get_body_arguments("a"),
+            "any-unstripped": lambda: self.get_argument("a", strip=False),
+            "or-unstripped": lambda: self.get_argument("a", "nothing", strip=False),
+            "all-unstripped": lambda: self.get_arguments("a", strip=False),
+            "query-unstripped": lambda: self.get_query_argument("a", strip=False),
+            "query-all-unstripped": lambda: self.get_query_arguments("a", strip=False),
+            "body-unstripped": lambda: self.get_body_argument("a", strip=False),
+            "body-all-unstripped": lambda: self.get_body_arguments("a", strip=False),
         }
         record.show(self, functions[function]())
 
@@ -88,6 +95,23 @@ requests = [
     record.request("GET", "/arguments/or?a="),
     record.request("GET", "/arguments/all?a=1&a=%ff"),
     *(record.request("GET", "/raw?" + query) for query in ("b=+1&a=%ff&a=%00&&=x&c", "a=1&b=2&a=3", "?a=1", "a%3Db=1")),
+    # Nothing stripped.
+    *(
+        record.request("GET", "/arguments/any-unstripped?" + query)
+        for query in ("", "a=", "a=+", "a=+x+y+", "a=%20x%09", "a=%00x%1f", "a=%C2%A0x", "a=%ff", "a=+1&a=2+")
+    ),
+    *(
+        post("/arguments/%s-unstripped?a=+1&a=2+" % function, body)
+        for function in ("any", "or", "all", "query", "query-all", "body", "body-all")
+        for body in ("a=+3&a=4+", "b=5")
+    ),
+    record.request("GET", "/arguments/or-unstripped"),
+    # Too many for a query.
+    *(
+        record.request("GET", path + "?" + query)
+        for path in ("/raw", "/nowhere")
+        for query in ("a=1" + "&" * 999, "a=1" + "&" * 1000, "&".join(["a=1"] * 1000), "&".join(["a=1"] * 1001))
+    ),
     # What is in a form.
     *(
         post("/raw", body)

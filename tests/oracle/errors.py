@@ -18,6 +18,43 @@ class Fails(tornado.web.RequestHandler):
     head = post = get
 
 
+class Sends(tornado.web.RequestHandler):
+    """Sends an error, and does what the query says after it."""
+
+    def prepare(self):
+        if self.get_query_argument("prepare", None) is not None:
+            self.send_error(int(self.path_args[0]))
+
+    def get(self, status):
+        self.set_header("X-Lost", "1")
+        self.set_status(201)
+        self.write("lost, too")
+        self.send_error(int(status), reason=self.get_query_argument("reason", None))
+        after = self.get_query_argument("after", "")
+        if after == "write":
+            self.write("more")
+        elif after == "clear":
+            self.clear()
+        elif after == "status":
+            self.set_status(200)
+        elif after == "header":
+            self.set_header("X-After", "1")
+        elif after == "finish":
+            self.finish()
+        elif after == "redirect":
+            self.redirect("/")
+        elif after == "raise":
+            raise tornado.web.HTTPError(500, "more")
+        elif after == "send":
+            self.send_error(500)
+
+    head = post = get
+
+    def delete(self, status):
+        self.finish("finished")
+        self.send_error(int(status))
+
+
 class Breaks(tornado.web.RequestHandler):
     """Does what may not be done."""
 
@@ -75,6 +112,9 @@ class Pages(tornado.web.RequestHandler):
 
     def get(self, status):
         self.set_header("X-Lost", "1")
+        if self.get_query_argument("send", None) is not None:
+            self.send_error(int(status), reason=self.get_query_argument("reason", None))
+            return
         raise tornado.web.HTTPError(int(status), "said to the log")
 
     def delete(self, status):
@@ -100,7 +140,12 @@ class Pages(tornado.web.RequestHandler):
 
 
 app = tornado.web.Application(
-    [(r"/fails/([0-9]+)", Fails), (r"/breaks/([a-z0-9_]+)", Breaks), (r"/pages/([0-9]+)", Pages)]
+    [
+        (r"/fails/([0-9]+)", Fails),
+        (r"/sends/([0-9]+)", Sends),
+        (r"/breaks/([a-z0-9_]+)", Breaks),
+        (r"/pages/([0-9]+)", Pages),
+    ]
 )
 
 requests = [
@@ -127,6 +172,31 @@ requests = [
     record.request("GET", "/fails/499?reason=Own"),
     record.request("HEAD", "/fails/404"),
     record.request("POST", "/fails/404"),
+    *(record.request(method, "/sends/404") for method in ("GET", "HEAD", "POST", "DELETE")),
+    *(
+        record.request("GET", "/sends/" + query)
+        for query in (
+            "500",
+            "499",
+            "404?reason=Elsewhere",
+            "404?reason=A+%26+B",
+            "403?prepare",
+            *(
+                "404?after=" + after
+                for after in ("write", "clear", "status", "header", "finish", "redirect", "raise", "send")
+            ),
+        )
+    ),
+    *(
+        record.request("GET", "/pages/%s&send" % query)
+        for query in (
+            "403?how=text",
+            "403?how=text&reason=Own",
+            "500?how=status",
+            "403?how=redirect",
+            "403?how=nothing",
+        )
+    ),
     *(
         record.request("GET", "/breaks/" + how)
         for how in (

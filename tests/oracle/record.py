@@ -4,6 +4,7 @@ import asyncio
 import gzip
 import json
 import logging
+import re
 import socket
 
 import tornado
@@ -62,6 +63,8 @@ def first(asked, received):
     head, _, rest = received.partition(b"\r\n\r\n")
     first, *lines = latin1(head).split("\r\n")
     headers = [(name.lower(), value) for name, value in (line.split(": ", 1) for line in lines)]
+    # A cookie that is cleared ends at a moment in the past, whichever.
+    headers = [(name, re.sub('(=""; (.*; )?expires=)[^;]*', r"\1", value)) for name, value in headers]
     status = first.split(" ", 1)[1]
     if asked.startswith("HEAD ") or status[:3] in ("204", "304"):
         length = 0

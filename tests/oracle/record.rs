@@ -111,8 +111,10 @@ impl Answer {
             _ => true,
         });
         for (name, value) in &mut headers {
-            if name == "connection" {
-                value.make_ascii_lowercase();
+            match name.as_str() {
+                "connection" => value.make_ascii_lowercase(),
+                "set-cookie" => *value = without_moment(value),
+                _ => {}
             }
         }
         headers.sort();
@@ -152,6 +154,17 @@ impl Shown {
     fn strip(&mut self) {
         self.headers = Vec::new();
         self.body = Err(String::new());
+    }
+}
+
+/// A cookie that is cleared ends at a moment in the past, whichever: the record has none.
+fn without_moment(cookie: &str) -> String {
+    match cookie.split_once("expires=") {
+        Some((before, after)) if before.contains("=\"\"; ") => {
+            let (_, rest) = after.split_at(after.find(';').unwrap_or(after.len()));
+            format!("{before}expires={rest}")
+        }
+        _ => cookie.to_owned(),
     }
 }
 

@@ -3,9 +3,11 @@
 use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
-use waterspout_sdk::{Arguments, prelude::*};
+use waterspout_sdk::{Arguments, Unstripped, prelude::*};
 
 use crate::{latin1, show};
+
+const UNSTRIPPED: Unstripped = Unstripped("a");
 
 #[derive(Default)]
 pub struct Decoded;
@@ -23,6 +25,13 @@ impl Decoded {
             "body" => cx.get_body_argument("a").await?.into(),
             "body-or" => cx.get_body_argument_or("a", "nothing").await?.into(),
             "body-all" => cx.get_body_arguments("a").await?.into(),
+            "any-unstripped" => cx.get_argument(UNSTRIPPED).await?.into(),
+            "or-unstripped" => cx.get_argument_or(UNSTRIPPED, "nothing").await?.into(),
+            "all-unstripped" => cx.get_arguments(UNSTRIPPED).await?.into(),
+            "query-unstripped" => cx.get_query_argument(UNSTRIPPED)?.into(),
+            "query-all-unstripped" => cx.get_query_arguments(UNSTRIPPED)?.into(),
+            "body-unstripped" => cx.get_body_argument(UNSTRIPPED).await?.into(),
+            "body-all-unstripped" => cx.get_body_arguments(UNSTRIPPED).await?.into(),
             other => bail!("there is no function {other}"),
         };
         show(cx, &value)

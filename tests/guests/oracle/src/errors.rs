@@ -35,6 +35,70 @@ impl RequestHandler for Fails {
 }
 
 #[derive(Default)]
+pub struct Sends;
+
+#[handler]
+#[route("/sends/([0-9]+)")]
+impl RequestHandler for Sends {
+    async fn prepare(&mut self, cx: &Context) -> Result {
+        if cx.request().query_arguments().get("prepare").is_some() {
+            return cx.send_error(cx.path_arg::<u16>(0)?);
+        }
+        Ok(())
+    }
+
+    async fn get(&mut self, cx: &Context) -> Result {
+        cx.set_header("X-Lost", "1")?;
+        cx.set_status(201);
+        cx.write("lost, too")?;
+        let error = with_reason(cx)?;
+        let after = cx.get_query_argument_or("after", "")?;
+        if after.is_empty() {
+            return cx.send_error(error);
+        }
+        // What is not given back counts, too.
+        let _ = cx.send_error(error);
+        match after.as_str() {
+            "write" => cx.write("more"),
+            "clear" => {
+                cx.clear();
+                Ok(())
+            }
+            "status" => {
+                cx.set_status(200);
+                Ok(())
+            }
+            "header" => cx.set_header("X-After", "1"),
+            "finish" => cx.finish(),
+            "redirect" => cx.redirect("/"),
+            "raise" => bail!(HttpError::new(500).with_message("more")),
+            "send" => cx.send_error(500),
+            other => bail!("there is no {other}"),
+        }
+    }
+
+    async fn head(&mut self, cx: &Context) -> Result {
+        self.get(cx).await
+    }
+
+    async fn post(&mut self, cx: &Context) -> Result {
+        self.get(cx).await
+    }
+
+    async fn delete(&mut self, cx: &Context) -> Result {
+        cx.write("finished")?;
+        cx.finish()?;
+        cx.send_error(cx.path_arg::<u16>(0)?)
+    }
+}
+
+/// The status of the path, with the reason of the query.
+fn with_reason(cx: &Context) -> Result<HttpError> {
+    let error = HttpError::new(cx.path_arg(0)?);
+    Ok(error.with_reason(cx.get_query_argument_or("reason", "")?))
+}
+
+#[derive(Default)]
 pub struct Breaks;
 
 #[handler]
@@ -76,6 +140,9 @@ pub struct Pages;
 impl RequestHandler for Pages {
     async fn get(&mut self, cx: &Context) -> Result {
         cx.set_header("X-Lost", "1")?;
+        if cx.request().query_arguments().get("send").is_some() {
+            return cx.send_error(with_reason(cx)?);
+        }
         bail!(HttpError::new(cx.path_arg(0)?).with_message("said to the log"))
     }
 

@@ -9,6 +9,7 @@ mod etags;
 mod forms;
 mod methods;
 mod routing;
+mod set_cookies;
 mod targets;
 
 use serde_json::Value;
@@ -33,6 +34,7 @@ export!(
     encodings::Body,
     encodings::Long,
     errors::Fails,
+    errors::Sends,
     errors::Breaks,
     errors::Pages,
     etags::Tagged,
@@ -48,6 +50,9 @@ export!(
     routing::RemoveSlash,
     routing::Reverse,
     routing::Missing,
+    set_cookies::Sets,
+    set_cookies::Clears,
+    set_cookies::Keeps,
     targets::Target,
     targets::Headers,
     targets::Length,

@@ -1,5 +1,8 @@
 //! Sets headers in all the ways there are. Tests of `outputs` see what becomes of them.
 
+use std::time::Duration;
+
+use waterspout_sdk::Cookie;
 use waterspout_sdk::prelude::*;
 
 /// Says in the query what is to be set to what.
@@ -22,6 +25,15 @@ impl RequestHandler for Set {
             "reason" => cx.set_status_with_reason(200, value),
             "error" => bail!(HttpError::new(400).with_reason(value)),
             "redirect" => return cx.redirect(&value),
+            "send_error" => return cx.send_error(HttpError::new(400).with_reason(value)),
+            "cookie" => cx.set_cookie(("a", value))?,
+            "cookie name" => cx.set_cookie((value, "1"))?,
+            "cookie domain" => cx.set_cookie(Cookie::build(("a", "1")).domain(value))?,
+            "cookie path" => cx.set_cookie(Cookie::build(("a", "1")).path(value))?,
+            "clear_cookie" => cx.clear_cookie(value)?,
+            "clear_cookie domain" => cx.clear_cookie(Cookie::build("a").domain(value))?,
+            "clear_cookie path" => cx.clear_cookie(Cookie::build("a").path(value))?,
+            "clear_all_cookies" => cx.clear_all_cookies()?,
             other => bail!("there is no {other}"),
         }
         cx.write("set")
@@ -64,4 +76,53 @@ impl RequestHandler for Long {
     }
 }
 
-export!(Set, Defaults, Long);
+/// Sets a cookie, and fails as it was not meant to. With a page of its own, and without.
+#[derive(Default)]
+struct Breaks;
+
+#[handler]
+#[route("/breaks")]
+impl RequestHandler for Breaks {
+    async fn get(&mut self, cx: &Context) -> Result {
+        cx.set_cookie(("a", "1"))?;
+        bail!("an error")
+    }
+}
+
+#[derive(Default)]
+struct BreaksWithPage;
+
+#[handler]
+#[route("/breaks/page")]
+impl RequestHandler for BreaksWithPage {
+    async fn get(&mut self, cx: &Context) -> Result {
+        cx.set_cookie(("a", "1"))?;
+        bail!("an error")
+    }
+
+    async fn write_error(&mut self, cx: &Context, _: &Failure) -> Result {
+        cx.write("my page")
+    }
+}
+
+/// Says how long it has been there, and waits before it as long as it is told, in milliseconds.
+#[derive(Default)]
+struct Timed;
+
+#[handler]
+#[route("/timed/([0-9]+)")]
+impl RequestHandler for Timed {
+    async fn get(&mut self, cx: &Context) -> Result {
+        let before = cx.request().request_time();
+        sleep(Duration::from_millis(cx.path_arg(0)?)).await;
+        let after = cx.request().request_time();
+        cx.write_json(&[before.as_secs_f64(), after.as_secs_f64()])
+    }
+
+    fn on_finish(&mut self, cx: &Context) -> Result {
+        log::info!("timed for {:?}", cx.request().request_time());
+        Ok(())
+    }
+}
+
+export!(Set, Defaults, Long, Breaks, BreaksWithPage, Timed);

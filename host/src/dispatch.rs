@@ -209,7 +209,6 @@ impl Visit {
             self.stage,
             self.app,
             self.component.settings.cancel_on_close,
-            began.into_std(),
         );
         Begun {
             route: self.route,

@@ -122,6 +122,7 @@ enum AnswerSlot {
 pub struct Exchange {
     pub head: Parts,
     pub client: Client,
+    /// When its head was there.
     pub began: Instant,
     pub target: Target,
     pub arguments: Arc<Arguments>,
@@ -129,8 +130,6 @@ pub struct Exchange {
     pub app: Arc<App>,
     /// Whether a client that is gone ends the request.
     pub cancel_on_close: bool,
-    /// When its head was there.
-    pub began: Instant,
     /// Where its connection is.
     pub shard: usize,
     body: Mutex<BodySlot>,
@@ -167,7 +166,6 @@ impl Exchange {
         stage: Stage,
         app: Arc<App>,
         cancel_on_close: bool,
-        began: Instant,
     ) -> Arc<Self> {
         Arc::new(Self {
             head,
@@ -178,7 +176,6 @@ impl Exchange {
             stage,
             app,
             cancel_on_close,
-            began,
             shard: shards::here(),
             body: Mutex::new(body.map_or(BodySlot::None, BodySlot::Unread)),
             body_memory: Mutex::new(None),
@@ -206,7 +203,6 @@ impl Exchange {
             Stage::ErrorPage(failure),
             self.app.clone(),
             self.cancel_on_close,
-            self.began,
         )
     }
 

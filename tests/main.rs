@@ -1,6 +1,7 @@
 //! All integration tests: the real binary or the real server, over real sockets, with guests built from source.
 
 mod check;
+mod dev;
 mod diagnostics;
 mod edge;
 mod examples;

@@ -19,7 +19,10 @@ pub fn answer<B>(site: &Arc<Site>, request: &Request<B>) -> Response<Full<Bytes>
         return text(StatusCode::METHOD_NOT_ALLOWED, "405: Method Not Allowed\n");
     }
     match request.uri().path() {
-        // There is no listener before a generation serves.
+        // Without a generation that serves there is a listener under `dev` alone.
+        "/readyz" if site.current().number == 0 => {
+            text(StatusCode::SERVICE_UNAVAILABLE, "nothing serves yet\n")
+        }
         "/healthz" | "/readyz" => text(StatusCode::OK, "ok\n"),
         "/api/status" => reply(StatusCode::OK, "application/json", status(site).to_string()),
         "/metrics" => match metrics::text(site) {

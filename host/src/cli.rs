@@ -43,6 +43,8 @@ enum Command {
     Serve(Serve),
     /// Serve an app while you write it: build its handlers first and on every save, with `debug` on
     ///
+    /// Errors of the compiler are shown here and in the browser, whose pages reload themselves after a swap.
+    ///
     /// Example: `waterspout dev examples`
     Dev(Serve),
     /// Make a new app, with one handler, that builds and serves as it is
@@ -156,14 +158,16 @@ pub fn run() -> ExitCode {
     let done = match Arguments::parse().command {
         Command::Serve(options) => {
             let _log = log::start(options.log_format, options.log_level);
-            on_all_cores(serve::serve(&options, false))
+            on_all_cores(serve::serve(&options, None))
         }
         Command::Dev(options) => {
             let _log = log::start(options.log_format, options.log_level);
             on_all_cores(dev::dev(&options))
         }
         Command::New(options) => new::new(&options),
-        Command::Build(App { app }) => build::build(&app).map(|built| built.report()),
+        Command::Build(App { app }) => {
+            build::build(&app, build::Words::Shown).and_then(build::Built::place)
+        }
         Command::Check(options) => on_all_cores(check::check(&options)),
         Command::Routes(options) => on_all_cores(routes::routes(&options)),
         Command::Inspect(options) => on_all_cores(inspect::inspect(&options)),

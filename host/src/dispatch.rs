@@ -2,6 +2,7 @@
 //! HTTP. Runs no guest itself, and wakes none for what the host can answer.
 
 mod compress;
+pub mod dev;
 mod etag;
 mod page;
 mod redirect;

@@ -1,6 +1,7 @@
 //! One immutable set of config, routes and components: loaded whole, checked, then switched to in one step. Owns
 //! what may serve and since when; answers no request.
 
+mod changes;
 mod component;
 mod declared;
 mod routes;
@@ -149,6 +150,39 @@ impl Generation {
         Ok(Self {
             number,
             app: Arc::new(app),
+            config,
+            tls,
+            leads,
+            default,
+            components,
+        })
+    }
+
+    /// Listens where the folder says, and serves nothing: what there is to serve is yet to be made.
+    fn empty(folder: &Path, overrides: &Overrides) -> Result<Self, Refusal> {
+        let mut config = Config::load(folder)?;
+        overrides.apply(&mut config);
+        let tls = match &config.server.tls {
+            Some(tls) => Some(Tls::load(folder, tls)?),
+            None => None,
+        };
+        let mut bare = config.clone();
+        bare.routes.clear();
+        bare.settings.default_handler = None;
+        let components = BTreeMap::new();
+        let routes::Resolved {
+            router,
+            leads,
+            default,
+        } = routes::resolve(folder, &bare, &components)?;
+        let settings = serde_json::Value::Object(config.settings.app.clone()).to_string();
+        Ok(Self {
+            number: 0,
+            app: Arc::new(App {
+                meters: meters(&router, &Metrics::default()),
+                router,
+                settings,
+            }),
             config,
             tls,
             leads,

@@ -1,32 +1,77 @@
 //! `waterspout build`: handler sources → `handlers/*.wasm`, by Cargo. Replaces only what has changed, by rename.
 
-use std::io::{self, BufRead, BufReader, Write};
+use std::fmt;
+use std::io::{self, BufRead, BufReader, IsTerminal, Read, Write};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{ChildStderr, Command, Stdio};
+use std::thread;
 
 use anyhow::{Context, bail};
 use serde::Deserialize;
+use tempfile::NamedTempFile;
 
 use crate::generation::handlers_folder;
 
 /// The target that makes components.
 const TARGET: &str = "wasm32-wasip2";
 
-/// What a build has made.
+/// What is kept of Cargo's words, in bytes.
+const MAX_KEPT: usize = 1 << 20;
+
+/// What becomes of Cargo's words.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Words {
+    /// They go where ours go.
+    Shown,
+    /// They are kept as well, for [`Failed`].
+    Kept,
+}
+
+/// Cargo built nothing.
+#[derive(Debug)]
+pub struct Failed {
+    app: PathBuf,
+    /// The errors as the terminal shows them, with its colours, where they were to be kept.
+    pub said: String,
+}
+
+impl fmt::Display for Failed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: the handlers did not compile", self.app.display())
+    }
+}
+
+impl std::error::Error for Failed {}
+
+/// What a build has made, yet to be put into its place.
 pub struct Built {
     folder: PathBuf,
-    /// Names of components, and whether they differ from before.
-    components: Vec<(String, bool)>,
+    /// Names of components, and what is to be in their place. `None`: it is there already.
+    components: Vec<(String, Option<NamedTempFile>)>,
 }
 
 impl Built {
-    /// Says so on standard error.
-    pub fn report(&self) {
-        for (name, changed) in &self.components {
+    /// Whether any component differs from before.
+    pub fn has_changed(&self) -> bool {
+        self.components.iter().any(|(_, new)| new.is_some())
+    }
+
+    /// Puts each component in its place in one step, one right after the other, and says so on standard error.
+    pub fn place(self) -> anyhow::Result<()> {
+        let mut lines = Vec::new();
+        for (name, new) in self.components {
             let path = self.folder.join(name);
-            let news = if *changed { "" } else { " (unchanged)" };
-            eprintln!("   Component {}{news}", path.display());
+            let news = if new.is_some() { "" } else { " (unchanged)" };
+            lines.push(format!("   Component {}{news}", path.display()));
+            if let Some(new) = new {
+                new.persist(&path)
+                    .with_context(|| format!("{} can't be placed", path.display()))?;
+            }
         }
+        for line in lines {
+            eprintln!("{line}");
+        }
+        Ok(())
     }
 }
 
@@ -35,8 +80,8 @@ pub fn has_sources(app: &Path) -> bool {
     app.join("Cargo.toml").is_file()
 }
 
-/// Builds every `cdylib` of the app's package or workspace. Cargo shows its progress and its errors itself.
-pub fn build(app: &Path) -> anyhow::Result<Built> {
+/// Builds every `cdylib` of the app's package or workspace. Cargo's progress and its errors are shown as they come.
+pub fn build(app: &Path, words: Words) -> anyhow::Result<Built> {
     if !has_sources(app) {
         bail!(
             "{}: there is nothing to build: no Cargo.toml in this folder",
@@ -44,25 +89,49 @@ pub fn build(app: &Path) -> anyhow::Result<Built> {
         );
     }
     add_target(app);
-    let mut child = cargo(app)
+    let mut cargo = cargo(app);
+    cargo
         .args(["build", "--release", "--target", TARGET])
-        .arg("--message-format=json-render-diagnostics")
-        .stdout(Stdio::piped())
+        .arg("--message-format=json-diagnostic-rendered-ansi")
+        .stdout(Stdio::piped());
+    if words == Words::Kept {
+        cargo.stderr(Stdio::piped());
+        speak_as_to_a_terminal(&mut cargo);
+    }
+    let mut child = cargo
         .spawn()
         .context("cargo can't be started; is Rust installed (https://rustup.rs)?")?;
+    let other = child.stderr.take();
+    let other = other.map(|other| thread::spawn(|| pass_on(other)));
     let mut artifacts = Vec::new();
+    let mut said = String::new();
     if let Some(messages) = child.stdout.take() {
         for line in BufReader::new(messages).lines() {
-            if let Ok(Message::CompilerArtifact { target, filenames }) =
-                serde_json::from_str(&line?)
-                && target.crate_types.iter().any(|kind| kind == "cdylib")
-            {
-                artifacts.extend(filenames);
+            match serde_json::from_str(&line?) {
+                Ok(Message::CompilerArtifact { target, filenames })
+                    if target.crate_types.iter().any(|kind| kind == "cdylib") =>
+                {
+                    artifacts.extend(filenames);
+                }
+                Ok(Message::CompilerMessage { message }) => {
+                    let rendered = message.rendered.unwrap_or_default();
+                    anstream::eprint!("{rendered}");
+                    if message.level.starts_with("error") && said.len() < MAX_KEPT {
+                        said += &rendered;
+                    }
+                }
+                _ => {}
             }
         }
     }
+    let other = other.and_then(|other| other.join().ok());
     if !child.wait()?.success() {
-        bail!("{}: the handlers did not compile", app.display());
+        if said.is_empty() {
+            // It is no error of the compiler's, but of Cargo's.
+            said = errors_of(&other.unwrap_or_default());
+        }
+        let app = app.to_path_buf();
+        return Err(Failed { app, said }.into());
     }
     let folder = handlers_folder(app);
     std::fs::create_dir_all(&folder)?;
@@ -76,9 +145,9 @@ pub fn build(app: &Path) -> anyhow::Result<Built> {
             .unwrap_or_default()
             .to_string_lossy()
             .into_owned();
-        let changed = place(artifact, &folder.join(&name))
-            .with_context(|| format!("{} can't be placed", folder.join(&name).display()))?;
-        components.push((name, changed));
+        let new = stage(artifact, &folder.join(&name))
+            .with_context(|| format!("{} can't be written", folder.join(&name).display()))?;
+        components.push((name, new));
     }
     if components.is_empty() {
         bail!(
@@ -87,6 +156,47 @@ pub fn build(app: &Path) -> anyhow::Result<Built> {
         );
     }
     Ok(Built { folder, components })
+}
+
+/// Has Cargo speak into a pipe as it would to our own standard error.
+fn speak_as_to_a_terminal(cargo: &mut Command) {
+    let stderr = io::stderr();
+    let has_colours = anstream::AutoStream::choice(&stderr) != anstream::ColorChoice::Never;
+    for (name, value, is_so) in [
+        ("CARGO_TERM_COLOR", "always", has_colours),
+        ("CARGO_TERM_PROGRESS_WHEN", "always", stderr.is_terminal()),
+        ("CARGO_TERM_PROGRESS_WIDTH", "80", stderr.is_terminal()),
+    ] {
+        if is_so && std::env::var_os(name).is_none() {
+            cargo.env(name, value);
+        }
+    }
+}
+
+/// Copies to standard error what Cargo says, and keeps it.
+fn pass_on(mut stderr: ChildStderr) -> String {
+    let mut kept = Vec::new();
+    let mut chunk = [0; 4096];
+    while let Ok(length @ 1..) = stderr.read(&mut chunk) {
+        let chunk = &chunk[..length];
+        let _ = io::stderr().write_all(chunk);
+        if kept.len() < MAX_KEPT {
+            kept.extend_from_slice(chunk);
+        }
+    }
+    String::from_utf8_lossy(&kept).into_owned()
+}
+
+/// What Cargo said, from its first error on.
+fn errors_of(said: &str) -> String {
+    let plain = |line: &str| anstream::adapter::strip_str(line).to_string();
+    let lines = said.split(['\n', '\r']);
+    let lines = lines.skip_while(|line| !plain(line).starts_with("error"));
+    let errors: Vec<&str> = lines.collect();
+    match errors.is_empty() {
+        true => plain(said),
+        false => errors.join("\n"),
+    }
 }
 
 /// Has rustup fetch the target where it is missing and rustup is there. Where that fails, Cargo's own message
@@ -109,11 +219,11 @@ fn add_target(app: &Path) {
     }
 }
 
-/// The folders of the app's packages, and of those that they use by path.
+/// The folders of the app's packages, and of those that they use by path. Why they can't be told the next build says.
 pub fn packages(app: &Path) -> anyhow::Result<Vec<PathBuf>> {
     let output = cargo(app)
         .args(["metadata", "--no-deps", "--format-version=1"])
-        .stderr(Stdio::inherit())
+        .stderr(Stdio::null())
         .output()?;
     let metadata: Metadata = serde_json::from_slice(&output.stdout)
         .with_context(|| format!("{}: cargo does not say what is there", app.display()))?;
@@ -139,17 +249,16 @@ fn cargo(app: &Path) -> Command {
     command
 }
 
-/// Puts a copy of `from` in the place of `to`, in one step, unless it is there already.
-fn place(from: &Path, to: &Path) -> io::Result<bool> {
+/// Puts a copy of `from` beside `to`, unless that is the same.
+fn stage(from: &Path, to: &Path) -> io::Result<Option<NamedTempFile>> {
     let new = std::fs::read(from)?;
     if std::fs::read(to).is_ok_and(|old| old == new) {
-        return Ok(false);
+        return Ok(None);
     }
     let folder = to.parent().unwrap_or(Path::new("."));
     let mut file = tempfile::Builder::new().prefix(".").tempfile_in(folder)?;
     file.write_all(&new)?;
-    file.persist(to)?;
-    Ok(true)
+    Ok(Some(file))
 }
 
 #[derive(Deserialize)]
@@ -159,8 +268,17 @@ enum Message {
         target: Target,
         filenames: Vec<PathBuf>,
     },
+    CompilerMessage {
+        message: Diagnostic,
+    },
     #[serde(other)]
     Other,
+}
+
+#[derive(Deserialize)]
+struct Diagnostic {
+    level: String,
+    rendered: Option<String>,
 }
 
 #[derive(Deserialize)]

@@ -2,38 +2,92 @@
 //! files like anybody's.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Instant;
 
+use super::build::{Built, Failed, Words};
 use super::{Serve, build, serve};
+use crate::config::Config;
+use crate::dispatch::dev::Workbench;
 use crate::generation::watch::Watch;
 
 pub async fn dev(options: &Serve) -> anyhow::Result<()> {
     let app = &options.app.app;
+    let bench = Arc::new(Workbench::new());
     if !build::has_sources(app) {
         tracing::info!(target: "general", "{} has no sources to build", app.display());
-        return serve::serve(options, true).await;
+        return serve::serve(options, Some(bench)).await;
     }
-    let watch = Watch::sources(&build::packages(app)?)?;
-    while let Err(error) = build_aside(app).await {
-        eprintln!("{error:#}\nwaiting for you to mend it …");
-        watch.changed().await;
-    }
-    let building = tokio::spawn(build_on_save(app.clone(), watch));
-    let served = serve::serve(options, true).await;
+    let sources = Sources::watch(app)?;
+    build_once(app, &bench).await;
+    let building = tokio::spawn(build_on_save(app.clone(), sources, bench.clone()));
+    let served = serve::serve(options, Some(bench)).await;
     building.abort();
     served
 }
 
-async fn build_on_save(app: PathBuf, watch: Watch) {
+async fn build_on_save(app: PathBuf, mut sources: Sources, bench: Arc<Workbench>) {
     loop {
-        watch.changed().await;
-        if let Err(error) = build_aside(&app).await {
-            tracing::error!(target: "general", "{error:#}; the old version serves on");
+        sources.watch.changed().await;
+        sources.look_again(&app);
+        build_once(&app, &bench).await;
+    }
+}
+
+/// Builds, and tells how it went: in the terminal, in the log, and in the browser.
+async fn build_once(app: &Path, bench: &Workbench) {
+    let began = Instant::now();
+    let built = build_aside(app).await.and_then(|built| {
+        let s = began.elapsed().as_secs_f64();
+        tracing::info!(target: "general", "built in {s:.1} s");
+        // What is not watched is swapped in by hand, if ever.
+        let is_watched = Config::load(app).map_or(true, |config| config.server.watch);
+        // Before it is in its place, where the server sees it at once.
+        bench.built(built.has_changed() && is_watched);
+        built.place()
+    });
+    if let Err(error) = built {
+        let s = began.elapsed().as_secs_f64();
+        tracing::error!(
+            target: "general",
+            "{error:#} ({s:.1} s); browsers are shown why until that is mended"
+        );
+        match error.downcast_ref::<Failed>() {
+            Some(failed) => bench.build_failed(&failed.said),
+            None => bench.build_failed(&format!("{error:#}")),
         }
     }
 }
 
 /// Builds on a thread where it holds nobody up.
-async fn build_aside(app: &Path) -> anyhow::Result<()> {
+async fn build_aside(app: &Path) -> anyhow::Result<Built> {
     let app = app.to_path_buf();
-    tokio::task::spawn_blocking(move || build::build(&app).map(|built| built.report())).await?
+    tokio::task::spawn_blocking(move || build::build(&app, Words::Kept)).await?
+}
+
+/// The sources of an app, watched.
+struct Sources {
+    watch: Watch,
+    /// Whether Cargo could say which packages there are.
+    is_all: bool,
+}
+
+impl Sources {
+    fn watch(app: &Path) -> anyhow::Result<Self> {
+        let packages = build::packages(app);
+        let is_all = packages.is_ok();
+        // Where Cargo can't read a manifest, the build will say so.
+        let packages = packages.unwrap_or_else(|_| vec![app.to_path_buf()]);
+        let watch = Watch::sources(&packages)?;
+        Ok(Self { watch, is_all })
+    }
+
+    /// Finds the packages that could not be found before.
+    fn look_again(&mut self, app: &Path) {
+        if !self.is_all
+            && let Ok(sources) = Self::watch(app)
+        {
+            *self = sources;
+        }
+    }
 }

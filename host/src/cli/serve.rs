@@ -15,6 +15,7 @@ use crate::admin;
 use crate::client::Client;
 use crate::config::{self, Config, Listen};
 use crate::connection::{RequestBody, Service};
+use crate::dispatch::dev::{self, Workbench};
 use crate::dispatch::{Reply, dispatch};
 use crate::engine::{self, Engine};
 use crate::error::{Error, Fault, Faults};
@@ -26,8 +27,8 @@ use crate::shards::Shards;
 /// How long a load may last before it gives way to a newer change: that may be what mends a hanging `start`.
 const PATIENCE: Duration = Duration::from_secs(2);
 
-/// Serves until a signal ends it.
-pub async fn serve(options: &Serve, debug: bool) -> anyhow::Result<()> {
+/// Serves until a signal ends it. With a `bench` it is `dev` that serves.
+pub async fn serve(options: &Serve, bench: Option<Arc<Workbench>>) -> anyhow::Result<()> {
     let app = &options.app.app;
     if !app.is_dir() {
         bail!("{}: there is no such folder", app.display());
@@ -44,23 +45,64 @@ pub async fn serve(options: &Serve, debug: bool) -> anyhow::Result<()> {
     // From before the first look, so that no change falls between.
     let watch = Watch::app(app)?;
     let site = tokio::select! {
-        site = Site::open(app, engine.clone(), options.overrides(debug)) => Arc::new(site?),
+        site = open(options, engine.clone(), bench.as_deref()) => Arc::new(site?),
         () = Signals::end(&mut signals.terminate, &mut signals.interrupt) => return Ok(()),
     };
     report_first(&site.current(), began.elapsed());
     watch.also(&certificates(&site));
-    let front = Front::open(&site, shards).await?;
+    match bench {
+        None => {
+            let front = Front::open(&site, shards, App(site.clone())).await?;
+            serve_on(site, front, &engine, &watch, &mut signals, None).await;
+        }
+        Some(bench) => {
+            let service = AppOfDev(site.clone(), bench.clone());
+            let front = Front::open(&site, shards, service).await?;
+            serve_on(site, front, &engine, &watch, &mut signals, Some(&bench)).await;
+        }
+    }
+    Ok(())
+}
+
+/// Loads the app. One that `dev` could not build, and that can't be loaded as it was before, is yet to come.
+async fn open(
+    options: &Serve,
+    engine: Arc<Engine>,
+    bench: Option<&Workbench>,
+) -> Result<Site, Refusal> {
+    let (app, debug) = (&options.app.app, bench.is_some());
+    let opened = Site::open(app, engine.clone(), options.overrides(debug)).await;
+    match opened {
+        Err(_) if bench.is_some_and(|bench| bench.trouble().is_some()) => {
+            Site::empty(app, engine, options.overrides(debug))
+        }
+        opened => opened,
+    }
+}
+
+/// Serves a site that listens, until a signal ends it.
+async fn serve_on(
+    site: Arc<Site>,
+    front: Front<impl Service, impl Service>,
+    engine: &Engine,
+    watch: &Watch,
+    signals: &mut Signals,
+    bench: Option<&Workbench>,
+) {
     tell_systemd(NotifyState::Ready);
-    follow_changes(&site, &front, &watch, &mut signals).await;
+    follow_changes(&site, &front, watch, signals, bench).await;
     tell_systemd(NotifyState::Stopping);
     tracing::info!(target: "general", "ending: what is in flight is finished first");
+    if let Some(bench) = bench {
+        // Pages that wait for a newer version are no work to be finished.
+        bench.end();
+    }
     tokio::select! {
-        () = drain(site, front, &engine) => {}
+        () = drain(site, front, engine) => {}
         () = Signals::end(&mut signals.terminate, &mut signals.interrupt) => {
             tracing::warn!(target: "general", "told to end twice: what was in flight is cut");
         }
     }
-    Ok(())
 }
 
 /// Tells the service manager how we are, if there is one that asks (sd_notify(3)).
@@ -89,13 +131,15 @@ async fn follow_changes(
     front: &Front<impl Service, impl Service>,
     watch: &Watch,
     signals: &mut Signals,
+    bench: Option<&Workbench>,
 ) {
     // Whether a file that was to be reloaded by hand was not ready yet.
     let mut owed = false;
     // Whether a load by hand came to no end, so that the next one stands for it.
     let mut again = false;
     loop {
-        let watched = site.current().config.server.watch;
+        // What there is to begin with is waited for in any case.
+        let watched = site.current().config.server.watch || site.current().number == 0;
         let noticed = tokio::select! {
             noticed = watch.changed() => {
                 if !watched && !owed {
@@ -124,7 +168,7 @@ async fn follow_changes(
         drop(look);
         if !torn {
             again = false;
-            swap(site, front, loaded, noticed).await;
+            swap(site, front, loaded, noticed, bench).await;
             watch.also(&certificates(site));
         }
     }
@@ -150,6 +194,7 @@ async fn swap(
     front: &Front<impl Service, impl Service>,
     loaded: Result<Option<Generation>, Refusal>,
     noticed: Instant,
+    bench: Option<&Workbench>,
 ) {
     let loaded = match loaded {
         Ok(Some(next)) => match front.follow(&next, site.folder()).await {
@@ -164,16 +209,26 @@ async fn swap(
             site.keep(took);
             let number = site.current().number;
             tracing::info!(target: "general", "nothing has changed, generation {number} serves on");
+            if let Some(bench) = bench {
+                bench.kept();
+            }
         }
         Ok(Some(next)) => {
             let number = next.number;
             warn_of_what_waits_for_a_restart(&site.current().config, &next.config);
+            let changes = next.changes_since(&site.current());
             site.switch(next, took);
             let ms = took.as_secs_f64() * 1000.0;
-            tracing::info!(target: "general", "generation {number} serves ({ms:.1} ms)");
+            tracing::info!(target: "general", "generation {number} serves: {changes} ({ms:.1} ms)");
+            if let Some(bench) = bench {
+                bench.swapped();
+            }
         }
         Err(refusal) => {
             site.refuse(&refusal, took);
+            if let Some(bench) = bench {
+                bench.refused(refusal.to_string());
+            }
             let number = site.current().number;
             tracing::error!(
                 target: "general",
@@ -202,6 +257,10 @@ fn warn_of_what_waits_for_a_restart(old: &Config, new: &Config) {
 }
 
 fn report_first(generation: &Generation, took: Duration) {
+    if generation.number == 0 {
+        tracing::warn!(target: "general", "there is nothing to serve yet: every request is answered with the reason");
+        return;
+    }
     for component in generation.components.values() {
         if let State::Failed(reason) = &component.state {
             let file = &component.file;
@@ -256,6 +315,26 @@ impl Service for App {
     }
 }
 
+/// The same under `dev`.
+#[derive(Clone)]
+struct AppOfDev(Arc<Site>, Arc<Workbench>);
+
+impl Service for AppOfDev {
+    type Body = Reply;
+
+    fn call(
+        &self,
+        request: Request<RequestBody>,
+        client: Client,
+    ) -> impl Future<Output = Response<Reply>> + Send {
+        dev::answer(self.1.clone(), self.0.clone(), request, client)
+    }
+
+    fn refused(&self, status: u16) {
+        self.0.metrics().refused(status);
+    }
+}
+
 /// The two servers of an app.
 struct Front<A, B> {
     app: Server<A>,
@@ -263,14 +342,16 @@ struct Front<A, B> {
 }
 
 impl Front<(), ()> {
-    async fn open(
+    /// Listens where the site says, for the service that answers for the app.
+    async fn open<A: Service>(
         site: &Arc<Site>,
         shards: Arc<Shards>,
-    ) -> anyhow::Result<Front<impl Service + use<>, impl Service + use<>>> {
+        service: A,
+    ) -> anyhow::Result<Front<A, impl Service + use<A>>> {
         let limits = || site.current().config.server.limits();
-        let (served, shown) = (site.clone(), site.clone());
+        let shown = site.clone();
         let front = Front {
-            app: Server::new(shards, limits(), App(served)),
+            app: Server::new(shards, limits(), service),
             // Apart from what serves, so that it can tell of it whatever happens there.
             admin: Server::new(
                 Shards::here(),

@@ -74,13 +74,32 @@ impl Site {
         overrides: Overrides,
     ) -> Result<Self, Refusal> {
         let first = Generation::load(folder, &engine, &overrides, None).await?;
-        Ok(Self {
+        Ok(Self::beginning_with(first, folder, engine, overrides))
+    }
+
+    /// An app that can't be loaded yet: its generation 0 serves nothing.
+    pub fn empty(
+        folder: &Path,
+        engine: Arc<Engine>,
+        overrides: Overrides,
+    ) -> Result<Self, Refusal> {
+        let none = Generation::empty(folder, &overrides)?;
+        Ok(Self::beginning_with(none, folder, engine, overrides))
+    }
+
+    fn beginning_with(
+        first: Generation,
+        folder: &Path,
+        engine: Arc<Engine>,
+        overrides: Overrides,
+    ) -> Self {
+        Self {
             folder: folder.to_path_buf(),
             engine,
             overrides,
             current: ArcSwap::from_pointee(first),
             history: Mutex::default(),
-        })
+        }
     }
 
     /// Where the app is.

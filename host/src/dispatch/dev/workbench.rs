@@ -1,0 +1,208 @@
+//! How the last build and the last swap of `dev` went, and who waits for the next. Builds and answers nothing.
+
+use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use tokio::sync::watch;
+
+/// What the building, the swapping and the answering half of `dev` share.
+pub struct Workbench {
+    /// Sets the versions of one process apart from those of the next.
+    process: u64,
+    state: watch::Sender<State>,
+}
+
+#[derive(Default)]
+struct State {
+    /// Counts what pages in browsers are to be reloaded for.
+    changes: u64,
+    build: Build,
+    /// Why the folder as it is now does not serve.
+    refusal: Option<Trouble>,
+    ended: bool,
+}
+
+#[derive(Default)]
+enum Build {
+    #[default]
+    Done,
+    Failed(Trouble),
+    /// What it made is in its place, and on its way to be served.
+    Mended(Trouble),
+}
+
+/// What keeps an app from being served as it is written.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Trouble {
+    pub title: &'static str,
+    /// May have colours as a terminal takes them.
+    pub text: Arc<str>,
+}
+
+impl Trouble {
+    /// Nothing is known to be wrong, and nothing serves yet.
+    pub fn not_loaded() -> Self {
+        Self {
+            title: "Loading …",
+            text: "The app is built, and is about to be served.".into(),
+        }
+    }
+}
+
+impl Workbench {
+    pub fn new() -> Self {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH);
+        Self {
+            process: now.map_or(0, |now| now.as_micros() as u64),
+            state: watch::Sender::default(),
+        }
+    }
+
+    /// The app does not build, and why.
+    pub fn build_failed(&self, text: &str) {
+        self.change(|state| {
+            let trouble = Trouble {
+                title: "The app does not build",
+                text: text.into(),
+            };
+            let is_known = matches!(&state.build, Build::Failed(known) if *known == trouble);
+            state.build = Build::Failed(trouble);
+            !is_known
+        });
+    }
+
+    /// The app is built. Where the result is yet to be swapped in, pages wait for that.
+    pub fn built(&self, is_swapped: bool) {
+        self.change(|state| match std::mem::take(&mut state.build) {
+            Build::Failed(trouble) | Build::Mended(trouble) if is_swapped => {
+                state.build = Build::Mended(trouble);
+                false
+            }
+            Build::Failed(_) => true,
+            other => {
+                state.build = other;
+                false
+            }
+        });
+    }
+
+    /// The folder as it is now is served.
+    pub fn swapped(&self) {
+        self.change(|state| {
+            state.refusal = None;
+            state.end_mended();
+            true
+        });
+    }
+
+    /// The folder is as what serves already.
+    pub fn kept(&self) {
+        self.change(|state| state.refusal.take().is_some() | state.end_mended());
+    }
+
+    /// The folder as it is now can't be served, and why.
+    pub fn refused(&self, text: String) {
+        self.change(|state| {
+            let trouble = Trouble {
+                title: "The change is refused",
+                text: text.into(),
+            };
+            let is_known = state.refusal.as_ref() == Some(&trouble);
+            state.refusal = Some(trouble);
+            state.end_mended() | !is_known
+        });
+    }
+
+    /// Lets go of those who wait.
+    pub fn end(&self) {
+        self.change(|state| {
+            state.ended = true;
+            true
+        });
+    }
+
+    /// What is wrong with the app, if anything is.
+    pub fn trouble(&self) -> Option<Trouble> {
+        let state = self.state.borrow();
+        match &state.build {
+            Build::Failed(trouble) | Build::Mended(trouble) => Some(trouble.clone()),
+            Build::Done => state.refusal.clone(),
+        }
+    }
+
+    /// Names what pages show now.
+    pub fn version(&self) -> String {
+        self.version_of(&self.state.borrow())
+    }
+
+    /// Waits until pages are to show something else. `None`: they never will, the server ends.
+    pub async fn newer_than(&self, version: &str) -> Option<String> {
+        let mut state = self.state.subscribe();
+        let newer = |state: &State| state.ended || self.version_of(state) != version;
+        let state = state.wait_for(newer).await.ok()?;
+        (!state.ended).then(|| self.version_of(&state))
+    }
+
+    fn version_of(&self, state: &State) -> String {
+        format!("{:x}-{}", self.process, state.changes)
+    }
+
+    fn change(&self, change: impl FnOnce(&mut State) -> bool) {
+        self.state.send_if_modified(|state| {
+            let is_shown = change(state);
+            state.changes += u64::from(is_shown);
+            is_shown
+        });
+    }
+}
+
+impl State {
+    /// What a build has made came to where it was meant to go. Another one may have failed since.
+    fn end_mended(&mut self) -> bool {
+        let is_mended = matches!(self.build, Build::Mended(_));
+        if is_mended {
+            self.build = Build::Done;
+        }
+        is_mended
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_mended_build_is_shown_when_it_is_swapped_in() {
+        let bench = Workbench::new();
+        let first = bench.version();
+        bench.build_failed("a typo");
+        let failed = bench.version();
+        assert_ne!(failed, first);
+        bench.built(true);
+        assert_eq!(bench.version(), failed);
+        assert!(bench.trouble().is_some());
+        bench.swapped();
+        assert_ne!(bench.version(), failed);
+        assert!(bench.trouble().is_none());
+    }
+
+    #[test]
+    fn a_build_that_fails_while_the_one_before_is_swapped_in_stays_failed() {
+        let bench = Workbench::new();
+        bench.build_failed("a typo");
+        bench.built(true);
+        bench.build_failed("another");
+        bench.swapped();
+        assert_eq!(&*bench.trouble().unwrap().text, "another");
+    }
+
+    #[test]
+    fn what_is_mended_and_as_before_needs_no_swap() {
+        let bench = Workbench::new();
+        bench.build_failed("a typo");
+        let failed = bench.version();
+        bench.built(false);
+        assert_ne!(bench.version(), failed);
+        assert!(bench.trouble().is_none());
+    }
+}

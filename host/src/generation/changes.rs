@@ -1,0 +1,54 @@
+//! What sets a generation apart from the one before, told by the files that people edit. Compares; reads no file.
+
+use std::fmt;
+use std::sync::Arc;
+
+use super::Generation;
+use crate::config;
+
+/// How many files are named, so that a line stays one.
+const NAMED: usize = 8;
+
+/// Which files came, changed and went.
+pub struct Changes(Vec<(String, &'static str)>);
+
+impl Generation {
+    /// What is new since another.
+    pub fn changes_since(&self, old: &Generation) -> Changes {
+        let mut changes = Vec::new();
+        for (file, component) in &self.components {
+            let change = match old.components.get(file) {
+                None => "came",
+                Some(before) if Arc::ptr_eq(before, component) => continue,
+                Some(before) if before.sha256 != component.sha256 => "changed",
+                // Its settings are others, or it did not load the time before.
+                Some(_) => "loaded anew",
+            };
+            changes.push((file.clone(), change));
+        }
+        let gone = old.components.keys();
+        let gone = gone.filter(|file| !self.components.contains_key(*file));
+        changes.extend(gone.map(|file| (file.clone(), "went")));
+        if self.config != old.config {
+            changes.push((config::FILE_NAME.to_owned(), "changed"));
+        }
+        if self.tls != old.tls {
+            changes.push(("certificates".to_owned(), "changed"));
+        }
+        Changes(changes)
+    }
+}
+
+/// `hello.wasm changed, new.wasm came`
+impl fmt::Display for Changes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (number, (file, change)) in self.0.iter().take(NAMED).enumerate() {
+            let separator = if number > 0 { ", " } else { "" };
+            write!(f, "{separator}{file} {change}")?;
+        }
+        match self.0.len().saturating_sub(NAMED) {
+            0 => Ok(()),
+            more => write!(f, " and {more} more"),
+        }
+    }
+}

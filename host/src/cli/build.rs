@@ -108,12 +108,12 @@ pub fn build(app: &Path, words: Words) -> anyhow::Result<Built> {
     if let Some(messages) = child.stdout.take() {
         for line in BufReader::new(messages).lines() {
             match serde_json::from_str(&line?) {
-                Ok(Message::CompilerArtifact { target, filenames })
+                Ok(Line::CompilerArtifact { target, filenames })
                     if target.crate_types.iter().any(|kind| kind == "cdylib") =>
                 {
                     artifacts.extend(filenames);
                 }
-                Ok(Message::CompilerMessage { message }) => {
+                Ok(Line::CompilerMessage { message }) => {
                     let rendered = message.rendered.unwrap_or_default();
                     anstream::eprint!("{rendered}");
                     if message.level.starts_with("error") && said.len() < MAX_KEPT {
@@ -261,9 +261,10 @@ fn stage(from: &Path, to: &Path) -> io::Result<Option<NamedTempFile>> {
     Ok(Some(file))
 }
 
+/// A line of what Cargo tells programs.
 #[derive(Deserialize)]
 #[serde(tag = "reason", rename_all = "kebab-case")]
-enum Message {
+enum Line {
     CompilerArtifact {
         target: Target,
         filenames: Vec<PathBuf>,

@@ -21,6 +21,7 @@ mod oracle;
 mod outputs;
 mod refusals;
 mod routes;
+mod settings;
 mod swap;
 mod systemd;
 mod testing;

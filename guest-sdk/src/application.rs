@@ -21,7 +21,7 @@ impl Context {
     /// ```
     pub fn reverse_url(&self, name: &str, arguments: &[&str]) -> Result<String> {
         let arguments: Vec<String> = arguments.iter().map(ToString::to_string).collect();
-        application::reverse_url(self.request.id(), name, &arguments)
+        application::reverse_url(self.request.number(), name, &arguments)
             .map_err(|reason| anyhow!(reason))
     }
 
@@ -43,7 +43,7 @@ impl Context {
     /// # }
     /// ```
     pub fn settings<T: DeserializeOwned>(&self) -> Result<T> {
-        let settings = application::settings(self.request.id());
+        let settings = application::settings(self.request.number());
         serde_json::from_str(if settings.is_empty() { "{}" } else { &settings })
             .context("reading [settings] app")
     }

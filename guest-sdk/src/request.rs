@@ -29,6 +29,7 @@ use crate::{Arguments, HttpError, Result, cookies};
 #[derive(Debug)]
 pub struct Request {
     id: RequestId,
+    name: OnceCell<String>,
     head: OnceCell<RequestHead>,
     method: OnceCell<Method>,
     headers: OnceCell<HeaderMap>,
@@ -39,6 +40,20 @@ pub struct Request {
 }
 
 impl Request {
+    /// What tells this request from all others, as the logs have it: `X-Request-Id` where a trusted proxy sent one that
+    /// is sound, else one that the host made.
+    ///
+    /// ```
+    /// # use waterspout_sdk::prelude::*;
+    /// # async fn get(cx: &Context) -> Result {
+    /// cx.set_header("X-Request-Id", cx.request().id())?;
+    /// cx.write("Hello, world")
+    /// # }
+    /// ```
+    pub fn id(&self) -> &str {
+        self.name.get_or_init(|| host::id(self.id))
+    }
+
     /// The method, `GET` for example.
     pub fn method(&self) -> &Method {
         let parse = || {
@@ -321,6 +336,7 @@ impl Request {
     pub(crate) fn new(id: RequestId) -> Self {
         Self {
             id,
+            name: OnceCell::new(),
             head: OnceCell::new(),
             method: OnceCell::new(),
             headers: OnceCell::new(),
@@ -331,7 +347,7 @@ impl Request {
         }
     }
 
-    pub(crate) fn id(&self) -> RequestId {
+    pub(crate) fn number(&self) -> RequestId {
         self.id
     }
 

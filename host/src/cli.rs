@@ -17,11 +17,11 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use tracing_subscriber::filter::LevelFilter;
 
-use crate::config::Listen;
-use crate::generation::Overrides;
-use crate::log::{self, Format};
+use crate::config::{self, Format, Levels, Listen, Said};
+use crate::error::Faults;
+use crate::generation::{Overrides, Refusal};
+use crate::log::{self, Logs};
 
 /// What Tornado is for Python, for WebAssembly: serves request handlers that are components, and swaps them
 /// under load.
@@ -83,6 +83,26 @@ struct App {
     app: PathBuf,
 }
 
+/// What counts more than `waterspout.toml`.
+#[derive(Args)]
+struct Set {
+    /// Set a key of waterspout.toml: `settings.debug=true`, `server.max_body_size=1MB`
+    ///
+    /// VALUE is TOML, or else a plain string. May be given more than once; the last one counts. Comes before the
+    /// environment (`WATERSPOUT_SETTINGS__DEBUG=true`), which comes before the file.
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    set: Vec<Said>,
+}
+
+impl Set {
+    /// What the environment and the command line say, the last word last.
+    fn said(&self) -> Result<Vec<Said>, Faults> {
+        let mut said = config::environment(std::env::vars_os())?;
+        said.extend_from_slice(&self.set);
+        Ok(said)
+    }
+}
+
 #[derive(Args)]
 struct New {
     /// The app's folder, which must not be there; its last part is the name of the crate
@@ -103,6 +123,8 @@ enum Language {
 struct Check {
     #[command(flatten)]
     app: App,
+    #[command(flatten)]
+    set: Set,
     /// Where compiled code is kept [default: the user's cache folder]
     #[arg(long, value_name = "DIR")]
     cache_dir: Option<PathBuf>,
@@ -114,6 +136,8 @@ struct Routes {
     app: Option<PathBuf>,
     /// `/path` or `http://host/path`
     url: Option<String>,
+    #[command(flatten)]
+    set: Set,
     /// Where compiled code is kept [default: the user's cache folder]
     #[arg(long, value_name = "DIR")]
     cache_dir: Option<PathBuf>,
@@ -123,6 +147,8 @@ struct Routes {
 struct Serve {
     #[command(flatten)]
     app: App,
+    #[command(flatten)]
+    set: Set,
     /// Listen here instead of where `[server] listen` says: `127.0.0.1:8888`, `[::1]:8888`, `unix:/run/app.sock`
     #[arg(long, value_name = "ADDR")]
     listen: Vec<Listen>,
@@ -132,24 +158,37 @@ struct Serve {
     /// Where compiled code is kept [default: the user's cache folder]
     #[arg(long, value_name = "DIR")]
     cache_dir: Option<PathBuf>,
-    /// How log lines look
-    #[arg(long, value_enum, default_value_t)]
-    log_format: Format,
-    /// What is logged: `debug`, `info`, `warn`, `error` or `off`
-    #[arg(long, value_name = "LEVEL", default_value = "info")]
-    log_level: LevelFilter,
+    /// How log lines look, instead of what `[log] format` says
+    #[arg(long, value_enum)]
+    log_format: Option<Format>,
+    /// What is logged, instead of what `[log] level` says: `debug`, `info`, `warn`, `error` or `off`, or
+    /// `access=warn,app=debug`
+    #[arg(long, value_name = "LEVEL")]
+    log_level: Option<Levels>,
     /// End as on SIGTERM when standard input ends, and so with the program that holds its other end
     #[arg(long)]
     end_with_stdin: bool,
 }
 
 impl Serve {
-    fn overrides(&self, debug: bool) -> Overrides {
-        Overrides {
+    fn overrides(&self, debug: bool) -> Result<Overrides, Faults> {
+        Ok(Overrides {
             listen: self.listen.clone(),
             admin: self.admin.clone(),
+            log_format: self.log_format,
+            log_level: self.log_level.unwrap_or_default(),
             debug,
-        }
+            said: self.set.said()?,
+        })
+    }
+
+    /// Starts the logs with what is known before there is a configuration.
+    fn start_logs(&self) -> Logs {
+        log::start(&config::Log {
+            level: self.log_level.unwrap_or_default(),
+            format: self.log_format.unwrap_or_default(),
+            access: None,
+        })
     }
 }
 
@@ -157,12 +196,12 @@ impl Serve {
 pub fn run() -> ExitCode {
     let done = match Arguments::parse().command {
         Command::Serve(options) => {
-            let _log = log::start(options.log_format, options.log_level);
-            on_all_cores(serve::serve(&options, None))
+            let logs = options.start_logs();
+            on_all_cores(serve::serve(&options, &logs, None))
         }
         Command::Dev(options) => {
-            let _log = log::start(options.log_format, options.log_level);
-            on_all_cores(dev::dev(&options))
+            let logs = options.start_logs();
+            on_all_cores(dev::dev(&options, &logs))
         }
         Command::New(options) => new::new(&options),
         Command::Build(App { app }) => {
@@ -178,9 +217,19 @@ pub fn run() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             diagnostics::error(&error);
-            ExitCode::from(1)
+            ExitCode::from(if is_of_the_command_line(&error) { 2 } else { 1 })
         }
     }
+}
+
+/// Whether what is wrong is what `--set` says, and nothing else.
+fn is_of_the_command_line(error: &anyhow::Error) -> bool {
+    let faults = match error.downcast_ref::<Refusal>() {
+        Some(refusal) if !refusal.components.is_empty() => None,
+        Some(refusal) => refusal.faults.as_ref(),
+        None => error.downcast_ref::<Faults>(),
+    };
+    faults.is_some_and(Faults::are_of_the_command_line)
 }
 
 fn on_all_cores(work: impl Future<Output = anyhow::Result<()>>) -> anyhow::Result<()> {

@@ -12,6 +12,8 @@ pub struct Client {
     pub remote_ip: Option<IpAddr>,
     /// What it speaks.
     pub protocol: Protocol,
+    /// Whether a proxy that is trusted passes it on, whose headers are believed.
+    pub is_proxied: bool,
 }
 
 /// What the client speaks, to us or to the proxy in front.
@@ -45,6 +47,7 @@ impl Client {
         Client {
             remote_ip: address(trusted, headers).or(self.remote_ip),
             protocol: protocol(headers).unwrap_or(self.protocol),
+            is_proxied: true,
         }
     }
 }
@@ -113,6 +116,7 @@ mod tests {
         let client = Client {
             remote_ip: socket.map(ip),
             protocol: Protocol::Http,
+            is_proxied: false,
         };
         let trusted = [ip("127.0.0.1"), ip("10.0.0.1")];
         let mut map = HeaderMap::new();

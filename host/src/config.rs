@@ -1,12 +1,14 @@
 //! `waterspout.toml`: text in; a validated [`Config`], or every fault of the file, out.
-//! It never looks at anything but that text: whether components exist is checked above.
+//! It never looks at anything but that text and what is said beside it: whether components exist is checked above.
 //!
 //! Every limit has its name here. A missing key has the default of its field, a wrong value is a
 //! fault with its place in the file.
 
+mod beside;
 mod handler;
 mod limits;
 mod listen;
+mod log;
 mod report;
 mod route;
 mod section;
@@ -21,11 +23,13 @@ use std::path::Path;
 
 use toml::de::DeTable;
 
-use crate::error::{Fault, Faults, Position};
+use crate::error::{Fault, Faults, Origin, Position};
 
+pub use beside::{Said, environment};
 pub use handler::{Allow, AllowPositions, Handler, HttpGrant, Isolation, Placed};
 pub use limits::Limits;
 pub use listen::{Listen, NotAnAddress};
+pub use log::{AccessFormat, Format, Level, Levels, Log, NotALevel};
 pub use report::line_to_show;
 pub use route::{Destination, Route, Target};
 pub use server::Server;
@@ -45,23 +49,27 @@ pub struct Config {
     pub server: Server,
     /// `[settings]`.
     pub settings: Settings,
+    /// `[log]`.
+    pub log: Log,
     /// `[[route]]`, in order.
     pub routes: Vec<Route>,
     /// `[handler."…"]` by file name.
     pub handlers: BTreeMap<String, Placed>,
     /// What [`Config::handler`] gives for all others.
     unnamed: Handler,
+    /// Who said what stands at a [`Position`] beside the file.
+    beside: Vec<Origin>,
 }
 
 impl Config {
-    /// Reads an app's file. One that is missing is all defaults; one that is empty is a fault: more likely its
-    /// writer has come no further than that all settings were meant to go.
-    pub fn load(app: &Path) -> Result<Config, Faults> {
+    /// Reads an app's file, and what is `said` beside it, which counts more. One that is missing is all defaults; one
+    /// that is empty is a fault: more likely its writer has come no further than that all settings were meant to go.
+    pub fn load(app: &Path, said: &[Said]) -> Result<Config, Faults> {
         let file = app.join(FILE_NAME);
         let bytes = match std::fs::read(&file) {
             Ok(bytes) => bytes,
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-                return Ok(Config::default());
+                return Config::parse_beside("", &file, said);
             }
             Err(error) => {
                 return Err(Fault::in_file(&file, format!("can't be read: {error}")).into());
@@ -73,18 +81,31 @@ impl Config {
                 let fault = Fault::at(&file, begin, "the file is empty");
                 Err(fault.hint("remove the file to have the defaults").into())
             }
-            Ok(text) => Config::parse(&text, &file),
+            Ok(text) => Config::parse_beside(&text, &file, said),
             Err(_) => Err(Fault::in_file(&file, "is not UTF-8").into()),
         }
     }
 
     /// Reads the text of `file`, which is only named in faults. A text that says nothing is all defaults.
     pub fn parse(text: &str, file: &Path) -> Result<Config, Faults> {
-        let report = Report::new(file, text);
-        let (document, errors) = DeTable::parse_recoverable(text);
+        Config::parse_beside(text, file, &[])
+    }
+
+    fn parse_beside(text: &str, file: &Path, said: &[Said]) -> Result<Config, Faults> {
+        let (all, begins) = beside::append(text, said);
+        let origins = said.iter().map(Said::origin);
+        let report = Report::new(file, &all, begins.iter().copied().zip(origins).collect());
+        let (document, errors) = DeTable::parse_recoverable(&all[..text.len()]);
         if errors.is_empty() {
-            let root = Section::new(&report, "at the top level", 0..0, document.get_ref());
-            let config = read(root);
+            let mut document = document.into_inner();
+            for (said, begin) in said.iter().zip(begins) {
+                beside::merge(&mut document, said, &all, begin, &report);
+            }
+            let root = Section::new(&report, "at the top level", 0..0, &document);
+            let config = Config {
+                beside: said.iter().map(Said::origin).cloned().collect(),
+                ..read(root)
+            };
             return report.finish(config);
         }
         // What was recovered may mean something else than what was meant: no more than syntax.
@@ -93,6 +114,15 @@ impl Config {
             report.fault(span, error.message(), None);
         }
         report.finish(Config::default())
+    }
+
+    /// A fault of what stands at a position: in `file`, or beside it.
+    pub fn fault(&self, file: &Path, position: Position, message: impl Into<String>) -> Fault {
+        let origin = position.beside.checked_sub(1);
+        match origin.and_then(|number| self.beside.get(number)) {
+            Some(origin) => Fault::of(origin.clone(), message),
+            None => Fault::at(file, position, message),
+        }
     }
 
     /// All that the configuration leads to a handler, and where it says so: its routes, and the default handler.
@@ -125,6 +155,7 @@ fn is_emptied(text: &str) -> bool {
 fn read(mut root: Section<'_, '_>) -> Config {
     let server = root.get("server", server::read).unwrap_or_default();
     let settings = root.get("settings", settings::read).unwrap_or_default();
+    let log = root.get("log", log::read).unwrap_or_default();
     let routes = root.get("route", route::read).unwrap_or_default();
     let largest = server.max_instance_memory;
     let unnamed = Handler::unnamed(largest);
@@ -135,9 +166,11 @@ fn read(mut root: Section<'_, '_>) -> Config {
     Config {
         server,
         settings,
+        log,
         routes,
         handlers,
         unnamed,
+        beside: Vec::new(),
     }
 }
 

@@ -10,7 +10,6 @@ mod socket;
 mod watchdog;
 
 use std::error::Error;
-use std::fmt::Display;
 use std::future::Future;
 use std::net::IpAddr;
 use std::pin::pin;
@@ -19,16 +18,17 @@ use std::time::Duration;
 
 use bytes::Buf;
 use futures_util::future::maybe_done;
-use http::{Request, Response, StatusCode};
+use http::{Method, Request, Response, StatusCode, Uri};
 use http_body::Body;
-use tracing::warn;
 
 use self::body::Account;
 pub use self::body::RequestBody;
 pub use self::refuse::refuse;
 pub use self::socket::Socket;
+use crate::access::{self, Details, Summary};
 use crate::client::{Client, Protocol};
 use crate::config::Limits;
+use crate::request_id;
 use crate::tls::Tls;
 
 /// How long a client that was hung up on is heard out.
@@ -99,6 +99,7 @@ pub async fn serve_connection<I, S>(
     let client = |protocol| Client {
         remote_ip,
         protocol,
+        is_proxied: false,
     };
     // In boxes: every connection is as large as the largest of these, and most are the first.
     match tls {
@@ -162,9 +163,19 @@ async fn serve_encrypted<I, S>(
     }
 }
 
-/// Tells the service, and the access log, of a request that the service has not answered: `asked` is method and target,
-/// as far as they are known.
-fn tell_refusal(service: &impl Service, status: StatusCode, asked: impl Display, client: Client) {
+/// Tells the service, and the access log, of a request that the service has not answered. `asked` is `None` where its
+/// head could not be read.
+fn tell_refusal(
+    service: &impl Service,
+    status: StatusCode,
+    asked: Option<(&Method, &Uri)>,
+    client: Client,
+) {
     service.refused(status.as_u16());
-    warn!(target: "access", "{} {asked} ({client}) 0.00ms", status.as_u16());
+    let request = Summary { asked, client };
+    access::log(&request, status.as_u16(), None, || Details {
+        request_id: request_id::make(),
+        generation: None,
+        handler: None,
+    });
 }

@@ -17,13 +17,15 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, Status
 use http_body::Body;
 use tokio::time::Instant;
 
+use crate::access::{self, Details, Summary};
 use crate::bindings::{self, Failure, FailureCause, Functions};
 use crate::body::{BodyError, Gunzip, RequestBody};
 use crate::client::Client;
 use crate::engine::METHODS;
 use crate::generation::{Component, Generation, Lead, Site, State};
 use crate::invoke::invoke;
-use crate::resources::{Answer, App, Exchange, Stage, Summary, Target, host};
+use crate::request_id;
+use crate::resources::{Answer, App, Exchange, ShownId, Stage, Target, host};
 use crate::router::{self, Found};
 
 use compress::Coding;
@@ -60,11 +62,14 @@ where
                 .of(route)
                 .answered(response.status().as_u16(), began.elapsed());
             let summary = Summary {
-                method: &head.method,
-                uri: &head.uri,
-                remote_ip: client.remote_ip,
+                asked: Some((&head.method, &head.uri)),
+                client,
             };
-            log_access(&summary, response.status(), began);
+            log_access(&summary, response.status(), began, || Details {
+                request_id: request_id::of(&head.headers, client.is_proxied),
+                generation: Some(generation.number),
+                handler: None,
+            });
             Err(response)
         }
         Routed::Handler(visit) => {
@@ -246,7 +251,14 @@ impl Begun {
             }
             State::Failed(_) => page::error(StatusCode::SERVICE_UNAVAILABLE),
         };
-        log_access(&exchange.summary(), response.status(), self.began);
+        let handler = exchange.target.handler;
+        log_access(&exchange.summary(), response.status(), self.began, || {
+            Details {
+                request_id: exchange.id().to_owned(),
+                generation: Some(exchange.app.generation),
+                handler: Some(self.component.handler_name(handler)),
+            }
+        });
         let meter = exchange.app.meters.of(self.route);
         meter.answered(response.status().as_u16(), self.began.elapsed());
         self.answered = true;
@@ -281,7 +293,8 @@ fn respond_to(exchange: &Exchange, answer: Answer, debug: bool) -> Response<Repl
                 response
             }
             Err(problem) => {
-                tracing::error!(target: "app", "{}: {problem}", exchange.summary());
+                let request_id = tracing::field::display(ShownId(exchange));
+                tracing::error!(target: "app", request_id, "{}: {problem}", exchange.summary());
                 page::error(StatusCode::INTERNAL_SERVER_ERROR)
             }
         },
@@ -293,7 +306,8 @@ fn respond_to(exchange: &Exchange, answer: Answer, debug: bool) -> Response<Repl
         Answer::Trapped(_) => page::error(StatusCode::INTERNAL_SERVER_ERROR),
         Answer::Overran | Answer::Lost => page::error(StatusCode::SERVICE_UNAVAILABLE),
         Answer::Unavailable(reason) => {
-            tracing::error!(target: "app", "{}: {reason}", exchange.summary());
+            let request_id = tracing::field::display(ShownId(exchange));
+            tracing::error!(target: "app", request_id, "{}: {reason}", exchange.summary());
             page::error(StatusCode::SERVICE_UNAVAILABLE)
         }
         Answer::Busy => {
@@ -389,13 +403,11 @@ fn allow(functions: Functions) -> HeaderValue {
     HeaderValue::from_str(&methods.join(", ")).unwrap_or(HeaderValue::from_static(""))
 }
 
-fn log_access(request: &Summary<'_>, status: StatusCode, began: Instant) {
-    let status = status.as_u16();
-    // Asked only where the line is written.
-    let ms = || began.elapsed().as_secs_f64() * 1000.0;
-    match status {
-        ..400 => tracing::info!(target: "access", "{status} {request} {:.2}ms", ms()),
-        400..500 => tracing::warn!(target: "access", "{status} {request} {:.2}ms", ms()),
-        _ => tracing::error!(target: "access", "{status} {request} {:.2}ms", ms()),
-    }
+fn log_access(
+    request: &Summary<'_>,
+    status: StatusCode,
+    began: Instant,
+    details: impl Fn() -> Details,
+) {
+    access::log(request, status.as_u16(), Some(&|| began.elapsed()), details);
 }

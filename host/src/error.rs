@@ -13,6 +13,8 @@ pub struct Position {
     pub column: usize,
     /// How much of the line is meant; 0 where no more than its beginning is known.
     pub length: usize,
+    /// 0: in the file; else what was said beside it, by its number from 1, which has no lines.
+    pub beside: usize,
 }
 
 impl Position {
@@ -25,6 +27,24 @@ impl Position {
             line,
             column,
             length: 0,
+            beside: 0,
+        }
+    }
+}
+
+/// Where something was said that is in no file. Shown as people wrote it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Origin {
+    /// An option and what it is for: `--set settings.debug`.
+    CommandLine(String),
+    /// A variable's name.
+    Environment(String),
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Origin::CommandLine(text) | Origin::Environment(text) => f.write_str(text),
         }
     }
 }
@@ -34,6 +54,8 @@ impl Position {
 pub struct Fault {
     /// The file at fault.
     pub file: PathBuf,
+    /// What is at fault instead of that file.
+    pub origin: Option<Origin>,
     /// The line, from 1; 0 where the whole file is meant.
     pub line: usize,
     /// The column in characters, from 1; 0 where the whole file is meant.
@@ -51,6 +73,7 @@ impl Fault {
     pub fn at(file: &Path, position: Position, message: impl Into<String>) -> Fault {
         Fault {
             file: file.to_path_buf(),
+            origin: None,
             line: position.line,
             column: position.column,
             length: position.length,
@@ -64,14 +87,25 @@ impl Fault {
         Fault::at(file, Position::WHOLE_FILE, message)
     }
 
+    /// A fault of what was said elsewhere than in a file.
+    pub fn of(origin: Origin, message: impl Into<String>) -> Fault {
+        Fault {
+            origin: Some(origin),
+            ..Fault::in_file(Path::new(""), message)
+        }
+    }
+
     /// Adds how to mend it.
     pub fn hint(mut self, hint: impl Into<String>) -> Fault {
         self.hint = Some(hint.into());
         self
     }
 
-    /// Its file, with line and column where there are any: `waterspout.toml:2:3`.
+    /// Its file, with line and column where there are any: `waterspout.toml:2:3`; or where else it was said.
     pub fn place(&self) -> String {
+        if let Some(origin) = &self.origin {
+            return origin.to_string();
+        }
         let file = self.file.display();
         match self.position() {
             Position::WHOLE_FILE => file.to_string(),
@@ -85,6 +119,7 @@ impl Fault {
             line: self.line,
             column: self.column,
             length: self.length,
+            beside: 0,
         }
     }
 }
@@ -111,6 +146,12 @@ impl Faults {
         faults.sort_by_key(Fault::position);
         faults.dedup();
         Faults(faults)
+    }
+
+    /// Whether the command line is to blame for all of them.
+    pub fn are_of_the_command_line(&self) -> bool {
+        let is = |fault: &Fault| matches!(fault.origin, Some(Origin::CommandLine(_)));
+        self.0.iter().all(is)
     }
 
     /// The faults, first in the file first.

@@ -13,7 +13,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::config::{self, Config, Listen};
+use crate::config::{self, Config, Format, Levels, Listen, Said};
 use crate::engine::Engine;
 use crate::error::{Fault, Faults};
 use crate::metrics::{Metrics, RouteKey};
@@ -108,7 +108,7 @@ impl Generation {
             Some(previous) if previous.has_open(Path::new(config::FILE_NAME)) => {
                 previous.generation.config.clone()
             }
-            _ => Config::load(folder)?,
+            _ => Config::load(folder, &overrides.said)?,
         };
         overrides.apply(&mut config);
         let tls = match (previous, &config.server.tls) {
@@ -145,6 +145,7 @@ impl Generation {
         let app = App {
             router,
             settings,
+            generation: number,
             meters,
         };
         Ok(Self {
@@ -160,7 +161,7 @@ impl Generation {
 
     /// Listens where the folder says, and serves nothing: what there is to serve is yet to be made.
     fn empty(folder: &Path, overrides: &Overrides) -> Result<Self, Refusal> {
-        let mut config = Config::load(folder)?;
+        let mut config = Config::load(folder, &overrides.said)?;
         overrides.apply(&mut config);
         let tls = match &config.server.tls {
             Some(tls) => Some(Tls::load(folder, tls)?),
@@ -182,6 +183,7 @@ impl Generation {
                 meters: meters(&router, &Metrics::default()),
                 router,
                 settings,
+                generation: 0,
             }),
             config,
             tls,
@@ -262,19 +264,29 @@ pub struct Overrides {
     pub listen: Vec<Listen>,
     /// Instead of `[server] admin`.
     pub admin: Option<Listen>,
-    /// Switches `[settings] debug` on.
+    /// Instead of `[log] format`.
+    pub log_format: Option<Format>,
+    /// Instead of `[log] level`, for the logs that it names.
+    pub log_level: Levels,
+    /// Switches `[settings] debug` on, unless a `--set` has something else for it.
     pub debug: bool,
+    /// What `--set` and the environment say, the last word last.
+    pub said: Vec<Said>,
 }
 
 impl Overrides {
-    fn apply(&self, config: &mut Config) {
+    /// Puts it into a configuration that was read with what is `said`.
+    pub fn apply(&self, config: &mut Config) {
         if !self.listen.is_empty() {
             config.server.listen.clone_from(&self.listen);
         }
         if self.admin.is_some() {
             config.server.admin.clone_from(&self.admin);
         }
-        config.settings.debug |= self.debug;
+        config.log.format = self.log_format.unwrap_or(config.log.format);
+        config.log.level = self.log_level.or(config.log.level);
+        let told = self.said.iter().any(Said::tells_debug);
+        config.settings.debug |= self.debug && !told;
     }
 }
 
@@ -321,12 +333,13 @@ fn missing_components(
             Some((_, known)) => format!("did you mean `{known}`?"),
             None => format!("build it into {}", handlers_folder(folder).display()),
         };
-        Fault::at(
-            &file,
-            position,
-            format!("there is no component `{component}` in handlers/"),
-        )
-        .hint(hint)
+        config
+            .fault(
+                &file,
+                position,
+                format!("there is no component `{component}` in handlers/"),
+            )
+            .hint(hint)
     };
     let routed = config
         .destinations()
@@ -360,7 +373,8 @@ fn too_much_memory(folder: &Path, config: &Config, engine: &Engine) -> Result<()
         .filter(|placed| placed.handler.memory > most)
         .map(|placed| {
             let message = "`memory` is more than `max_instance_memory` was at the start";
-            Fault::at(&file, placed.position, message)
+            config
+                .fault(&file, placed.position, message)
                 .hint("start the server anew, or ask for less")
         })
         .collect();

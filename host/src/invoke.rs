@@ -12,7 +12,7 @@ use wasmtime::component::{ComponentNamedList, Lift, Lower};
 use crate::bindings::{Call, Failure, FailureCause, Functions, Outcome, Response};
 use crate::engine::{Function, Step, method_index};
 use crate::instances::{LifeEnd, Pool, QueueFull, Scene};
-use crate::resources::{Answer, Cancel, Exchange, LET_GO, Stage};
+use crate::resources::{Answer, Cancel, Exchange, LET_GO, ShownId, Stage};
 use crate::timer::until;
 
 /// How long `on_connection_close` and `on_finish` may take each.
@@ -266,13 +266,14 @@ impl Life<'_> {
             return;
         }
         let request = self.exchange.summary();
+        let request_id = tracing::field::display(ShownId(&self.exchange));
         match (&failure.message, failure.cause) {
             (message, FailureCause::Uncaught) => {
                 let message = message.as_deref().unwrap_or("no message");
-                tracing::error!(target: "app", "uncaught error in {request}: {message}");
+                tracing::error!(target: "app", request_id, "uncaught error in {request}: {message}");
             }
             (Some(message), _) => {
-                tracing::warn!(target: "general", "{} {request}: {message}", failure.status);
+                tracing::warn!(target: "general", request_id, "{} {request}: {message}", failure.status);
             }
             (None, _) => {}
         }

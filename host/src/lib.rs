@@ -6,6 +6,7 @@
 
 #![warn(missing_docs)]
 
+mod access;
 mod admin;
 mod bindings;
 pub mod body;
@@ -23,6 +24,7 @@ mod invoke;
 pub mod listener;
 mod log;
 mod metrics;
+mod request_id;
 mod resources;
 pub mod router;
 mod run;

@@ -3,19 +3,22 @@
 
 use std::fmt;
 use std::io::{self, Stderr, Write};
-use std::sync::{Arc, OnceLock};
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
+use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 use tracing::field::{Field, Visit};
-use tracing::{Event, Level, Subscriber};
+use tracing::level_filters::LevelFilter;
+use tracing::subscriber::Interest;
+use tracing::{Event, Level, Metadata, Subscriber};
 use tracing_appender::non_blocking::{ErrorCounter, NonBlockingBuilder, WorkerGuard};
-use tracing_subscriber::filter::LevelFilter;
-use tracing_subscriber::filter::Targets;
 use tracing_subscriber::fmt::format::Writer;
 use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields};
-use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::layer::{Context, Layer, SubscriberExt};
 use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::util::SubscriberInitExt;
+
+use crate::config::{self, AccessFormat, Format, Levels};
 
 /// Lines that may wait to be written.
 const BUFFERED_LINES: usize = 8192;
@@ -23,18 +26,8 @@ const BUFFERED_LINES: usize = 8192;
 /// What is kept of one text in a line, in bytes.
 const MAX_TEXT: usize = 8 * 1024;
 
-/// How log lines look.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
-pub enum Format {
-    /// `[I 260101 12:00:00 access] 200 GET / (127.0.0.1) 0.52ms`
-    #[default]
-    Text,
-    /// One JSON object a line.
-    Json,
-}
-
-/// Starts the logs. They are flushed when the guard is dropped.
-pub fn start(format: Format, level: LevelFilter) -> WorkerGuard {
+/// Starts the logs as this says, until they are told otherwise. They are flushed when what this gives is dropped.
+pub fn start(log: &config::Log) -> Logs {
     let dropped = Arc::new(OnceLock::new());
     let output = Output {
         stderr: io::stderr(),
@@ -47,18 +40,167 @@ pub fn start(format: Format, level: LevelFilter) -> WorkerGuard {
         .thread_name("log")
         .finish(output);
     let _ = dropped.set(writer.error_counter());
-    let ours = Targets::new()
-        .with_target("access", level)
-        .with_target("app", level)
-        .with_target("general", level)
-        .with_default(LevelFilter::WARN.min(level));
-    let registry = tracing_subscriber::registry().with(ours);
-    let layer = tracing_subscriber::fmt::layer().with_writer(writer);
-    match format {
-        Format::Text => registry.with(layer.event_format(OneLine)).init(),
-        Format::Json => registry.with(layer.event_format(Json)).init(),
+    let (wanted, look) = (Arc::<Wanted>::default(), Arc::<Look>::default());
+    let logs = Logs {
+        wanted: wanted.clone(),
+        look: look.clone(),
+        _guard: guard,
+    };
+    logs.follow(log);
+    let lines = tracing_subscriber::fmt::layer()
+        .with_writer(writer)
+        .event_format(Lines(look));
+    tracing_subscriber::registry()
+        .with(Filter(wanted))
+        .with(lines)
+        .init();
+    logs
+}
+
+/// The logs of this process, as long as they are kept.
+pub struct Logs {
+    wanted: Arc<Wanted>,
+    look: Arc<Look>,
+    _guard: WorkerGuard,
+}
+
+impl Logs {
+    /// Goes on as this says.
+    pub fn follow(&self, log: &config::Log) {
+        self.look.follow(log);
+        self.wanted.follow(&log.level);
+        // Each place that logs remembers whether it is heard.
+        tracing::callsite::rebuild_interest_cache();
     }
-    guard
+}
+
+/// How grave an event of each log has to be, as numbers of `severity`.
+#[derive(Default)]
+struct Wanted {
+    access: AtomicU8,
+    app: AtomicU8,
+    general: AtomicU8,
+}
+
+impl Wanted {
+    fn follow(&self, levels: &Levels) {
+        for (wanted, level) in [
+            (&self.access, levels.access),
+            (&self.app, levels.app),
+            (&self.general, levels.general),
+        ] {
+            wanted.store(least(level.unwrap_or_default()), Ordering::Relaxed);
+        }
+    }
+
+    /// What the most talkative log is to have.
+    fn most(&self) -> LevelFilter {
+        let logs = [&self.access, &self.app, &self.general];
+        let least = logs
+            .map(|log| log.load(Ordering::Relaxed))
+            .into_iter()
+            .min();
+        match least {
+            Some(0 | 1) => LevelFilter::DEBUG,
+            Some(2) => LevelFilter::INFO,
+            Some(3) => LevelFilter::WARN,
+            Some(4) => LevelFilter::ERROR,
+            _ => LevelFilter::OFF,
+        }
+    }
+
+    fn hears(&self, event: &Metadata<'_>) -> bool {
+        let severity = severity(*event.level());
+        let wanted = |log: &AtomicU8| log.load(Ordering::Relaxed) <= severity;
+        match event.target() {
+            "access" => wanted(&self.access),
+            "app" => wanted(&self.app),
+            "general" => wanted(&self.general),
+            // Libraries say more than anybody wants to know.
+            _ => severity >= least(config::Level::Warn) && wanted(&self.general),
+        }
+    }
+}
+
+fn severity(level: Level) -> u8 {
+    match level {
+        Level::TRACE => 0,
+        Level::DEBUG => 1,
+        Level::INFO => 2,
+        Level::WARN => 3,
+        Level::ERROR => 4,
+    }
+}
+
+/// The least `severity` that a level lets through.
+fn least(level: config::Level) -> u8 {
+    match level {
+        config::Level::Debug => 1,
+        config::Level::Info => 2,
+        config::Level::Warn => 3,
+        config::Level::Error => 4,
+        config::Level::Off => 5,
+    }
+}
+
+/// Has what nobody wants never become an event.
+struct Filter(Arc<Wanted>);
+
+impl<S: Subscriber> Layer<S> for Filter {
+    fn register_callsite(&self, event: &'static Metadata<'static>) -> Interest {
+        match self.0.hears(event) {
+            true => Interest::always(),
+            false => Interest::never(),
+        }
+    }
+
+    fn enabled(&self, event: &Metadata<'_>, _: Context<'_, S>) -> bool {
+        self.0.hears(event)
+    }
+
+    fn max_level_hint(&self) -> Option<LevelFilter> {
+        Some(self.0.most())
+    }
+}
+
+/// How lines look at the moment. Asked for every line, so what is seldom otherwise costs a glance.
+#[derive(Default)]
+struct Look {
+    is_json: AtomicBool,
+    has_access: AtomicBool,
+    has_ids: AtomicBool,
+    access: RwLock<Option<AccessFormat>>,
+}
+
+impl Look {
+    fn follow(&self, log: &config::Log) {
+        let access = log.access.as_ref();
+        let mut kept = self.access.write().unwrap_or_else(PoisonError::into_inner);
+        *kept = access.cloned();
+        let names_ids = access.is_some_and(|access| access.names("request_id"));
+        self.has_ids.store(names_ids, Ordering::Relaxed);
+        self.has_access.store(access.is_some(), Ordering::Relaxed);
+        self.is_json
+            .store(log.format == Format::Json, Ordering::Relaxed);
+    }
+
+    /// The line of the access log where it is not Tornado's.
+    fn access(&self, fields: impl FnOnce() -> Map<String, Value>) -> Option<String> {
+        if !self.has_access.load(Ordering::Relaxed) {
+            return None;
+        }
+        let access = self.access.read().unwrap_or_else(PoisonError::into_inner);
+        let fields = fields();
+        let field = |name| match fields.get(name) {
+            None => "-".to_owned(),
+            Some(Value::String(text)) => text.clone(),
+            Some(Value::Number(ms)) if name == "ms" => {
+                format!("{:.2}", ms.as_f64().unwrap_or_default())
+            }
+            Some(other) => other.to_string(),
+        };
+        Some(access.as_ref()?.fill(field))
+    }
 }
 
 /// Standard error, at the end of the buffer.
@@ -87,10 +229,10 @@ impl Write for Output {
     }
 }
 
-/// Tornado's `LogFormatter`, without its colours: `[%(levelname)1.1s %(asctime)s %(module)s] %(message)s`.
-struct OneLine;
+/// One line for each event.
+struct Lines(Arc<Look>);
 
-impl<S, N> FormatEvent<S, N> for OneLine
+impl<S, N> FormatEvent<S, N> for Lines
 where
     S: Subscriber + for<'a> LookupSpan<'a>,
     N: for<'a> FormatFields<'a> + 'static,
@@ -98,46 +240,69 @@ where
     fn format_event(
         &self,
         _: &FmtContext<'_, S, N>,
-        mut writer: Writer<'_>,
+        writer: Writer<'_>,
         event: &Event<'_>,
     ) -> fmt::Result {
-        let metadata = event.metadata();
-        let level = match *metadata.level() {
-            Level::ERROR => 'E',
-            Level::WARN => 'W',
-            Level::INFO => 'I',
-            Level::DEBUG | Level::TRACE => 'D',
-        };
-        let now = jiff::Zoned::now().strftime("%y%m%d %H:%M:%S");
-        let mut said = Said::default();
-        event.record(&mut said);
-        write!(writer, "[{level} {now} {}", metadata.target())?;
-        if !said.component.is_empty() {
-            write!(writer, " {}", said.component)?;
+        match self.0.is_json.load(Ordering::Relaxed) {
+            true => json(writer, event, &self.0),
+            false => text(writer, event, &self.0),
         }
-        write!(writer, "] {}", said.message)?;
-        for (name, value) in &said.rest {
-            write!(writer, " {name}={value}")?;
-        }
-        writeln!(writer)
     }
 }
 
+/// Tornado's `LogFormatter`, without its colours: `[%(levelname)1.1s %(asctime)s %(module)s] %(message)s`.
+fn text(mut writer: Writer<'_>, event: &Event<'_>, look: &Look) -> fmt::Result {
+    let metadata = event.metadata();
+    let level = match *metadata.level() {
+        Level::ERROR => 'E',
+        Level::WARN => 'W',
+        Level::INFO => 'I',
+        Level::DEBUG | Level::TRACE => 'D',
+    };
+    let now = jiff::Zoned::now().strftime("%y%m%d %H:%M:%S");
+    let mut said = Said {
+        look,
+        is_access: metadata.target() == "access",
+        component: String::new(),
+        message: String::new(),
+        rest: Vec::new(),
+    };
+    event.record(&mut said);
+    write!(writer, "[{level} {now} {}", metadata.target())?;
+    if !said.component.is_empty() {
+        write!(writer, " {}", said.component)?;
+    }
+    write!(writer, "] {}", said.message)?;
+    for (name, value) in &said.rest {
+        write!(writer, " {name}={value}")?;
+    }
+    writeln!(writer)
+}
+
 /// What an event carries. Line breaks are shown as indented lines, so that a guest can't forge a line.
-#[derive(Default)]
-struct Said {
+struct Said<'a> {
+    look: &'a Look,
+    is_access: bool,
     component: String,
     message: String,
     rest: Vec<(&'static str, String)>,
 }
 
-impl Visit for Said {
+impl Visit for Said<'_> {
     fn record_str(&mut self, field: &Field, value: &str) {
         self.record_debug(field, &format_args!("{value}"));
     }
 
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
-        let text = clean(&cut(format!("{value:?}")));
+        // Where the access log does not have them, they would lead nowhere.
+        if field.name() == "request_id" && !self.look.has_ids.load(Ordering::Relaxed) {
+            return;
+        }
+        let line = match self.is_access {
+            true => self.look.access(|| access_fields(value)),
+            false => None,
+        };
+        let text = clean(&cut(line.unwrap_or_else(|| format!("{value:?}"))));
         match field.name() {
             "component" => self.component = text,
             "message" => self.message = text,
@@ -146,65 +311,78 @@ impl Visit for Said {
     }
 }
 
-/// One object a line: `timestamp`, `level`, `fields` with the `message`, and `target`, which names the log.
-struct Json;
-
-impl<S, N> FormatEvent<S, N> for Json
-where
-    S: Subscriber + for<'a> LookupSpan<'a>,
-    N: for<'a> FormatFields<'a> + 'static,
-{
-    fn format_event(
-        &self,
-        _: &FmtContext<'_, S, N>,
-        mut writer: Writer<'_>,
-        event: &Event<'_>,
-    ) -> fmt::Result {
-        let mut fields = Fields::default();
-        event.record(&mut fields);
-        let line = json!({
-            "timestamp": format!("{:.6}", jiff::Timestamp::now()),
-            "level": event.metadata().level().as_str(),
-            "fields": fields.0,
-            "target": event.metadata().target(),
-        });
-        writeln!(writer, "{line}")
+/// The fields of a line of the access log, which it has in its other form.
+fn access_fields(line: &dyn fmt::Debug) -> Map<String, Value> {
+    let mut fields: Map<String, Value> =
+        serde_json::from_str(&format!("{line:#?}")).unwrap_or_default();
+    for value in fields.values_mut() {
+        if let Value::String(text) = value {
+            *text = cut(std::mem::take(text));
+        }
     }
+    fields
+}
+
+/// One object a line: `time`, `level`, `log`, and what the event carries: its `message`, and more.
+fn json(mut writer: Writer<'_>, event: &Event<'_>, look: &Look) -> fmt::Result {
+    let metadata = event.metadata();
+    let mut fields = Fields {
+        look,
+        is_access: metadata.target() == "access",
+        line: Map::new(),
+    };
+    let level = metadata.level().as_str().to_ascii_lowercase();
+    fields.insert("time", format!("{:.6}", jiff::Timestamp::now()));
+    fields.insert("level", level);
+    fields.insert("log", metadata.target());
+    event.record(&mut fields);
+    writeln!(writer, "{}", Value::Object(fields.line))
 }
 
 /// What an event carries. JSON escapes what could do harm.
-#[derive(Default)]
-struct Fields(Map<String, Value>);
+struct Fields<'a> {
+    look: &'a Look,
+    is_access: bool,
+    line: Map<String, Value>,
+}
 
-impl Fields {
-    fn insert(&mut self, field: &Field, value: impl Into<Value>) {
-        self.0.insert(field.name().to_owned(), value.into());
+impl Fields<'_> {
+    fn insert(&mut self, name: &str, value: impl Into<Value>) {
+        self.line.insert(name.to_owned(), value.into());
     }
 }
 
-impl Visit for Fields {
+impl Visit for Fields<'_> {
     fn record_bool(&mut self, field: &Field, value: bool) {
-        self.insert(field, value);
+        self.insert(field.name(), value);
     }
 
     fn record_i64(&mut self, field: &Field, value: i64) {
-        self.insert(field, value);
+        self.insert(field.name(), value);
     }
 
     fn record_u64(&mut self, field: &Field, value: u64) {
-        self.insert(field, value);
+        self.insert(field.name(), value);
     }
 
     fn record_f64(&mut self, field: &Field, value: f64) {
-        self.insert(field, value);
+        self.insert(field.name(), value);
     }
 
     fn record_str(&mut self, field: &Field, value: &str) {
-        self.insert(field, cut(value.to_owned()));
+        self.insert(field.name(), cut(value.to_owned()));
     }
 
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
-        self.insert(field, cut(format!("{value:?}")));
+        if self.is_access {
+            let fields = access_fields(value);
+            let line = self.look.access(|| fields.clone());
+            let message = line.unwrap_or_else(|| format!("{value:?}"));
+            self.insert(field.name(), cut(message));
+            self.line.extend(fields);
+        } else {
+            self.insert(field.name(), cut(format!("{value:?}")));
+        }
     }
 }
 

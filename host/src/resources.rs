@@ -3,25 +3,26 @@
 
 mod body_memory;
 
+use std::fmt;
 use std::future::poll_fn;
-use std::net::IpAddr;
 use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::task::Poll;
 use std::time::{Duration, Instant};
 
 use futures_util::task::AtomicWaker;
 use http::request::Parts;
-use http::{Method, Uri};
 use rustc_hash::FxHashMap;
 use wasmtime::ResourceLimiter;
 use wasmtime::component::{GuestTaskId, ResourceTable};
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 
+use crate::access::Summary;
 use crate::bindings::{Arguments, Failure, Functions, Response};
 use crate::body::RequestBody;
 use crate::client::Client;
 use crate::metrics::{Counter, RouteMeter};
+use crate::request_id;
 use crate::router::Router;
 use crate::run::RunClock;
 use crate::shards;
@@ -34,6 +35,8 @@ pub struct App {
     pub router: Router<usize>,
     /// `[settings] app`, as JSON.
     pub settings: String,
+    /// The generation's number.
+    pub generation: u64,
     pub meters: Meters,
 }
 
@@ -132,6 +135,8 @@ pub struct Exchange {
     pub cancel_on_close: bool,
     /// Where its connection is.
     pub shard: usize,
+    /// Found or made when somebody asks.
+    id: OnceLock<Box<str>>,
     body: Mutex<BodySlot>,
     body_memory: Mutex<Option<BodyShare>>,
     answer: Mutex<AnswerSlot>,
@@ -177,6 +182,7 @@ impl Exchange {
             app,
             cancel_on_close,
             shard: shards::here(),
+            id: OnceLock::new(),
             body: Mutex::new(body.map_or(BodySlot::None, BodySlot::Unread)),
             body_memory: Mutex::new(None),
             answer: Mutex::new(AnswerSlot::Open),
@@ -193,7 +199,7 @@ impl Exchange {
 
     /// The same request once more, for its error page alone. It has no body.
     pub fn error_page(&self, failure: Failure) -> Arc<Self> {
-        Self::new(
+        let again = Self::new(
             self.head.clone(),
             self.client,
             self.began,
@@ -203,15 +209,22 @@ impl Exchange {
             Stage::ErrorPage(failure),
             self.app.clone(),
             self.cancel_on_close,
-        )
+        );
+        let _ = again.id.set(self.id().into());
+        again
+    }
+
+    /// What tells this request from all others, in logs and beyond.
+    pub fn id(&self) -> &str {
+        let find = || request_id::of(&self.head.headers, self.client.is_proxied);
+        self.id.get_or_init(|| find().into_boxed_str())
     }
 
     /// The request for the log.
     pub fn summary(&self) -> Summary<'_> {
         Summary {
-            method: &self.head.method,
-            uri: &self.head.uri,
-            remote_ip: self.client.remote_ip,
+            asked: Some((&self.head.method, &self.head.uri)),
+            client: self.client,
         }
     }
 
@@ -368,20 +381,13 @@ impl Exchange {
     }
 }
 
-/// A request for the log: Tornado's `_request_summary`, `GET /path (127.0.0.1)`.
-pub struct Summary<'a> {
-    pub method: &'a Method,
-    pub uri: &'a Uri,
-    pub remote_ip: Option<IpAddr>,
-}
+/// The id of a request for the log, found only where it is written.
+#[derive(Clone, Copy)]
+pub struct ShownId<'a>(pub &'a Exchange);
 
-impl std::fmt::Display for Summary<'_> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{} {} (", self.method, self.uri)?;
-        match self.remote_ip {
-            Some(ip) => write!(f, "{ip})"),
-            None => f.write_str("unix)"),
-        }
+impl fmt::Display for ShownId<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.0.id())
     }
 }
 
@@ -449,6 +455,14 @@ pub struct Ctx {
     /// The guest task behind the run that began last, and in which turn of the event loop.
     pub last_run: Option<(GuestTaskId, u64)>,
     pub body_memory: BodyMemory,
+}
+
+impl Ctx {
+    /// The request for which the guest is running, as far as that can be told, while it calls the host.
+    pub fn running(&self) -> Option<Arc<Exchange>> {
+        let (task, _) = self.last_run?;
+        self.requests.get(*self.tasks.get(&task)?)
+    }
 }
 
 /// The linear memory that one instance may have, all its memories together.

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::harness::{App, guest};
+use crate::harness::{App, Running, guest};
 
 /// More than the log keeps of one text.
 const LENGTH: usize = 20_000;
@@ -13,7 +13,7 @@ const TOO_SLOW: &str = "the log was too slow: ";
 /// What a line says, whatever its format.
 fn message(line: &str) -> String {
     match serde_json::from_str::<Value>(line) {
-        Ok(line) => line["fields"]["message"].as_str().expect("text").to_owned(),
+        Ok(line) => line["message"].as_str().expect("text").to_owned(),
         Err(_) => line.split_once("] ").expect("a prefix").1.to_owned(),
     }
 }
@@ -41,22 +41,164 @@ async fn a_line_of_json_says_which_log_it_is_of_and_what_happened() {
     let line = server.log.line_with("/nothing").await;
     let line: Value = serde_json::from_str(&line).expect("JSON");
     assert_eq!(
-        (&line["target"], &line["level"]),
-        (&"access".into(), &"WARN".into())
+        (&line["log"], &line["level"]),
+        (&"access".into(), &"warn".into())
     );
-    let message = line["fields"]["message"].as_str().expect("text");
+    let message = line["message"].as_str().expect("text");
     assert!(
         message.starts_with("404 GET /nothing (127.0.0.1) "),
         "{message}"
     );
-    let time = line["timestamp"].as_str().expect("text");
+    let time = line["time"].as_str().expect("text");
     assert!(time.ends_with('Z') && time.contains('T'), "{time}");
+}
+
+/// An app of one handler, behind a proxy on this machine.
+async fn behind_a_proxy(command: &[&str], log: &str) -> Running {
+    App::new()
+        .handler("chatty.wasm", guest("chatty"))
+        .handler("trap.wasm", guest("trap"))
+        .config(&format!("[server]\nxheaders = true\n{log}"))
+        .serve_as("serve", command)
+        .await
+}
+
+async fn json_with(server: &Running, words: &str) -> Value {
+    serde_json::from_str(&server.log.line_with(words).await).expect("JSON")
+}
+
+#[tokio::test]
+async fn a_line_of_json_has_each_field_by_itself() {
+    let server = behind_a_proxy(&["--log-format", "json"], "").await;
+    let sent = "X-Request-Id: from-a-proxy\r\nX-Real-Ip: 192.0.2.7\r\n";
+    let answer = server.request("GET /chatty?lines=1", sent, "").await;
+    assert_eq!(answer.header("x-request-id"), Some("from-a-proxy"));
+    let line = json_with(&server, "/chatty?lines=1").await;
+    let ms = line["ms"].as_f64().expect("a number");
+    assert!(ms > 0.0, "{line}");
+    let mut rest = line.clone();
+    for differs in ["time", "ms", "message"] {
+        rest.as_object_mut().unwrap().remove(differs).unwrap();
+    }
+    let expected = serde_json::json!({
+        "level": "info",
+        "log": "access",
+        "status": 200,
+        "method": "GET",
+        "uri": "/chatty?lines=1",
+        "remote_ip": "192.0.2.7",
+        "request_id": "from-a-proxy",
+        "generation": 1,
+        "handler": "chatty.wasm#Chatty",
+    });
+    assert_eq!(rest, expected);
+    // Where no handler is asked, none is named; a head that can't be read asks for nothing.
+    server.get("/nothing").await;
+    let line = json_with(&server, "/nothing").await;
+    assert_eq!(
+        (&line["handler"], &line["generation"]),
+        (&Value::Null, &1.into())
+    );
+    let mut client = server.connect().await;
+    client.send("G@T / HTTP/1.1\r\nHost: a\r\n\r\n").await;
+    client.answer().await;
+    let line = json_with(&server, "400 - -").await;
+    assert_eq!(
+        (&line["method"], &line["status"]),
+        (&Value::Null, &400.into())
+    );
+    assert_eq!(
+        line["request_id"].as_str().map(str::len),
+        Some(32),
+        "{line}"
+    );
+}
+
+#[tokio::test]
+async fn what_is_said_in_a_request_has_its_id() {
+    let server = behind_a_proxy(&["--log-format", "json"], "").await;
+    let sent = |id| format!("X-Request-Id: {id}\r\n");
+    server
+        .request("GET /chatty?lines=1", &sent("mine"), "")
+        .await;
+    let said = json_with(&server, "line 0 of the log").await;
+    assert_eq!(
+        (&said["request_id"], &said["component"], &said["log"]),
+        (&"mine".into(), &"chatty.wasm".into(), &"app".into())
+    );
+    let answer = server.request("GET /trap?in=get", &sent("fatal"), "").await;
+    assert_eq!(answer.status, 500);
+    let lost = json_with(&server, "lost an instance").await;
+    assert_eq!(lost["request_id"], "fatal", "{lost}");
+    // One that is not sound is replaced by another, which handler, app log and access log agree on.
+    let made = server
+        .request("GET /chatty?lines=1&again", &sent("a b"), "")
+        .await;
+    let made = made.header("x-request-id").expect("an id").to_owned();
+    assert_eq!(made.len(), 32);
+    let line = json_with(&server, "lines=1&again").await;
+    assert_eq!(line["request_id"], *made);
+    let said = server.log.nth_line_with(2, "line 0 of the log").await;
+    assert!(said.contains(&made), "{said}");
+}
+
+#[tokio::test]
+async fn only_a_trusted_proxy_says_which_id_a_request_has() {
+    let app = App::new().handler("chatty.wasm", guest("chatty"));
+    let server = app.serve().await;
+    let sent = "X-Request-Id: forged\r\n";
+    let mut made = Vec::new();
+    for _ in 0..2 {
+        let answer = server.request("GET /chatty?lines=0", sent, "").await;
+        made.push(answer.header("x-request-id").expect("an id").to_owned());
+    }
+    assert!(made.iter().all(|id| id.len() == 32), "{made:?}");
+    assert_ne!(made[0], made[1]);
+}
+
+#[tokio::test]
+async fn the_access_log_looks_as_the_app_wants_it() {
+    let wanted = "[log]\naccess = \"{request_id} {status} {handler} {method} {{{uri}}} {ms}!\"\n";
+    let server = behind_a_proxy(&[], wanted).await;
+    let sent = "X-Request-Id: mine\r\n";
+    server.request("GET /chatty?lines=1", sent, "").await;
+    let line = server.log.line_with("?lines=1").await;
+    let start = "mine 200 chatty.wasm#Chatty GET {/chatty?lines=1} ";
+    let (_, ms) = line.split_once(start).unwrap_or_else(|| panic!("{line}"));
+    assert!(ms.ends_with('!') && ms.contains('.'), "{line}");
+    // Where the access log has the ids, what is said in a request has its id, too.
+    let said = server.log.line_with("line 0 of the log").await;
+    assert!(said.ends_with("of the log request_id=mine"), "{said}");
+    server.get("/a\u{1b}").await;
+    let refused = server.log.line_with(" 400 - ").await;
+    assert!(refused.ends_with(" 400 - - {-} 0.00!"), "{refused}");
+}
+
+#[tokio::test]
+async fn each_log_has_a_level_of_its_own_and_a_reload_changes_it() {
+    let app = App::new()
+        .handler("chatty.wasm", guest("chatty"))
+        .config("[log]\nlevel = \"access=off\"\n");
+    // The command line comes first, for the logs that it names.
+    let server = app.serve_as("serve", &["--log-level", "app=off"]).await;
+    assert_eq!(server.get("/chatty?lines=1").await.status, 200);
+    let config = server.app.path().join("waterspout.toml");
+    std::fs::write(config, "[log]\nlevel = \"debug\"\n").unwrap();
+    server.log.line_with("generation 2 serves").await;
+    assert_eq!(server.get("/chatty?lines=2").await.status, 200);
+    server.log.line_with("200 GET /chatty?lines=2").await;
+    let text = server.log.text();
+    assert!(!text.contains("lines=1"), "{text}");
+    assert!(!text.contains(" app "), "{text}");
 }
 
 #[tokio::test]
 async fn lines_that_found_no_room_are_counted() {
     for format in ["text", "json"] {
-        let app = App::new().handler("chatty.wasm", guest("chatty"));
+        // So many lines are one run, and its time is not what this is about.
+        let app = App::new()
+            .handler("chatty.wasm", guest("chatty"))
+            .config("[handler.'chatty.wasm']\ncpu_deadline = '30s'\n");
         let server = app.serve_as("serve", &["--log-format", format]).await;
         server.log.stop();
         assert_eq!(server.get("/chatty?lines=10000").await.status, 200);

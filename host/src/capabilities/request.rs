@@ -20,6 +20,10 @@ impl Ctx {
 }
 
 impl Host for Ctx {
+    fn id(&mut self, request: u64) -> wasmtime::Result<String> {
+        Ok(self.exchange(request)?.id().to_owned())
+    }
+
     fn head(&mut self, request: u64) -> wasmtime::Result<RequestHead> {
         let exchange = self.exchange(request)?;
         let head = &exchange.head;

@@ -87,6 +87,7 @@ impl Lines {
                     &self.component,
                     self.level,
                     line.trim_end_matches(['\r', '\n']),
+                    None,
                 );
                 pending.clear();
             }

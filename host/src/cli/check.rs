@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::bail;
 
-use super::{Check, cache_dir, diagnostics, grants, serve::engine};
+use super::{Check, Set, cache_dir, diagnostics, grants, serve::engine};
 use crate::config::Config;
 use crate::engine::Import;
 use crate::error::{Fault, Faults};
@@ -12,18 +12,22 @@ use crate::generation::{Generation, Overrides, State, handlers_folder};
 use crate::shards::Shards;
 
 /// An app as it would be served, but for its listeners.
-pub async fn load(app: &Path, cache: Option<&PathBuf>) -> anyhow::Result<Generation> {
+pub async fn load(app: &Path, set: &Set, cache: Option<&PathBuf>) -> anyhow::Result<Generation> {
     if !app.is_dir() {
         bail!("{}: there is no such folder", app.display());
     }
-    let config = Config::load(app)?;
+    let overrides = Overrides {
+        said: set.said()?,
+        ..Overrides::default()
+    };
+    let config = Config::load(app, &overrides.said)?;
     let engine = engine(&config, cache_dir(cache), Shards::here())?;
-    Ok(Generation::load(app, &engine, &Overrides::default(), None).await?)
+    Ok(Generation::load(app, &engine, &overrides, None).await?)
 }
 
 pub async fn check(options: &Check) -> anyhow::Result<()> {
     let app = &options.app.app;
-    let generation = load(app, options.cache_dir.as_ref()).await?;
+    let generation = load(app, &options.set, options.cache_dir.as_ref()).await?;
     let (mut failed, mut warnings) = (Vec::new(), Vec::new());
     for component in generation.components.values() {
         let file = &component.file;

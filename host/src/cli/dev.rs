@@ -7,41 +7,43 @@ use std::time::Instant;
 
 use super::build::{Built, Failed, Words};
 use super::{Serve, build, serve};
-use crate::config::Config;
+use crate::config::{Config, Said};
 use crate::dispatch::dev::Workbench;
 use crate::generation::watch::Watch;
+use crate::log::Logs;
 
-pub async fn dev(options: &Serve) -> anyhow::Result<()> {
+pub async fn dev(options: &Serve, logs: &Logs) -> anyhow::Result<()> {
     let app = &options.app.app;
     let bench = Arc::new(Workbench::new());
     if !build::has_sources(app) {
         tracing::info!(target: "general", "{} has no sources to build", app.display());
-        return serve::serve(options, Some(bench)).await;
+        return serve::serve(options, logs, Some(bench)).await;
     }
+    let said = options.set.said()?;
     let sources = Sources::watch(app)?;
-    build_once(app, &bench).await;
-    let building = tokio::spawn(build_on_save(app.clone(), sources, bench.clone()));
-    let served = serve::serve(options, Some(bench)).await;
+    build_once(app, &said, &bench).await;
+    let building = tokio::spawn(build_on_save(app.clone(), said, sources, bench.clone()));
+    let served = serve::serve(options, logs, Some(bench)).await;
     building.abort();
     served
 }
 
-async fn build_on_save(app: PathBuf, mut sources: Sources, bench: Arc<Workbench>) {
+async fn build_on_save(app: PathBuf, said: Vec<Said>, mut sources: Sources, bench: Arc<Workbench>) {
     loop {
         sources.watch.changed().await;
         sources.look_again(&app);
-        build_once(&app, &bench).await;
+        build_once(&app, &said, &bench).await;
     }
 }
 
 /// Builds, and tells how it went: in the terminal, in the log, and in the browser.
-async fn build_once(app: &Path, bench: &Workbench) {
+async fn build_once(app: &Path, said: &[Said], bench: &Workbench) {
     let began = Instant::now();
     let built = build_aside(app).await.and_then(|built| {
         let s = began.elapsed().as_secs_f64();
         tracing::info!(target: "general", "built in {s:.1} s");
         // What is not watched is swapped in by hand, if ever.
-        let is_watched = Config::load(app).map_or(true, |config| config.server.watch);
+        let is_watched = Config::load(app, said).map_or(true, |config| config.server.watch);
         // Before it is in its place, where the server sees it at once.
         bench.built(built.has_changed() && is_watched);
         built.place()

@@ -70,7 +70,7 @@ pub fn warnings(app: &Path, config: &Config, file: &str, imports: &[Import]) -> 
     let mut unused = |key: &str, position, nothing_to_do: &str| {
         let message = format!("`{key}` is granted for nothing: `{file}` {nothing_to_do}");
         if let Some(position) = position {
-            warnings.push(Fault::at(&toml, position, message).hint("leave it out"));
+            warnings.push(config.fault(&toml, position, message).hint("leave it out"));
         }
     };
     if uses.files.is_none() {
@@ -95,7 +95,7 @@ pub fn warnings(app: &Path, config: &Config, file: &str, imports: &[Import]) -> 
              `allow = {{ read = [] }}`"
         );
         let missing = match placed {
-            Some(placed) => Fault::at(&toml, placed.position, message),
+            Some(placed) => config.fault(&toml, placed.position, message),
             None => Fault::in_file(&handlers_folder(app).join(file), message),
         };
         warnings.push(missing.hint(hint));

@@ -73,7 +73,7 @@ fn app_of(file: &Path) -> Option<(PathBuf, Config)> {
     if handlers_folder(app) != handlers {
         return None;
     }
-    Config::load(app)
+    Config::load(app, &[])
         .ok()
         .map(|config| (app.to_owned(), config))
 }

@@ -20,7 +20,8 @@ use crate::dispatch::{Reply, dispatch};
 use crate::engine::{self, Engine};
 use crate::error::{Error, Fault, Faults};
 use crate::generation::watch::{Look, Watch};
-use crate::generation::{Generation, Refusal, Site, State};
+use crate::generation::{Generation, Overrides, Refusal, Site, State};
+use crate::log::Logs;
 use crate::server::Server;
 use crate::shards::Shards;
 
@@ -28,7 +29,11 @@ use crate::shards::Shards;
 const PATIENCE: Duration = Duration::from_secs(2);
 
 /// Serves until a signal ends it. With a `bench` it is `dev` that serves.
-pub async fn serve(options: &Serve, bench: Option<Arc<Workbench>>) -> anyhow::Result<()> {
+pub async fn serve(
+    options: &Serve,
+    logs: &Logs,
+    bench: Option<Arc<Workbench>>,
+) -> anyhow::Result<()> {
     let app = &options.app.app;
     if !app.is_dir() {
         bail!("{}: there is no such folder", app.display());
@@ -39,13 +44,17 @@ pub async fn serve(options: &Serve, bench: Option<Arc<Workbench>>) -> anyhow::Re
     }
     let cache = cache_dir(options.cache_dir.as_ref());
     let shards = Shards::start().context("the threads that serve can't start")?;
-    let engine = engine(&Config::load(app)?, cache, shards.clone())?;
+    let overrides = options.overrides(bench.is_some())?;
+    let mut config = Config::load(app, &overrides.said)?;
+    overrides.apply(&mut config);
+    logs.follow(&config.log);
+    let engine = engine(&config, cache, shards.clone())?;
     tracing::info!(target: "general", "loading {} …", app.display());
     let began = Instant::now();
     // From before the first look, so that no change falls between.
     let watch = Watch::app(app)?;
     let site = tokio::select! {
-        site = open(options, engine.clone(), bench.as_deref()) => Arc::new(site?),
+        site = open(app, engine.clone(), overrides, bench.as_deref()) => Arc::new(site?),
         () = Signals::end(&mut signals.terminate, &mut signals.interrupt) => return Ok(()),
     };
     report_first(&site.current(), began.elapsed());
@@ -53,12 +62,21 @@ pub async fn serve(options: &Serve, bench: Option<Arc<Workbench>>) -> anyhow::Re
     match bench {
         None => {
             let front = Front::open(&site, shards, App(site.clone())).await?;
-            serve_on(site, front, &engine, &watch, &mut signals, None).await;
+            serve_on(site, front, &engine, logs, &watch, &mut signals, None).await;
         }
         Some(bench) => {
             let service = AppOfDev(site.clone(), bench.clone());
             let front = Front::open(&site, shards, service).await?;
-            serve_on(site, front, &engine, &watch, &mut signals, Some(&bench)).await;
+            serve_on(
+                site,
+                front,
+                &engine,
+                logs,
+                &watch,
+                &mut signals,
+                Some(&bench),
+            )
+            .await;
         }
     }
     Ok(())
@@ -66,15 +84,15 @@ pub async fn serve(options: &Serve, bench: Option<Arc<Workbench>>) -> anyhow::Re
 
 /// Loads the app. One that `dev` could not build, and that can't be loaded as it was before, is yet to come.
 async fn open(
-    options: &Serve,
+    app: &Path,
     engine: Arc<Engine>,
+    overrides: Overrides,
     bench: Option<&Workbench>,
 ) -> Result<Site, Refusal> {
-    let (app, debug) = (&options.app.app, bench.is_some());
-    let opened = Site::open(app, engine.clone(), options.overrides(debug)).await;
+    let opened = Site::open(app, engine.clone(), overrides.clone()).await;
     match opened {
         Err(_) if bench.is_some_and(|bench| bench.trouble().is_some()) => {
-            Site::empty(app, engine, options.overrides(debug))
+            Site::empty(app, engine, overrides)
         }
         opened => opened,
     }
@@ -85,12 +103,13 @@ async fn serve_on(
     site: Arc<Site>,
     front: Front<impl Service, impl Service>,
     engine: &Engine,
+    logs: &Logs,
     watch: &Watch,
     signals: &mut Signals,
     bench: Option<&Workbench>,
 ) {
     tell_systemd(NotifyState::Ready);
-    follow_changes(&site, &front, watch, signals, bench).await;
+    follow_changes(&site, &front, logs, watch, signals, bench).await;
     tell_systemd(NotifyState::Stopping);
     tracing::info!(target: "general", "ending: what is in flight is finished first");
     if let Some(bench) = bench {
@@ -129,6 +148,7 @@ pub fn engine(
 async fn follow_changes(
     site: &Site,
     front: &Front<impl Service, impl Service>,
+    logs: &Logs,
     watch: &Watch,
     signals: &mut Signals,
     bench: Option<&Workbench>,
@@ -168,7 +188,7 @@ async fn follow_changes(
         drop(look);
         if !torn {
             again = false;
-            swap(site, front, loaded, noticed, bench).await;
+            swap(site, front, logs, loaded, noticed, bench).await;
             watch.also(&certificates(site));
         }
     }
@@ -192,6 +212,7 @@ fn was_torn(loaded: &Result<Option<Generation>, Refusal>, look: &Look<'_>) -> bo
 async fn swap(
     site: &Site,
     front: &Front<impl Service, impl Service>,
+    logs: &Logs,
     loaded: Result<Option<Generation>, Refusal>,
     noticed: Instant,
     bench: Option<&Workbench>,
@@ -217,6 +238,7 @@ async fn swap(
             let number = next.number;
             warn_of_what_waits_for_a_restart(&site.current().config, &next.config);
             let changes = next.changes_since(&site.current());
+            logs.follow(&next.config.log);
             site.switch(next, took);
             let ms = took.as_secs_f64() * 1000.0;
             tracing::info!(target: "general", "generation {number} serves: {changes} ({ms:.1} ms)");
@@ -241,7 +263,7 @@ async fn swap(
 /// The files of certificates and keys, which need not be in the app: those that the folder asks for now, even where it
 /// was refused for what is in them.
 fn certificates(site: &Site) -> Vec<PathBuf> {
-    let wanted = Config::load(site.folder()).ok();
+    let wanted = Config::load(site.folder(), &site.overrides().said).ok();
     let tls = wanted.map_or_else(
         || site.current().config.server.tls.clone(),
         |config| config.server.tls,

@@ -5,35 +5,52 @@ use std::cell::RefCell;
 use std::ops::Range;
 use std::path::Path;
 
-use crate::error::{Fault, Faults, Position};
+use crate::error::{Fault, Faults, Origin, Position};
 
 /// Collects faults, so that reading goes on past the first.
 pub(super) struct Report<'t> {
     file: &'t Path,
+    /// The file's text, and then what is said beside it.
     text: &'t str,
+    /// What is said beside the file, and where in `text` each of it begins.
+    beside: Vec<(usize, &'t Origin)>,
     /// Where each line begins, so that a position costs no walk through the text.
     lines: Vec<usize>,
     faults: RefCell<Vec<Fault>>,
 }
 
 impl<'t> Report<'t> {
-    pub(super) fn new(file: &'t Path, text: &'t str) -> Report<'t> {
+    pub(super) fn new(
+        file: &'t Path,
+        text: &'t str,
+        beside: Vec<(usize, &'t Origin)>,
+    ) -> Report<'t> {
         let after_breaks = text.match_indices('\n').map(|(offset, _)| offset + 1);
         Report {
             file,
             text,
+            beside,
             lines: std::iter::once(0).chain(after_breaks).collect(),
             faults: RefCell::default(),
         }
     }
 
-    /// The file's text.
+    /// The text that spans are of.
     pub(super) fn text(&self) -> &'t str {
         self.text
     }
 
     /// Line, column and length of some bytes of the text. Of more lines than one, the first counts.
     pub(super) fn position(&self, span: Range<usize>) -> Position {
+        let beside = self
+            .beside
+            .partition_point(|(begin, _)| *begin <= span.start);
+        if beside > 0 {
+            return Position {
+                beside,
+                ..Position::WHOLE_FILE
+            };
+        }
         let offset = self.text.floor_char_boundary(span.start);
         let line = self.lines.partition_point(|&begin| begin <= offset);
         let begin = self.lines[line - 1];
@@ -43,6 +60,7 @@ impl<'t> Report<'t> {
             line,
             column: self.text[begin..offset].chars().count() + 1,
             length: meant.chars().count(),
+            beside: 0,
         }
     }
 
@@ -53,9 +71,18 @@ impl<'t> Report<'t> {
         message: impl Into<String>,
         hint: Option<String>,
     ) {
-        let mut fault = Fault::at(self.file, self.position(span), message);
+        let position = self.position(span);
+        let mut fault = match self.origin(position) {
+            Some(origin) => Fault::of(origin.clone(), message),
+            None => Fault::at(self.file, position, message),
+        };
         fault.hint = hint;
         self.faults.borrow_mut().push(fault);
+    }
+
+    fn origin(&self, position: Position) -> Option<&'t Origin> {
+        let (_, origin) = self.beside.get(position.beside.checked_sub(1)?)?;
+        Some(origin)
     }
 
     /// `result`, unless there is any fault.

@@ -265,6 +265,21 @@ fn wrong_values_of_the_server_are_faults() {
 }
 
 #[test]
+fn wrong_values_of_the_log_are_faults() {
+    for (line, column, words) in [
+        ("level = 'loud'", 9, &["no level `loud`", "`debug`"][..]),
+        ("level = 'acess=info'", 9, &["no log `acess`", "`access`?"]),
+        ("format = 'jsn'", 10, &["can't be `jsn`", "`json`?"]),
+        ("access = '{ms} {stauts}'", 16, &["`stauts`", "`status`?"]),
+        ("access = 'a } b'", 13, &["`}`", "twice"]),
+        ("levle = 'info'", 1, &["unknown key `levle`", "`level`?"]),
+    ] {
+        let position = format!("2:{column}");
+        assert_fault(&format!("[log]\n{line}"), &position, words);
+    }
+}
+
+#[test]
 fn wrong_values_of_settings_are_faults_that_keep_secrets() {
     for (text, position, words) in [
         ("cookie_secret = ''", "2:17", &["isn't empty"][..]),
@@ -404,7 +419,7 @@ fn an_empty_file_is_a_fault_and_one_with_a_comment_is_not() {
     let folder = tempfile::tempdir().unwrap();
     let load = |text| {
         std::fs::write(folder.path().join(FILE_NAME), text).unwrap();
-        Config::load(folder.path())
+        Config::load(folder.path(), &[])
     };
     let faults = load(" \n\t").unwrap_err().to_string();
     assert!(
@@ -417,10 +432,10 @@ fn an_empty_file_is_a_fault_and_one_with_a_comment_is_not() {
 #[test]
 fn a_missing_file_is_all_defaults_and_an_unreadable_one_a_fault() {
     let nowhere = Path::new("no such folder");
-    assert_eq!(Config::load(nowhere), Ok(Config::default()));
+    assert_eq!(Config::load(nowhere, &[]), Ok(Config::default()));
     let folder = std::env::temp_dir().join(format!("waterspout-config-{}", std::process::id()));
     std::fs::create_dir_all(folder.join(FILE_NAME)).unwrap();
-    let faults = Config::load(&folder).unwrap_err();
+    let faults = Config::load(&folder, &[]).unwrap_err();
     std::fs::remove_dir_all(&folder).unwrap();
     assert!(
         faults

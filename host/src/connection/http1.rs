@@ -89,12 +89,12 @@ pub(super) async fn serve<I, S>(
 
     if let Err(end) = end {
         if let Some(status) = end.answered() {
-            tell_refusal(service, status, "- -", client);
+            tell_refusal(service, status, None, client);
         }
         debug!(target: "general", ?client, ?end, "connection cut off");
     }
     if http.into_parts().io.into_inner().refuse_line().await {
-        tell_refusal(service, StatusCode::URI_TOO_LONG, "- -", client);
+        tell_refusal(service, StatusCode::URI_TOO_LONG, None, client);
     }
 }
 
@@ -155,12 +155,7 @@ fn answer<S: Service>(
     });
     let response = match refused {
         Some(status) => {
-            tell_refusal(
-                service,
-                status,
-                format_args!("{} {}", head.method, head.uri),
-                client,
-            );
+            tell_refusal(service, status, Some((&head.method, &head.uri)), client);
             Err(status)
         }
         None => Ok(service.call(Request::from_parts(head, body), client)),

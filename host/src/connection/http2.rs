@@ -134,12 +134,7 @@ fn answer<S: Service>(
     let refused = refuse(&head)
         .or_else(|| (declared > limits.max_body_size).then_some(StatusCode::PAYLOAD_TOO_LARGE));
     if let Some(status) = refused {
-        tell_refusal(
-            service,
-            status,
-            format_args!("{} {}", head.method, head.uri),
-            client,
-        );
+        tell_refusal(service, status, Some((&head.method, &head.uri)), client);
     }
     as_http1(&mut head);
     let body = RequestBody::new(incoming, limits, || Account::Stream(stream.clone()));

@@ -13,10 +13,11 @@ use http_body::Body;
 use tokio::time::Instant;
 
 use super::{Reply, dispatch, log_access, page};
+use crate::access::{Details, Summary};
 use crate::body::BodyError;
 use crate::client::Client;
 use crate::generation::Site;
-use crate::resources::Summary;
+use crate::request_id;
 
 pub use workbench::Workbench;
 
@@ -53,11 +54,14 @@ where
             false => trouble::text(&trouble),
         };
         let summary = Summary {
-            method: request.method(),
-            uri: request.uri(),
-            remote_ip: client.remote_ip,
+            asked: Some((request.method(), request.uri())),
+            client,
         };
-        log_access(&summary, response.status(), began);
+        log_access(&summary, response.status(), began, || Details {
+            request_id: request_id::of(request.headers(), client.is_proxied),
+            generation: None,
+            handler: None,
+        });
         return response;
     }
     if is_page {

@@ -34,6 +34,20 @@ pub struct Component {
     pub state: State,
 }
 
+impl Component {
+    /// `hello.wasm#Hello`, for people.
+    pub fn handler_name(&self, handler: u32) -> String {
+        match &self.state {
+            State::Serving { pool, .. } => {
+                let handlers = &pool.description().handlers;
+                let name = handlers.get(handler as usize).map(|handler| &*handler.name);
+                format!("{}#{}", self.file, name.unwrap_or_default())
+            }
+            State::Failed(_) => self.file.clone(),
+        }
+    }
+}
+
 /// Whether a component can serve.
 pub enum State {
     Serving {

@@ -37,7 +37,10 @@ pub fn resolve(
         .settings
         .default_handler
         .as_ref()
-        .and_then(|default| table.lead(&folder.join(config::FILE_NAME), default, components));
+        .and_then(|default| {
+            let file = folder.join(config::FILE_NAME);
+            table.lead(config, &file, default, components)
+        });
     let first_declared = table.routes.len();
     for component in components.values() {
         if !config.routes_to(&component.file) {
@@ -66,7 +69,7 @@ impl Table {
     fn add_configured(&mut self, folder: &Path, config: &Config, components: &Components) {
         let file = folder.join(config::FILE_NAME);
         for route in &config.routes {
-            let Some(lead) = self.lead(&file, &route.destination, components) else {
+            let Some(lead) = self.lead(config, &file, &route.destination, components) else {
                 continue;
             };
             self.push(
@@ -82,6 +85,7 @@ impl Table {
     /// Where a destination in the configuration leads. `None`: nowhere, and the fault is noted.
     fn lead(
         &mut self,
+        config: &Config,
         file: &Path,
         destination: &Destination,
         components: &Components,
@@ -92,7 +96,7 @@ impl Table {
                 match lead(components.get(name)?, class.as_deref(), kwargs.into()) {
                     Ok(lead) => Some(lead),
                     Err((message, hint)) => {
-                        let fault = Fault::at(file, destination.position, message);
+                        let fault = config.fault(file, destination.position, message);
                         self.faults.push(fault.hint(hint));
                         None
                     }

@@ -102,6 +102,11 @@ impl Site {
         }
     }
 
+    /// What counts more than its configuration.
+    pub fn overrides(&self) -> &Overrides {
+        &self.overrides
+    }
+
     /// Where the app is.
     pub fn folder(&self) -> &Path {
         &self.folder

@@ -9,7 +9,7 @@ use super::instance::{Culprit, Death, End, Live};
 use super::post::Post;
 use super::{Core, Count};
 use crate::error::Error;
-use crate::resources::{Answer, Exchange};
+use crate::resources::{Answer, Exchange, ShownId};
 
 /// How long a seat waits before it tries again to make an instance that others serve without.
 const NEXT_TRY: Duration = Duration::from_secs(1);
@@ -140,7 +140,8 @@ impl Core {
         match &culprit {
             Culprit::Inside(exchange) => {
                 let request = exchange.summary();
-                tracing::error!(target: "app", component, "lost an instance in {request}: {what}");
+                let request_id = tracing::field::display(ShownId(exchange));
+                tracing::error!(target: "app", component, request_id, "lost an instance in {request}: {what}");
             }
             Culprit::Over => {
                 tracing::error!(target: "app", component, "lost an instance in what a request had left running: {what}");

@@ -1,4 +1,5 @@
-//! Floods the app log, stdout and stderr with `?lines=N` lines each. A test of `logging` sees that it never waits.
+//! Floods the app log, stdout and stderr with `?lines=N` lines each, and says its request's id in a header. Tests of
+//! `logging` see that it never waits, and whose lines they are.
 
 use waterspout_sdk::prelude::*;
 
@@ -14,6 +15,7 @@ impl RequestHandler for Chatty {
             eprintln!("line {line} on stderr");
             log::info!("line {line} of the log");
         }
+        cx.set_header("X-Request-Id", cx.request().id())?;
         cx.write(lines.to_string())
     }
 }

@@ -262,7 +262,7 @@ fn text(mut writer: Writer<'_>, event: &Event<'_>, look: &Look) -> fmt::Result {
     let now = jiff::Zoned::now().strftime("%y%m%d %H:%M:%S");
     let mut said = Said {
         look,
-        is_access: metadata.target() == "access",
+        is_custom: look.has_access.load(Ordering::Relaxed) && metadata.target() == "access",
         component: String::new(),
         message: String::new(),
         rest: Vec::new(),
@@ -282,7 +282,8 @@ fn text(mut writer: Writer<'_>, event: &Event<'_>, look: &Look) -> fmt::Result {
 /// What an event carries. Line breaks are shown as indented lines, so that a guest can't forge a line.
 struct Said<'a> {
     look: &'a Look,
-    is_access: bool,
+    /// Whether it is a line of the access log that is not to be Tornado's.
+    is_custom: bool,
     component: String,
     message: String,
     rest: Vec<(&'static str, String)>,
@@ -294,19 +295,17 @@ impl Visit for Said<'_> {
     }
 
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
-        // Where the access log does not have them, they would lead nowhere.
-        if field.name() == "request_id" && !self.look.has_ids.load(Ordering::Relaxed) {
-            return;
-        }
-        let line = match self.is_access {
-            true => self.look.access(|| access_fields(value)),
-            false => None,
-        };
-        let text = clean(&cut(line.unwrap_or_else(|| format!("{value:?}"))));
+        let plain = || clean(&cut(format!("{value:?}")));
         match field.name() {
-            "component" => self.component = text,
-            "message" => self.message = text,
-            name => self.rest.push((name, text)),
+            "message" if self.is_custom => {
+                let line = self.look.access(|| access_fields(value));
+                self.message = line.map_or_else(plain, |line| clean(&cut(line)));
+            }
+            "message" => self.message = plain(),
+            "component" => self.component = plain(),
+            // Where the access log does not have them, they would lead nowhere.
+            "request_id" if !self.look.has_ids.load(Ordering::Relaxed) => {}
+            name => self.rest.push((name, plain())),
         }
     }
 }

@@ -1,28 +1,27 @@
 //! `waterspout serve`: the app, its listeners and its watch, from the first generation to the last request. Answers
 //! no request itself.
 
+mod front;
+mod signals;
+
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
-use http::{Request, Response};
 use sd_notify::NotifyState;
-use tokio::signal::unix::{Signal, SignalKind, signal};
 
+use self::front::{App, AppOfDev, Front};
+use self::signals::{Signals, end_with_stdin};
 use super::{Serve, cache_dir};
-use crate::admin;
-use crate::client::Client;
-use crate::config::{self, Config, Listen};
-use crate::connection::{RequestBody, Service};
-use crate::dispatch::dev::{self, Workbench};
-use crate::dispatch::{Reply, dispatch};
+use crate::config::{self, Config};
+use crate::connection::Service;
+use crate::dispatch::dev::Workbench;
 use crate::engine::{self, Engine};
-use crate::error::{Error, Fault, Faults};
+use crate::error::Error;
 use crate::generation::watch::{Look, Watch};
 use crate::generation::{Generation, Overrides, Refusal, Site, State};
 use crate::log::Logs;
-use crate::server::Server;
 use crate::shards::Shards;
 
 /// How long a load may last before it gives way to a newer change: that may be what mends a hanging `start`.
@@ -314,169 +313,5 @@ async fn drain<A: Service, B: Service>(site: Arc<Site>, front: Front<A, B>, engi
     let stopped = tokio::time::timeout_at(until, engine.instances.acquire_many(all)).await;
     if stopped.is_err() {
         tracing::warn!(target: "general", "some instances did not stop: `grace` is over");
-    }
-}
-
-/// What answers an app's requests.
-#[derive(Clone)]
-struct App(Arc<Site>);
-
-impl Service for App {
-    type Body = Reply;
-
-    fn call(
-        &self,
-        request: Request<RequestBody>,
-        client: Client,
-    ) -> impl Future<Output = Response<Reply>> + Send {
-        dispatch(&self.0, request, client)
-    }
-
-    fn refused(&self, status: u16) {
-        self.0.metrics().refused(status);
-    }
-}
-
-/// The same under `dev`.
-#[derive(Clone)]
-struct AppOfDev(Arc<Site>, Arc<Workbench>);
-
-impl Service for AppOfDev {
-    type Body = Reply;
-
-    fn call(
-        &self,
-        request: Request<RequestBody>,
-        client: Client,
-    ) -> impl Future<Output = Response<Reply>> + Send {
-        dev::answer(self.1.clone(), self.0.clone(), request, client)
-    }
-
-    fn refused(&self, status: u16) {
-        self.0.metrics().refused(status);
-    }
-}
-
-/// The two servers of an app.
-struct Front<A, B> {
-    app: Server<A>,
-    admin: Server<B>,
-}
-
-impl Front<(), ()> {
-    /// Listens where the site says, for the service that answers for the app.
-    async fn open<A: Service>(
-        site: &Arc<Site>,
-        shards: Arc<Shards>,
-        service: A,
-    ) -> anyhow::Result<Front<A, impl Service + use<A>>> {
-        let limits = || site.current().config.server.limits();
-        let shown = site.clone();
-        let front = Front {
-            app: Server::new(shards, limits(), service),
-            // Apart from what serves, so that it can tell of it whatever happens there.
-            admin: Server::new(
-                Shards::here(),
-                limits(),
-                move |request: Request<RequestBody>, _: Client| {
-                    let site = shown.clone();
-                    async move { admin::answer(&site, &request) }
-                },
-            ),
-        };
-        let first = site.current();
-        front.follow(&first, site.folder()).await?;
-        Ok(front)
-    }
-}
-
-impl<A: Service, B: Service> Front<A, B> {
-    /// Listens where this generation says, and tells of what is new.
-    ///
-    /// An address that can't be had is a fault, and then nothing changes.
-    async fn follow(&self, generation: &Generation, folder: &Path) -> Result<(), Faults> {
-        let server = &generation.config.server;
-        let fault = |error: std::io::Error| {
-            let fault = Fault::in_file(&folder.join(config::FILE_NAME), error.to_string());
-            Faults::from(match error.kind() {
-                std::io::ErrorKind::AddrInUse => {
-                    fault.hint("does another server run there already?")
-                }
-                _ => fault,
-            })
-        };
-        let (app, admin) = (self.app.local_addrs().await, self.admin.local_addrs().await);
-        let shown: Vec<Listen> = server.admin.iter().cloned().collect();
-        let new_admin = self.admin.bind(&shown).await.map_err(fault)?;
-        let new_app = self.app.bind(&server.listen).await.map_err(fault)?;
-        let new_admin = self.admin.listen(new_admin).await;
-        let new_app = self.app.listen(new_app).await;
-        self.app.set_limits(server.limits());
-        self.admin.set_limits(server.limits());
-        self.app.set_tls(generation.tls.clone());
-        let scheme = match generation.tls {
-            Some(_) => "https",
-            None => "http",
-        };
-        for address in new_app.iter().filter(|address| !app.contains(address)) {
-            tracing::info!(target: "general", "serving on {}", Shown(scheme, address));
-        }
-        for address in new_admin.iter().filter(|address| !admin.contains(address)) {
-            tracing::info!(target: "general", "status on {}/api/status", Shown("http", address));
-        }
-        Ok(())
-    }
-}
-
-/// An address as one would type it into a browser.
-struct Shown<'a>(&'static str, &'a Listen);
-
-impl std::fmt::Display for Shown<'_> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self.1 {
-            Listen::Tcp(address) => write!(f, "{}://{address}", self.0),
-            listen => listen.fmt(f),
-        }
-    }
-}
-
-/// Has the end of standard input do what `SIGTERM` does.
-fn end_with_stdin() -> anyhow::Result<()> {
-    let wait = || {
-        let _ = std::io::copy(&mut std::io::stdin().lock(), &mut std::io::sink());
-        // SAFETY: a signal to ourselves, for which there is a handler by now.
-        unsafe { libc::kill(libc::getpid(), libc::SIGTERM) };
-    };
-    // Not one of the runtime's: those it would wait for at the end.
-    std::thread::Builder::new()
-        .name("stdin".to_owned())
-        .spawn(wait)
-        .context("the thread that reads standard input can't start")?;
-    Ok(())
-}
-
-/// What the system may tell us.
-struct Signals {
-    hangup: Signal,
-    terminate: Signal,
-    interrupt: Signal,
-}
-
-impl Signals {
-    fn new() -> anyhow::Result<Self> {
-        let listen = |kind| signal(kind).context("signals can't be received");
-        Ok(Self {
-            hangup: listen(SignalKind::hangup())?,
-            terminate: listen(SignalKind::terminate())?,
-            interrupt: listen(SignalKind::interrupt())?,
-        })
-    }
-
-    /// Waits to be told to end.
-    async fn end(terminate: &mut Signal, interrupt: &mut Signal) {
-        tokio::select! {
-            _ = terminate.recv() => {}
-            _ = interrupt.recv() => {}
-        }
     }
 }

@@ -1,0 +1,141 @@
+//! The two servers of an app, its own and the admin's: what answers there, and where they listen. Loads nothing.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use http::{Request, Response};
+
+use crate::admin;
+use crate::client::Client;
+use crate::config::{self, Listen};
+use crate::connection::{RequestBody, Service};
+use crate::dispatch::dev::{self, Workbench};
+use crate::dispatch::{Reply, dispatch};
+use crate::error::{Fault, Faults};
+use crate::generation::{Generation, Site};
+use crate::server::Server;
+use crate::shards::Shards;
+
+/// What answers an app's requests.
+#[derive(Clone)]
+pub struct App(pub Arc<Site>);
+
+impl Service for App {
+    type Body = Reply;
+
+    fn call(
+        &self,
+        request: Request<RequestBody>,
+        client: Client,
+    ) -> impl Future<Output = Response<Reply>> + Send {
+        dispatch(&self.0, request, client)
+    }
+
+    fn refused(&self, status: u16) {
+        self.0.metrics().refused(status);
+    }
+}
+
+/// The same under `dev`.
+#[derive(Clone)]
+pub struct AppOfDev(pub Arc<Site>, pub Arc<Workbench>);
+
+impl Service for AppOfDev {
+    type Body = Reply;
+
+    fn call(
+        &self,
+        request: Request<RequestBody>,
+        client: Client,
+    ) -> impl Future<Output = Response<Reply>> + Send {
+        dev::answer(self.1.clone(), self.0.clone(), request, client)
+    }
+
+    fn refused(&self, status: u16) {
+        self.0.metrics().refused(status);
+    }
+}
+
+/// The two servers of an app.
+pub struct Front<A, B> {
+    pub app: Server<A>,
+    pub admin: Server<B>,
+}
+
+impl Front<(), ()> {
+    /// Listens where the site says, for the service that answers for the app.
+    pub async fn open<A: Service>(
+        site: &Arc<Site>,
+        shards: Arc<Shards>,
+        service: A,
+    ) -> anyhow::Result<Front<A, impl Service + use<A>>> {
+        let limits = || site.current().config.server.limits();
+        let shown = site.clone();
+        let front = Front {
+            app: Server::new(shards, limits(), service),
+            // Apart from what serves, so that it can tell of it whatever happens there.
+            admin: Server::new(
+                Shards::here(),
+                limits(),
+                move |request: Request<RequestBody>, _: Client| {
+                    let site = shown.clone();
+                    async move { admin::answer(&site, &request) }
+                },
+            ),
+        };
+        let first = site.current();
+        front.follow(&first, site.folder()).await?;
+        Ok(front)
+    }
+}
+
+impl<A: Service, B: Service> Front<A, B> {
+    /// Listens where this generation says, and tells of what is new.
+    ///
+    /// An address that can't be had is a fault, and then nothing changes.
+    pub async fn follow(&self, generation: &Generation, folder: &Path) -> Result<(), Faults> {
+        let server = &generation.config.server;
+        let fault = |error: std::io::Error| {
+            let fault = Fault::in_file(&folder.join(config::FILE_NAME), error.to_string());
+            Faults::from(match error.kind() {
+                std::io::ErrorKind::AddrInUse => {
+                    fault.hint("does another server run there already?")
+                }
+                _ => fault,
+            })
+        };
+        let (app, admin) = (self.app.local_addrs().await, self.admin.local_addrs().await);
+        let shown: Vec<Listen> = server.admin.iter().cloned().collect();
+        let new_admin = self.admin.bind(&shown).await.map_err(fault)?;
+        let new_app = self.app.bind(&server.listen).await.map_err(fault)?;
+        // Before anybody is let in: nobody is to be served on other terms than these.
+        self.app.set_limits(server.limits());
+        self.admin.set_limits(server.limits());
+        self.app.set_tls(generation.tls.clone());
+        let new_admin = self.admin.listen(new_admin).await;
+        let new_app = self.app.listen(new_app).await;
+        let scheme = match generation.tls {
+            Some(_) => "https",
+            None => "http",
+        };
+        for address in new_app.iter().filter(|address| !app.contains(address)) {
+            tracing::info!(target: "general", "serving on {}", Shown(scheme, address));
+        }
+        for address in new_admin.iter().filter(|address| !admin.contains(address)) {
+            tracing::info!(target: "general", "status on {}/api/status", Shown("http", address));
+        }
+        Ok(())
+    }
+}
+
+/// An address as one would type it into a browser.
+struct Shown<'a>(&'static str, &'a Listen);
+
+impl std::fmt::Display for Shown<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self.1 {
+            Listen::Tcp(address) => write!(f, "{}://{address}", self.0),
+            listen => listen.fmt(f),
+        }
+    }
+}

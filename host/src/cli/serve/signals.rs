@@ -1,0 +1,45 @@
+//! What tells a server to reload or to end. Ends nothing itself.
+
+use anyhow::Context;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+
+/// What the system may tell us.
+pub struct Signals {
+    pub hangup: Signal,
+    pub terminate: Signal,
+    pub interrupt: Signal,
+}
+
+impl Signals {
+    pub fn new() -> anyhow::Result<Self> {
+        let listen = |kind| signal(kind).context("signals can't be received");
+        Ok(Self {
+            hangup: listen(SignalKind::hangup())?,
+            terminate: listen(SignalKind::terminate())?,
+            interrupt: listen(SignalKind::interrupt())?,
+        })
+    }
+
+    /// Waits to be told to end.
+    pub async fn end(terminate: &mut Signal, interrupt: &mut Signal) {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+    }
+}
+
+/// Has the end of standard input do what `SIGTERM` does.
+pub fn end_with_stdin() -> anyhow::Result<()> {
+    let wait = || {
+        let _ = std::io::copy(&mut std::io::stdin().lock(), &mut std::io::sink());
+        // SAFETY: a signal to ourselves, for which there is a handler by now.
+        unsafe { libc::kill(libc::getpid(), libc::SIGTERM) };
+    };
+    // Not one of the runtime's: those it would wait for at the end.
+    std::thread::Builder::new()
+        .name("stdin".to_owned())
+        .spawn(wait)
+        .context("the thread that reads standard input can't start")?;
+    Ok(())
+}

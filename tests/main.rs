@@ -27,3 +27,4 @@ mod systemd;
 mod testing;
 mod tls;
 mod traps;
+mod waiting;

@@ -17,6 +17,8 @@
 //!   construction, the app. What is asked of the host is asked when it is needed, and once.
 //! - Each function returns [`Result`], so `?` works with any error. [`HttpError`] makes the error page of its status,
 //!   any other error that of a 500.
+//! - Functions that wait are `async`, and others run meanwhile: [`sleep`], [`multi`], [`with_timeout`],
+//!   [`WaitIterator`] and [`interleave`] are Tornado's `gen`; [`locks`] and [`queues`] are between requests.
 //! - [`export!`] makes the component: its handlers, and what runs when an instance starts and stops.
 //! - The macros of the [`log`] crate write to the app log; so does whatever is printed.
 //!
@@ -52,17 +54,22 @@ mod cancel;
 mod clocks;
 mod context;
 mod cookies;
+mod coroutines;
 mod error;
 mod handler;
 mod lifecycle;
+pub mod locks;
 mod logging;
 mod multipart;
+pub mod queues;
 mod redirect;
 mod request;
 mod response;
 
 pub use anyhow::Error;
 pub use cookie::{self, Cookie, SameSite};
+pub use futures_util::future::join_all;
+pub use futures_util::{join, try_join};
 pub use http;
 pub use log;
 pub use waterspout_sdk_macros::{export, handler};
@@ -70,6 +77,9 @@ pub use waterspout_sdk_macros::{export, handler};
 pub use arguments::{ArgumentName, Arguments, PathIndex, Unstripped};
 pub use clocks::sleep;
 pub use context::Context;
+pub use coroutines::{
+    Children, Started, Tasks, TimeoutError, WaitIterator, interleave, moment, multi, with_timeout,
+};
 pub use error::{Cause, Failure, HttpError, Result};
 pub use handler::{Kwargs, RequestHandler};
 pub use multipart::{Files, HttpFile};
@@ -78,8 +88,8 @@ pub use request::Request;
 /// Everything that a handler needs: `use waterspout_sdk::prelude::*;`.
 pub mod prelude {
     pub use crate::{
-        Cause, Context, Failure, HttpError, Kwargs, RequestHandler, Result, export, handler, log,
-        sleep,
+        Cause, Context, Failure, HttpError, Kwargs, RequestHandler, Result, export, handler, join,
+        log, multi, sleep, try_join, with_timeout,
     };
     pub use anyhow::{Context as _, anyhow, bail, ensure};
 }

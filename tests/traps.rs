@@ -233,6 +233,33 @@ async fn a_blocking_call_past_cpu_deadline_is_a_503_and_the_others_are_replayed(
     assert_eq!(server.get("/blocking?ms=1").await.body, "blocked");
 }
 
+/// All that another component is asked for has its timers and its deadline, and no core is free.
+#[tokio::test]
+async fn a_component_that_spins_on_every_core_delays_no_other() {
+    let spinning = "cpu_deadline = \"off\"\nblock_log = \"off\"\ndeadline = \"off\"";
+    let server = App::new()
+        .handler("spin.wasm", guest("spin"))
+        .handler("slow.wasm", guest("slow"))
+        .config(&format!(
+            "[handler.\"spin.wasm\"]\n{spinning}\n[handler.\"slow.wasm\"]\ndeadline = \"1s\""
+        ))
+        .serve()
+        .await;
+    let cores = std::thread::available_parallelism().unwrap().get();
+    // One in each instance, of which there is one for each core.
+    let spins = server.send_all("GET /spin", 8 * cores).await;
+    server.until_in_flight("spin.wasm", 8 * cores as u64).await;
+    for _ in 0..10 {
+        let clients = server.send_all("GET /slow?ms=100", 20).await;
+        for mut client in clients {
+            assert_eq!(soon(client.answer()).await.status, 200);
+        }
+    }
+    let census = server.component("spin.wasm").await;
+    assert_eq!(census["in_flight"], 8 * cores, "they spin on: {census}");
+    drop(spins);
+}
+
 #[tokio::test]
 async fn a_wait_is_no_run() {
     let server = shared("blocking", "cpu_deadline = \"50ms\"\nblock_log = \"20ms\"").await;

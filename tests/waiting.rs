@@ -44,7 +44,11 @@ fn ok(body: &str) -> (u16, String) {
 #[tokio::test]
 async fn what_waits_together_takes_as_long_as_one() {
     let server = serve("").await;
-    let sum: u64 = server.json("/sleeps?times=2&ms=500").await.as_u64().unwrap();
+    let sum: u64 = server
+        .json("/sleeps?times=2&ms=500")
+        .await
+        .as_u64()
+        .unwrap();
     assert!(sum >= 1000, "{sum}");
     for of in ["list", "map"] {
         let (both, _) = multi(&server, &format!("of={of}&times=2&ms=500")).await;

@@ -16,6 +16,8 @@ pub enum Extra {
     Start,
     /// The memory of idle connections
     Idle,
+    /// The memory of clients that wait, and how soon all of them hear what they wait for
+    Waiting,
     /// The latencies of others during swaps
     Tail,
     /// The four that follow

@@ -27,6 +27,7 @@ mod start;
 mod swap;
 mod tail;
 mod versions;
+mod waiting;
 mod wire;
 mod workload;
 
@@ -70,6 +71,9 @@ struct Options {
     /// Connections that are left idle; no more than the limit of open files allows
     #[arg(long, value_name = "N", default_value_t = 5000)]
     idle: usize,
+    /// Clients that wait; no more than the limit of open files allows
+    #[arg(long, value_name = "N", default_value_t = 10_000)]
+    waiting: usize,
     /// Requests per second beside swaps
     #[arg(long, value_name = "N", default_value_t = 5000)]
     rate: u64,
@@ -109,7 +113,7 @@ impl Page {
 
 /// The native peer gets the allocator that Waterspout has: what is compared is not that.
 #[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
 fn main() -> anyhow::Result<()> {
     let options = Options::parse();
@@ -204,6 +208,21 @@ fn extras(
             options.idle,
             plan.rounds,
         )?));
+    }
+    if choice.has_extra(Extra::Waiting) {
+        let guests = app::build("host/benches/guests", &[])?;
+        let mut app = App::new()?;
+        app.add(
+            "waiting.wasm",
+            "/waiting/(.*)",
+            &fs::read(guests.join("waiting.wasm"))?,
+        )?;
+        app.set("waiting.wasm", "deadline", "off")?;
+        app.set("waiting.wasm", "max_concurrent", 2 * options.waiting)?;
+        app.configure("server", "max_connections", 2 * options.waiting)?;
+        let peers = Peers::find(|peer| peer == Peer::Tornado, options.peers);
+        let figures = waiting::measure(&app, &peers, options.waiting, plan.rounds)?;
+        page.add(&report::waiting(&figures));
     }
     if choice.has_extra(Extra::Tail) {
         let load = Load {

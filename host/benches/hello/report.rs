@@ -10,6 +10,7 @@ use crate::spread::Spread;
 use crate::start::{COMPONENTS, Starts};
 use crate::swap::Swaps;
 use crate::tail::Tails;
+use crate::waiting::{EVENTS, LISTENERS, Waiting};
 use crate::wire::STREAMS;
 use crate::workload::Workload;
 
@@ -208,6 +209,38 @@ pub fn starts(starts: &Starts) -> String {
         show(Spread::of(starts.cached.iter().copied()), 1),
         starts.cold
     )
+}
+
+/// What clients cost that wait.
+pub fn waiting(waiting: &Waiting) -> String {
+    let mut text = format!(
+        "\n## Clients that wait\n\n\
+         Polls: {} connections, each with one request that is answered when there is news; one instance, all cores.\n\
+         Memory: what each adds to the server, its connection included. Answered: from the publish until the last of\n\
+         them has its answer. Events: {LISTENERS} connections that listen to one stream of server-sent events each, and\n\
+         {EVENTS} events a round; from the publish until all have it. Median (min..max) of {} rounds.\n\n\
+         | server | memory of a poll, bytes | all polls answered, ms | event to all, ms | CPU µs for each of an event |\n\
+         |---|---|---|---|---|\n",
+        waiting.clients,
+        waiting.ours.memory.len()
+    );
+    let rows = [
+        ("shared", Some(&waiting.ours)),
+        ("Tornado", waiting.tornado.as_ref()),
+    ];
+    for (name, figures) in rows {
+        let Some(figures) = figures else { continue };
+        let of = |values: &[f64], digits| show(Spread::of(values.iter().copied()), digits);
+        let _ = writeln!(
+            text,
+            "| {name} | {} | {} | {} | {} |",
+            of(&figures.memory, 0),
+            of(&figures.answered, 0),
+            of(&figures.told, 1),
+            of(&figures.cpu, 1)
+        );
+    }
+    text
 }
 
 /// What idle connections cost.

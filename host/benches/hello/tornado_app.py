@@ -7,6 +7,7 @@ import pathlib
 import sys
 
 from tornado.escape import json_decode
+from tornado.locks import Condition
 from tornado.web import Application, RequestHandler
 
 PAGE = (pathlib.Path(__file__).parent.parent / "guests/page/page.html").read_text()
@@ -60,10 +61,37 @@ class Page(RequestHandler):
         self.write(PAGE)
 
 
+class Waiting(RequestHandler):
+    news = Condition()
+    count = 0
+
+    async def get(self, what):
+        if what == "poll":
+            await self.wait()
+            self.write("news")
+        elif what == "events":
+            self.set_header("Content-Type", "text/event-stream")
+            await self.flush()
+            while True:
+                await self.wait()
+                self.write("data: news\n\n")
+                await self.flush()
+        elif what == "publish":
+            self.news.notify_all()
+            self.write("published")
+        else:
+            self.write(str(Waiting.count))
+
+    async def wait(self):
+        Waiting.count += 1
+        await self.news.wait()
+        Waiting.count -= 1
+
+
 async def main():
     port, workload = sys.argv[1:]
     routes = [(r"/", Get), (r"/lifecycle", Lifecycle), (r"/json", Json), (r"/headers", Headers), (r"/upload", Upload),
-              (r"/page", Page)]
+              (r"/page", Page), (r"/waiting/(.*)", Waiting)]
     settings = {"log_function": lambda handler: None, "compress_response": workload == "compressed"}
     Application(routes, **settings).listen(int(port), "127.0.0.1")
     await asyncio.Event().wait()

@@ -1,0 +1,207 @@
+//! Clients that wait: what thousands of long polls cost in memory and how soon one publish answers all of them, and how
+//! soon an event reaches all who listen to a stream of them. Ours and Tornado's in turns.
+
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use anyhow::{bail, ensure};
+
+use crate::app::App;
+use crate::peers::{Peer, Peers, TORNADO_APP};
+use crate::process::{cpu_time, raise_descriptors, resident_memory};
+use crate::served::{Server, free_address};
+
+/// How many listen to the stream of events.
+pub const LISTENERS: usize = 1_000;
+
+/// How many events are sent in a round.
+pub const EVENTS: usize = 20;
+
+/// What one server needed, in each round.
+#[derive(Default)]
+pub struct Figures {
+    /// Bytes of memory for each client that waits, its connection included.
+    pub memory: Vec<f64>,
+    /// Milliseconds from the publish to the last answer.
+    pub answered: Vec<f64>,
+    /// Milliseconds from the publish until the last of the listeners has the event.
+    pub told: Vec<f64>,
+    /// Microseconds of the server's CPU time for each event that a listener got.
+    pub cpu: Vec<f64>,
+}
+
+/// What was measured.
+pub struct Waiting {
+    /// How many polled.
+    pub clients: usize,
+    /// Waterspout's, in one shared instance.
+    pub ours: Figures,
+    /// Tornado's, where it is there.
+    pub tornado: Option<Figures>,
+}
+
+/// Measures both in turns, each time in a new process.
+pub fn measure(app: &App, peers: &Peers, clients: usize, rounds: usize) -> anyhow::Result<Waiting> {
+    /// For all else that is open here and there.
+    const SPARE: usize = 300;
+    let clients = clients.min(raise_descriptors()?.saturating_sub(SPARE));
+    let mut waiting = Waiting {
+        clients,
+        ours: Figures::default(),
+        tornado: peers.version(Peer::Tornado).is_ok().then(Figures::default),
+    };
+    // A server that has compiled keeps memory from it, in which clients would hide.
+    app.serve("shared", None)?;
+    for round in 0..rounds {
+        eprintln!("waiting clients: round {}", round + 1);
+        waiting.ours.add(clients, || app.serve("shared", None))?;
+        if let Some(tornado) = &mut waiting.tornado {
+            tornado.add(clients, || start_tornado(peers))?;
+        }
+    }
+    Ok(waiting)
+}
+
+fn start_tornado(peers: &Peers) -> anyhow::Result<Server> {
+    let address = free_address()?;
+    let mut command = Command::new("python3");
+    command
+        .arg(TORNADO_APP)
+        .args([&address.port().to_string(), "waiting"])
+        .env("PYTHONPATH", peers.program(Peer::Tornado)?);
+    Server::start(command, address, None)
+}
+
+impl Figures {
+    fn add(
+        &mut self,
+        clients: usize,
+        start: impl Fn() -> anyhow::Result<Server>,
+    ) -> anyhow::Result<()> {
+        let server = start()?;
+        let polled = self.poll(&server, clients);
+        polled.map_err(|error| server.explain(error))?;
+        let server = start()?;
+        self.listen(&server).map_err(|error| server.explain(error))
+    }
+
+    fn poll(&mut self, server: &Server, clients: usize) -> anyhow::Result<()> {
+        /// So many at once before anything counts: what there is once for all of them is then there.
+        const FIRST: usize = 64;
+        let settle = || std::thread::sleep(Duration::from_millis(500));
+        let mut first = open_all(server.address, FIRST, "poll")?;
+        publish(server.address)?;
+        first.iter_mut().try_for_each(answer)?;
+        settle();
+        let before = resident_memory(server.id())?;
+        let mut waiting = open_all(server.address, clients, "poll")?;
+        settle();
+        let after = resident_memory(server.id())?;
+        let began = publish(server.address)?;
+        waiting.iter_mut().try_for_each(answer)?;
+        self.answered.push(began.elapsed().as_secs_f64() * 1e3);
+        self.memory
+            .push((after as f64 - before as f64) / clients as f64);
+        Ok(())
+    }
+
+    fn listen(&mut self, server: &Server) -> anyhow::Result<()> {
+        /// With the end of its chunk (RFC 9112, section 7.1).
+        const EVENT: &str = "data: news\n\n\r\n";
+        let mut listeners = open_all(server.address, LISTENERS, "events")?;
+        for listener in &mut listeners {
+            read_until(listener, ends_with("\r\n\r\n"))?;
+        }
+        let cpu = cpu_time(server.id())?;
+        for _ in 0..EVENTS {
+            until_waiting(server.address, LISTENERS)?;
+            let began = publish(server.address)?;
+            for listener in &mut listeners {
+                read_until(listener, ends_with(EVENT))?;
+            }
+            self.told.push(began.elapsed().as_secs_f64() * 1e3);
+        }
+        let cpu = cpu_time(server.id())? - cpu;
+        self.cpu
+            .push(cpu.as_secs_f64() * 1e6 / (LISTENERS * EVENTS) as f64);
+        Ok(())
+    }
+}
+
+/// Opens connections one after the other, each with one request, and waits until the server holds all of these.
+fn open_all(address: SocketAddr, count: usize, path: &str) -> anyhow::Result<Vec<TcpStream>> {
+    let open = || {
+        let mut stream = TcpStream::connect(address)?;
+        stream.set_read_timeout(Some(Duration::from_secs(30)))?;
+        stream.write_all(request(path).as_bytes())?;
+        Ok(stream)
+    };
+    let open = (0..count).map(|_| open()).collect::<anyhow::Result<_>>()?;
+    until_waiting(address, count)?;
+    Ok(open)
+}
+
+fn until_waiting(address: SocketAddr, count: usize) -> anyhow::Result<()> {
+    const PATIENCE: Duration = Duration::from_secs(60);
+    let mut stream = TcpStream::connect(address)?;
+    let began = Instant::now();
+    loop {
+        stream.write_all(request("count").as_bytes())?;
+        if answer(&mut stream)? == count.to_string() {
+            return Ok(());
+        }
+        ensure!(
+            began.elapsed() < PATIENCE,
+            "not all of {count} came to wait"
+        );
+        std::thread::sleep(Duration::from_millis(1));
+    }
+}
+
+/// Makes news, and tells when.
+fn publish(address: SocketAddr) -> anyhow::Result<Instant> {
+    let mut stream = TcpStream::connect(address)?;
+    let began = Instant::now();
+    stream.write_all(request("publish").as_bytes())?;
+    Ok(began)
+}
+
+fn request(path: &str) -> String {
+    format!("GET /waiting/{path} HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
+}
+
+/// Reads one answer, which has to be right, and tells its body.
+fn answer(stream: &mut TcpStream) -> anyhow::Result<String> {
+    let read = read_until(stream, |read| {
+        let (head, body) = read.split_once("\r\n\r\n")?;
+        let fields = head.lines().filter_map(|line| line.split_once(": "));
+        let mut lengths = fields.filter(|(name, _)| name.eq_ignore_ascii_case("content-length"));
+        let length: usize = lengths.next()?.1.parse().ok()?;
+        (body.len() == length).then(|| (head.to_owned(), body.to_owned()))
+    })?;
+    let (head, body) = read;
+    ensure!(head.starts_with("HTTP/1.1 200"), "wrong: {head}");
+    Ok(body)
+}
+
+/// Reads until what was read is what is wanted. Nobody sends more than that without being asked.
+fn read_until<T>(stream: &mut TcpStream, wanted: impl Fn(&str) -> Option<T>) -> anyhow::Result<T> {
+    let mut buffer = [0; 4096];
+    let mut length = 0;
+    loop {
+        let read = std::str::from_utf8(&buffer[..length])?;
+        if let Some(wanted) = wanted(read) {
+            return Ok(wanted);
+        }
+        match stream.read(&mut buffer[length..])? {
+            0 => bail!("closed, or too long: {read}"),
+            more => length += more,
+        }
+    }
+}
+
+fn ends_with(end: &str) -> impl Fn(&str) -> Option<()> {
+    move |read| read.ends_with(end).then_some(())
+}

@@ -20,6 +20,8 @@ mod new;
 mod oracle;
 mod outputs;
 mod refusals;
+mod request_body;
+mod response;
 mod routes;
 mod settings;
 mod swap;

@@ -49,6 +49,7 @@ impl Context {
     pub fn set_cookie<'c>(&self, cookie: impl Into<Cookie<'c>>) -> Result {
         let cookie = cookie.into();
         let line = line(&cookie)?;
+        self.response.borrow().refuse_late("set a cookie")?;
         self.response.borrow_mut().set_cookie(cookie.name(), line);
         Ok(())
     }

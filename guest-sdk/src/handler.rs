@@ -6,6 +6,7 @@
 )]
 
 use anyhow::Context as _;
+use bytes::Bytes;
 use serde::de::DeserializeOwned;
 
 use crate::bindings::exports::waterspout::web::handler::Functions;
@@ -88,6 +89,36 @@ pub trait RequestHandler: Default + 'static {
     /// Called before the method, whichever it is. [`Context::finish`] and [`Context::redirect`] in here skip the method.
     async fn prepare(&mut self, cx: &Context) -> Result {
         let _ = cx;
+        Ok(())
+    }
+
+    /// Called for each piece of the body as it arrives, after `prepare` and before the method, where the handler has
+    /// `#[stream_request_body]` under its [`#[handler]`](macro@crate::handler). The body is then nowhere else:
+    /// [`body`](crate::Request::body) is empty. [`Context::finish`] in here skips what is left of the body, and the
+    /// method.
+    ///
+    /// ```
+    /// # use waterspout_sdk::prelude::*;
+    /// #[derive(Default)]
+    /// struct Upload {
+    ///     bytes: usize,
+    /// }
+    ///
+    /// #[handler]
+    /// #[stream_request_body]
+    /// impl RequestHandler for Upload {
+    ///     async fn data_received(&mut self, _: &Context, chunk: Bytes) -> Result {
+    ///         self.bytes += chunk.len();
+    ///         Ok(())
+    ///     }
+    ///
+    ///     async fn put(&mut self, cx: &Context) -> Result {
+    ///         cx.write(format!("{} bytes", self.bytes))
+    ///     }
+    /// }
+    /// ```
+    async fn data_received(&mut self, cx: &Context, chunk: Bytes) -> Result {
+        let _ = (cx, chunk);
         Ok(())
     }
 
@@ -221,6 +252,8 @@ pub trait Handler: RequestHandler {
     const NAME: &'static str;
     const FUNCTIONS: Functions;
     const ROUTES: &'static [Route];
+    /// Whether the body goes to `data_received`.
+    const STREAMS_BODY: bool = false;
 
     fn has(function: Functions) -> bool {
         Self::FUNCTIONS.contains(function)

@@ -64,9 +64,12 @@ mod multipart;
 pub mod queues;
 mod redirect;
 mod request;
+mod request_body;
 mod response;
+mod sse;
 
 pub use anyhow::Error;
+pub use bytes::{self, Bytes};
 pub use cookie::{self, Cookie, SameSite};
 pub use futures_util::future::join_all;
 pub use futures_util::{join, try_join};
@@ -84,12 +87,16 @@ pub use error::{Cause, Failure, HttpError, Result};
 pub use handler::{Kwargs, RequestHandler};
 pub use multipart::{Files, HttpFile};
 pub use request::Request;
+pub use request_body::{Part, Parts};
+pub use sse::Event;
 
 /// Everything that a handler needs: `use waterspout_sdk::prelude::*;`.
 pub mod prelude {
     pub use crate::{
         Cause, Context, Failure, HttpError, Kwargs, RequestHandler, Result, export, handler, join,
         log, multi, sleep, try_join, with_timeout,
+        Bytes, Cause, Context, Failure, HttpError, Kwargs, RequestHandler, Result, export, handler,
+        log, sleep,
     };
     pub use anyhow::{Context as _, anyhow, bail, ensure};
 }

@@ -79,6 +79,21 @@ pub enum Hook {
     OnFinish,
 }
 
+impl Hook {
+    fn is_method(&self) -> bool {
+        matches!(
+            self,
+            Self::Get(_)
+                | Self::Head(_)
+                | Self::Post(_)
+                | Self::Put(_)
+                | Self::Delete(_)
+                | Self::Patch(_)
+                | Self::Options(_)
+        )
+    }
+}
+
 fn class<H: Handler>() -> HandlerClass {
     let routes = H::ROUTES.iter().map(|route| Route {
         pattern: route.pattern.to_owned(),
@@ -211,8 +226,28 @@ impl<H: Handler> Object<H> {
         }
     }
 
+    /// Hands the body to a handler that wants it piece by piece.
+    async fn receive(&mut self) -> Result {
+        let Self { handler, cx, .. } = self;
+        while let Some(chunk) = cx.request.body_chunk().await? {
+            handler.data_received(cx, chunk.into()).await?;
+            if cx.is_finished() {
+                break;
+            }
+        }
+        cx.request.is_received();
+        Ok(())
+    }
+
     /// Asks `has` in each arm, so that a function which is not there costs no code either.
     async fn run(&mut self, hook: Hook) -> Outcome {
+        if H::STREAMS_BODY && hook.is_method() {
+            // In a box, so that no other handler's call is larger for it.
+            let received = Box::pin(self.receive()).await;
+            if received.is_err() || self.cx.is_finished() {
+                return self.finish(received);
+            }
+        }
         let Self { handler, cx, .. } = self;
         let result = match hook {
             Hook::Initialize(kwargs) if H::has(Functions::INITIALIZE) => {

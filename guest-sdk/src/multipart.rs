@@ -14,7 +14,7 @@ use crate::{Arguments, HttpError, Result};
 
 /// Tornado's `ParseMultipartConfig`: how many parts a form may have, and how large the headers of one, in bytes.
 const MAX_PARTS: usize = 100;
-const MAX_PART_HEADER_SIZE: usize = 10 * 1024;
+pub(crate) const MAX_PART_HEADER_SIZE: usize = 10 * 1024;
 
 /// The files of a form, by the names of their fields, in the order in which they were sent.
 ///
@@ -68,9 +68,7 @@ impl HttpFile {
     /// What follows the last `/` or `\`, where that can be a file's name: not empty, not `.` or `..`, no control
     /// character. It may still be the name of a file that is there.
     pub fn base_name(&self) -> Option<&str> {
-        let base = self.filename.rsplit(['/', '\\']).next()?;
-        let is_name = !matches!(base, "" | "." | "..") && !base.contains(char::is_control);
-        is_name.then_some(base)
+        base_name(&self.filename)
     }
 
     /// Whether the client sent a path, or something else that is no plain name.
@@ -89,6 +87,13 @@ impl HttpFile {
     }
 }
 
+/// A name that may stand in a folder, without what would lead elsewhere.
+pub(crate) fn base_name(filename: &str) -> Option<&str> {
+    let base = filename.rsplit(['/', '\\']).next()?;
+    let is_name = !matches!(base, "" | "." | "..") && !base.contains(char::is_control);
+    is_name.then_some(base)
+}
+
 /// What a form has in it.
 #[derive(Debug, Default)]
 pub(crate) struct Form {
@@ -98,10 +103,15 @@ pub(crate) struct Form {
 
 /// Takes a body apart. [`HttpError`] 400 where it is not such a form, or more than the limits allow.
 pub(crate) async fn parse(content_type: &str, body: Bytes) -> Result<Form> {
-    read(content_type, body).await.map_err(|error| {
-        let message = format!("Invalid multipart/form-data: {error:#}");
-        HttpError::new(400).with_message(message).into()
-    })
+    read(content_type, body)
+        .await
+        .map_err(|error| invalid(&error))
+}
+
+/// The client's fault.
+pub(crate) fn invalid(error: &crate::Error) -> crate::Error {
+    let message = format!("Invalid multipart/form-data: {error:#}");
+    HttpError::new(400).with_message(message).into()
 }
 
 async fn read(content_type: &str, body: Bytes) -> Result<Form> {
@@ -111,22 +121,10 @@ async fn read(content_type: &str, body: Bytes) -> Result<Form> {
     let mut parts = 0;
     while let Some(field) = multipart.next_field().await? {
         parts += 1;
-        ensure!(parts <= MAX_PARTS, "too many parts");
-        let headers = field.headers();
-        let size = headers
-            .iter()
-            .map(|(name, value)| name.as_str().len() + value.len() + 4);
-        ensure!(
-            size.sum::<usize>() <= MAX_PART_HEADER_SIZE,
-            "part header too large"
-        );
-        let Disposition { name, filename } = disposition(field.headers())?;
+        let Disposition { name, filename } = check(parts, field.headers())?;
         match filename {
             Some(filename) => {
-                let content_type = match headers.get(http::header::CONTENT_TYPE) {
-                    Some(value) => String::from_utf8_lossy(value.as_bytes()).into_owned(),
-                    None => "application/unknown".to_owned(),
-                };
+                let content_type = content_type_of(field.headers());
                 let body = field.bytes().await?;
                 let file = HttpFile {
                     filename,
@@ -141,8 +139,29 @@ async fn read(content_type: &str, body: Bytes) -> Result<Form> {
     Ok(form)
 }
 
+/// What the part of this number says of itself, within the limits.
+pub(crate) fn check(number: usize, headers: &HeaderMap) -> Result<Disposition> {
+    ensure!(number <= MAX_PARTS, "too many parts");
+    let size = headers
+        .iter()
+        .map(|(name, value)| name.as_str().len() + value.len() + 4);
+    ensure!(
+        size.sum::<usize>() <= MAX_PART_HEADER_SIZE,
+        "part header too large"
+    );
+    disposition(headers)
+}
+
+/// The type that the client says a part has.
+pub(crate) fn content_type_of(headers: &HeaderMap) -> String {
+    match headers.get(http::header::CONTENT_TYPE) {
+        Some(value) => String::from_utf8_lossy(value.as_bytes()).into_owned(),
+        None => "application/unknown".to_owned(),
+    }
+}
+
 /// Whatever is in it, as clients do not all quote what they should.
-fn boundary(content_type: &str) -> Result<String> {
+pub(crate) fn boundary(content_type: &str) -> Result<String> {
     let mut parts = split(content_type).into_iter();
     ensure!(
         parts.next() == Some("multipart/form-data"),
@@ -159,10 +178,11 @@ fn boundary(content_type: &str) -> Result<String> {
 }
 
 /// What a part says of itself.
-struct Disposition {
-    name: String,
+#[derive(Debug)]
+pub(crate) struct Disposition {
+    pub name: String,
     /// None where it is no file.
-    filename: Option<String>,
+    pub filename: Option<String>,
 }
 
 /// `filename*` (RFC 8187) counts more than `filename`.

@@ -37,6 +37,7 @@ impl Context {
     /// ```
     pub fn redirect_with_status(&self, url: &str, status: u16) -> Result {
         ensure!(!self.is_finished(), "Cannot redirect() after finish()");
+        self.response.borrow().refuse_late("redirect")?;
         ensure!(
             (300..=399).contains(&status),
             "Cannot redirect with status {status}"

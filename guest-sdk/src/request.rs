@@ -237,11 +237,15 @@ impl Request {
         Ok(&self.form().await?.files)
     }
 
+    pub(crate) fn content_type(&self) -> Option<HeaderValue> {
+        self.header(CONTENT_TYPE)
+    }
+
     async fn form(&self) -> Result<&Form> {
         if let Some(form) = self.form.get() {
             return Ok(form);
         }
-        let content_type = self.header(CONTENT_TYPE);
+        let content_type = self.content_type();
         let content_type = content_type.as_ref().and_then(|value| value.to_str().ok());
         let form = match content_type {
             Some(content_type) if content_type.starts_with("application/x-www-form-urlencoded") => {
@@ -264,7 +268,7 @@ impl Request {
     }
 
     /// A form that was compressed, for example, can't be read.
-    fn refuse_encoded(&self) -> Result {
+    pub(crate) fn refuse_encoded(&self) -> Result {
         match self.header(CONTENT_ENCODING) {
             None => Ok(()),
             Some(encoding) => {
@@ -331,6 +335,12 @@ impl Request {
     /// ```
     pub async fn body_chunk(&self) -> Result<Option<Vec<u8>>> {
         host::body_chunk(self.id).await.or_else(refuse)
+    }
+
+    /// The body went to `data_received`: what is asked of it from now on finds none, as in Tornado.
+    pub(crate) fn is_received(&self) {
+        let _ = self.body.set(Bytes::new());
+        let _ = self.form.set(Box::default());
     }
 
     pub(crate) fn new(id: RequestId) -> Self {

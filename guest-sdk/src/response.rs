@@ -1,11 +1,15 @@
 //! The response under construction: status, headers and body, in Tornado's words. Nothing of it reaches the host
-//! before the function that finishes it returns.
+//! before the function that finishes it returns, but what is flushed.
+
+use std::future::poll_fn;
+use std::task::{Poll, Waker};
 
 use anyhow::{Context as _, bail, ensure};
 use http::header::{CONTENT_ENCODING, CONTENT_LANGUAGE, CONTENT_TYPE, ETAG, SET_COOKIE};
 use http::{HeaderName, HeaderValue};
 use serde::Serialize;
 
+use crate::bindings::waterspout::web::response::{self as host, FlushError, ResponseHead};
 use crate::bindings::waterspout::web::types;
 use crate::{Context, HttpError, Result, error::usual_reason};
 
@@ -53,7 +57,10 @@ impl Context {
     /// ```
     pub fn write_json<T: Serialize + ?Sized>(&self, value: &T) -> Result {
         self.write(serde_json::to_vec(value)?)?;
-        self.set_header(CONTENT_TYPE, "application/json; charset=UTF-8")
+        match self.is_flushed() {
+            true => Ok(()),
+            false => self.set_header(CONTENT_TYPE, "application/json; charset=UTF-8"),
+        }
     }
 
     /// The status of the response: 200 until it is set.
@@ -61,7 +68,8 @@ impl Context {
         self.response.borrow().status
     }
 
-    /// Sets the status, 200 to 599, with its usual reason. The host answers with 500 in place of any other.
+    /// Sets the status, 200 to 599, with its usual reason. The host answers with 500 in place of any other. Once the
+    /// head is [out](Self::flush), this is only logged.
     ///
     /// ```
     /// # use waterspout_sdk::prelude::*;
@@ -83,7 +91,7 @@ impl Context {
 
     /// Sets a header in place of all its values; a `&str`, a `String` or a number.
     ///
-    /// An error where HTTP allows no such name or value.
+    /// An error where HTTP allows no such name or value, and once the head is [out](Self::flush).
     ///
     /// ```
     /// # use waterspout_sdk::prelude::*;
@@ -99,6 +107,7 @@ impl Context {
     {
         let (name, value) = header(name, value)?;
         let mut response = self.response.borrow_mut();
+        response.refuse_late("set a header")?;
         response.clear_header(name.as_str());
         response.headers.push((name, value));
         Ok(())
@@ -121,10 +130,9 @@ impl Context {
         N: TryInto<HeaderName, Error: Into<http::Error>>,
         V: TryInto<HeaderValue, Error: Into<http::Error>>,
     {
-        self.response
-            .borrow_mut()
-            .headers
-            .push(header(name, value)?);
+        let mut response = self.response.borrow_mut();
+        response.refuse_late("add a header")?;
+        response.headers.push(header(name, value)?);
         Ok(())
     }
 
@@ -162,7 +170,9 @@ impl Context {
     /// ```
     pub fn clear(&self) {
         self.response.borrow_mut().clear();
-        self.set_default_headers();
+        if !self.is_flushed() {
+            self.set_default_headers();
+        }
     }
 
     /// Ends the response: what would still add to it is skipped or an error. From `prepare` it skips the method. It
@@ -199,8 +209,145 @@ impl Context {
         Ok(())
     }
 
+    /// Sends what was written so far, and before it the head: Tornado's
+    /// [`flush`](https://www.tornadoweb.org/en/stable/web.html#tornado.web.RequestHandler.flush). After it,
+    /// [`write`](Self::write) adds to the body; the head can't be changed any more.
+    ///
+    /// It waits until the client has taken what was flushed before: a handler is never much faster than who reads it.
+    /// `deadline` counts until the first flush. A body whose `Content-Length` was set has to have that length; any
+    /// other is sent in chunks. There is no `ETag` but one that was set.
+    ///
+    /// An error where the client is gone: the handler ends with it, unless it was cancelled before. An error in a
+    /// handler that has flushed makes no page: the connection is cut, so that nobody takes the body for all there is.
+    /// So it is, too, where a flush is not waited for to its end.
+    ///
+    /// ```
+    /// # use waterspout_sdk::prelude::*;
+    /// # use std::time::Duration;
+    /// # async fn get(cx: &Context) -> Result {
+    /// for second in 1..=3 {
+    ///     cx.write(format!("{second} "))?;
+    ///     cx.flush().await?;
+    ///     sleep(Duration::from_secs(1)).await;
+    /// }
+    /// cx.write("done")
+    /// # }
+    /// ```
+    pub async fn flush(&self) -> Result {
+        ensure!(!self.is_finished(), "Cannot flush() after finish()");
+        let _turn = self.turn().await;
+        let (mut head, body) = {
+            let mut response = self.response.borrow_mut();
+            let body = std::mem::take(&mut response.body);
+            (response.take_head(), body)
+        };
+        if head.is_none() && body.is_empty() {
+            return self.send(None, body).await;
+        }
+        // Whole, where it is not too long: what is split has to be copied.
+        if body.len() <= MAX_PIECE {
+            return self.send(head, body).await;
+        }
+        for piece in body.chunks(MAX_PIECE) {
+            self.send(head.take(), piece.to_vec()).await?;
+        }
+        Ok(())
+    }
+
+    /// Sets a trailer, a field that follows the body of a response that was [flushed](Self::flush), in place of others
+    /// of that name. The header `Trailer` has to name it. Clients over HTTP/1.1 get it only where they said
+    /// `TE: trailers`, and nobody does with a `Content-Length`.
+    ///
+    /// An error where HTTP allows no such name or value, or the head is not out or names no such trailer.
+    ///
+    /// ```
+    /// # use waterspout_sdk::prelude::*;
+    /// # async fn get(cx: &Context) -> Result {
+    /// cx.set_header("Trailer", "X-Rows")?;
+    /// let mut rows = 0;
+    /// for row in ["a", "b"] {
+    ///     cx.write(row)?;
+    ///     cx.flush().await?;
+    ///     rows += 1;
+    /// }
+    /// cx.set_trailer("X-Rows", rows)
+    /// # }
+    /// ```
+    pub fn set_trailer<N, V>(&self, name: N, value: V) -> Result
+    where
+        N: TryInto<HeaderName, Error: Into<http::Error>>,
+        V: TryInto<HeaderValue, Error: Into<http::Error>>,
+    {
+        let (name, value) = header(name, value)?;
+        ensure!(self.is_flushed(), "Cannot set a trailer before flush()");
+        let trailers = {
+            let mut response = self.response.borrow_mut();
+            response.trailers.retain(|(other, _)| *other != name);
+            response.trailers.push((name, value));
+            response
+                .trailers
+                .iter()
+                .cloned()
+                .map(wire)
+                .collect::<Vec<_>>()
+        };
+        host::set_trailers(self.request.number(), &trailers).or_else(refuse)
+    }
+
+    async fn send(&self, head: Option<ResponseHead>, piece: Vec<u8>) -> Result {
+        let brings_head = head.is_some();
+        let sent = host::flush(self.request.number(), head, piece).await;
+        if brings_head && matches!(sent, Err(FlushError::Invalid(_))) {
+            // It may be the head that was wrong. Then there will be another.
+            self.response.borrow_mut().is_flushed = false;
+        }
+        sent.or_else(refuse)
+    }
+
+    /// Waits until no other flush is under way. A handler may have futures side by side, each of which flushes.
+    async fn turn(&self) -> Turn<'_> {
+        poll_fn(|task| {
+            let mut response = self.response.borrow_mut();
+            if response.is_flushing {
+                response.waiting.push(task.waker().clone());
+                return Poll::Pending;
+            }
+            response.is_flushing = true;
+            Poll::Ready(Turn(self))
+        })
+        .await
+    }
+
+    pub(crate) fn is_flushed(&self) -> bool {
+        self.response.borrow().is_flushed
+    }
+
     pub(crate) fn is_finished(&self) -> bool {
         self.response.borrow().finished
+    }
+}
+
+/// How much the host takes at once.
+const MAX_PIECE: usize = 1 << 20;
+
+/// The flush that is under way.
+struct Turn<'a>(&'a Context);
+
+impl Drop for Turn<'_> {
+    fn drop(&mut self) {
+        let waiting = {
+            let mut response = self.0.response.borrow_mut();
+            response.is_flushing = false;
+            std::mem::take(&mut response.waiting)
+        };
+        waiting.into_iter().for_each(Waker::wake);
+    }
+}
+
+fn refuse(error: FlushError) -> Result {
+    match error {
+        FlushError::Gone => bail!("the client is gone"),
+        FlushError::Invalid(why) => bail!(why),
     }
 }
 
@@ -214,6 +361,12 @@ pub(crate) struct Response {
     /// Names with the whole lines; one line for each name.
     cookies: Vec<(String, HeaderValue)>,
     finished: bool,
+    /// The head is out.
+    is_flushed: bool,
+    is_flushing: bool,
+    /// Flushes that wait for another.
+    waiting: Vec<Waker>,
+    trailers: Vec<(HeaderName, HeaderValue)>,
     /// What `send_error` was told.
     sent_error: Option<HttpError>,
 }
@@ -229,6 +382,10 @@ impl Default for Response {
             body: Vec::new(),
             cookies: Vec::new(),
             finished: false,
+            is_flushed: false,
+            is_flushing: false,
+            waiting: Vec::new(),
+            trailers: Vec::new(),
             sent_error: None,
         }
     }
@@ -236,6 +393,13 @@ impl Default for Response {
 
 impl Response {
     fn set_status(&mut self, status: u16, reason: Option<String>) {
+        if self
+            .refuse_late("set the status")
+            .inspect_err(|error| log::warn!("{error}"))
+            .is_err()
+        {
+            return;
+        }
         self.status = status;
         self.reason = reason;
     }
@@ -245,11 +409,23 @@ impl Response {
             .retain(|(other, _)| !other.as_str().eq_ignore_ascii_case(name));
     }
 
+    /// What is out stays.
     fn clear(&mut self) {
-        let old = std::mem::take(self);
-        self.cookies = old.cookies;
-        self.finished = old.finished;
-        self.sent_error = old.sent_error;
+        self.body = Vec::new();
+        if !self.is_flushed {
+            let new = Self::default();
+            self.set_status(new.status, new.reason);
+            self.headers = new.headers;
+        }
+    }
+
+    /// An error once the head is out.
+    pub fn refuse_late(&self, what: &str) -> Result {
+        ensure!(
+            !self.is_flushed,
+            "Cannot {what} after headers have been written"
+        );
+        Ok(())
     }
 
     /// In place of another of that name.
@@ -279,25 +455,38 @@ impl Response {
 
     /// Hands the response over. Its status stays, for `on_finish` to read.
     pub fn take(&mut self) -> types::Response {
-        let wire = |(name, value): (HeaderName, HeaderValue)| {
-            (
-                name.as_str().to_owned(),
-                value.as_bytes().trim_ascii().to_vec(),
-            )
-        };
-        let cookies = std::mem::take(&mut self.cookies).into_iter();
-        let cookies = cookies.map(|(_, line)| (SET_COOKIE, line));
         types::Response {
             status: self.status,
             reason: self.reason.clone(),
-            headers: std::mem::take(&mut self.headers)
-                .into_iter()
-                .chain(cookies)
-                .map(wire)
-                .collect(),
+            headers: self.take_headers(),
             body: std::mem::take(&mut self.body),
         }
     }
+
+    /// Hands the head over, once.
+    fn take_head(&mut self) -> Option<ResponseHead> {
+        if self.is_flushed {
+            return None;
+        }
+        self.is_flushed = true;
+        Some(ResponseHead {
+            status: self.status,
+            reason: self.reason.clone(),
+            headers: self.take_headers(),
+        })
+    }
+
+    fn take_headers(&mut self) -> types::Fields {
+        let cookies = std::mem::take(&mut self.cookies).into_iter();
+        let cookies = cookies.map(|(_, line)| (SET_COOKIE, line));
+        let headers = std::mem::take(&mut self.headers).into_iter();
+        headers.chain(cookies).map(wire).collect()
+    }
+}
+
+fn wire((name, value): (HeaderName, HeaderValue)) -> (String, Vec<u8>) {
+    let value = value.as_bytes().trim_ascii().to_vec();
+    (name.as_str().to_owned(), value)
 }
 
 fn header<N, V>(name: N, value: V) -> Result<(HeaderName, HeaderValue)>

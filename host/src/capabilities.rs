@@ -3,6 +3,8 @@
 mod application;
 mod logging;
 mod request;
+mod request_body;
+mod response;
 mod types;
 pub mod wasi;
 

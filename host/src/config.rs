@@ -131,6 +131,17 @@ impl Config {
         routes.chain(&self.settings.default_handler)
     }
 
+    /// What a connection keeps to: no body is larger than the largest that any component takes.
+    pub fn limits(&self) -> Limits {
+        let handlers = self.handlers.values();
+        let largest = handlers.filter_map(|placed| placed.handler.max_body_size);
+        let server = self.server.limits();
+        Limits {
+            max_body_size: largest.fold(server.max_body_size, u64::max),
+            ..server
+        }
+    }
+
     /// Whether the configuration leads anything to this component.
     pub fn routes_to(&self, component: &str) -> bool {
         self.destinations().any(|destination| {

@@ -7,28 +7,31 @@ mod etag;
 mod page;
 mod redirect;
 mod reply;
+mod streamed;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::Entry;
 use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, header};
-use http_body::Body;
 use tokio::time::Instant;
 
 use crate::access::{self, Details, Summary};
 use crate::bindings::{self, Failure, FailureCause, Functions};
-use crate::body::{BodyError, Gunzip, RequestBody};
+use crate::body::{BodyLimits, Gunzip, RequestBody, Source};
 use crate::client::Client;
+use crate::config;
 use crate::engine::METHODS;
 use crate::generation::{Component, Generation, Lead, Site, State};
 use crate::invoke::invoke;
 use crate::request_id;
-use crate::resources::{Answer, App, Exchange, ShownId, Stage, Target, host};
+use crate::resources::{self, Answer, App, Exchange, Head, ShownId, Stage, Target, host};
 use crate::router::{self, Found};
 
 use compress::Coding;
+use streamed::Streamed;
 
 pub use reply::Reply;
 
@@ -41,7 +44,7 @@ pub fn dispatch<B>(
     client: Client,
 ) -> impl Future<Output = Response<Reply>> + Send + use<B>
 where
-    B: Body<Data = Bytes, Error = BodyError> + Send + 'static,
+    B: Source + 'static,
 {
     let began = Instant::now();
     let (mut head, body) = request.into_parts();
@@ -56,7 +59,8 @@ where
     let coding = compresses.then(|| Coding::preferred(&head.headers));
     let meters = &generation.app.meters;
     meters.requests.count();
-    let begun = match route(&generation, &head) {
+    let declared = body.size_hint().lower();
+    let begun = match route(&generation, &head, declared) {
         Routed::Answered(route, response) => {
             meters
                 .of(route)
@@ -73,14 +77,15 @@ where
             Err(response)
         }
         Routed::Handler(visit) => {
-            let max_size = visit.max_body_size;
+            let limits = visit.body_limits;
             let is_gzipped = server.decompress_request && is_gzipped(&mut head.headers);
             let body = if body.is_end_stream() {
                 None
             } else if is_gzipped {
-                Some(RequestBody::new(Gunzip::new(body, max_size), max_size))
+                let body = Gunzip::new(body, limits.max_size);
+                Some(RequestBody::new(body, limits))
             } else {
-                Some(RequestBody::new(body, max_size))
+                Some(RequestBody::new(body, limits))
             };
             Ok(visit.begin(head, body, client, began))
         }
@@ -95,7 +100,8 @@ where
             Some(coding) => Box::pin(compress::compress(response, coding)).await,
             None => response,
         };
-        if is_head && response.body().is_end_stream() && !is_bodiless(response.status()) {
+        let is_empty = response.body().bytes().is_some_and(Bytes::is_empty);
+        if is_head && is_empty && !is_bodiless(response.status()) {
             // hyper leaves it open.
             let headers = response.headers_mut();
             headers.insert(header::CONTENT_LENGTH, HeaderValue::from_static("0"));
@@ -132,11 +138,12 @@ struct Visit {
     arguments: router::Arguments,
     app: Arc<App>,
     stage: Stage,
-    max_body_size: u64,
+    body_limits: BodyLimits,
     debug: bool,
 }
 
-fn route(generation: &Generation, head: &Parts) -> Routed {
+/// `declared`: how long the body is at least.
+fn route(generation: &Generation, head: &Parts, declared: u64) -> Routed {
     let host = router::host_name(host(head));
     let is_proxied = || head.headers.contains_key("x-real-ip");
     let (index, lead, arguments) = match generation.find(host, head.uri.path(), is_proxied) {
@@ -185,6 +192,10 @@ fn route(generation: &Generation, head: &Parts) -> Routed {
             .insert(header::ALLOW, allow(target.functions));
         return Routed::Answered(index, response);
     };
+    let body_limits = body_limits(&generation.config.server, &component.settings);
+    if declared > body_limits.max_size {
+        return Routed::Answered(index, page::error(StatusCode::PAYLOAD_TOO_LARGE));
+    }
     Routed::Handler(Visit {
         route: index,
         component: component.clone(),
@@ -192,9 +203,17 @@ fn route(generation: &Generation, head: &Parts) -> Routed {
         arguments,
         app: generation.app.clone(),
         stage,
-        max_body_size: generation.config.server.max_body_size,
+        body_limits,
         debug: generation.config.settings.debug,
     })
+}
+
+/// What a body of a request for this component may take: what its own table says, else what the server's does.
+fn body_limits(server: &config::Server, handler: &config::Handler) -> BodyLimits {
+    BodyLimits {
+        max_size: handler.max_body_size.unwrap_or(server.max_body_size),
+        timeout: handler.body_timeout.unwrap_or(server.body_timeout),
+    }
 }
 
 impl Visit {
@@ -245,7 +264,7 @@ impl Begun {
                 let deadline = self.component.settings.deadline;
                 let deadline = deadline.map(|deadline| self.began + deadline);
                 let (answer, sent) = invoke(pool, exchange, deadline).await;
-                let mut response = respond(exchange, answer, self.debug);
+                let mut response = self.respond(answer);
                 response.body_mut().tells(sent);
                 response
             }
@@ -264,6 +283,19 @@ impl Begun {
         self.answered = true;
         response
     }
+
+    /// What the client gets for what became of its request: the table of the contract, section 5.
+    fn respond(&self, answer: Answer) -> Response<Reply> {
+        let exchange = &self.exchange;
+        let deadline = self.component.settings.deadline;
+        let mut response = respond_to(exchange, answer, self.debug, deadline);
+        if matches!(exchange.stage, Stage::ErrorPage(_)) {
+            let allow = || allow(exchange.target.functions);
+            let headers = response.headers_mut();
+            headers.entry(header::ALLOW).or_insert_with(allow);
+        }
+        response
+    }
 }
 
 impl Drop for Begun {
@@ -274,18 +306,13 @@ impl Drop for Begun {
     }
 }
 
-/// What the client gets for what became of its request: the table of the contract, section 5.
-fn respond(exchange: &Exchange, answer: Answer, debug: bool) -> Response<Reply> {
-    let mut response = respond_to(exchange, answer, debug);
-    if matches!(exchange.stage, Stage::ErrorPage(_)) {
-        let allow = || allow(exchange.target.functions);
-        let headers = response.headers_mut();
-        headers.entry(header::ALLOW).or_insert_with(allow);
-    }
-    response
-}
-
-fn respond_to(exchange: &Exchange, answer: Answer, debug: bool) -> Response<Reply> {
+/// `deadline`: how long a handler may go on when nobody waits for it.
+fn respond_to(
+    exchange: &Exchange,
+    answer: Answer,
+    debug: bool,
+    deadline: Option<Duration>,
+) -> Response<Reply> {
     match answer {
         Answer::Response(response) => match guest_response(response) {
             Ok(mut response) => {
@@ -298,6 +325,7 @@ fn respond_to(exchange: &Exchange, answer: Answer, debug: bool) -> Response<Repl
                 page::error(StatusCode::INTERNAL_SERVER_ERROR)
             }
         },
+        Answer::Begun(begun) => streamed(*begun, deadline),
         Answer::Failed(failure) => match &failure.message {
             Some(message) if debug => page::traceback(page::status_of(&failure), message),
             _ => page::failure(&failure),
@@ -320,64 +348,53 @@ fn respond_to(exchange: &Exchange, answer: Answer, debug: bool) -> Response<Repl
     }
 }
 
-/// How many headers a handler may set.
-const MAX_HEADERS: usize = 1_000;
-
 /// A guest's own response, if it may go out. Else what is wrong with it, for its author.
 fn guest_response(guest: bindings::Response) -> Result<Response<Reply>, String> {
-    let status = match StatusCode::from_u16(guest.status) {
-        Ok(status) if (200..600).contains(&guest.status) => status,
-        _ => {
-            return Err(format!(
-                "the handler set the status {}, which is none",
-                guest.status
-            ));
-        }
-    };
-    let body = if is_bodiless(status) {
-        Bytes::new()
-    } else {
-        guest.body.into()
-    };
-    let mut response = Response::new(Reply::new(body));
+    let head = Head::of(guest.status, guest.reason, guest.headers)?;
+    Ok(with_head(head, |status| {
+        Reply::new(match is_bodiless(status) {
+            true => Bytes::new(),
+            false => guest.body.into(),
+        })
+    }))
+}
+
+/// A guest's own response, which it still makes. `deadline`: how long it may go on when nobody waits for it.
+fn streamed(begun: resources::Begun, deadline: Option<Duration>) -> Response<Reply> {
+    let resources::Begun {
+        head,
+        length,
+        has_body,
+        pieces,
+    } = begun;
+    // hyper is told of a body's length by the body.
+    let said = length.filter(|_| !has_body);
+    let to_come = if has_body { length } else { Some(0) };
+    let body = Streamed::new(pieces, to_come, deadline);
+    let mut response = with_head(head, |_| Reply::streamed(body));
+    if let Some(length) = said.filter(|_| response.status() != StatusCode::NO_CONTENT) {
+        let headers = response.headers_mut();
+        headers.insert(header::CONTENT_LENGTH, HeaderValue::from(length));
+    }
+    response
+}
+
+fn with_head(head: Head, body: impl FnOnce(StatusCode) -> Reply) -> Response<Reply> {
+    let status = StatusCode::from_u16(head.status);
+    let status = status.unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let mut response = Response::new(body(status));
     *response.status_mut() = status;
-    if let Some(reason) = guest.reason {
-        let phrase = page::phrase(&reason)
-            .ok_or_else(|| format!("the handler set the reason {reason:?}, which can't be sent"))?;
+    *response.headers_mut() = head.headers;
+    if let Some(phrase) = head.reason {
         response.extensions_mut().insert(phrase);
     }
     page::name_status(&mut response);
-    if guest.headers.len() > MAX_HEADERS {
-        return Err(format!("the handler set more than {MAX_HEADERS} headers"));
-    }
-    let headers = response.headers_mut();
-    headers.reserve(guest.headers.len() + 2);
-    for (name, value) in guest.headers {
-        let parsed = HeaderName::from_bytes(name.as_bytes());
-        let name = parsed.map_err(|_| format!("the handler set a header named {name:?}"))?;
-        // A tab is allowed there (RFC 9110, section 5.5), and nobody means it.
-        let parsed = HeaderValue::from_maybe_shared(Bytes::from(value)).ok();
-        let value = parsed
-            .filter(|value| !value.as_bytes().contains(&b'\t'))
-            .ok_or_else(|| format!("the handler set a value for `{name}` that can't be sent"))?;
-        if !is_framing(&name) {
-            headers.append(name, value);
-        }
-    }
-    page::sign(headers);
-    Ok(response)
+    page::sign(response.headers_mut());
+    response
 }
 
 fn is_bodiless(status: StatusCode) -> bool {
     matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED)
-}
-
-/// Headers that belong to the connection, not to the handler (RFC 9110, section 7.6.1).
-fn is_framing(name: &HeaderName) -> bool {
-    matches!(
-        *name,
-        header::CONNECTION | header::CONTENT_LENGTH | header::TRANSFER_ENCODING | header::UPGRADE
-    ) || name == "keep-alive"
 }
 
 fn arguments(arguments: router::Arguments) -> bindings::Arguments {

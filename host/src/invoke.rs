@@ -1,7 +1,7 @@
 //! One request's life inside a guest: the order of its functions, its deadline, its end when it is cancelled.
 //! Turns every way in which that can end into an `Answer`; words no response.
 
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use futures_util::FutureExt;
@@ -12,7 +12,7 @@ use wasmtime::component::{ComponentNamedList, Lift, Lower};
 use crate::bindings::{Call, Failure, FailureCause, Functions, Outcome, Response};
 use crate::engine::{Function, Step, method_index};
 use crate::instances::{LifeEnd, Pool, QueueFull, Scene};
-use crate::resources::{Answer, Cancel, Exchange, LET_GO, ShownId, Stage};
+use crate::resources::{Answer, Cancel, Exchange, LET_GO, ShownId, Stage, Stream};
 use crate::timer::until;
 
 /// How long `on_connection_close` and `on_finish` may take each.
@@ -42,13 +42,41 @@ pub async fn invoke(
     });
     // Rare, and so not to be carried about by every request.
     match Box::pin(attempt(pool, page, deadline)).await {
-        (Answer::Response(response), sent) => (Answer::Response(response), sent),
+        (page @ (Answer::Response(_) | Answer::Begun(_)), sent) => (page, sent),
         _ => (answer, sent),
     }
 }
 
 /// Belongs to a response: when it is dropped, the last byte was handed over or never will be.
 pub struct Sent(Arc<Exchange>);
+
+impl Sent {
+    /// The client left before it had the whole of a response. A handler that goes on all the same has as long as this.
+    pub fn client_gone(&self, deadline: Option<Duration>) {
+        self.0.cancel(Cancel::ClientGone);
+        if !self.0.is_cancelled() {
+            self.nobody_waits(deadline);
+        }
+    }
+
+    /// The client has all that it gets, and the handler goes on: it has as long as this.
+    pub fn nobody_waits(&self, deadline: Option<Duration>) {
+        if let Some(deadline) = deadline {
+            end_at(Instant::now() + deadline, &self.0);
+        }
+    }
+}
+
+/// Ends a request for which nobody waits any more.
+fn end_at(deadline: Instant, exchange: &Arc<Exchange>) {
+    let exchange: Weak<Exchange> = Arc::downgrade(exchange);
+    tokio::spawn(async move {
+        tokio::time::sleep_until(deadline).await;
+        if let Some(exchange) = exchange.upgrade() {
+            exchange.cancel(Cancel::Deadline);
+        }
+    });
+}
 
 impl Drop for Sent {
     fn drop(&mut self) {
@@ -105,11 +133,7 @@ impl Drop for Client<'_> {
                 self.pool.leave(exchange);
             } else if let Some(deadline) = self.deadline {
                 // It runs on without its client, but not without its deadline.
-                let exchange = exchange.clone();
-                tokio::spawn(async move {
-                    tokio::time::sleep_until(deadline).await;
-                    exchange.cancel(Cancel::Deadline);
-                });
+                end_at(deadline, exchange);
             }
         }
     }
@@ -225,17 +249,26 @@ impl Life<'_> {
     async fn settle(&self, outcome: Outcome, last: bool) -> wasmtime::Result<Ended<bool>> {
         let failure = match outcome {
             Outcome::Proceed => {
-                self.exchange.answer(Answer::Response(empty(200)));
+                self.give(empty(200)).await;
                 return Ok(Ended::With(last));
             }
             Outcome::Finished(response) => {
-                self.exchange.answer(Answer::Response(response));
+                self.give(response).await;
                 return Ok(Ended::With(last));
             }
-            Outcome::Cancelled => return Ok(Ended::With(false)),
+            Outcome::Cancelled => {
+                if let Some(stream) = self.exchange.stream() {
+                    stream.cut();
+                }
+                return Ok(Ended::With(false));
+            }
             Outcome::Failed(failure) => failure,
         };
         self.log(&failure);
+        if let Some(stream) = self.exchange.stream() {
+            self.break_off(stream);
+            return Ok(Ended::With(false));
+        }
         let first_failure = matches!(self.exchange.stage, Stage::Whole);
         if !(first_failure && self.has(Functions::WRITE_ERROR)) {
             self.exchange.answer(Answer::Failed(failure));
@@ -245,17 +278,53 @@ impl Life<'_> {
             Ended::With(ended) => ended,
             Ended::Deaf => return Ok(Ended::Deaf),
         };
-        let (answer, freed) = match outcome {
-            Outcome::Proceed => (Answer::Response(empty(failure.status)), last),
-            Outcome::Finished(response) => (Answer::Response(response), last),
-            Outcome::Failed(again) => {
-                self.log(&again);
-                (Answer::Failed(failure), false)
+        let response = match outcome {
+            Outcome::Proceed => empty(failure.status),
+            Outcome::Finished(response) => response,
+            Outcome::Failed(_) | Outcome::Cancelled => {
+                if let Outcome::Failed(again) = outcome {
+                    self.log(&again);
+                }
+                if let Some(stream) = self.exchange.stream() {
+                    self.break_off(stream);
+                }
+                self.exchange.answer(Answer::Failed(failure));
+                return Ok(Ended::With(false));
             }
-            Outcome::Cancelled => (Answer::Failed(failure), false),
         };
-        self.exchange.answer(answer);
-        Ok(Ended::With(freed))
+        self.give(response).await;
+        Ok(Ended::With(last))
+    }
+
+    /// Gives the answer, or what is left of it.
+    async fn give(&self, response: Response) {
+        match self.exchange.stream() {
+            None => self.exchange.answer(Answer::Response(response)),
+            // Rare, and so not to be carried about by every request.
+            Some(stream) => Box::pin(self.end(stream, response.body)).await,
+        }
+    }
+
+    /// Sends the last of a response that has begun.
+    async fn end(&self, stream: &Stream, last: Vec<u8>) {
+        if let Err(wrong) = stream.end(last.into()).await {
+            let request = self.exchange.summary();
+            let request_id = tracing::field::display(ShownId(&self.exchange));
+            tracing::error!(target: "app", request_id, "{request}: {wrong}");
+        }
+    }
+
+    /// Ends a response that has begun, and for which there is no page any more.
+    fn break_off(&self, stream: &Stream) {
+        if stream.cut() && !self.exchange.is_client_gone() {
+            let request = self.exchange.summary();
+            let request_id = tracing::field::display(ShownId(&self.exchange));
+            tracing::error!(
+                target: "general",
+                request_id,
+                "{request}: Cannot send error response after headers written"
+            );
+        }
     }
 
     /// What Tornado's `log_exception` logs: every error that was not planned, and the others where they say more than

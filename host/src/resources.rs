@@ -2,6 +2,8 @@
 //! store. Owns state; runs no guest.
 
 mod body_memory;
+mod head;
+mod stream;
 
 use std::fmt;
 use std::future::poll_fn;
@@ -12,6 +14,7 @@ use std::time::{Duration, Instant};
 
 use futures_util::task::AtomicWaker;
 use http::request::Parts;
+use http::{HeaderMap, Method};
 use rustc_hash::FxHashMap;
 use wasmtime::ResourceLimiter;
 use wasmtime::component::{GuestTaskId, ResourceTable};
@@ -28,6 +31,8 @@ use crate::run::RunClock;
 use crate::shards;
 
 pub use body_memory::{BodyMemory, BodyShare};
+pub use head::{Head, fields, phrase};
+pub use stream::{Begun, Piece, Stream, Wrong};
 
 /// What a request may ask of the app it belongs to.
 pub struct App {
@@ -89,6 +94,8 @@ pub enum Cancel {
 pub enum Answer {
     /// The guest's own response.
     Response(Response),
+    /// The guest's own response, of which more is to come.
+    Begun(Box<Begun>),
     /// The handler failed and made no page.
     Failed(Failure),
     /// The guest trapped in this request; the text is the trap with the guest's stack.
@@ -138,8 +145,12 @@ pub struct Exchange {
     /// Found or made when somebody asks.
     id: OnceLock<Box<str>>,
     body: Mutex<BodySlot>,
+    /// What came after the body. In a box, as it is rare.
+    trailers: OnceLock<Box<HeaderMap>>,
     body_memory: Mutex<Option<BodyShare>>,
     answer: Mutex<AnswerSlot>,
+    /// Where the answer is made piece by piece. In a box, as it is rare.
+    stream: OnceLock<Box<Stream>>,
     answered: AtomicWaker,
     cancelled: AtomicBool,
     client_gone: AtomicBool,
@@ -184,8 +195,10 @@ impl Exchange {
             shard: shards::here(),
             id: OnceLock::new(),
             body: Mutex::new(body.map_or(BodySlot::None, BodySlot::Unread)),
+            trailers: OnceLock::new(),
             body_memory: Mutex::new(None),
             answer: Mutex::new(AnswerSlot::Open),
+            stream: OnceLock::new(),
             answered: AtomicWaker::new(),
             cancelled: AtomicBool::new(false),
             client_gone: AtomicBool::new(false),
@@ -228,14 +241,40 @@ impl Exchange {
         }
     }
 
-    /// Gives the answer. The first one counts, while somebody waits for it.
+    /// Gives the answer. The first one counts, while somebody waits for it; one that has begun and not ended is broken
+    /// off by another.
     pub fn answer(&self, answer: Answer) {
         let mut slot = lock(&self.answer);
         if matches!(*slot, AnswerSlot::Open) {
             *slot = AnswerSlot::Given(answer);
             drop(slot);
             self.answered.wake();
+        } else if let Some(stream) = self.stream() {
+            drop(slot);
+            stream.cut();
         }
+    }
+
+    /// Gives an answer that is made from now on. `None`: nobody waits for one. The error is for the handler's author.
+    pub fn begin(&self, mut head: Head) -> Result<Option<&Stream>, String> {
+        const WITHOUT_BODY: [u16; 2] = [204, 304];
+        let has_body = self.head.method != Method::HEAD && !WITHOUT_BODY.contains(&head.status);
+        stream::without_empty_etag(&mut head.headers);
+        let (stream, begun) = Stream::new(head, has_body)?;
+        let mut slot = lock(&self.answer);
+        if !matches!(*slot, AnswerSlot::Open) {
+            return Ok(None);
+        }
+        let stream = &**self.stream.get_or_init(|| Box::new(stream));
+        *slot = AnswerSlot::Given(Answer::Begun(Box::new(begun)));
+        drop(slot);
+        self.answered.wake();
+        Ok(Some(stream))
+    }
+
+    /// The answer that is made piece by piece, once it has begun.
+    pub fn stream(&self) -> Option<&Stream> {
+        self.stream.get().map(|stream| &**stream)
     }
 
     /// Waits for the answer and takes it. One only may wait, and once.
@@ -262,6 +301,11 @@ impl Exchange {
     /// Whether an answer was given, or nobody waits for one.
     pub fn is_answered(&self) -> bool {
         !matches!(*lock(&self.answer), AnswerSlot::Open)
+    }
+
+    /// Whether somebody waits for an answer, or for more of one.
+    fn is_wanted(&self) -> bool {
+        !self.is_answered() || self.stream().is_some_and(Stream::is_open)
     }
 
     /// Asks the request to end. A client that is gone ends only what
@@ -359,6 +403,23 @@ impl Exchange {
         *lock(&self.body) = BodySlot::Unread(rest);
     }
 
+    /// Does something with the body, unless it was read or is being read.
+    pub fn with_body(&self, change: impl FnOnce(&mut RequestBody)) {
+        if let BodySlot::Unread(body) = &mut *lock(&self.body) {
+            change(body);
+        }
+    }
+
+    /// Keeps what came after the body.
+    pub fn keep_trailers(&self, trailers: Box<HeaderMap>) {
+        let _ = self.trailers.set(trailers);
+    }
+
+    /// What came after the body, once its end was read.
+    pub fn trailers(&self) -> Option<&HeaderMap> {
+        self.trailers.get().map(|trailers| &**trailers)
+    }
+
     /// The `Host` header as sent, or what Tornado takes where an HTTP/1.0 request has none.
     pub fn host(&self) -> &str {
         host(&self.head)
@@ -436,7 +497,7 @@ impl Requests {
         let requests = lock(&self.0);
         requests
             .values()
-            .any(|exchange| !exchange.is_cancelled() && !exchange.is_answered())
+            .any(|exchange| !exchange.is_cancelled() && exchange.is_wanted())
     }
 }
 

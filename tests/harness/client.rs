@@ -59,13 +59,7 @@ impl Client {
 
     /// The next response; it must have a length.
     pub async fn answer(&mut self) -> Answer {
-        let head = self.until(|unread| {
-            unread
-                .windows(4)
-                .position(|four| four == b"\r\n\r\n")
-                .map(|at| at + 4)
-        });
-        let head = String::from_utf8(head.await).unwrap();
+        let head = self.head().await;
         let length = head
             .lines()
             .find_map(|line| line.strip_prefix("content-length: "))
@@ -78,6 +72,36 @@ impl Client {
             head,
             body: String::from_utf8(body).unwrap(),
         }
+    }
+
+    /// The head of the next response.
+    pub async fn head(&mut self) -> String {
+        let head = self.until(|unread| {
+            unread
+                .windows(4)
+                .position(|four| four == b"\r\n\r\n")
+                .map(|at| at + 4)
+        });
+        String::from_utf8(head.await).unwrap()
+    }
+
+    /// The next chunk of a body in chunks; empty at its end. What follows that is left.
+    pub async fn chunk(&mut self) -> String {
+        String::from_utf8(self.chunk_of_bytes().await).unwrap()
+    }
+
+    /// The same for what is no text.
+    pub async fn chunk_of_bytes(&mut self) -> Vec<u8> {
+        let line = self.until(|unread| Some(unread.iter().position(|byte| *byte == b'\n')? + 1));
+        let line = String::from_utf8(line.await).unwrap();
+        let length = usize::from_str_radix(line.trim_end(), 16).unwrap();
+        if length == 0 {
+            return Vec::new();
+        }
+        let chunk = self.until(|unread| (unread.len() >= length + 2).then_some(length + 2));
+        let mut chunk = chunk.await;
+        chunk.truncate(length);
+        chunk
     }
 
     /// Waits for the end of the connection, and tells what came before.

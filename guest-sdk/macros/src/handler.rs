@@ -1,4 +1,4 @@
-//! `#[handler]`, the `#[route]` lines under it, and what stands before its functions.
+//! `#[handler]`, the `#[route]` and `#[stream_request_body]` lines under it, and what stands before its functions.
 
 use proc_macro2::{Span, TokenStream};
 use quote::{format_ident, quote};
@@ -46,6 +46,7 @@ pub fn expand(arguments: TokenStream, item: TokenStream) -> Result<TokenStream> 
         .chain(slashes)
         .map(Error::into_compile_error);
 
+    let streams = take_stream(&mut item);
     let ty = &item.self_ty;
     let mut functions: Vec<Ident> = item.items.iter().filter_map(function_flag).collect();
     if has_default_headers(&item) && !functions.iter().any(|name| name == "WRITE_ERROR") {
@@ -64,6 +65,7 @@ pub fn expand(arguments: TokenStream, item: TokenStream) -> Result<TokenStream> 
                 ::waterspout_sdk::__private::Functions::empty()
                     #(.union(::waterspout_sdk::__private::Functions::#functions))*;
             const ROUTES: &'static [::waterspout_sdk::__private::Route] = &[#(#routes),*];
+            #streams
         }
     })
 }
@@ -112,6 +114,39 @@ fn take_routes(item: &mut ItemImpl) -> Vec<Result<Route>> {
         .partition(|attribute| attribute.path().is_ident("route"));
     item.attrs = others;
     routes.iter().map(syn::Attribute::parse_args).collect()
+}
+
+/// Tornado's decorator `@stream_request_body`, and the function that it is for: one without the other is a fault.
+fn take_stream(item: &mut ItemImpl) -> TokenStream {
+    let (streams, others): (Vec<_>, _) = item
+        .attrs
+        .drain(..)
+        .partition(|attribute| attribute.path().is_ident("stream_request_body"));
+    item.attrs = others;
+    let receives = item.items.iter().find_map(|item| match item {
+        ImplItem::Fn(function) if function.sig.ident == "data_received" => {
+            Some(&function.sig.ident)
+        }
+        _ => None,
+    });
+    let fault = match (streams.first(), receives) {
+        (None, None) => return TokenStream::new(),
+        (None, Some(function)) => Error::new_spanned(
+            function,
+            "is never called without `#[stream_request_body]` under `#[handler]`",
+        ),
+        (Some(stream), None) => Error::new_spanned(stream, "needs a function `data_received`"),
+        (Some(stream), Some(_)) => match stream.meta.require_path_only() {
+            Ok(_) => {
+                return quote!(
+                    const STREAMS_BODY: bool = true;
+                );
+            }
+            Err(error) => error,
+        },
+    };
+    let fault = fault.into_compile_error();
+    quote!(const STREAMS_BODY: bool = { #fault true };)
 }
 
 /// Tornado's decorators `@addslash` and `@removeslash`: the function begins with what they do.

@@ -47,6 +47,10 @@ use proc_macro::TokenStream;
 ///     }
 /// }
 /// ```
+///
+/// With `#[stream_request_body]` below it, Tornado's
+/// [decorator](https://www.tornadoweb.org/en/stable/web.html#tornado.web.stream_request_body), the body goes piece by piece
+/// to [`data_received`](trait.RequestHandler.html#method.data_received), before the method is called.
 #[proc_macro_attribute]
 pub fn handler(arguments: TokenStream, item: TokenStream) -> TokenStream {
     handler::expand(arguments.into(), item.into())

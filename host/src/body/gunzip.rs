@@ -4,12 +4,14 @@
 use std::io::{self, Write};
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use bytes::Bytes;
 use flate2::write::MultiGzDecoder;
+use http::HeaderMap;
 use http_body::{Body, Frame};
 
-use super::BodyError;
+use super::{BodyError, Source};
 
 /// The body that is in a compressed one: in all its members one after the other (RFC 1952, section 2.2), of which there
 /// may be none.
@@ -17,6 +19,8 @@ pub struct Gunzip<B> {
     body: Pin<Box<B>>,
     /// `None` after its end.
     decoder: Option<MultiGzDecoder<Piece>>,
+    /// They come after all that is in the decoder.
+    trailers: Option<Box<HeaderMap>>,
     is_empty: bool,
 }
 
@@ -25,12 +29,14 @@ impl<B> Gunzip<B> {
     pub fn new(body: B, max_size: u64) -> Self {
         let piece = Piece {
             bytes: Vec::new(),
-            left: usize::try_from(max_size).unwrap_or(usize::MAX),
+            given: 0,
+            max_size: usize::try_from(max_size).unwrap_or(usize::MAX),
             overflown: false,
         };
         Self {
             body: Box::pin(body),
             decoder: Some(MultiGzDecoder::new(piece)),
+            trailers: None,
             is_empty: true,
         }
     }
@@ -56,10 +62,12 @@ impl<B: Body<Data = Bytes, Error = BodyError>> Body for Gunzip<B> {
                         this.is_empty &= data.is_empty();
                         decoder.write_all(&data)
                     }
-                    // Trailers.
-                    Err(_) => continue,
+                    Err(frame) => {
+                        this.trailers = frame.into_trailers().ok().map(Box::new);
+                        continue;
+                    }
                 },
-                None if this.is_empty => return Poll::Ready(None),
+                None if this.is_empty => break,
                 None => {
                     let finished = decoder.try_finish();
                     let piece = std::mem::take(&mut decoder.get_mut().bytes);
@@ -67,7 +75,7 @@ impl<B: Body<Data = Bytes, Error = BodyError>> Body for Gunzip<B> {
                     this.decoder = None;
                     return Poll::Ready(match finished {
                         Err(_) => Some(Err(why)),
-                        Ok(()) if piece.is_empty() => None,
+                        Ok(()) if piece.is_empty() => break,
                         Ok(()) => Some(Ok(Frame::data(piece.into()))),
                     });
                 }
@@ -82,7 +90,22 @@ impl<B: Body<Data = Bytes, Error = BodyError>> Body for Gunzip<B> {
                 return Poll::Ready(Some(Ok(Frame::data(piece.into()))));
             }
         }
-        Poll::Ready(None)
+        let trailers = this.trailers.take();
+        Poll::Ready(trailers.map(|trailers| Ok(Frame::trailers(*trailers))))
+    }
+}
+
+impl<B: Source> Source for Gunzip<B> {
+    /// Of what comes out, and of what is sent too.
+    fn set_max_size(&mut self, max_size: u64) {
+        if let Some(decoder) = &mut self.decoder {
+            decoder.get_mut().max_size = usize::try_from(max_size).unwrap_or(usize::MAX);
+        }
+        self.body.set_max_size(max_size);
+    }
+
+    fn set_timeout(&mut self, timeout: Option<Duration>) {
+        self.body.set_timeout(timeout);
     }
 }
 
@@ -96,18 +119,19 @@ fn why(piece: &Piece) -> BodyError {
 /// What came out and was not passed on yet.
 struct Piece {
     bytes: Vec<u8>,
-    /// How much may still come.
-    left: usize,
+    /// How much has come, and how much may.
+    given: usize,
+    max_size: usize,
     overflown: bool,
 }
 
 impl Write for Piece {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let Some(left) = self.left.checked_sub(bytes.len()) else {
+        if bytes.len() > self.max_size.saturating_sub(self.given) {
             self.overflown = true;
             return Err(io::Error::other("more than a body may have"));
-        };
-        self.left = left;
+        }
+        self.given += bytes.len();
         self.bytes.extend_from_slice(bytes);
         Ok(bytes.len())
     }

@@ -89,6 +89,8 @@ impl HostWithStore<Ctx> for HasSelf<Ctx> {
         let Some(exchange) = exchange else {
             return Ok(Err(BodyError::Gone));
         };
+        // A wait, whatever is here already: it ends the run, and others have their turn.
+        tokio::task::yield_now().await;
         let body = match exchange.take_body() {
             BodySlot::None => return Ok(Ok(None)),
             BodySlot::Unread(body) => body,
@@ -113,10 +115,14 @@ struct Borrowed<'a> {
 
 impl Borrowed<'_> {
     async fn chunk(&mut self) -> Result<Option<Bytes>, body::BodyError> {
-        match &mut self.body {
-            Some(body) => body.chunk().await,
-            None => Ok(None),
+        let Some(body) = &mut self.body else {
+            return Ok(None);
+        };
+        let chunk = body.chunk().await?;
+        if chunk.is_none() {
+            keep_trailers(self.exchange, body);
         }
+        Ok(chunk)
     }
 }
 
@@ -149,9 +155,16 @@ async fn read_whole(exchange: &Exchange, memory: &BodyMemory) -> Result<Vec<u8>,
         }
         whole.extend_from_slice(&chunk);
     }
+    keep_trailers(exchange, &mut body);
     share.shrink(whole.len());
     exchange.hold(share);
     Ok(whole)
+}
+
+fn keep_trailers(exchange: &Exchange, body: &mut RequestBody) {
+    if let Some(trailers) = body.take_trailers() {
+        exchange.keep_trailers(trailers);
+    }
 }
 
 impl From<body::BodyError> for BodyError {

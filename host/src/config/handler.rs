@@ -33,6 +33,10 @@ pub struct Handler {
     pub memory: u64,
     /// The most, in bytes, of whole bodies held by one instance's requests.
     pub body_memory: u64,
+    /// The largest request body, in bytes; `None`: the server's.
+    pub max_body_size: Option<u64>,
+    /// How long a request's body may take; `None`: as long as the server's.
+    pub body_timeout: Option<Option<Duration>>,
     /// From a request's arrival until the head of its response is out.
     pub deadline: Option<Duration>,
     /// The longest run.
@@ -110,6 +114,8 @@ impl Default for Handler {
             max_requests: Some(100_000),
             memory: 64 * MB,
             body_memory: 16 * MB,
+            max_body_size: None,
+            body_timeout: None,
             deadline: Some(Duration::from_secs(30)),
             cpu_deadline: Some(Duration::from_secs(1)),
             block_log: Some(Duration::from_millis(50)),
@@ -192,6 +198,8 @@ fn handler(
         body_memory: section.or("body_memory", default.body_memory, |value| {
             value.size(1..=MOST_BYTES)
         }),
+        max_body_size: section.get("max_body_size", |value| value.size(0..=MOST_BYTES)),
+        body_timeout: section.get("body_timeout", Value::limit),
         deadline: section.or("deadline", default.deadline, Value::limit),
         cpu_deadline: section.or("cpu_deadline", default.cpu_deadline, Value::limit),
         block_log: section.or("block_log", default.block_log, Value::limit),

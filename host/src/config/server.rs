@@ -57,7 +57,7 @@ pub struct Server {
 
 impl Server {
     /// What of this a connection keeps to.
-    pub fn limits(&self) -> Limits {
+    pub(super) fn limits(&self) -> Limits {
         Limits {
             max_header_size: usize::try_from(self.max_header_size).unwrap_or(usize::MAX),
             max_body_size: self.max_body_size,

@@ -95,12 +95,21 @@ fn every_key_is_read() {
         instances = 3
         max_queue = 0
         max_requests = "off"
+        max_body_size = "2GB"
+        body_timeout = "off"
         deadline = "off"
         cancel_on_close = false
         env = { GREETING = "hi", EMPTY = "" }
         allow = { http = ["https://API.example.com:8443/", "self", "http://[::1]:80"], read = ["data"], write = [] }
         "#,
     );
+    let chat = &config.handlers["chat.wasm"].handler;
+    assert_eq!(
+        (chat.max_body_size, chat.body_timeout),
+        (Some(2 << 30), Some(None))
+    );
+    // A connection has to let through what one of the components takes.
+    assert_eq!(config.limits().max_body_size, 2 << 30);
     let server = &config.server;
     assert_eq!(server.listen.len(), 5);
     assert_eq!(

@@ -13,7 +13,7 @@ use tokio::time::{Instant, Sleep};
 
 use super::http1::Half;
 use super::http2::Stream;
-use crate::body::BodyError;
+use crate::body::{BodyError, Source};
 use crate::config::Limits;
 
 /// A request's body, within the limits of the server.
@@ -26,7 +26,9 @@ pub struct RequestBody {
     /// Whom it tells what becomes of it, until its end.
     account: Option<Account>,
     incoming: Incoming,
-    left: u64,
+    taken: u64,
+    max_size: u64,
+    has_begun: bool,
     /// Until the first poll makes a deadline of it.
     timeout: Option<Duration>,
     deadline: Option<Instant>,
@@ -42,7 +44,9 @@ impl RequestBody {
         Self {
             account: (!incoming.is_end_stream()).then(account),
             incoming,
-            left: limits.max_body_size,
+            taken: 0,
+            max_size: limits.max_body_size,
+            has_begun: false,
             timeout: limits.body_timeout,
             deadline: None,
             timer: None,
@@ -58,7 +62,10 @@ impl RequestBody {
         };
         let frame = frame.map_err(|error| body_error(&error))?;
         let bytes = frame.data_ref().map_or(0, |data| data.len() as u64);
-        self.left = self.left.checked_sub(bytes).ok_or(BodyError::TooLarge)?;
+        self.taken += bytes;
+        if self.taken > self.max_size {
+            return Poll::Ready(Some(Err(BodyError::TooLarge)));
+        }
         if let Some(Account::Stream(stream)) = &self.account {
             stream.took(bytes);
         }
@@ -89,9 +96,10 @@ impl Body for RequestBody {
         if self.incoming.is_end_stream() {
             return Poll::Ready(None);
         }
-        if self.incoming.size_hint().lower() > self.left {
+        if self.incoming.size_hint().lower() > self.max_size.saturating_sub(self.taken) {
             return Poll::Ready(Some(Err(BodyError::TooLarge)));
         }
+        self.has_begun = true;
         if let Some(timeout) = self.timeout.take() {
             self.deadline = Some(Instant::now() + timeout);
         }
@@ -114,6 +122,20 @@ impl Body for RequestBody {
 
     fn size_hint(&self) -> SizeHint {
         self.incoming.size_hint()
+    }
+}
+
+impl Source for RequestBody {
+    fn set_max_size(&mut self, max_size: u64) {
+        self.max_size = max_size;
+    }
+
+    fn set_timeout(&mut self, timeout: Option<Duration>) {
+        self.timer = None;
+        match self.has_begun {
+            true => self.deadline = timeout.map(|timeout| Instant::now() + timeout),
+            false => self.timeout = timeout,
+        }
     }
 }
 

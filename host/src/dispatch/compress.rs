@@ -1,5 +1,7 @@
 //! `compress_response`: which bodies are compressed, by Tornado's rules (`GZipContentEncoding`), and in what the client
-//! likes best.
+//! likes best. A body that comes in pieces is compressed piece by piece (`encoder`).
+
+mod encoder;
 
 use std::io::{self, Write};
 
@@ -7,6 +9,8 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Response, header};
 
 use super::Reply;
+
+pub use encoder::Encoder;
 
 /// Shorter bodies are left alone.
 const MIN_LENGTH: usize = 1024;
@@ -90,7 +94,10 @@ pub async fn compress(mut response: Response<Reply>, coding: Option<Coding>) -> 
     let Some(coding) = coding.filter(|_| is_worth_it(&response)) else {
         return response;
     };
-    let body = response.body().bytes().clone();
+    let Some(body) = response.body().bytes().cloned() else {
+        compress_pieces(&mut response, coding);
+        return response;
+    };
     let encoded = match body.len() {
         ..=MAX_LENGTH_HERE => coding.encode(&body),
         _ => tokio::task::spawn_blocking(move || coding.encode(&body))
@@ -112,12 +119,31 @@ pub async fn compress(mut response: Response<Reply>, coding: Option<Coding>) -> 
     response
 }
 
+/// The same for a body that is yet to come.
+fn compress_pieces(response: &mut Response<Reply>, coding: Coding) {
+    match Encoder::new(coding) {
+        Ok(encoder) => {
+            let headers = response.headers_mut();
+            headers.insert(
+                header::CONTENT_ENCODING,
+                HeaderValue::from_static(coding.name()),
+            );
+            // Nobody knows how long it will be.
+            headers.remove(header::CONTENT_LENGTH);
+            response.body_mut().encode(encoder);
+        }
+        Err(error) => tracing::error!(target: "general", "a body can't be compressed: {error}"),
+    }
+}
+
+/// However short a piece may be, nobody knows what follows it.
 fn is_worth_it(response: &Response<Reply>) -> bool {
     let headers = response.headers();
     let content_type = headers.get(header::CONTENT_TYPE);
     let content_type = content_type.and_then(|value| value.to_str().ok());
     let content_type = content_type.and_then(|value| value.split(';').next());
-    response.body().bytes().len() >= MIN_LENGTH
+    let body = response.body().bytes();
+    body.is_none_or(|body| body.len() >= MIN_LENGTH)
         && !headers.contains_key(header::CONTENT_ENCODING)
         && content_type.is_some_and(|value| is_compressible(value.trim()))
 }

@@ -9,12 +9,11 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header};
-use http_body::Body;
 use tokio::time::Instant;
 
 use super::{Reply, dispatch, log_access, page};
 use crate::access::{Details, Summary};
-use crate::body::BodyError;
+use crate::body::Source;
 use crate::client::Client;
 use crate::generation::Site;
 use crate::request_id;
@@ -34,7 +33,7 @@ pub async fn answer<B>(
     client: Client,
 ) -> Response<Reply>
 where
-    B: Body<Data = Bytes, Error = BodyError> + Send + 'static,
+    B: Source + 'static,
 {
     let began = Instant::now();
     match request.uri().path() {

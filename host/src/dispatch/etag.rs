@@ -23,8 +23,7 @@ pub fn settle(request: &Parts, response: &mut Response<Reply>) {
         }
         Some(_) => {}
         None => {
-            let body = response.body().bytes();
-            if body.len() <= MOST {
+            if let Some(body) = response.body().bytes().filter(|body| body.len() <= MOST) {
                 let etag = of(body);
                 response.headers_mut().insert(header::ETAG, etag);
             }

@@ -8,6 +8,7 @@ use hyper::ext::ReasonPhrase;
 
 use super::Reply;
 use crate::bindings::Failure;
+use crate::resources::phrase;
 
 /// What the `server` header says, as Tornado's says what it is.
 const SERVER: &str = concat!("Waterspout/", env!("CARGO_PKG_VERSION"));
@@ -41,13 +42,6 @@ pub fn failure(failure: &Failure) -> Response<Reply> {
         response.extensions_mut().insert(phrase);
     }
     response
-}
-
-/// A reason for the status line, if it may be sent: no control character.
-pub fn phrase(reason: &str) -> Option<ReasonPhrase> {
-    let may_be_sent = !reason.contains('\t');
-    let phrase = ReasonPhrase::try_from(reason.as_bytes().to_vec()).ok();
-    phrase.filter(|_| may_be_sent)
 }
 
 /// The status of a failure: 500 where the guest gave one that is no error.

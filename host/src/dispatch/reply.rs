@@ -1,34 +1,76 @@
-//! The body of a response, which tells its request when the connection has taken the last of it.
+//! The body of a response, whole or in pieces, which tells its request when the connection has taken the last of it.
 
-use std::convert::Infallible;
+use std::fmt;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 
+use super::compress::Encoder;
+use super::streamed::Streamed;
 use crate::invoke::Sent;
 
-/// A whole body.
+/// A body.
 pub struct Reply {
-    bytes: Bytes,
+    body: Payload,
     sent: Option<Sent>,
 }
+
+enum Payload {
+    Whole(Bytes),
+    /// In a box, so that it makes no whole one larger.
+    Streamed(Box<Streamed>),
+}
+
+/// Why a body ends that is not whole: its handler made no more of it. The connection ends with it, so that nobody takes
+/// it for all there is.
+#[derive(Debug)]
+pub struct Cut;
+
+impl fmt::Display for Cut {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the handler broke its response off")
+    }
+}
+
+impl std::error::Error for Cut {}
 
 impl Reply {
     /// A body that tells nobody.
     pub fn new(bytes: Bytes) -> Self {
-        Self { bytes, sent: None }
+        Self {
+            body: Payload::Whole(bytes),
+            sent: None,
+        }
     }
 
-    /// What is in it, until it is sent.
-    pub fn bytes(&self) -> &Bytes {
-        &self.bytes
+    /// A body that is still being made.
+    pub fn streamed(streamed: Streamed) -> Self {
+        Self {
+            body: Payload::Streamed(Box::new(streamed)),
+            sent: None,
+        }
+    }
+
+    /// What is in it, until it is sent. `None`: it is still being made.
+    pub fn bytes(&self) -> Option<&Bytes> {
+        match &self.body {
+            Payload::Whole(bytes) => Some(bytes),
+            Payload::Streamed(_) => None,
+        }
     }
 
     /// The same, encoded.
     pub fn replace(&mut self, bytes: Bytes) {
-        self.bytes = bytes;
+        self.body = Payload::Whole(bytes);
+    }
+
+    /// Encodes what is still to be made.
+    pub fn encode(&mut self, encoder: Encoder) {
+        if let Payload::Streamed(streamed) = &mut self.body {
+            streamed.encode(encoder);
+        }
     }
 
     /// Drops `sent` when the connection is done with this body.
@@ -39,21 +81,40 @@ impl Reply {
 
 impl Body for Reply {
     type Data = Bytes;
-    type Error = Infallible;
+    type Error = Cut;
 
     fn poll_frame(
         mut self: Pin<&mut Self>,
-        _: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
-        let bytes = std::mem::take(&mut self.bytes);
-        Poll::Ready((!bytes.is_empty()).then(|| Ok(Frame::data(bytes))))
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Cut>>> {
+        match &mut self.body {
+            Payload::Whole(bytes) => {
+                let bytes = std::mem::take(bytes);
+                Poll::Ready((!bytes.is_empty()).then(|| Ok(Frame::data(bytes))))
+            }
+            Payload::Streamed(streamed) => streamed.poll_frame(cx),
+        }
     }
 
     fn is_end_stream(&self) -> bool {
-        self.bytes.is_empty()
+        match &self.body {
+            Payload::Whole(bytes) => bytes.is_empty(),
+            Payload::Streamed(streamed) => streamed.is_end_stream(),
+        }
     }
 
     fn size_hint(&self) -> SizeHint {
-        SizeHint::with_exact(self.bytes.len() as u64)
+        match &self.body {
+            Payload::Whole(bytes) => SizeHint::with_exact(bytes.len() as u64),
+            Payload::Streamed(streamed) => streamed.size_hint(),
+        }
+    }
+}
+
+impl Drop for Reply {
+    fn drop(&mut self) {
+        if let (Payload::Streamed(streamed), Some(sent)) = (&self.body, &self.sent) {
+            streamed.tell(sent);
+        }
     }
 }

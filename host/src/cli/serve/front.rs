@@ -69,7 +69,7 @@ impl Front<(), ()> {
         shards: Arc<Shards>,
         service: A,
     ) -> anyhow::Result<Front<A, impl Service + use<A>>> {
-        let limits = || site.current().config.server.limits();
+        let limits = || site.current().config.limits();
         let shown = site.clone();
         let front = Front {
             app: Server::new(shards, limits(), service),
@@ -109,8 +109,8 @@ impl<A: Service, B: Service> Front<A, B> {
         let new_admin = self.admin.bind(&shown).await.map_err(fault)?;
         let new_app = self.app.bind(&server.listen).await.map_err(fault)?;
         // Before anybody is let in: nobody is to be served on other terms than these.
-        self.app.set_limits(server.limits());
-        self.admin.set_limits(server.limits());
+        self.app.set_limits(generation.config.limits());
+        self.admin.set_limits(generation.config.limits());
         self.app.set_tls(generation.tls.clone());
         let new_admin = self.admin.listen(new_admin).await;
         let new_app = self.app.listen(new_app).await;

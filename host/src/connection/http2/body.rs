@@ -35,6 +35,14 @@ impl<B: Body<Data: Buf> + Unpin> Body for ResponseBody<B> {
             return Poll::Ready(None);
         };
         let frame = Pin::new(body).poll_frame(cx);
+        match &frame {
+            Poll::Ready(Some(Ok(frame))) => {
+                let bytes = frame.data_ref().map_or(0, Buf::remaining);
+                self.stream.ready(bytes);
+            }
+            Poll::Ready(_) => {}
+            Poll::Pending => self.stream.idle(),
+        }
         let chunk = |data| Chunk {
             data,
             stream: self.stream.clone(),
@@ -76,6 +84,6 @@ impl<D: Buf> Buf for Chunk<D> {
 
     fn advance(&mut self, count: usize) {
         self.data.advance(count);
-        self.stream.progressed();
+        self.stream.progressed(count);
     }
 }

@@ -45,12 +45,38 @@ struct State {
     served: u64,
     /// Requests that are not over.
     open: u64,
-    /// When each response that is under way last got on, by its request's number.
-    sending: BTreeMap<u64, Instant>,
+    /// The responses that are under way, by their requests' numbers.
+    sending: BTreeMap<u64, Sending>,
     allowance: u64,
     refilled: Instant,
     flooded: bool,
     closing: bool,
+}
+
+/// How a response that is under way gets on.
+#[derive(Debug)]
+struct Sending {
+    /// When it last did.
+    since: Instant,
+    /// Bytes that are ready for the client.
+    left: u64,
+    /// Whoever makes the response has no more of it at this moment.
+    is_idle: bool,
+}
+
+impl Sending {
+    fn now() -> Self {
+        Self {
+            since: Instant::now(),
+            left: 0,
+            is_idle: false,
+        }
+    }
+
+    /// Whether it is the client that it waits for.
+    fn waits(&self) -> bool {
+        self.left > 0 || !self.is_idle
+    }
 }
 
 impl Traffic {
@@ -71,7 +97,8 @@ impl Traffic {
         if state.flooded {
             return Phase::Flooded;
         }
-        if let Some(&since) = state.sending.values().min() {
+        let waits = state.sending.values().filter(|sending| sending.waits());
+        if let Some(since) = waits.map(|sending| sending.since).min() {
             return Phase::Sending { since };
         }
         match (state.open, state.closing) {
@@ -150,13 +177,38 @@ impl Stream {
     pub(super) fn answered(&self) {
         let mut state = self.0.traffic.state();
         state.allowance = ALLOWANCE;
-        state.sending.insert(self.0.number, Instant::now());
+        state.sending.insert(self.0.number, Sending::now());
     }
 
-    /// The client took some of its response.
-    pub(super) fn progressed(&self) {
+    /// So many bytes of its response are ready for the client.
+    pub(super) fn ready(&self, bytes: usize) {
+        self.change(|sending| {
+            if !sending.waits() {
+                sending.since = Instant::now();
+            }
+            sending.left += bytes as u64;
+            sending.is_idle = false;
+        });
+    }
+
+    /// There will be more of its response, but not now.
+    pub(super) fn idle(&self) {
+        self.change(|sending| sending.is_idle = true);
+    }
+
+    /// The client took so many bytes of its response.
+    pub(super) fn progressed(&self, bytes: usize) {
+        self.change(|sending| {
+            sending.since = Instant::now();
+            sending.left = sending.left.saturating_sub(bytes as u64);
+        });
+    }
+
+    fn change(&self, change: impl FnOnce(&mut Sending)) {
         let mut state = self.0.traffic.state();
-        state.sending.insert(self.0.number, Instant::now());
+        if let Some(sending) = state.sending.get_mut(&self.0.number) {
+            change(sending);
+        }
     }
 }
 
@@ -185,12 +237,32 @@ mod tests {
         let since = Instant::now();
         tokio::time::advance(Duration::from_secs(1)).await;
         quick.answered();
-        quick.progressed();
+        quick.progressed(1);
         assert_eq!(traffic.phase(), Phase::Sending { since });
         drop(slow);
         assert_ne!(traffic.phase(), Phase::Sending { since });
         drop(quick);
         assert_eq!(traffic.phase(), Phase::Idle { served: 2 });
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_response_that_waits_for_its_handler_does_not_count() {
+        let traffic = Traffic::new();
+        let events = traffic.begin();
+        events.answered();
+        events.idle();
+        assert_eq!(traffic.phase(), Phase::Open);
+        tokio::time::advance(Duration::from_secs(1)).await;
+        events.ready(2);
+        let since = Instant::now();
+        events.idle();
+        assert_eq!(traffic.phase(), Phase::Sending { since });
+        tokio::time::advance(Duration::from_secs(1)).await;
+        events.progressed(1);
+        let since = Instant::now();
+        assert_eq!(traffic.phase(), Phase::Sending { since });
+        events.progressed(1);
+        assert_eq!(traffic.phase(), Phase::Open);
     }
 
     #[tokio::test(start_paused = true)]

@@ -11,10 +11,9 @@ pub const TEXT: &str = include_str!("reload.js");
 /// Puts the script before the end of the page's body, or at its own end where it does not say that, as a browser takes
 /// either.
 pub fn put_into(response: &mut Response<Reply>, version: &str) {
-    if !can_take_it(response) {
+    let Some(page) = response.body().bytes().filter(|_| can_take_it(response)) else {
         return;
-    }
-    let page = response.body().bytes();
+    };
     let at = end_of_body(page);
     let script = format!("<script src=\"{SCRIPT}\" data-version=\"{version}\"></script>");
     let with = [&page[..at], script.as_bytes(), &page[at..]].concat();
@@ -113,7 +112,7 @@ mod tests {
         headers.insert(header::CONTENT_TYPE, html);
         headers.insert(name, HeaderValue::from_static(value));
         put_into(&mut response, "1-2");
-        String::from_utf8(response.body().bytes().to_vec()).unwrap()
+        String::from_utf8(response.body().bytes().unwrap().to_vec()).unwrap()
     }
 
     #[test]

@@ -10,6 +10,7 @@ mod forms;
 mod methods;
 mod routing;
 mod set_cookies;
+mod streams;
 mod targets;
 
 use serde_json::Value;
@@ -56,4 +57,7 @@ export!(
     targets::Target,
     targets::Headers,
     targets::Length,
+    streams::Flushed,
+    streams::Started,
+    streams::Received,
 );

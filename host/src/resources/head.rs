@@ -1,0 +1,106 @@
+//! With what a guest's response begins, checked: what is in here may go out. Knows no meaning of a status.
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderName, HeaderValue, header};
+use hyper::ext::ReasonPhrase;
+
+/// How many headers a handler may set.
+const MAX_HEADERS: usize = 1_000;
+
+/// A response without its body.
+#[derive(Debug)]
+pub struct Head {
+    /// 200 to 599.
+    pub status: u16,
+    pub reason: Option<ReasonPhrase>,
+    /// Without those that belong to the connection.
+    pub headers: HeaderMap,
+    /// What the guest says of the body's length.
+    content_length: Option<HeaderValue>,
+}
+
+impl Head {
+    /// Checks what a guest said. Else what is wrong with it, for its author.
+    pub fn of(
+        status: u16,
+        reason: Option<String>,
+        headers: Vec<(String, Vec<u8>)>,
+    ) -> Result<Self, String> {
+        if !(200..600).contains(&status) {
+            return Err(format!(
+                "the handler set the status {status}, which is none"
+            ));
+        }
+        let sound = |reason: String| {
+            phrase(&reason).ok_or_else(|| {
+                format!("the handler set the reason {reason:?}, which can't be sent")
+            })
+        };
+        let reason = reason.map(sound).transpose()?;
+        let (headers, content_length) = read(headers)?;
+        Ok(Self {
+            status,
+            reason,
+            headers,
+            content_length,
+        })
+    }
+
+    /// How long the body is to be, where the guest said so.
+    pub fn content_length(&self) -> Result<Option<u64>, String> {
+        let Some(value) = &self.content_length else {
+            return Ok(None);
+        };
+        let length = value.to_str().ok().and_then(|text| {
+            let is_number = text.bytes().all(|byte| byte.is_ascii_digit());
+            is_number.then(|| text.parse().ok()).flatten()
+        });
+        let wrong =
+            || format!("the handler set the `content-length` {value:?}, which is no length");
+        length.map(Some).ok_or_else(wrong)
+    }
+}
+
+/// A reason for the status line, if it may be sent: no control character.
+pub fn phrase(reason: &str) -> Option<ReasonPhrase> {
+    let may_be_sent = !reason.contains('\t');
+    let phrase = ReasonPhrase::try_from(reason.as_bytes().to_vec()).ok();
+    phrase.filter(|_| may_be_sent)
+}
+
+/// Checks the fields of a guest, and leaves out those that belong to the connection.
+pub fn fields(fields: Vec<(String, Vec<u8>)>) -> Result<HeaderMap, String> {
+    read(fields).map(|(fields, _)| fields)
+}
+
+fn read(fields: Vec<(String, Vec<u8>)>) -> Result<(HeaderMap, Option<HeaderValue>), String> {
+    if fields.len() > MAX_HEADERS {
+        return Err(format!("the handler set more than {MAX_HEADERS} headers"));
+    }
+    // The host adds two.
+    let mut headers = HeaderMap::with_capacity(fields.len() + 2);
+    let mut content_length = None;
+    for (name, value) in fields {
+        let parsed = HeaderName::from_bytes(name.as_bytes());
+        let name = parsed.map_err(|_| format!("the handler set a header named {name:?}"))?;
+        // A tab is allowed there (RFC 9110, section 5.5), and nobody means it.
+        let parsed = HeaderValue::from_maybe_shared(Bytes::from(value)).ok();
+        let value = parsed
+            .filter(|value| !value.as_bytes().contains(&b'\t'))
+            .ok_or_else(|| format!("the handler set a value for `{name}` that can't be sent"))?;
+        if name == header::CONTENT_LENGTH {
+            content_length = Some(value);
+        } else if !is_framing(&name) {
+            headers.append(name, value);
+        }
+    }
+    Ok((headers, content_length))
+}
+
+/// Headers that belong to the connection, not to the handler (RFC 9110, section 7.6.1).
+fn is_framing(name: &HeaderName) -> bool {
+    matches!(
+        *name,
+        header::CONNECTION | header::TRANSFER_ENCODING | header::UPGRADE
+    ) || name == "keep-alive"
+}

@@ -1,0 +1,153 @@
+//! Takes bodies as they arrive. Tests of `request_body` see in what order, how many bytes, and what is refused.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use waterspout_sdk::prelude::*;
+
+/// Writes down what happens to it.
+#[derive(Default)]
+struct Received {
+    notes: Vec<String>,
+    bytes: usize,
+}
+
+#[handler]
+#[route("/received")]
+#[stream_request_body]
+impl RequestHandler for Received {
+    fn initialize(&mut self, _: &Context, _: Kwargs) -> Result {
+        self.note("initialize")
+    }
+
+    async fn prepare(&mut self, cx: &Context) -> Result {
+        self.note("prepare")?;
+        limit(cx)?;
+        match cx.get_query_argument_or("in", "")?.as_str() {
+            "prepare" => cx.redirect("/elsewhere"),
+            _ => Ok(()),
+        }
+    }
+
+    async fn data_received(&mut self, cx: &Context, chunk: Bytes) -> Result {
+        if self.bytes == 0 {
+            self.note("data_received")?;
+        }
+        self.bytes += chunk.len();
+        match cx.get_query_argument_or("in", "")?.as_str() {
+            "data_received" => {
+                cx.write("enough")?;
+                cx.finish()
+            }
+            "error" => bail!(HttpError::new(418)),
+            _ => Ok(()),
+        }
+    }
+
+    async fn get(&mut self, cx: &Context) -> Result {
+        self.note("get")?;
+        self.tell(cx).await
+    }
+
+    async fn put(&mut self, cx: &Context) -> Result {
+        self.note("put")?;
+        self.tell(cx).await
+    }
+
+    async fn write_error(&mut self, cx: &Context, failure: &Failure) -> Result {
+        self.note("write_error")?;
+        cx.write(format!("{}: {}", failure.status(), self.notes.join(" ")))
+    }
+}
+
+impl Received {
+    fn note(&mut self, what: &str) -> Result {
+        self.notes.push(what.to_owned());
+        Ok(())
+    }
+
+    async fn tell(&self, cx: &Context) -> Result {
+        let body = cx.request().body().await?.len();
+        cx.write_json(&json!({
+            "notes": self.notes,
+            "bytes": self.bytes,
+            "body": body,
+            "arguments": cx.request().body_arguments().await?.iter().count(),
+        }))
+    }
+}
+
+fn limit(cx: &Context) -> Result {
+    if let Ok(bytes) = cx.get_query_argument("max") {
+        cx.request().set_max_body_size(bytes.parse()?);
+    }
+    if let Ok(ms) = cx.get_query_argument("ms") {
+        cx.request()
+            .set_body_timeout(Duration::from_millis(ms.parse()?));
+    }
+    Ok(())
+}
+
+/// Counts, and tells what came after.
+#[derive(Default)]
+struct Counted;
+
+#[handler]
+#[route("/counted")]
+impl RequestHandler for Counted {
+    async fn prepare(&mut self, cx: &Context) -> Result {
+        limit(cx)
+    }
+
+    async fn put(&mut self, cx: &Context) -> Result {
+        let before = cx.request().trailers().len();
+        let mut bytes = 0;
+        match cx.get_query_argument_or("read", "")?.as_str() {
+            "whole" => bytes = cx.request().body().await?.len(),
+            _ => {
+                while let Some(chunk) = cx.request().body_chunk().await? {
+                    bytes += chunk.len();
+                }
+            }
+        }
+        let trailers = cx.request().trailers();
+        let trailers = trailers
+            .iter()
+            .map(|(name, value)| json!([name.as_str(), String::from_utf8_lossy(value.as_bytes())]));
+        let trailers: Vec<Value> = trailers.collect();
+        cx.write_json(&json!({ "bytes": bytes, "before": before, "trailers": trailers }))
+    }
+}
+
+/// Takes a form apart while it arrives. With `?read=names` it leaves the parts unread.
+#[derive(Default)]
+struct Apart;
+
+#[handler]
+#[route("/parts")]
+impl RequestHandler for Apart {
+    async fn post(&mut self, cx: &Context) -> Result {
+        let is_read = cx.get_query_argument_or("read", "")? != "names";
+        let mut told = Vec::new();
+        let mut parts = cx.request().parts()?;
+        while let Some(mut part) = parts.next().await? {
+            let (mut bytes, mut sum) = (0, 0u64);
+            while is_read && let Some(chunk) = part.chunk().await? {
+                bytes += chunk.len();
+                sum += chunk.iter().copied().map(u64::from).sum::<u64>();
+            }
+            told.push(json!({
+                "name": part.name(),
+                "filename": part.filename(),
+                "base_name": part.base_name(),
+                "content_type": part.content_type(),
+                "x": part.headers().get("x-a").is_some(),
+                "bytes": bytes,
+                "sum": sum,
+            }));
+        }
+        cx.write_json(&told)
+    }
+}
+
+export!(Received, Counted, Apart);

@@ -1,0 +1,250 @@
+//! `request_body`: bodies that are taken as they arrive, within limits that each handler has for itself.
+
+use serde_json::{Value, json};
+
+use crate::harness::{App, Client, Running, guest, soon};
+use crate::response::mebibytes;
+
+async fn serve(config: &str) -> Running {
+    App::new()
+        .handler("bodies.wasm", guest("bodies"))
+        .handler("echo.wasm", guest("echo"))
+        .config(&format!("# Its limits.\n{config}"))
+        .serve()
+        .await
+}
+
+fn parsed(text: &str) -> Value {
+    serde_json::from_str(text).unwrap_or_else(|_| panic!("no JSON: {text}"))
+}
+
+#[tokio::test]
+async fn data_is_received_between_prepare_and_the_method() {
+    let server = serve("").await;
+    let form = "Content-Type: application/x-www-form-urlencoded\r\n";
+    let answer = server.request("PUT /received", form, "a=1&b=2").await;
+    assert_eq!(
+        parsed(&answer.body),
+        json!({
+            "notes": ["initialize", "prepare", "data_received", "put"],
+            "bytes": 7, "body": 0, "arguments": 0,
+        })
+    );
+    let none = server.get("/received").await;
+    let notes = &parsed(&none.body)["notes"];
+    assert_eq!(*notes, json!(["initialize", "prepare", "get"]));
+}
+
+#[tokio::test]
+async fn each_piece_is_received_before_the_next_is_sent() {
+    let server = serve("").await;
+    let mut client = server.connect().await;
+    let head = "PUT /received?in=data_received HTTP/1.1\r\nHost: a\r\nContent-Length: 100\r\n\r\n";
+    client.send(format!("{head}some of it")).await;
+    // The rest never comes.
+    let answer = soon(client.answer()).await;
+    assert_eq!((answer.status, &*answer.body), (200, "enough"));
+}
+
+#[tokio::test]
+async fn what_ends_the_request_skips_the_rest() {
+    let server = serve("").await;
+    for (query, status, body) in [
+        ("in=prepare", 302, ""),
+        ("in=data_received", 200, "enough"),
+        (
+            "in=error",
+            418,
+            "418: initialize prepare data_received write_error",
+        ),
+        ("max=5", 413, "413: initialize prepare write_error"),
+    ] {
+        let line = format!("PUT /received?{query}");
+        let answer = server.request(&line, "", "0123456789").await;
+        assert_eq!((answer.status, &*answer.body), (status, body), "{query}");
+    }
+}
+
+const LIMITS: &str = "[server]\nmax_body_size = \"1KB\"\nbody_timeout = \"30s\"\n\
+    [handler.\"bodies.wasm\"]\nmax_body_size = \"100KB\"\nbody_timeout = \"400ms\"\n";
+
+#[tokio::test]
+async fn each_handler_has_its_own_limit_on_bodies() {
+    let server = serve(LIMITS).await;
+    let ask = async |line: &str, length: usize| -> u16 {
+        let body = "x".repeat(length);
+        server.request(line, "", &body).await.status
+    };
+    assert_eq!(ask("PUT /counted", 100 * 1024).await, 200);
+    assert_eq!(ask("PUT /counted", 100 * 1024 + 1).await, 413);
+    assert_eq!(ask("POST /echo", 1024).await, 200);
+    assert_eq!(ask("POST /echo", 1025).await, 413);
+    let component = server.component("echo.wasm").await;
+    assert_eq!(component["requests"], 1, "{component}");
+    // Nobody else is waked for it.
+    assert_eq!(ask("POST /nowhere", 2000).await, 404);
+    // In chunks, nobody knows before.
+    let chunked = async |path: &str, length: usize| -> u16 {
+        let mut client = server.connect().await;
+        let head = "HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n";
+        let body = "x".repeat(length);
+        client
+            .send(format!(
+                "PUT {path} {head}{length:x}\r\n{body}\r\n0\r\n\r\n"
+            ))
+            .await;
+        soon(client.answer()).await.status
+    };
+    assert_eq!(chunked("/counted", 100 * 1024).await, 200);
+    assert_eq!(chunked("/counted", 100 * 1024 + 1).await, 413);
+    assert_eq!(chunked("/echo", 1025).await, 413);
+    // A request may have less, and never more.
+    assert_eq!(ask("PUT /counted?max=10", 10).await, 200);
+    assert_eq!(ask("PUT /counted?max=10", 11).await, 413);
+    assert_eq!(chunked("/counted?max=1000000", 100 * 1024 + 1).await, 413);
+}
+
+#[tokio::test]
+async fn each_handler_has_its_own_time_for_bodies() {
+    let server = serve(LIMITS).await;
+    for query in ["", "?ms=100", "?ms=3600000"] {
+        let mut client = server.connect().await;
+        let head = "HTTP/1.1\r\nHost: a\r\nContent-Length: 100\r\n\r\nsome of it";
+        client.send(format!("PUT /counted{query} {head}")).await;
+        // Long before the server's own.
+        assert_eq!(soon(client.answer()).await.status, 408, "{query}");
+    }
+}
+
+#[tokio::test]
+async fn trailers_are_there_when_the_body_has_ended() {
+    let server = serve("").await;
+    for read in ["chunks", "whole"] {
+        let mut client = server.connect().await;
+        let head = "HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\nTrailer: x-a\r\n\r\n";
+        let body = "3\r\nabc\r\n0\r\nX-A: 1\r\nX-B: 2\r\n\r\n";
+        client
+            .send(format!("PUT /counted?read={read} {head}{body}"))
+            .await;
+        let answer = soon(client.answer()).await;
+        assert_eq!(
+            parsed(&answer.body),
+            json!({ "bytes": 3, "before": 0, "trailers": [["x-a", "1"], ["x-b", "2"]] })
+        );
+    }
+}
+
+async fn send_form(server: &Running, path: &str, pieces: &[&[u8]]) -> Client {
+    let mut client = server.connect().await;
+    let length: usize = pieces.iter().map(|piece| piece.len()).sum();
+    let head = "Content-Type: multipart/form-data; boundary=x\r\n";
+    client
+        .send(format!(
+            "POST {path} HTTP/1.1\r\nHost: a\r\n{head}Content-Length: {length}\r\n\r\n"
+        ))
+        .await;
+    for piece in pieces {
+        client.send(piece).await;
+        client.stream.set_nodelay(true).expect("a socket");
+    }
+    client
+}
+
+#[tokio::test]
+async fn parts_of_a_form_are_read_one_after_the_other() {
+    let server = serve("").await;
+    let file = vec![b'1'; 3_000_000];
+    let head = concat!(
+        "--x\r\nContent-Disposition: form-data; name=\"a\"\r\n\r\none\r\n",
+        "--x\r\nContent-Disposition: form-data; name=\"f\"; filename=\"../../b.txt\"\r\n",
+        "Content-Type: text/plain\r\nX-A: 1\r\n\r\n"
+    );
+    let tail = concat!(
+        "\r\n--x\r\nContent-Disposition: form-data; name=\"e\"; filename=\"..\"\r\n\r\n\r\n--x--\r\n"
+    );
+    for (query, bytes) in [("", 3_000_000u64), ("?read=names", 0)] {
+        let pieces = [head.as_bytes(), &file, tail.as_bytes()];
+        let mut client = send_form(&server, &format!("/parts{query}"), &pieces).await;
+        let answer = soon(client.answer()).await;
+        let one = if bytes > 0 { 3 } else { 0 };
+        let sum = if bytes > 0 { 322 } else { 0 };
+        assert_eq!(
+            parsed(&answer.body),
+            json!([
+                {
+                    "name": "a", "filename": null, "base_name": null,
+                    "content_type": "application/unknown", "x": false, "bytes": one, "sum": sum,
+                },
+                {
+                    "name": "f", "filename": "../../b.txt", "base_name": "b.txt",
+                    "content_type": "text/plain", "x": true, "bytes": bytes, "sum": bytes * 49,
+                },
+                {
+                    "name": "e", "filename": "..", "base_name": null,
+                    "content_type": "application/unknown", "x": false, "bytes": 0, "sum": 0,
+                },
+            ])
+        );
+    }
+    // A byte at a time.
+    let whole = [head, "two\r\nlines", tail].concat();
+    let bytes: Vec<&[u8]> = whole.as_bytes().chunks(1).collect();
+    let mut client = send_form(&server, "/parts", &bytes).await;
+    let answer = soon(client.answer()).await;
+    assert_eq!(parsed(&answer.body)[1]["bytes"], 10, "{}", answer.body);
+}
+
+#[tokio::test]
+async fn parts_that_are_none_or_too_many_are_refused() {
+    let server = serve("").await;
+    let part = |headers: &str, body: &str| format!("--x\r\n{headers}\r\n\r\n{body}\r\n");
+    let a = "Content-Disposition: form-data; name=\"a\"";
+    let end = "--x--\r\n";
+    for (body, status) in [
+        (part(a, "1").repeat(100) + end, 200),
+        (part(a, "1").repeat(101) + end, 400),
+        (part("Content-Disposition: form-data", "1") + end, 400),
+        (
+            part(&format!("{a}\r\nX-A: {}", "a".repeat(11_000)), "1") + end,
+            400,
+        ),
+        (part(a, "1"), 400),
+        ("no form".to_owned(), 400),
+        // A head without an end is not kept until the memory is full.
+        (format!("--x\r\nX-A: {}", "a".repeat(8 << 20)), 400),
+    ] {
+        let mut client = send_form(&server, "/parts", &[body.as_bytes()]).await;
+        assert_eq!(soon(client.answer()).await.status, status, "{:.100}", body);
+    }
+    let other = server.request("POST /parts", "", "a=1").await;
+    assert_eq!(other.status, 400);
+}
+
+#[tokio::test]
+async fn an_upload_takes_no_memory_however_long_it_is() {
+    let server =
+        serve("[handler.\"bodies.wasm\"]\nmax_body_size = \"3GB\"\nbody_timeout = \"10m\"\n").await;
+    let mebibytes = mebibytes();
+    let piece = vec![b'x'; 1 << 20];
+    for path in ["/counted", "/received"] {
+        let mut client = server.connect().await;
+        let length = mebibytes << 20;
+        client
+            .send(format!(
+                "PUT {path} HTTP/1.1\r\nHost: a\r\nContent-Length: {length}\r\n\r\n"
+            ))
+            .await;
+        client.send(&piece).await;
+        let before = server.resident();
+        let mut most = before;
+        for sent in 1..mebibytes {
+            soon(client.send(&piece)).await;
+            if sent % 16 == 0 {
+                most = most.max(server.resident());
+            }
+        }
+        let answer = soon(client.answer()).await;
+        assert_eq!(parsed(&answer.body)["bytes"], length, "{answer:?}");
+        assert!(most - before <= 32 << 10, "{} KiB more", most - before);
+    }
+}

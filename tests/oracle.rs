@@ -20,6 +20,8 @@ async fn the_demo_app_answers_as_tornado_s() {
         "redirects",
         "upload",
         "allowlist",
+        "interleave",
+        "stream",
     ];
     let app = names.into_iter().fold(App::new(), |app, name| {
         app.handler(&format!("{name}.wasm"), example(name))
@@ -46,6 +48,7 @@ async fn what_handlers_read_and_write_is_tornado_s() {
         include_str!("oracle/forms.json"),
         include_str!("oracle/methods.json"),
         include_str!("oracle/set_cookies.json"),
+        include_str!("oracle/streams.json"),
         include_str!("oracle/targets.json"),
     ];
     compare(oracle().config(BUILTINS), &records).await;

@@ -3,6 +3,7 @@
 import json
 
 import record
+import tornado.gen
 import tornado.web
 
 
@@ -97,6 +98,23 @@ class Staff(tornado.web.RequestHandler):
         self.write("staff only")
 
 
+class Interleave(tornado.web.RequestHandler):
+    chunks = 0
+
+    async def fetch_next_chunk(self):
+        await tornado.gen.sleep(0.1)
+        self.chunks += 1
+        return "chunk %d\n" % self.chunks if self.chunks <= 3 else None
+
+    async def get(self):
+        chunk = await self.fetch_next_chunk()
+        while chunk is not None:
+            self.write(chunk)
+            fetch_future = tornado.gen.convert_yielded(self.fetch_next_chunk())
+            await self.flush()
+            chunk = await fetch_future
+
+
 app = tornado.web.Application(
     [
         (r"/", Hello),
@@ -111,6 +129,7 @@ app = tornado.web.Application(
         (r"/guestbook", Guestbook),
         (r"/upload", Upload),
         (r"/staff", Staff),
+        (r"/interleave", Interleave),
     ]
 )
 
@@ -194,6 +213,7 @@ requests = [
             "/pictures/2025/b.png?size=2",
             "/photos/cat.png",
             "/guestbook",
+            "/interleave",
         )
     ),
     *(

@@ -159,9 +159,7 @@ async fn parts_of_a_form_are_read_one_after_the_other() {
         "--x\r\nContent-Disposition: form-data; name=\"f\"; filename=\"../../b.txt\"\r\n",
         "Content-Type: text/plain\r\nX-A: 1\r\n\r\n"
     );
-    let tail = concat!(
-        "\r\n--x\r\nContent-Disposition: form-data; name=\"e\"; filename=\"..\"\r\n\r\n\r\n--x--\r\n"
-    );
+    let tail = "\r\n--x\r\nContent-Disposition: form-data; name=\"e\"; filename=\"..\"\r\n\r\n\r\n--x--\r\n";
     for (query, bytes) in [("", 3_000_000u64), ("?read=names", 0)] {
         let pieces = [head.as_bytes(), &file, tail.as_bytes()];
         let mut client = send_form(&server, &format!("/parts{query}"), &pieces).await;

@@ -93,10 +93,8 @@ pub use sse::Event;
 /// Everything that a handler needs: `use waterspout_sdk::prelude::*;`.
 pub mod prelude {
     pub use crate::{
-        Cause, Context, Failure, HttpError, Kwargs, RequestHandler, Result, export, handler, join,
-        log, multi, sleep, try_join, with_timeout,
         Bytes, Cause, Context, Failure, HttpError, Kwargs, RequestHandler, Result, export, handler,
-        log, sleep,
+        join, log, multi, sleep, try_join, with_timeout,
     };
     pub use anyhow::{Context as _, anyhow, bail, ensure};
 }

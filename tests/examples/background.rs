@@ -1,0 +1,56 @@
+//! The examples `minute-loop` and `blocking`: what goes on without a request, or beside one.
+
+use crate::harness::{App, example, soon};
+
+#[tokio::test]
+async fn the_loops_beat_once_in_a_period_and_in_a_period_and_its_work() {
+    // Built by Cargo, whose files have no dashes.
+    let file = "minute-loop".replace('-', "_");
+    let server = App::new()
+        .handler(&format!("{file}.wasm"), example(&file))
+        .config(&format!(
+            "[[route]]\npattern = '/'\nhandler = \"{file}.wasm\"\nkwargs = {{ period = 0.1, work = 0.05 }}\n"
+        ))
+        .serve()
+        .await;
+    let beats = |page: &str, name: &str| -> Vec<u64> {
+        let (_, rest) = page.split_once(&format!("<p>{name}:")).expect("the loop");
+        let (beats, _) = rest.split_once("</p>").expect("its end");
+        let beats = beats.split_whitespace();
+        beats.map(|beat| beat.parse().expect("a number")).collect()
+    };
+    let page = soon(async {
+        loop {
+            let page = server.get("/").await.body;
+            if beats(&page, "exact minute").len() >= 10 {
+                return page;
+            }
+        }
+    })
+    .await;
+    let [both, exact] = ["minute", "exact minute"].map(|name| beats(&page, name));
+    assert!(both.windows(2).all(|two| two[1] - two[0] >= 149), "{page}");
+    assert!(exact.windows(2).all(|two| two[1] - two[0] >= 99), "{page}");
+    assert!(exact.len() > both.len(), "{page}");
+}
+
+#[tokio::test]
+async fn inline_work_shows_in_the_log_and_offloaded_does_not() {
+    let server = App::new()
+        .handler("blocking.wasm", example("blocking"))
+        .config(
+            "[[route]]\npattern = '/(inline|offloaded)'\nhandler = \"blocking.wasm\"\n\
+             [handler.\"blocking.wasm\"]\ncpu_deadline = \"20s\"\n",
+        )
+        .serve()
+        .await;
+    let expected = "148933 primes below 2000000";
+    assert_eq!(server.get("/offloaded?below=2000000").await.body, expected);
+    assert!(
+        !server.log.text().contains("block_log"),
+        "{}",
+        server.log.text()
+    );
+    assert_eq!(server.get("/inline?below=2000000").await.body, expected);
+    server.log.line_with("a run is past `block_log`").await;
+}

@@ -9,9 +9,33 @@ wasmtime::component::bindgen!({
         "waterspout:web/response.flush": async | store | trappable,
         default: trappable,
     },
+    with: {
+        "waterspout:web/pubsub.subscription": crate::pubsub::Heard,
+        "waterspout:web/kv.bucket": crate::kv::Bucket,
+        "waterspout:web/kv.watcher": crate::kv::Watcher,
+    },
     exports: { default: async | store },
 });
 
 pub use self::waterspout::web::types::{Arguments, Call, Failure, FailureCause, Outcome, Response};
 pub use self::waterspout::web::{application, logging, request, request_body, response, types};
+pub use self::waterspout::web::{application, kv, logging, pubsub, request, types};
 pub use exports::waterspout::web::handler::{Description, Functions};
+pub use published::wasi::keyvalue;
+
+/// Interfaces of others that are not in wasmtime-wasi. What writes is asynchronous for the host alone.
+mod published {
+    wasmtime::component::bindgen!({
+        path: "../wit",
+        world: "wasi:keyvalue/imports@0.2.0-draft",
+        imports: {
+            "wasi:keyvalue/store.[method]bucket.set": async | trappable,
+            "wasi:keyvalue/store.[method]bucket.delete": async | trappable,
+            "wasi:keyvalue/atomics.increment": async | trappable,
+            "wasi:keyvalue/batch.set-many": async | trappable,
+            "wasi:keyvalue/batch.delete-many": async | trappable,
+            default: trappable,
+        },
+        with: { "wasi:keyvalue/store.bucket": crate::kv::Bucket },
+    });
+}

@@ -1,7 +1,9 @@
 //! What guests may call, one file per WIT interface. Owns the answers to guests; trusts no argument of theirs.
 
 mod application;
+mod kv;
 mod logging;
+mod pubsub;
 mod request;
 mod request_body;
 mod response;

@@ -6,6 +6,7 @@
 
 mod beside;
 mod handler;
+mod kv;
 mod limits;
 mod listen;
 mod log;
@@ -27,6 +28,7 @@ use crate::error::{Fault, Faults, Origin, Position};
 
 pub use beside::{Said, environment};
 pub use handler::{Allow, AllowPositions, Handler, HttpGrant, Isolation, Placed};
+pub use kv::Kv;
 pub use limits::Limits;
 pub use listen::{Listen, NotAnAddress};
 pub use log::{AccessFormat, Format, Level, Levels, Log, NotALevel};
@@ -51,6 +53,8 @@ pub struct Config {
     pub settings: Settings,
     /// `[log]`.
     pub log: Log,
+    /// `[kv]`.
+    pub kv: Kv,
     /// `[[route]]`, in order.
     pub routes: Vec<Route>,
     /// `[handler."…"]` by file name.
@@ -167,6 +171,7 @@ fn read(mut root: Section<'_, '_>) -> Config {
     let server = root.get("server", server::read).unwrap_or_default();
     let settings = root.get("settings", settings::read).unwrap_or_default();
     let log = root.get("log", log::read).unwrap_or_default();
+    let kv = root.get("kv", kv::read).unwrap_or_default();
     let routes = root.get("route", route::read).unwrap_or_default();
     let largest = server.max_instance_memory;
     let unnamed = Handler::unnamed(largest);
@@ -178,6 +183,7 @@ fn read(mut root: Section<'_, '_>) -> Config {
         server,
         settings,
         log,
+        kv,
         routes,
         handlers,
         unnamed,

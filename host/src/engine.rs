@@ -17,7 +17,7 @@ use wasmtime::{Config, Enabled, InstanceAllocationStrategy, PoolingAllocationCon
 use crate::capabilities;
 use crate::error::Error;
 use crate::metrics::Metrics;
-use crate::resources::Ctx;
+use crate::resources::{Commons, Ctx};
 use crate::run::{TICK, Ticker};
 use crate::shards::{self, Shards};
 use functions::Functions;
@@ -56,6 +56,8 @@ pub struct Engine {
     pub shards: Arc<Shards>,
     pub limits: Limits,
     pub metrics: Metrics,
+    /// What instances say to each other, and keep together.
+    pub commons: Arc<Commons>,
 }
 
 impl Engine {
@@ -64,6 +66,7 @@ impl Engine {
         limits: Limits,
         cache: Option<PathBuf>,
         shards: Arc<Shards>,
+        commons: Arc<Commons>,
     ) -> Result<Arc<Self>, Error> {
         let (wasmtime, limits) = start(limits)?;
         let mut linker = Linker::new(&wasmtime);
@@ -79,6 +82,7 @@ impl Engine {
             linker,
             shards,
             limits,
+            commons,
         });
         let ticking = Arc::downgrade(&engine);
         std::thread::Builder::new()

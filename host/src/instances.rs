@@ -58,6 +58,8 @@ pub struct Rules {
     pub memory: u64,
     /// Bytes of whole bodies that one instance's requests may hold.
     pub body_memory: u64,
+    /// Bytes of messages that may wait in one instance.
+    pub message_memory: u64,
     /// How long `start` and `stop` may take.
     pub deadline: Option<Duration>,
     pub run: RunLimits,

@@ -4,6 +4,7 @@
 mod body_memory;
 mod head;
 mod stream;
+mod commons;
 
 use std::fmt;
 use std::future::poll_fn;
@@ -25,6 +26,7 @@ use crate::bindings::{Arguments, Failure, Functions, Response};
 use crate::body::RequestBody;
 use crate::client::Client;
 use crate::metrics::{Counter, RouteMeter};
+use crate::pubsub::Share;
 use crate::request_id;
 use crate::router::Router;
 use crate::run::RunClock;
@@ -33,6 +35,7 @@ use crate::shards;
 pub use body_memory::{BodyMemory, BodyShare};
 pub use head::{Head, fields, phrase};
 pub use stream::{Begun, Piece, Stream, Wrong};
+pub use commons::Commons;
 
 /// What a request may ask of the app it belongs to.
 pub struct App {
@@ -516,6 +519,11 @@ pub struct Ctx {
     /// The guest task behind the run that began last, and in which turn of the event loop.
     pub last_run: Option<(GuestTaskId, u64)>,
     pub body_memory: BodyMemory,
+    pub commons: Arc<Commons>,
+    /// What this instance has of it.
+    pub share: Arc<Share>,
+    /// The buckets that the component may use. `None`: all.
+    pub buckets: Option<Arc<[String]>>,
 }
 
 impl Ctx {

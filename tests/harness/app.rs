@@ -19,6 +19,7 @@ use super::client::{Answer, Client, soon};
 pub struct App {
     folder: TempDir,
     address_space: Option<u64>,
+    file_size: Option<u64>,
     counts: Option<PathBuf>,
     inherits: Option<TcpListener>,
     variable: Option<(&'static str, PathBuf)>,
@@ -31,6 +32,7 @@ impl App {
         Self {
             folder,
             address_space: None,
+            file_size: None,
             counts: None,
             inherits: None,
             variable: None,
@@ -40,6 +42,12 @@ impl App {
     /// Serves with so many bytes of address space and no more, as on a system that grants less.
     pub fn address_space(mut self, bytes: u64) -> Self {
         self.address_space = Some(bytes);
+        self
+    }
+
+    /// Serves with files of so many bytes at most, as on a disk that is full.
+    pub fn file_size(mut self, bytes: u64) -> Self {
+        self.file_size = Some(bytes);
         self
     }
 
@@ -154,6 +162,9 @@ impl App {
         if let Some(bytes) = self.address_space {
             limit_address_space(&mut server, bytes);
         }
+        if let Some(bytes) = self.file_size {
+            limit_file_size(&mut server, bytes);
+        }
         let mut child = server.spawn().expect("waterspout starts");
         let log = Log::follow(child.stderr.take().expect("its log"));
         let address = |line: String| -> SocketAddr {
@@ -222,6 +233,21 @@ fn limit_address_space(server: &mut Command, bytes: u64) {
     // SAFETY: after the fork, this makes one system call and allocates nothing.
     unsafe {
         server.pre_exec(move || match libc::setrlimit(libc::RLIMIT_AS, &limit) {
+            0 => Ok(()),
+            _ => Err(std::io::Error::last_os_error()),
+        })
+    };
+}
+
+/// Its own limit can be raised again, by whoever may.
+fn limit_file_size(server: &mut Command, bytes: u64) {
+    let limit = libc::rlimit {
+        rlim_cur: bytes,
+        rlim_max: libc::RLIM_INFINITY,
+    };
+    // SAFETY: after the fork, this makes one system call and allocates nothing.
+    unsafe {
+        server.pre_exec(move || match libc::setrlimit(libc::RLIMIT_FSIZE, &limit) {
             0 => Ok(()),
             _ => Err(std::io::Error::last_os_error()),
         })
@@ -353,6 +379,33 @@ impl Running {
             }
         })
         .await
+    }
+
+    /// Ends it by SIGKILL, in the middle of whatever it does, and leaves its folder.
+    pub fn kill(mut self) -> App {
+        self.child.kill().expect("it lives");
+        self.child.wait().expect("its end");
+        std::mem::replace(&mut self.app, App::new())
+    }
+
+    /// The same by SIGTERM.
+    pub async fn end(mut self) -> App {
+        self.signal("TERM");
+        assert!(self.ended().await.success(), "{}", self.log.text());
+        std::mem::replace(&mut self.app, App::new())
+    }
+
+    /// Lets it write files of any size.
+    pub fn lift_file_size(&self) {
+        let limit = libc::rlimit {
+            rlim_cur: libc::RLIM_INFINITY,
+            rlim_max: libc::RLIM_INFINITY,
+        };
+        let pid = libc::pid_t::try_from(self.pid()).expect("a process");
+        // SAFETY: one system call, which reads one structure and writes none.
+        let lifted =
+            unsafe { libc::prlimit(pid, libc::RLIMIT_FSIZE, &limit, std::ptr::null_mut()) };
+        assert_eq!(lifted, 0, "{}", std::io::Error::last_os_error());
     }
 
     pub fn is_alive(&mut self) -> bool {

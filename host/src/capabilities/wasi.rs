@@ -1,26 +1,32 @@
 //! WASI 0.2 and 0.3 for guests: clocks, random and stdio; nothing of the host's files, network or environment
 //! but what the app's configuration grants.
 
+mod keyvalue;
+
 use std::path::PathBuf;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 
 use tokio::io::AsyncWrite;
-use wasmtime::component::Linker;
+use wasmtime::component::{HasSelf, Linker};
 use wasmtime::error::Context as _;
 use wasmtime_wasi::cli::{IsTerminal, StdoutStream};
 use wasmtime_wasi::p2::{OutputStream, Pollable, StreamResult};
 use wasmtime_wasi::{FsPerms, WasiCtx, WasiCtxBuilder};
 
 use super::logging;
+use crate::bindings::keyvalue::{atomics, batch, store};
 use crate::bindings::logging::Level;
 use crate::resources::Ctx;
 
-/// Puts WASI 0.2 and 0.3 into the linker.
+/// Puts WASI 0.2 and 0.3 into the linker, and `wasi:keyvalue`.
 pub fn link(linker: &mut Linker<Ctx>) -> wasmtime::Result<()> {
     wasmtime_wasi::p2::add_to_linker_async(linker)?;
-    wasmtime_wasi::p3::add_to_linker(linker)
+    wasmtime_wasi::p3::add_to_linker(linker)?;
+    store::add_to_linker::<_, HasSelf<Ctx>>(linker, |ctx| ctx)?;
+    atomics::add_to_linker::<_, HasSelf<Ctx>>(linker, |ctx| ctx)?;
+    batch::add_to_linker::<_, HasSelf<Ctx>>(linker, |ctx| ctx)
 }
 
 /// What a component is granted of the host.
@@ -28,6 +34,8 @@ pub fn link(linker: &mut Linker<Ctx>) -> wasmtime::Result<()> {
 pub struct Grants {
     pub env: Vec<(String, String)>,
     pub folders: Vec<Folder>,
+    /// Buckets of `kv`. `None`: all.
+    pub kv: Option<Arc<[String]>>,
 }
 
 /// A folder that a component may use.

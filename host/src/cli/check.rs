@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::bail;
 
-use super::{Check, Set, cache_dir, diagnostics, grants, serve::engine};
+use super::{Check, Set, cache_dir, diagnostics, grants, serve};
 use crate::config::Config;
 use crate::engine::Import;
 use crate::error::{Fault, Faults};
@@ -21,7 +21,7 @@ pub async fn load(app: &Path, set: &Set, cache: Option<&PathBuf>) -> anyhow::Res
         ..Overrides::default()
     };
     let config = Config::load(app, &overrides.said)?;
-    let engine = engine(&config, cache_dir(cache), Shards::here())?;
+    let engine = serve::engine(&config, cache_dir(cache), Shards::here(), serve::no_kv())?;
     Ok(Generation::load(app, &engine, &overrides, None).await?)
 }
 

@@ -14,6 +14,7 @@ use crate::generation::handlers_folder;
 pub struct Uses<'i> {
     pub files: Option<&'i str>,
     pub http: Option<&'i str>,
+    pub kv: Option<&'i str>,
     /// Which nothing grants.
     pub sockets: Option<&'i str>,
 }
@@ -31,6 +32,7 @@ impl<'i> Uses<'i> {
         Self {
             files: asks_for_folders.and_then(|_| find(goes_into_folders)),
             http: find(sends_requests),
+            kv: find(opens_buckets),
             sockets: find(|import| import.is("wasi:sockets/") && import.calls(|_| true)),
         }
     }
@@ -40,6 +42,12 @@ impl<'i> Uses<'i> {
 fn goes_into_folders(import: &Import) -> bool {
     import.is("wasi:filesystem/types")
         && import.calls(|name| name.ends_with("-at") || name.ends_with(".read-directory"))
+}
+
+/// Whether it opens buckets of the app's state, by either interface.
+fn opens_buckets(import: &Import) -> bool {
+    (import.is("waterspout:web/kv@") || import.is("wasi:keyvalue/store@"))
+        && import.calls(|name| name == "open")
 }
 
 /// Whether it sends requests of its own: `outgoing-handler` in WASI 0.2, `client` and `handler` in 0.3.
@@ -84,6 +92,9 @@ pub fn warnings(app: &Path, config: &Config, file: &str, imports: &[Import]) -> 
     }
     if uses.http.is_none() && !allow.http.is_empty() {
         unused("http", at.http, "has no code that sends requests by WASI");
+    }
+    if uses.kv.is_none() && allow.kv.as_ref().is_some_and(|buckets| !buckets.is_empty()) {
+        unused("kv", at.kv, "has no code that opens buckets");
     }
     // An empty list says that it is meant so.
     if uses.files.is_some() && at.read.is_none() && at.write.is_none() {

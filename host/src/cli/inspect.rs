@@ -8,7 +8,7 @@ use clap::Args;
 
 use super::grants::{Uses, warnings};
 use super::table::table;
-use super::{cache_dir, diagnostics, serve::engine};
+use super::{cache_dir, diagnostics, serve};
 use crate::bindings::{Description, Functions};
 use crate::config::Config;
 use crate::engine::{Binary, Import, METHODS, exports};
@@ -33,7 +33,7 @@ pub async fn inspect(options: &Inspect) -> anyhow::Result<()> {
     let binary = Binary::read(path)
         .map_err(|error| Faults::from(fault(&format_args!("can't be read: {error}"))))?;
     let cache = cache_dir(options.cache_dir.as_ref());
-    let engine = engine(&Config::default(), cache, Shards::here())?;
+    let engine = serve::engine(&Config::default(), cache, Shards::here(), serve::no_kv())?;
     let compiled = engine.compile(&file, &binary);
     let component = compiled.map_err(|error| Faults::from(fault(&error)))?;
     exports(&component).map_err(|error| {

@@ -18,10 +18,12 @@ use crate::config::{self, Config};
 use crate::connection::Service;
 use crate::dispatch::dev::Workbench;
 use crate::engine::{self, Engine};
-use crate::error::Error;
+use crate::error::{Error, Faults};
 use crate::generation::watch::{Look, Watch};
 use crate::generation::{Generation, Overrides, Refusal, Site, State};
+use crate::kv::{self, Kv};
 use crate::log::Logs;
+use crate::resources::Commons;
 use crate::shards::Shards;
 
 /// How long a load may last before it gives way to a newer change: that may be what mends a hanging `start`.
@@ -47,7 +49,8 @@ pub async fn serve(
     let mut config = Config::load(app, &overrides.said)?;
     overrides.apply(&mut config);
     logs.follow(&config.log);
-    let engine = engine(&config, cache, shards.clone())?;
+    let kv = open_kv(app, &config)?;
+    let engine = engine(&config, cache, shards.clone(), kv)?;
     tracing::info!(target: "general", "loading {} …", app.display());
     let began = Instant::now();
     // From before the first look, so that no change falls between.
@@ -135,12 +138,42 @@ pub fn engine(
     config: &Config,
     cache: Option<PathBuf>,
     shards: Arc<Shards>,
+    kv: Kv,
 ) -> Result<Arc<Engine>, Error> {
     let limits = engine::Limits {
         max_instance_memory: config.server.max_instance_memory,
         max_instances: engine::max_instances(),
     };
-    Engine::new(limits, cache, shards)
+    Engine::new(limits, cache, shards, Commons::new(kv))
+}
+
+/// The state of an app, from the file that its configuration names. There it belongs to this process alone.
+fn open_kv(app: &Path, config: &Config) -> Result<Kv, Faults> {
+    let wanted = &config.kv;
+    let limits = kv::Limits {
+        max_memory: wanted.max_memory,
+        max_value_size: wanted.max_value_size,
+    };
+    let Some(file) = &wanted.file else {
+        return Ok(Kv::in_memory(limits));
+    };
+    let path = app.join(file);
+    Kv::in_file(limits, &path).map_err(|error| {
+        let message = format!("{} can't be opened: {error}", path.display());
+        let toml = app.join(config::FILE_NAME);
+        let fault = config.fault(&toml, wanted.position(), message);
+        fault
+            .hint("name a file that this server has for itself, in a folder that is there")
+            .into()
+    })
+}
+
+/// A store for those who serve nothing.
+pub fn no_kv() -> Kv {
+    Kv::in_memory(kv::Limits {
+        max_memory: 0,
+        max_value_size: 0,
+    })
 }
 
 /// Swaps whenever the folder has changed, until a signal ends it.
@@ -274,6 +307,9 @@ fn certificates(site: &Site) -> Vec<PathBuf> {
 fn warn_of_what_waits_for_a_restart(old: &Config, new: &Config) {
     if old.server.max_instance_memory != new.server.max_instance_memory {
         tracing::warn!(target: "general", "`max_instance_memory` is fixed at start: the new one waits for a restart");
+    }
+    if !old.kv.is_like(&new.kv) {
+        tracing::warn!(target: "general", "`[kv]` is fixed at start: the new one waits for a restart");
     }
 }
 

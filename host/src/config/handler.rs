@@ -37,6 +37,8 @@ pub struct Handler {
     pub max_body_size: Option<u64>,
     /// How long a request's body may take; `None`: as long as the server's.
     pub body_timeout: Option<Option<Duration>>,
+    /// The most, in bytes, of messages and changes that wait for one instance's subscriptions and watchers.
+    pub message_memory: u64,
     /// From a request's arrival until the head of its response is out.
     pub deadline: Option<Duration>,
     /// The longest run.
@@ -71,6 +73,8 @@ pub struct AllowPositions {
     pub read: Option<Position>,
     /// `write`.
     pub write: Option<Position>,
+    /// `kv`.
+    pub kv: Option<Position>,
 }
 
 /// Who shares an instance.
@@ -84,7 +88,7 @@ pub enum Isolation {
     Fresh,
 }
 
-/// What a guest may reach beyond itself. The default is nothing.
+/// What a guest may reach beyond itself. The default is nothing but the app's own state.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Allow {
     /// Servers it may send requests to.
@@ -93,6 +97,8 @@ pub struct Allow {
     pub read: Vec<PathBuf>,
     /// Folders it may read and write, relative to the app's.
     pub write: Vec<PathBuf>,
+    /// Buckets of the app's state that it may use. `None`: all.
+    pub kv: Option<Vec<String>>,
 }
 
 /// A server that a guest may send requests to.
@@ -116,6 +122,7 @@ impl Default for Handler {
             body_memory: 16 * MB,
             max_body_size: None,
             body_timeout: None,
+            message_memory: 16 * MB,
             deadline: Some(Duration::from_secs(30)),
             cpu_deadline: Some(Duration::from_secs(1)),
             block_log: Some(Duration::from_millis(50)),
@@ -200,6 +207,9 @@ fn handler(
         }),
         max_body_size: section.get("max_body_size", |value| value.size(0..=MOST_BYTES)),
         body_timeout: section.get("body_timeout", Value::limit),
+        message_memory: section.or("message_memory", default.message_memory, |value| {
+            value.size(1..=MOST_BYTES)
+        }),
         deadline: section.or("deadline", default.deadline, Value::limit),
         cpu_deadline: section.or("cpu_deadline", default.cpu_deadline, Value::limit),
         block_log: section.or("block_log", default.block_log, Value::limit),
@@ -248,11 +258,15 @@ fn allow(value: Value<'_, '_>) -> Option<(Allow, AllowPositions)> {
         http: section.take("http").map(|value| value.position()),
         read: section.take("read").map(|value| value.position()),
         write: section.take("write").map(|value| value.position()),
+        kv: section.take("kv").map(|value| value.position()),
     };
     let allow = Allow {
         http: section.or("http", Vec::new(), |value| value.list(http_grant)),
         read: section.or("read", Vec::new(), |value| value.list(Value::path)),
         write: section.or("write", Vec::new(), |value| value.list(Value::path)),
+        kv: section.get("kv", |value| {
+            value.list(|bucket| bucket.text().map(str::to_owned))
+        }),
     };
     section.finish();
     Some((allow, positions))

@@ -280,6 +280,7 @@ fn rules(app: &Path, settings: &config::Handler) -> Rules {
         max_requests: settings.max_requests.map(|requests| requests as u64),
         memory: settings.memory,
         body_memory: settings.body_memory,
+        message_memory: settings.message_memory,
         deadline: Some(settings.deadline.unwrap_or(WITHOUT_DEADLINE)),
         run: RunLimits {
             cpu_deadline: settings.cpu_deadline,
@@ -288,6 +289,7 @@ fn rules(app: &Path, settings: &config::Handler) -> Rules {
         grants: Grants {
             env: settings.env.clone().into_iter().collect(),
             folders: read.chain(write).collect(),
+            kv: allow.kv.as_ref().map(|buckets| buckets.as_slice().into()),
         },
     }
 }

@@ -20,6 +20,7 @@ use crate::bindings::Description;
 use crate::capabilities::wasi;
 use crate::engine::{Function, Guest};
 use crate::error::Error;
+use crate::pubsub::Share;
 use crate::resources::{BodyMemory, Ctx, Exchange, MemoryLimit, Requests, Tasks};
 use crate::run::{Overrun, RunClock, Verdict};
 
@@ -92,6 +93,9 @@ impl Blueprint {
             tasks: Tasks::default(),
             last_run: None,
             body_memory: BodyMemory::new(rules.body_memory),
+            commons: self.engine.commons.clone(),
+            share: Share::new(rules.message_memory, subscriptions(rules.per_instance())),
+            buckets: rules.grants.kv.clone(),
         };
         let mut store = Store::new(self.engine.wasmtime(), ctx);
         store.limiter(|ctx| &mut ctx.memory);
@@ -413,6 +417,16 @@ fn act(mut store: StoreContextMut<'_, Ctx>, verdict: Verdict) -> wasmtime::Resul
             Ok(())
         }
     }
+}
+
+/// Subscriptions that one instance may have, watchers among them. They take less than a quarter of its handles.
+fn subscriptions(requests: usize) -> u32 {
+    const PER_REQUEST: usize = 8;
+    const FOR_THE_INSTANCE: usize = 128;
+    let most = requests
+        .saturating_mul(PER_REQUEST)
+        .saturating_add(FOR_THE_INSTANCE);
+    u32::try_from(most).unwrap_or(u32::MAX)
 }
 
 /// Handles that one instance may hold: its guest's tasks, waitables, streams and WASI resources.

@@ -1,0 +1,83 @@
+//! `waterspout:web/pubsub`: what guests publish, and what they hear. Checks names and sizes; keeps nothing itself.
+
+use std::sync::Arc;
+
+use wasmtime::component::{Accessor, HasSelf, Resource};
+
+use crate::bindings::pubsub::{
+    Error, Host, HostSubscription, HostSubscriptionWithStore, HostWithStore, Message,
+};
+use crate::pubsub::{Heard, MAX_CAPACITY, MAX_MESSAGE, MAX_TOPIC};
+use crate::resources::Ctx;
+
+impl Host for Ctx {}
+
+impl HostWithStore<Ctx> for HasSelf<Ctx> {
+    async fn publish(
+        accessor: &Accessor<Ctx, Self>,
+        topic: String,
+        data: Vec<u8>,
+    ) -> wasmtime::Result<Result<u32, Error>> {
+        if let Err(error) = check_topic(&topic) {
+            return Ok(Err(error));
+        }
+        if data.len() > MAX_MESSAGE {
+            return Ok(Err(Error::TooLarge(MAX_MESSAGE as u32)));
+        }
+        let commons = accessor.with(|mut access| access.get().commons.clone());
+        Ok(Ok(commons.topics.publish(&topic, &data.into())))
+    }
+
+    async fn subscribe(
+        accessor: &Accessor<Ctx, Self>,
+        topic: String,
+        capacity: u32,
+    ) -> wasmtime::Result<Result<Resource<Heard>, Error>> {
+        if let Err(error) = check_topic(&topic) {
+            return Ok(Err(error));
+        }
+        if !(1..=MAX_CAPACITY).contains(&capacity) {
+            return Ok(Err(Error::Capacity(MAX_CAPACITY)));
+        }
+        accessor.with(|mut access| {
+            let ctx = access.get();
+            let share = &ctx.share;
+            match ctx.commons.topics.subscribe(&topic, (), capacity, share) {
+                Some(subscription) => Ok(Ok(ctx.table.push(Arc::new(subscription))?)),
+                None => Ok(Err(Error::TooMany(share.max_subscriptions()))),
+            }
+        })
+    }
+}
+
+impl HostSubscription for Ctx {
+    fn drop(&mut self, subscription: Resource<Heard>) -> wasmtime::Result<()> {
+        self.table.delete(subscription)?;
+        Ok(())
+    }
+}
+
+impl HostSubscriptionWithStore<Ctx> for HasSelf<Ctx> {
+    async fn next(
+        accessor: &Accessor<Ctx, Self>,
+        subscription: Resource<Heard>,
+    ) -> wasmtime::Result<Message> {
+        let subscription =
+            accessor.with(|mut access| access.get().table.get(&subscription).cloned())?;
+        let next = subscription.next().await;
+        let (held, dropped) = next.map_err(|_| {
+            wasmtime::format_err!("another `next` of this subscription is under way")
+        })?;
+        let data = held.message.to_vec();
+        Ok(Message { data, dropped })
+    }
+}
+
+fn check_topic(topic: &str) -> Result<(), Error> {
+    match topic.len() {
+        1..=MAX_TOPIC => Ok(()),
+        length => Err(Error::TopicLength(
+            u32::try_from(length).unwrap_or(u32::MAX),
+        )),
+    }
+}

@@ -1,0 +1,322 @@
+//! The store as memory has it, and what a write makes of it. Decides; writes no file and waits for nobody.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Bound;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use rustc_hash::FxHashMap;
+
+use super::{Change, Refused};
+
+/// What keeping a key costs beside its name and value, in bytes.
+pub const PER_KEY: u64 = 128;
+
+/// How many keys a page may pass over that have expired and are still there.
+const PASSED_OVER: usize = 10_000;
+
+/// Milliseconds since 1970.
+pub type Millis = u64;
+
+/// Where a value is: bucket and key.
+pub type Place = (Arc<str>, Arc<str>);
+
+/// A value, and which one it is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Entry {
+    pub value: Bytes,
+    pub version: u64,
+    pub expires: Option<Millis>,
+}
+
+impl Entry {
+    fn is_alive(&self, now: Millis) -> bool {
+        self.expires.is_none_or(|expires| now < expires)
+    }
+}
+
+/// What somebody wants of a key.
+#[derive(Debug)]
+pub enum Act {
+    Set {
+        value: Bytes,
+        ttl: Option<Duration>,
+    },
+    Swap {
+        expected: Option<u64>,
+        value: Bytes,
+        ttl: Option<Duration>,
+    },
+    Delete,
+    Increment(i64),
+    /// The same for numbers without a sign.
+    Add(u64),
+}
+
+/// What became of it.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Done {
+    /// The new version.
+    Set(u64),
+    /// What is there instead of what was expected.
+    Differs(Option<Entry>),
+    /// Whether there was anything.
+    Deleted(bool),
+    Incremented(i64),
+    Added(u64),
+}
+
+/// All buckets.
+#[derive(Default)]
+pub struct Data {
+    buckets: FxHashMap<Arc<str>, BTreeMap<Arc<str>, Entry>>,
+    expiries: BTreeSet<(Millis, Place)>,
+    /// Bytes, by `size`.
+    pub used: u64,
+    /// The last version that was given.
+    pub version: u64,
+}
+
+impl Data {
+    /// What is there, expired or not.
+    fn kept(&self, (bucket, key): &Place) -> Option<&Entry> {
+        self.buckets.get(&**bucket)?.get(&**key)
+    }
+
+    pub fn get(&self, bucket: &str, key: &str, now: Millis) -> Option<&Entry> {
+        let entry = self.buckets.get(bucket)?.get(key)?;
+        entry.is_alive(now).then_some(entry)
+    }
+
+    /// Keys with a prefix, in order, after one of them; and whether there may be more.
+    pub fn list(
+        &self,
+        bucket: &str,
+        prefix: &str,
+        after: Option<&str>,
+        limit: usize,
+        now: Millis,
+    ) -> (Vec<String>, Option<String>) {
+        let Some(bucket) = self.buckets.get(bucket) else {
+            return (Vec::new(), None);
+        };
+        let from = match after {
+            Some(after) if after >= prefix => Bound::Excluded(after),
+            _ => Bound::Included(prefix),
+        };
+        let range = bucket.range::<str, _>((from, Bound::Unbounded));
+        let mut keys: Vec<String> = Vec::new();
+        let mut last = None;
+        for (seen, (key, entry)) in range.enumerate() {
+            if !key.starts_with(prefix) {
+                return (keys, None);
+            }
+            if keys.len() == limit || seen == limit + PASSED_OVER {
+                return (keys, last);
+            }
+            last = Some(key.to_string());
+            if entry.is_alive(now) {
+                keys.push(key.to_string());
+            }
+        }
+        (keys, None)
+    }
+
+    /// Places that expired by now, the longest ago first.
+    pub fn expired(&self, now: Millis) -> impl Iterator<Item = &Place> {
+        let expired = self.expiries.iter();
+        expired
+            .take_while(move |(expires, _)| *expires <= now)
+            .map(|(_, place)| place)
+    }
+
+    /// Whether anything is there that expires some time.
+    pub fn has_expiries(&self) -> bool {
+        !self.expiries.is_empty()
+    }
+
+    /// Puts an entry in its place, or takes it out.
+    pub fn put(&mut self, place: &Place, entry: Option<Entry>) {
+        let (bucket, key) = place;
+        let before = match entry {
+            Some(entry) => {
+                if let Some(expires) = entry.expires {
+                    self.expiries.insert((expires, place.clone()));
+                }
+                self.used += size(place, &entry);
+                self.version = self.version.max(entry.version);
+                let bucket = self.buckets.entry(bucket.clone()).or_default();
+                // The key that is there stays, so that memory has one of it.
+                match bucket.get_mut(&**key) {
+                    Some(kept) => Some(std::mem::replace(kept, entry)).map(|before| (before, true)),
+                    None => {
+                        bucket.insert(key.clone(), entry);
+                        None
+                    }
+                }
+            }
+            None => {
+                let keys = self.buckets.get_mut(&**bucket);
+                let before = keys.and_then(|keys| keys.remove(&**key));
+                if self.buckets.get(&**bucket).is_some_and(BTreeMap::is_empty) {
+                    self.buckets.remove(&**bucket);
+                }
+                before.map(|before| (before, false))
+            }
+        };
+        let Some((before, replaced)) = before else {
+            return;
+        };
+        self.used -= size(place, &before);
+        if let Some(expires) = before.expires {
+            let same = replaced
+                && self
+                    .kept(place)
+                    .is_some_and(|now| now.expires == Some(expires));
+            if !same {
+                self.expiries.remove(&(expires, place.clone()));
+            }
+        }
+    }
+}
+
+/// Writes that are decided one after the other, and then done all at once or not at all.
+pub struct Batch<'d> {
+    data: &'d Data,
+    now: Millis,
+    max: u64,
+    used: u64,
+    pub version: u64,
+    /// What the places will have that are no longer as in `data`.
+    pub after: FxHashMap<Place, Option<Entry>>,
+    /// Each step of it, in order.
+    pub changes: Vec<Change>,
+}
+
+impl<'d> Batch<'d> {
+    /// `max` is how many bytes there may be.
+    pub fn new(data: &'d Data, now: Millis, max: u64) -> Self {
+        Self {
+            data,
+            now,
+            max,
+            used: data.used,
+            version: data.version,
+            after: FxHashMap::default(),
+            changes: Vec::new(),
+        }
+    }
+
+    /// Takes out what has expired, up to so many keys; says how many.
+    pub fn clean_up(&mut self, most: usize) -> usize {
+        let expired: Vec<Place> = self.data.expired(self.now).take(most).cloned().collect();
+        for place in &expired {
+            let gone = self
+                .kept(place)
+                .is_some_and(|entry| !entry.is_alive(self.now));
+            if gone {
+                self.put(place.clone(), None);
+            }
+        }
+        expired.len()
+    }
+
+    /// Decides one write, as after all that were decided before it.
+    pub fn decide(&mut self, place: &Place, act: &Act) -> Result<Done, Refused> {
+        let now = self.now;
+        let current = self.kept(place).filter(|entry| entry.is_alive(now));
+        match act {
+            Act::Set { value, ttl } => self.set(place, value.clone(), self.until(*ttl)),
+            Act::Swap { expected, .. } if *expected != current.map(|entry| entry.version) => {
+                Ok(Done::Differs(current.cloned()))
+            }
+            Act::Swap { value, ttl, .. } => self.set(place, value.clone(), self.until(*ttl)),
+            Act::Delete if current.is_none() => Ok(Done::Deleted(false)),
+            Act::Delete => {
+                self.put(place.clone(), None);
+                Ok(Done::Deleted(true))
+            }
+            Act::Increment(delta) => {
+                let sum = number::<i64>(current)?.checked_add(*delta);
+                let sum = sum.ok_or(Refused::NotANumber)?;
+                let expires = current.and_then(|entry| entry.expires);
+                self.set(place, sum.to_string().into(), expires)?;
+                Ok(Done::Incremented(sum))
+            }
+            Act::Add(delta) => {
+                let sum = number::<u64>(current)?.checked_add(*delta);
+                let sum = sum.ok_or(Refused::NotANumber)?;
+                let expires = current.and_then(|entry| entry.expires);
+                self.set(place, sum.to_string().into(), expires)?;
+                Ok(Done::Added(sum))
+            }
+        }
+    }
+
+    fn until(&self, ttl: Option<Duration>) -> Option<Millis> {
+        let ttl = u64::try_from(ttl?.as_millis()).unwrap_or(u64::MAX);
+        Some(self.now.saturating_add(ttl))
+    }
+
+    fn set(
+        &mut self,
+        place: &Place,
+        value: Bytes,
+        expires: Option<Millis>,
+    ) -> Result<Done, Refused> {
+        /// How many that have expired go to make room for one.
+        const IN_NEED: usize = 1024;
+        let entry = Entry {
+            value,
+            version: self.version + 1,
+            expires,
+        };
+        if self.used_with(place, &entry) > self.max {
+            self.clean_up(IN_NEED);
+            if self.used_with(place, &entry) > self.max {
+                return Err(Refused::Full);
+            }
+        }
+        self.version += 1;
+        let version = entry.version;
+        self.put(place.clone(), Some(entry));
+        Ok(Done::Set(version))
+    }
+
+    fn used_with(&self, place: &Place, entry: &Entry) -> u64 {
+        let before = self.kept(place).map_or(0, |before| size(place, before));
+        self.used - before + size(place, entry)
+    }
+
+    fn kept(&self, place: &Place) -> Option<&Entry> {
+        match self.after.get(place) {
+            Some(after) => after.as_ref(),
+            None => self.data.kept(place),
+        }
+    }
+
+    fn put(&mut self, place: Place, entry: Option<Entry>) {
+        let before = self.kept(&place).map_or(0, |before| size(&place, before));
+        let after = entry.as_ref().map_or(0, |after| size(&place, after));
+        self.used = self.used - before + after;
+        self.changes.push(Change {
+            place: place.clone(),
+            entry: entry.clone(),
+        });
+        self.after.insert(place, entry);
+    }
+}
+
+/// What an entry takes of `max_memory`.
+pub fn size((bucket, key): &Place, entry: &Entry) -> u64 {
+    (bucket.len() + key.len() + entry.value.len()) as u64 + PER_KEY
+}
+
+fn number<N: std::str::FromStr + Default>(entry: Option<&Entry>) -> Result<N, Refused> {
+    let Some(entry) = entry else {
+        return Ok(N::default());
+    };
+    let text = std::str::from_utf8(&entry.value).map_err(|_| Refused::NotANumber)?;
+    text.parse().map_err(|_| Refused::NotANumber)
+}

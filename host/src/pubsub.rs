@@ -1,0 +1,519 @@
+//! Who hears what: topics, who has subscribed to them, and what waits for each. Never waits for a subscriber, and
+//! knows no guest: a server of its own could stand behind it.
+//!
+//! A message is kept once for each instance that holds it, however many subscriptions it waits in.
+
+use std::collections::VecDeque;
+use std::future::poll_fn;
+use std::hash::{BuildHasher, BuildHasherDefault};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::Poll;
+
+use bytes::Bytes;
+use futures_util::task::AtomicWaker;
+use rustc_hash::{FxHashMap, FxHasher};
+
+/// The longest name of a topic, in bytes.
+pub const MAX_TOPIC: usize = 256;
+/// The most bytes of one message.
+pub const MAX_MESSAGE: usize = 1024 * 1024;
+/// The most messages that one subscription may hold back.
+pub const MAX_CAPACITY: u32 = 1024;
+
+/// What can be published.
+pub trait Message: Clone {
+    /// What a subscription says it wants of a topic.
+    type Wanted;
+
+    /// How many bytes it keeps in memory.
+    fn size(&self) -> usize;
+
+    fn is(&self, wanted: &Self::Wanted) -> bool;
+}
+
+/// What guests publish. Who subscribes to a topic wants all of it.
+impl Message for Bytes {
+    type Wanted = ();
+
+    fn size(&self) -> usize {
+        self.len()
+    }
+
+    fn is(&self, (): &()) -> bool {
+        true
+    }
+}
+
+/// What one instance may have of subscriptions.
+pub struct Share {
+    bytes: AtomicU64,
+    max_bytes: u64,
+    subscriptions: AtomicU32,
+    max_subscriptions: u32,
+}
+
+impl Share {
+    /// So many bytes held back, and so many subscriptions.
+    pub fn new(max_bytes: u64, max_subscriptions: u32) -> Arc<Self> {
+        Arc::new(Self {
+            bytes: AtomicU64::new(0),
+            max_bytes,
+            subscriptions: AtomicU32::new(0),
+            max_subscriptions,
+        })
+    }
+
+    pub fn max_subscriptions(&self) -> u32 {
+        self.max_subscriptions
+    }
+
+    fn take(&self, bytes: u64) -> bool {
+        let take = |held: u64| Some(held + bytes).filter(|held| *held <= self.max_bytes);
+        self.bytes.fetch_update(Relaxed, Relaxed, take).is_ok()
+    }
+}
+
+/// A message as one instance holds it.
+pub struct Held<T> {
+    pub message: T,
+    bytes: u64,
+    share: Arc<Share>,
+}
+
+impl<T> Drop for Held<T> {
+    fn drop(&mut self) {
+        self.share.bytes.fetch_sub(self.bytes, Relaxed);
+    }
+}
+
+/// All topics that somebody has subscribed to.
+pub struct Topics<T: Message> {
+    shards: Box<[Shard<T>]>,
+    hasher: BuildHasherDefault<FxHasher>,
+    next: AtomicU64,
+}
+
+type Shard<T> = Mutex<FxHashMap<Arc<str>, Arc<Topic<T>>>>;
+
+/// So that those who look for different topics seldom meet.
+const SHARDS: usize = 64;
+
+struct Topic<T: Message> {
+    name: Arc<str>,
+    audience: Mutex<Audience<T>>,
+}
+
+struct Audience<T: Message> {
+    /// By the address of the share, which lives as long as its group.
+    groups: FxHashMap<usize, Group<T>>,
+    /// Nobody is there any more, and nobody must come.
+    over: bool,
+}
+
+/// The subscribers in one instance.
+struct Group<T: Message> {
+    share: Arc<Share>,
+    members: FxHashMap<u64, Arc<Mailbox<T>>>,
+}
+
+/// What waits for one subscriber.
+struct Mailbox<T: Message> {
+    wanted: T::Wanted,
+    capacity: usize,
+    waiting: Mutex<Waiting<T>>,
+    arrived: AtomicWaker,
+}
+
+struct Waiting<T> {
+    messages: VecDeque<Arc<Held<T>>>,
+    dropped: u64,
+}
+
+/// A place among those who hear of a topic, given up when it is dropped.
+pub struct Subscription<T: Message> {
+    topics: Arc<Topics<T>>,
+    topic: Arc<Topic<T>>,
+    share: Arc<Share>,
+    number: u64,
+    mailbox: Arc<Mailbox<T>>,
+    is_read: AtomicBool,
+}
+
+/// What a guest holds as a subscription.
+pub type Heard = Arc<Subscription<Bytes>>;
+
+/// Somebody waits for this subscription already.
+#[derive(Debug)]
+pub struct IsRead;
+
+impl<T: Message> Topics<T> {
+    pub fn new() -> Arc<Self> {
+        Arc::new(Self {
+            shards: (0..SHARDS).map(|_| Mutex::default()).collect(),
+            hasher: BuildHasherDefault::default(),
+            next: AtomicU64::new(0),
+        })
+    }
+
+    /// Hands a message to all who have subscribed to a topic and want it, and says how many they are.
+    pub fn publish(&self, topic: &str, message: &T) -> u32 {
+        let found = lock(self.shard(topic)).get(topic).cloned();
+        let Some(topic) = found else {
+            return 0;
+        };
+        let audience = lock(&topic.audience);
+        audience
+            .groups
+            .values()
+            .map(|group| group.hand(message))
+            .sum()
+    }
+
+    /// Whether anybody would hear of a topic.
+    pub fn has_audience(&self, topic: &str) -> bool {
+        lock(self.shard(topic)).contains_key(topic)
+    }
+
+    /// Subscribes an instance. `None`: it has as many subscriptions as it may.
+    pub fn subscribe(
+        self: &Arc<Self>,
+        topic: &str,
+        wanted: T::Wanted,
+        capacity: u32,
+        share: &Arc<Share>,
+    ) -> Option<Subscription<T>> {
+        let one_more =
+            |count: u32| Some(count + 1).filter(|count| *count <= share.max_subscriptions);
+        share
+            .subscriptions
+            .fetch_update(Relaxed, Relaxed, one_more)
+            .ok()?;
+        let number = self.next.fetch_add(1, Relaxed);
+        let mailbox = Arc::new(Mailbox {
+            wanted,
+            capacity: capacity as usize,
+            waiting: Mutex::new(Waiting {
+                messages: VecDeque::new(),
+                dropped: 0,
+            }),
+            arrived: AtomicWaker::new(),
+        });
+        let topic = self.join(topic, number, &mailbox, share);
+        Some(Subscription {
+            topics: self.clone(),
+            topic,
+            share: share.clone(),
+            number,
+            mailbox,
+            is_read: AtomicBool::new(false),
+        })
+    }
+
+    fn join(
+        &self,
+        name: &str,
+        number: u64,
+        mailbox: &Arc<Mailbox<T>>,
+        share: &Arc<Share>,
+    ) -> Arc<Topic<T>> {
+        loop {
+            let topic = {
+                let mut shard = lock(self.shard(name));
+                match shard.get(name) {
+                    Some(topic) => topic.clone(),
+                    None => {
+                        let name: Arc<str> = name.into();
+                        let topic = Arc::new(Topic {
+                            name: name.clone(),
+                            audience: Mutex::new(Audience {
+                                groups: FxHashMap::default(),
+                                over: false,
+                            }),
+                        });
+                        shard.insert(name, topic.clone());
+                        topic
+                    }
+                }
+            };
+            let mut audience = lock(&topic.audience);
+            if audience.over {
+                // Its last subscriber is just taking it out.
+                drop(audience);
+                std::thread::yield_now();
+                continue;
+            }
+            let group = audience
+                .groups
+                .entry(address(share))
+                .or_insert_with(|| Group {
+                    share: share.clone(),
+                    members: FxHashMap::default(),
+                });
+            group.members.insert(number, mailbox.clone());
+            drop(audience);
+            return topic;
+        }
+    }
+
+    fn shard(&self, topic: &str) -> &Shard<T> {
+        // The low bits choose the place in the shard.
+        let hash = self.hasher.hash_one(topic) >> 32;
+        &self.shards[hash as usize % SHARDS]
+    }
+}
+
+impl<T: Message> Group<T> {
+    fn hand(&self, message: &T) -> u32 {
+        /// What keeping it costs beside the message itself.
+        const HELD: usize = 64;
+        const PLACE: usize = 8;
+        let members = || {
+            let members = self.members.values();
+            members.filter(|mailbox| message.is(&mailbox.wanted))
+        };
+        let count = members().count();
+        if count == 0 {
+            return 0;
+        }
+        let bytes = (message.size() + HELD + PLACE * count) as u64;
+        while !self.share.take(bytes) {
+            let made_room = self.members.values().map(|mailbox| mailbox.drop_oldest());
+            if !made_room.fold(false, |any, made| any | made) {
+                members().for_each(|mailbox| lock(&mailbox.waiting).dropped += 1);
+                return 0;
+            }
+        }
+        let held = Arc::new(Held {
+            message: message.clone(),
+            bytes,
+            share: self.share.clone(),
+        });
+        members().for_each(|mailbox| mailbox.put(held.clone()));
+        u32::try_from(count).unwrap_or(u32::MAX)
+    }
+}
+
+impl<T: Message> Mailbox<T> {
+    fn put(&self, message: Arc<Held<T>>) {
+        let mut waiting = lock(&self.waiting);
+        let oldest = (waiting.messages.len() >= self.capacity)
+            .then(|| waiting.messages.pop_front())
+            .flatten();
+        waiting.dropped += u64::from(oldest.is_some());
+        waiting.messages.push_back(message);
+        drop(waiting);
+        self.arrived.wake();
+    }
+
+    fn drop_oldest(&self) -> bool {
+        let mut waiting = lock(&self.waiting);
+        let oldest = waiting.messages.pop_front();
+        waiting.dropped += u64::from(oldest.is_some());
+        oldest.is_some()
+    }
+
+    fn take(&self) -> Option<(Arc<Held<T>>, u64)> {
+        let mut waiting = lock(&self.waiting);
+        let message = waiting.messages.pop_front()?;
+        if waiting.messages.is_empty() {
+            // Most wait for one message, and then for nothing.
+            waiting.messages = VecDeque::new();
+        }
+        Some((message, std::mem::take(&mut waiting.dropped)))
+    }
+}
+
+impl<T: Message> Subscription<T> {
+    /// The next message, and how many were dropped before it since the last one. One only may wait at a time.
+    pub async fn next(&self) -> Result<(Arc<Held<T>>, u64), IsRead> {
+        if self.is_read.swap(true, Relaxed) {
+            return Err(IsRead);
+        }
+        let _reading = Reading(&self.is_read);
+        let next = poll_fn(|cx| {
+            self.mailbox.arrived.register(cx.waker());
+            self.mailbox.take().map_or(Poll::Pending, Poll::Ready)
+        });
+        Ok(next.await)
+    }
+}
+
+struct Reading<'a>(&'a AtomicBool);
+
+impl Drop for Reading<'_> {
+    fn drop(&mut self) {
+        self.0.store(false, Relaxed);
+    }
+}
+
+impl<T: Message> Drop for Subscription<T> {
+    fn drop(&mut self) {
+        let mut audience = lock(&self.topic.audience);
+        let key = address(&self.share);
+        if let Some(group) = audience.groups.get_mut(&key) {
+            group.members.remove(&self.number);
+            if group.members.is_empty() {
+                audience.groups.remove(&key);
+            }
+        }
+        audience.over = audience.groups.is_empty();
+        let is_over = audience.over;
+        drop(audience);
+        if is_over {
+            let mut shard = lock(self.topics.shard(&self.topic.name));
+            let known = shard.get(&*self.topic.name);
+            if known.is_some_and(|known| Arc::ptr_eq(known, &self.topic)) {
+                shard.remove(&*self.topic.name);
+            }
+        }
+        self.share.subscriptions.fetch_sub(1, Relaxed);
+    }
+}
+
+fn address(share: &Arc<Share>) -> usize {
+    Arc::as_ptr(share) as usize
+}
+
+/// Nothing in here is ever half done under these locks, so a poisoned one is as good as any.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::FutureExt;
+
+    use super::*;
+
+    fn share() -> Arc<Share> {
+        Share::new(1 << 20, 20_000)
+    }
+
+    fn read(subscription: &Subscription<Bytes>) -> Option<(Bytes, u64)> {
+        let (held, dropped) = subscription
+            .next()
+            .now_or_never()?
+            .expect("nobody else reads");
+        Some((held.message.clone(), dropped))
+    }
+
+    #[test]
+    fn a_message_is_kept_once_for_each_instance() {
+        let topics = Topics::new();
+        let shares = [share(), share()];
+        let subscriptions: Vec<_> = (0..10_000)
+            .map(|at| {
+                topics
+                    .subscribe("a", (), 4, &shares[at % 2])
+                    .expect("a place")
+            })
+            .collect();
+        let message = Bytes::from(vec![7; 1000]);
+        assert_eq!(topics.publish("a", &message), 10_000);
+        assert_eq!(topics.publish("b", &message), 0);
+        for share in &shares {
+            let held = share.bytes.load(Relaxed);
+            assert!((1000..1000 + 64 + 8 * 5000 + 1).contains(&held), "{held}");
+        }
+        for subscription in &subscriptions {
+            let (read, dropped) = read(subscription).expect("a message");
+            assert_eq!((read.as_ptr(), dropped), (message.as_ptr(), 0), "no copy");
+        }
+        assert_eq!(
+            shares.each_ref().map(|share| share.bytes.load(Relaxed)),
+            [0, 0]
+        );
+        drop(subscriptions);
+        assert!(!topics.has_audience("a"));
+        assert_eq!(
+            shares
+                .each_ref()
+                .map(|share| share.subscriptions.load(Relaxed)),
+            [0, 0]
+        );
+    }
+
+    #[test]
+    fn the_oldest_go_first_and_are_counted() {
+        let topics = Topics::new();
+        let slow = topics.subscribe("a", (), 2, &share()).expect("a place");
+        for number in 0..5u8 {
+            topics.publish("a", &Bytes::from(vec![number]));
+        }
+        assert_eq!(read(&slow), Some((Bytes::from(vec![3]), 3)));
+        assert_eq!(read(&slow), Some((Bytes::from(vec![4]), 0)));
+        assert_eq!(read(&slow), None);
+    }
+
+    #[test]
+    fn past_its_bytes_an_instance_loses_its_oldest_messages_and_no_other_does() {
+        let topics = Topics::new();
+        let (small, large) = (Share::new(1000, 10), share());
+        let (in_small, in_large) = (
+            topics.subscribe("a", (), 100, &small).expect("a place"),
+            topics.subscribe("a", (), 100, &large).expect("a place"),
+        );
+        let message = |number: u8| Bytes::from(vec![number; 300]);
+        for number in 0..10 {
+            assert_eq!(topics.publish("a", &message(number)), 2);
+        }
+        assert_eq!(
+            topics.publish("a", &Bytes::from(vec![10; 2000])),
+            1,
+            "too much for one"
+        );
+        assert_eq!(read(&in_small), None);
+        topics.publish("a", &message(11));
+        assert_eq!(read(&in_small), Some((message(11), 11)));
+        for number in 0..10 {
+            assert_eq!(read(&in_large), Some((message(number), 0)));
+        }
+    }
+
+    #[test]
+    fn an_instance_has_so_many_subscriptions_and_no_more() {
+        let topics = Topics::<Bytes>::new();
+        let share = Share::new(1000, 2);
+        let first = topics.subscribe("a", (), 1, &share).expect("a place");
+        let _second = topics.subscribe("b", (), 1, &share).expect("a place");
+        assert!(topics.subscribe("c", (), 1, &share).is_none());
+        drop(first);
+        assert!(topics.subscribe("c", (), 1, &share).is_some());
+    }
+
+    #[test]
+    fn only_one_may_read_at_a_time() {
+        let topics = Topics::<Bytes>::new();
+        let subscription = topics.subscribe("a", (), 1, &share()).expect("a place");
+        let mut first = Box::pin(subscription.next());
+        assert!(first.as_mut().now_or_never().is_none());
+        assert!(
+            subscription
+                .next()
+                .now_or_never()
+                .expect("at once")
+                .is_err()
+        );
+        drop(first);
+        assert_eq!(read(&subscription), None);
+    }
+
+    #[test]
+    fn topics_come_and_go_under_way() {
+        let topics = Topics::<Bytes>::new();
+        std::thread::scope(|scope| {
+            for _ in 0..4 {
+                scope.spawn(|| {
+                    let share = share();
+                    for _ in 0..5_000 {
+                        let mine = topics.subscribe("a", (), 8, &share).expect("a place");
+                        topics.publish("a", &Bytes::from_static(b"x"));
+                        assert!(read(&mine).is_some(), "who has subscribed hears of it");
+                    }
+                });
+            }
+        });
+        assert!(!topics.has_audience("a"));
+    }
+}

@@ -1,0 +1,266 @@
+//! `pubsub`: who hears what, what is dropped, and what nothing is left of.
+
+use serde_json::{Value, json};
+
+use crate::harness::{App, Client, Running, example, guest, soon};
+
+async fn serve(rules: &str) -> Running {
+    App::new()
+        .handler("pubsub.wasm", guest("pubsub"))
+        .config(&format!("[handler.\"pubsub.wasm\"]\n{rules}\n"))
+        .serve()
+        .await
+}
+
+/// Publishes again and again until so many have heard it.
+async fn until_heard_by(server: &Running, path: &str, count: u64) {
+    server
+        .until_json(path, |heard| *heard == json!(count))
+        .await;
+}
+
+fn parsed(body: &str) -> Value {
+    serde_json::from_str(body).unwrap_or_else(|_| panic!("no JSON: {body}"))
+}
+
+async fn heard(client: &mut Client) -> Value {
+    parsed(&soon(client.answer()).await.body)
+}
+
+#[tokio::test]
+async fn messages_go_to_all_instances_and_components() {
+    let routes: String = [("one", "exclusive"), ("two", "fresh")]
+        .map(|(name, isolation)| {
+            format!(
+                "[handler.\"{name}.wasm\"]\nisolation = \"{isolation}\"\n\
+                 [[route]]\npattern = '/{name}/listen'\nhandler = \"{name}.wasm#Listen\"\n\
+                 [[route]]\npattern = '/{name}/publish'\nhandler = \"{name}.wasm#Publish\"\n"
+            )
+        })
+        .concat();
+    let server = App::new()
+        .handler("one.wasm", guest("pubsub"))
+        .handler("two.wasm", guest("pubsub"))
+        .config(&routes)
+        .serve()
+        .await;
+    let mut listeners = server.send_all("GET /one/listen?topic=a&from=go", 3).await;
+    listeners.extend(server.send_all("GET /two/listen?topic=a&from=go", 3).await);
+    let mut elsewhere = server.send("GET /two/listen?topic=b").await;
+    until_heard_by(&server, "/two/publish?topic=a&message=m", 6).await;
+    assert_eq!(
+        server.get("/one/publish?topic=a&message=go").await.body,
+        "6"
+    );
+    until_heard_by(&server, "/one/publish?topic=b&message=other", 1).await;
+    for listener in &mut listeners {
+        assert_eq!(heard(listener).await[0], json!(["go0", 0]));
+    }
+    assert_eq!(heard(&mut elsewhere).await[0], json!(["other0", 0]));
+}
+
+#[tokio::test]
+async fn a_subscriber_of_one_generation_hears_what_the_next_publishes() {
+    let server = serve("instances = 1").await;
+    let mut before = server.send("GET /listen?topic=a&count=2").await;
+    server
+        .until_json("/waiting", |waiting| *waiting == json!(1))
+        .await;
+    assert_eq!(server.get("/publish?topic=a&message=old").await.body, "1");
+    let toml = server.app.path().join("waterspout.toml");
+    std::fs::write(toml, "[handler.\"pubsub.wasm\"]\nmax_queue = 7\n").expect("written");
+    server.until_generation(2).await;
+    let mut after = server.send("GET /listen?topic=a").await;
+    until_heard_by(&server, "/publish?topic=b&message=m", 0).await;
+    assert_eq!(
+        server
+            .json("/waiting")
+            .await
+            .as_u64()
+            .map(|waiting| waiting < 2),
+        Some(true)
+    );
+    let published = server.get("/publish?topic=a&message=new").await.body;
+    assert!(["1", "2"].contains(&&*published), "{published}");
+    assert_eq!(heard(&mut before).await, json!([["old0", 0], ["new0", 0]]));
+    if published == "1" {
+        // It came too late for that one.
+        until_heard_by(&server, "/publish?topic=a&message=new", 1).await;
+    }
+    assert_eq!(heard(&mut after).await, json!([["new0", 0]]));
+}
+
+#[tokio::test]
+async fn messages_of_one_publisher_keep_their_order() {
+    let server = serve("").await;
+    let mut listeners = server
+        .send_all("GET /listen?topic=a&count=500&capacity=1024", 20)
+        .await;
+    until_heard_by(&server, "/publish?topic=a&message=first", 20).await;
+    assert_eq!(
+        server
+            .get("/publish?topic=a&message=m&times=500")
+            .await
+            .body,
+        "20"
+    );
+    for listener in &mut listeners {
+        let all = heard(listener).await;
+        let texts = all
+            .as_array()
+            .expect("a list")
+            .iter()
+            .map(|message| &message[0]);
+        let own = texts
+            .filter_map(Value::as_str)
+            .filter_map(|text| text.strip_prefix('m'));
+        let numbers: Vec<u32> = own
+            .map(|number| number.parse().expect("a number"))
+            .collect();
+        assert!(numbers.len() > 400, "{numbers:?}");
+        assert!(
+            numbers.iter().copied().eq(0..numbers.len() as u32),
+            "{numbers:?}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_slow_subscriber_loses_the_oldest_and_is_told_how_many() {
+    let server = serve("").await;
+    let lagged = server
+        .json("/lag?topic=a&capacity=3&times=10&count=3")
+        .await;
+    let expected = json!({ "heard": [["7", 7], ["8", 0], ["9", 0]], "dropped": 7 });
+    assert_eq!(lagged, expected);
+    let kept_up = server
+        .json("/lag?topic=a&capacity=10&times=10&count=1")
+        .await;
+    assert_eq!(kept_up, json!({ "heard": [["0", 0]], "dropped": 0 }));
+}
+
+#[tokio::test]
+async fn what_waits_in_an_instance_is_bounded_by_message_memory() {
+    let server = serve("message_memory = \"4KB\"").await;
+    let lagged = server.json("/lag?topic=a&times=10&size=1000&count=3").await;
+    let expected = json!({ "heard": [["7", 7], ["8", 0], ["9", 0]], "dropped": 7 });
+    assert_eq!(lagged, expected);
+    // One that could never be kept is handed to nobody.
+    let mut waiting = server.send("GET /listen?topic=b").await;
+    until_heard_by(&server, "/publish?topic=b&message=m", 1).await;
+    assert_eq!(heard(&mut waiting).await, json!([["m0", 0]]));
+    assert_eq!(server.get("/keep?topic=b&count=1").await.status, 200);
+    assert_eq!(server.get("/publish?topic=b&size=5000").await.body, "0");
+}
+
+#[tokio::test]
+async fn names_messages_and_capacities_have_limits() {
+    let server = serve("").await;
+    let long = "t".repeat(256);
+    for (path, said) in [
+        (format!("/publish?topic={long}&message=m"), "0"),
+        (
+            format!("/publish?topic={long}t&message=m"),
+            "a topic's name has 1 to 256 bytes, not 257",
+        ),
+        (
+            "/publish?topic=&message=m".to_owned(),
+            "a topic's name has 1 to 256 bytes, not 0",
+        ),
+        ("/publish?topic=a&size=1048576".to_owned(), "0"),
+        (
+            "/publish?topic=a&size=1048577".to_owned(),
+            "a message has 1048576 bytes at most",
+        ),
+        (
+            "/listen?topic=a&capacity=0".to_owned(),
+            "a subscription holds back 1 to 1024 messages",
+        ),
+        (
+            "/listen?topic=a&capacity=1025".to_owned(),
+            "a subscription holds back 1 to 1024 messages",
+        ),
+        (
+            format!("/listen?topic={long}t"),
+            "a topic's name has 1 to 256 bytes, not 257",
+        ),
+    ] {
+        assert_eq!(server.get(&path).await.body, said, "{path}");
+    }
+}
+
+#[tokio::test]
+async fn an_instance_has_so_many_subscriptions_and_no_more() {
+    let server = serve("instances = 1\nmax_concurrent = 1").await;
+    // 128 for itself and 8 for each request that it may have at once.
+    assert_eq!(server.get("/keep?topic=a&count=136").await.body, "136");
+    let said = "an instance has 136 subscriptions at most";
+    assert_eq!(server.get("/keep?topic=a&count=1").await.body, said);
+    assert_eq!(server.get("/publish?topic=a&message=m").await.body, "136");
+    assert_eq!(server.get("/keep?count=0").await.body, "none");
+    assert_eq!(server.get("/publish?topic=a&message=m").await.body, "0");
+    assert_eq!(server.get("/keep?topic=a&count=136").await.body, "136");
+}
+
+#[tokio::test]
+async fn a_subscription_ends_with_its_handler_and_with_its_instance() {
+    let server = serve("instances = 1").await;
+    let listeners = server.send_all("GET /listen?topic=a", 10).await;
+    server
+        .until_json("/waiting", |waiting| *waiting == json!(10))
+        .await;
+    // Clients that leave: their handlers end at their await, and drop what they hold.
+    drop(listeners);
+    server
+        .until_json("/waiting", |waiting| *waiting == json!(0))
+        .await;
+    assert_eq!(server.get("/publish?topic=a&message=m").await.body, "0");
+
+    // What is kept beyond its request lasts as long as the instance.
+    assert_eq!(server.get("/keep?topic=a&count=5").await.body, "5");
+    assert_eq!(server.get("/publish?topic=a&message=m").await.body, "5");
+    let toml = server.app.path().join("waterspout.toml");
+    std::fs::write(toml, "[handler.\"pubsub.wasm\"]\nmax_queue = 7\n").expect("written");
+    server.until_generation(2).await;
+    until_heard_by(&server, "/publish?topic=a&message=m", 0).await;
+}
+
+#[tokio::test]
+async fn a_thousand_long_polls_in_one_instance_are_answered_by_one_publish() {
+    const CLIENTS: usize = 1000;
+    let server = serve("instances = 1\nmax_concurrent = 2000").await;
+    let mut clients = server.send_all("GET /listen?topic=a", CLIENTS).await;
+    server
+        .until_json("/waiting", |waiting| *waiting == json!(CLIENTS))
+        .await;
+    let published = server.get("/publish?topic=a&message=m").await.body;
+    assert_eq!(published, CLIENTS.to_string());
+    for client in &mut clients {
+        assert_eq!(heard(client).await, json!([["m0", 0]]));
+    }
+}
+
+#[tokio::test]
+async fn ten_thousand_subscriptions_leave_nothing_behind() {
+    let server = serve("instances = 1\ncpu_deadline = \"off\"\nblock_log = \"off\"").await;
+    for _ in 0..3 {
+        assert_eq!(server.get("/burst?topic=a&count=2000").await.body, "done");
+    }
+    let before = server.vitals();
+    assert_eq!(server.get("/burst?topic=a&count=10000").await.body, "done");
+    server.until_as_before(before, 4).await;
+    assert_eq!(server.get("/publish?topic=a&message=m").await.body, "0");
+}
+
+#[test]
+fn who_uses_neither_messages_nor_state_has_nothing_of_them() {
+    let has = |bytes: &[u8], word: &str| {
+        let word = word.as_bytes();
+        bytes.windows(word.len()).any(|window| window == word)
+    };
+    let (plain, both) = (example("hello"), [guest("pubsub"), guest("kv")].concat());
+    for word in ["web/pubsub", "web/kv", "subscription", "bucket"] {
+        assert!(has(&both, word), "{word}");
+        assert!(!has(&plain, word), "{word}");
+    }
+}

@@ -10,6 +10,7 @@ mod file;
 mod tests;
 mod writer;
 
+use std::collections::VecDeque;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
@@ -93,8 +94,36 @@ impl Message for Change {
 /// What a guest holds as a bucket.
 pub struct Bucket {
     pub name: Arc<str>,
-    /// Where the last listings by number have stopped, which is how `wasi:keyvalue` goes on.
-    pub cursors: Vec<(u64, String)>,
+}
+
+/// Where the last listings of one instance have stopped, by number: `wasi:keyvalue` goes on so.
+#[derive(Default)]
+pub struct Cursors {
+    last: VecDeque<(u64, Place)>,
+    next: u64,
+}
+
+impl Cursors {
+    /// So many can be gone on from.
+    pub const MOST: usize = 64;
+
+    /// Keeps the key at which a listing has stopped, and gives its number.
+    pub fn keep(&mut self, place: Place) -> u64 {
+        if self.last.len() == Self::MOST {
+            self.last.pop_front();
+        }
+        let number = self.next;
+        self.next += 1;
+        self.last.push_back((number, place));
+        number
+    }
+
+    /// The key at which a listing of this bucket has stopped.
+    pub fn find(&self, number: u64, bucket: &str) -> Option<Arc<str>> {
+        let mut last = self.last.iter();
+        let (_, (of, key)) = last.find(|(kept, _)| *kept == number)?;
+        (**of == *bucket).then(|| key.clone())
+    }
 }
 
 /// What a guest holds as a watcher.

@@ -25,6 +25,7 @@ use crate::access::Summary;
 use crate::bindings::{Arguments, Failure, Functions, Response};
 use crate::body::RequestBody;
 use crate::client::Client;
+use crate::kv::Cursors;
 use crate::metrics::{Counter, RouteMeter};
 use crate::pubsub::Share;
 use crate::request_id;
@@ -524,6 +525,7 @@ pub struct Ctx {
     pub share: Arc<Share>,
     /// The buckets that the component may use. `None`: all.
     pub buckets: Option<Arc<[String]>>,
+    pub cursors: Cursors,
 }
 
 impl Ctx {

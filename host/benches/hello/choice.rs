@@ -30,6 +30,8 @@ pub enum Extra {
     Routes,
     /// Requests to a server on one core and on two
     Cores,
+    /// Writes to the state that components share
+    Kv,
     /// What ten million requests leave behind; only where it is named
     Endurance,
 }

@@ -11,6 +11,7 @@ mod client;
 mod contender;
 mod http2;
 mod idle;
+mod kv;
 mod load;
 mod machine;
 mod native;
@@ -232,6 +233,11 @@ fn extras(
         let healthy = fs::read(hello)?;
         let tails = tail::measure(&healthy, &of_count, load, plan)?;
         page.add(&report::tails(&tails, load));
+    }
+    if choice.has_extra(Extra::Kv) {
+        eprintln!("kv");
+        let guest = app::build("tests/guests/kv", &[])?.join("kv.wasm");
+        page.add(&report::kv(plan, &kv::measure(&guest, plan)?));
     }
     let size = scale::Size {
         starts: swaps,

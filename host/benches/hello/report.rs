@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 
 use crate::contender::Contender;
 use crate::idle::Idle;
+use crate::kv::{self, Writes};
 use crate::load::{Load, Run};
 use crate::rounds::{Plan, Row, Sheet};
 use crate::spread::Spread;
@@ -257,6 +258,41 @@ pub fn idle(idle: &Idle) -> String {
         show(Spread::of(idle.native.iter().copied()), 0),
         show(Spread::of(pairs.map(|(ours, native)| ours / native)), 2)
     )
+}
+
+/// How many writes the state of an app takes.
+pub fn kv(plan: &Plan, writes: &Writes) -> String {
+    let spread = |of: &[f64]| Spread::of(of.iter().copied());
+    let mut text = format!(
+        "\n## Writes to the state that components share\n\n\
+         Values of {} bytes; writes a second, median (min..max) of {} rounds of {} s. A handler sets one key for each\n\
+         request, on {} connections; the library writes from one thread.\n\n\
+         | | writes/s |\n|---|---|\n",
+        kv::VALUE,
+        plan.rounds,
+        plan.time.as_secs(),
+        plan.connections,
+    );
+    for (name, of) in [
+        ("redb, a commit for each", &writes.one),
+        (
+            &format!("redb, a commit for {}", plan.connections),
+            &writes.many,
+        ),
+        ("a handler, in a file", &writes.file),
+        ("a handler, in memory", &writes.memory),
+    ] {
+        let _ = writeln!(text, "| {name} | {} |", show(spread(of), 0));
+    }
+    let pairs = writes.file.iter().zip(&writes.many);
+    let ratio = Spread::of(pairs.map(|(ours, library)| ours / library));
+    let _ = writeln!(
+        text,
+        "| in a file ÷ redb, a commit for {} | {} |",
+        plan.connections,
+        show(ratio, 2)
+    );
+    text
 }
 
 /// What swaps do to the latencies of others.

@@ -28,10 +28,7 @@ impl Ctx {
             Some(buckets) => buckets.iter().any(|bucket| bucket == name),
             None => true,
         };
-        let bucket = || Bucket {
-            name: name.into(),
-            cursors: Vec::new(),
-        };
+        let bucket = || Bucket { name: name.into() };
         granted.then(bucket).ok_or(Error::Denied)
     }
 }

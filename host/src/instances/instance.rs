@@ -20,6 +20,7 @@ use crate::bindings::Description;
 use crate::capabilities::wasi;
 use crate::engine::{Function, Guest};
 use crate::error::Error;
+use crate::kv::Cursors;
 use crate::pubsub::Share;
 use crate::resources::{BodyMemory, Ctx, Exchange, MemoryLimit, Requests, Tasks};
 use crate::run::{Overrun, RunClock, Verdict};
@@ -96,6 +97,7 @@ impl Blueprint {
             commons: self.engine.commons.clone(),
             share: Share::new(rules.message_memory, subscriptions(rules.per_instance())),
             buckets: rules.grants.kv.clone(),
+            cursors: Cursors::default(),
         };
         let mut store = Store::new(self.engine.wasmtime(), ctx);
         store.limiter(|ctx| &mut ctx.memory);

@@ -364,3 +364,16 @@ fn writes_of_one_moment_share_a_commit_and_none_is_lost() {
     let kv = Kv::in_file(LIMITS, &path).unwrap();
     assert_eq!(value(&kv, "n"), Some("2000".into()));
 }
+
+#[test]
+fn the_last_listings_go_on_and_in_their_own_bucket_alone() {
+    let mut cursors = Cursors::default();
+    let first = cursors.keep(place("a"));
+    assert_eq!(cursors.find(first, "bucket").as_deref(), Some("a"));
+    assert_eq!(cursors.find(first, "other"), None);
+    for _ in 0..Cursors::MOST {
+        cursors.keep(place("b"));
+    }
+    assert_eq!(cursors.find(first, "bucket"), None);
+    assert_eq!(cursors.find(first + 1, "bucket").as_deref(), Some("b"));
+}

@@ -157,8 +157,8 @@ fn work(core: &Core, mut file: File, queue: &Queue) {
     }
 }
 
-/// Decides the writes, has the file hold what they change, then memory, then tells of it and answers. Says, too, whether
-/// all is gone that has expired.
+/// Decides the writes, has the file hold what they change, then memory, then tells of it and answers. Says, too,
+/// whether all is gone that has expired.
 fn commit(core: &Core, file: &mut File, writes: Vec<Write>) -> (Result<(), Arc<str>>, bool) {
     let mut answers = Vec::with_capacity(writes.len());
     let (after, version, changes, is_clean) = {

@@ -23,9 +23,6 @@ const DEFAULT: &str = "default";
 /// How many keys a page has.
 const PAGE: usize = 500;
 
-/// How many of a bucket's last cursors can be gone on from.
-const CURSORS: usize = 16;
-
 impl From<KvError> for Error {
     fn from(error: KvError) -> Self {
         Self::Other(match error {
@@ -94,28 +91,19 @@ impl store::HostBucket for Ctx {
     }
 
     fn list_keys(&mut self, bucket: Resource<Bucket>, cursor: Option<u64>) -> Answer<KeyResponse> {
-        let kv = &self.commons.kv;
-        let bucket = self.table.get_mut(&bucket)?;
+        let (bucket, commons) = self.found(&bucket)?;
         let after = match cursor {
             None => None,
-            Some(cursor) => {
-                let known = bucket.cursors.iter().find(|(number, _)| *number == cursor);
-                let Some((_, key)) = known else {
-                    let why = "a cursor goes on where the same bucket, opened once, has stopped";
+            Some(cursor) => match self.cursors.find(cursor, &bucket) {
+                Some(key) => Some(key),
+                None => {
+                    let why = "no listing of this bucket has stopped there, or too many have since";
                     return Ok(Err(Error::Other(why.to_owned())));
-                };
-                Some(key.clone())
-            }
+                }
+            },
         };
-        let (keys, next) = kv.list(&bucket.name, "", after.as_deref(), PAGE);
-        let cursor = next.map(|key| {
-            let number = bucket.cursors.last().map_or(0, |(number, _)| number + 1);
-            if bucket.cursors.len() == CURSORS {
-                bucket.cursors.remove(0);
-            }
-            bucket.cursors.push((number, key));
-            number
-        });
+        let (keys, next) = commons.kv.list(&bucket, "", after.as_deref(), PAGE);
+        let cursor = next.map(|key| self.cursors.keep((bucket, key.into())));
         Ok(Ok(KeyResponse { keys, cursor }))
     }
 

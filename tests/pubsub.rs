@@ -140,6 +140,20 @@ async fn a_slow_subscriber_loses_the_oldest_and_is_told_how_many() {
 }
 
 #[tokio::test]
+async fn who_stops_to_wait_and_begins_anew_loses_nothing() {
+    let server = serve("instances = 1").await;
+    let mut restless = server.send("GET /restless?topic=a&count=300").await;
+    server
+        .until_json("/waiting", |waiting| *waiting == json!(1))
+        .await;
+    for _ in 0..300 {
+        assert_eq!(server.get("/publish?topic=a&message=m").await.body, "1");
+    }
+    let all = heard(&mut restless).await;
+    assert_eq!(all, json!(vec![json!(["m0", 0]); 300]));
+}
+
+#[tokio::test]
 async fn what_waits_in_an_instance_is_bounded_by_message_memory() {
     let server = serve("message_memory = \"4KB\"").await;
     let lagged = server.json("/lag?topic=a&times=10&size=1000&count=3").await;

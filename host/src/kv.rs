@@ -288,6 +288,17 @@ impl Core {
         }
     }
 
+    /// The same, with turns for those who read. Only for the one thread that writes: the order is kept.
+    fn apply_by_and_by(&self, changes: Vec<Change>) {
+        /// So many watchers may hear of each that it takes its time.
+        const AT_ONCE: usize = 32;
+        let mut changes = changes.into_iter();
+        while changes.len() > 0 {
+            let some = changes.by_ref().take(AT_ONCE).collect();
+            self.apply(&mut self.lock(), some);
+        }
+    }
+
     /// Takes out some of what has expired, in memory; says whether there may be more.
     fn clean_up(&self) -> bool {
         let mut data = self.lock();

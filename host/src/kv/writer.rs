@@ -17,7 +17,7 @@ pub const MAX_WAITING: usize = 64 * 1024 * 1024;
 /// What a write that waits costs beside its key and value.
 const PER_WRITE: usize = 256;
 /// How many writes one commit takes at most.
-const AT_ONCE: usize = 4096;
+const AT_ONCE: usize = 1024;
 
 /// The thread, as long as this lives.
 pub struct Writer {
@@ -175,10 +175,9 @@ fn commit(core: &Core, file: &mut File, writes: Vec<Write>) -> (Result<(), Arc<s
         // Nobody else changes what memory has, so it is still as it was decided on.
         let kept = |(bucket, key): &Place| core.lock().get(bucket, key, 0).cloned();
         committed = file.commit(&after, version, kept).map_err(Arc::<str>::from);
-        let mut data = core.lock();
-        data.version = version;
+        core.lock().version = version;
         if committed.is_ok() {
-            core.apply(&mut data, changes);
+            core.apply_by_and_by(changes);
         }
     }
     for (answer, decided) in answers {

@@ -1,6 +1,10 @@
 //! Publishes and subscribes as its query says, and answers with what it heard: the tests of `pubsub` read it.
 
 use std::cell::{Cell, RefCell};
+use std::future::poll_fn;
+use std::pin::pin;
+use std::task::Poll;
+use std::time::Duration;
 
 use serde_json::{Value, json};
 use waterspout_sdk::prelude::*;
@@ -134,6 +138,30 @@ impl RequestHandler for Burst {
     }
 }
 
+/// `?topic=T&count=N`: N messages, for each of which it has stopped to wait, done something else and begun anew, again and
+/// again.
+#[derive(Default)]
+struct Restless;
+
+#[handler]
+#[route("/restless")]
+impl RequestHandler for Restless {
+    async fn get(&mut self, cx: &Context) -> Result {
+        let topic = cx.get_query_argument("topic")?;
+        let count: usize = cx.get_query_argument("count")?.parse()?;
+        let mut subscription = pubsub::subscribe_with(&*topic, 1024).await?;
+        let _waiting = Waiting::begin();
+        let mut heard = Vec::new();
+        while heard.len() < count {
+            match poll_fn(|task| Poll::Ready(pin!(subscription.next()).poll(task))).await {
+                Poll::Ready(message) => heard.push(shown(&message)?),
+                Poll::Pending => sleep(Duration::from_micros(50)).await,
+            }
+        }
+        cx.write_json(&heard)
+    }
+}
+
 /// How many requests wait in this instance.
 #[derive(Default)]
 struct Count;
@@ -170,4 +198,4 @@ impl Drop for Waiting {
     }
 }
 
-export!(Publish, Listen, Lag, Keep, Burst, Count);
+export!(Publish, Listen, Lag, Keep, Burst, Restless, Count);

@@ -18,8 +18,9 @@ wasmtime::component::bindgen!({
 });
 
 pub use self::waterspout::web::types::{Arguments, Call, Failure, FailureCause, Outcome, Response};
-pub use self::waterspout::web::{application, logging, request, request_body, response, types};
-pub use self::waterspout::web::{application, kv, logging, pubsub, request, types};
+pub use self::waterspout::web::{
+    application, kv, logging, pubsub, request, request_body, response, types,
+};
 pub use exports::waterspout::web::handler::{Description, Functions};
 pub use published::wasi::keyvalue;
 

@@ -1,10 +1,12 @@
 //! All integration tests: the real binary or the real server, over real sockets, with guests built from source.
 
+mod background;
 mod check;
 mod dev;
 mod diagnostics;
 mod edge;
 mod examples;
+mod executor;
 mod forms;
 mod harness;
 mod hostile;
@@ -25,6 +27,7 @@ mod refusals;
 mod request_body;
 mod response;
 mod routes;
+mod schedule;
 mod settings;
 mod swap;
 mod systemd;

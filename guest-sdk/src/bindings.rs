@@ -6,7 +6,7 @@ wit_bindgen::generate!({
     inline: "
         package waterspout:guest;
         world guest {
-            include waterspout:web/web@0.1.0;
+            include waterspout:web/web-with-jobs@0.1.0;
             import wasi:clocks/monotonic-clock@0.3.0;
         }
     ",

@@ -1,4 +1,4 @@
-//! How `cancel` ends a call: which calls wait, and what wakes them. Knows nothing of what they do.
+//! How `cancel` ends a call or a task: which of them wait, and what wakes them. Knows nothing of what they do.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -6,7 +6,17 @@ use std::future::poll_fn;
 use std::pin::pin;
 use std::task::{Poll, Waker};
 
+use crate::bindings::waterspout::web::background::TaskId;
 use crate::bindings::waterspout::web::types::RequestId;
+
+/// What can be cancelled.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Work {
+    /// The call of a request that is under way.
+    Request(RequestId),
+    /// A task in the background.
+    Task(TaskId),
+}
 
 /// A call that waits.
 struct Waiting {
@@ -17,13 +27,13 @@ struct Waiting {
 thread_local! {
     /// The calls that wait. A call that never waits is never in here, and can't be cancelled. An ordered
     /// map: a hash map would ask the host for random numbers.
-    static CALLS: RefCell<BTreeMap<RequestId, Waiting>> = const { RefCell::new(BTreeMap::new()) };
+    static CALLS: RefCell<BTreeMap<Work, Waiting>> = const { RefCell::new(BTreeMap::new()) };
 }
 
-/// Has the call of this request end at its next await, if it waits.
-pub fn cancel(request: RequestId) {
+/// Has it end at its next await, if it waits.
+pub fn cancel(work: Work) {
     let waker = CALLS.with_borrow_mut(|calls| {
-        let waiting = calls.get_mut(&request)?;
+        let waiting = calls.get_mut(&work)?;
         waiting.cancelled = true;
         Some(waiting.waker.clone())
     });
@@ -39,16 +49,16 @@ pub fn waiting() -> usize {
 }
 
 /// Runs `future` until it is ready or the call is cancelled; drops it either way.
-pub async fn cancellable<T>(request: RequestId, future: impl Future<Output = T>) -> Option<T> {
+pub async fn cancellable<T>(work: Work, future: impl Future<Output = T>) -> Option<T> {
     let mut future = pin!(future);
     let mut entry = None;
     poll_fn(move |task| {
-        if entry.is_some() && CALLS.with_borrow(|calls| calls[&request].cancelled) {
+        if entry.is_some() && CALLS.with_borrow(|calls| calls[&work].cancelled) {
             return Poll::Ready(None);
         }
         let polled = future.as_mut().poll(task);
         if polled.is_pending() && entry.is_none() {
-            entry = Some(Entry::new(request, task.waker().clone()));
+            entry = Some(Entry::new(work, task.waker().clone()));
         }
         polled.map(Some)
     })
@@ -56,21 +66,21 @@ pub async fn cancellable<T>(request: RequestId, future: impl Future<Output = T>)
 }
 
 /// A place in `CALLS`, until it is dropped.
-struct Entry(RequestId);
+struct Entry(Work);
 
 impl Entry {
     /// The waker of a component's task stays the same for its whole life.
-    fn new(request: RequestId, waker: Waker) -> Self {
+    fn new(work: Work, waker: Waker) -> Self {
         CALLS.with_borrow_mut(|calls| {
             calls.insert(
-                request,
+                work,
                 Waiting {
                     cancelled: false,
                     waker,
                 },
             )
         });
-        Self(request)
+        Self(work)
     }
 }
 

@@ -49,4 +49,10 @@ impl Context {
     pub fn request(&self) -> &Request {
         &self.request
     }
+
+    /// Waits until this instance is asked to end, as [`draining`](crate::draining) does: for streams and long polls
+    /// that are to end in good order.
+    pub async fn draining(&self) {
+        crate::draining().await;
+    }
 }

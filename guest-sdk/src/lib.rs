@@ -20,6 +20,8 @@
 //! - Functions that wait are `async`, and others run meanwhile: [`sleep`], [`multi`], [`with_timeout`],
 //!   [`WaitIterator`] and [`interleave`] are Tornado's `gen`; [`locks`] and [`queues`] are between requests.
 //! - [`export!`] makes the component: its handlers, and what runs when an instance starts and stops.
+//! - What goes on without a request is begun by [`spawn`], [`call_later`], [`PeriodicCallback`] or [`spawn_loop`]; what
+//!   computes for long is handed to another instance by [`run_in_executor`].
 //! - The macros of the [`log`] crate write to the app log; so does whatever is printed.
 //!
 //! Names, order and behaviour are those of Tornado's
@@ -48,6 +50,7 @@ mod guide {
 
 mod application;
 mod arguments;
+mod background;
 #[doc(hidden)]
 pub mod bindings;
 mod cancel;
@@ -56,8 +59,10 @@ mod context;
 mod cookies;
 mod coroutines;
 mod error;
+mod executor;
 mod handler;
 pub mod kv;
+mod jobs;
 mod lifecycle;
 pub mod locks;
 mod logging;
@@ -69,6 +74,7 @@ mod request;
 mod request_body;
 mod response;
 mod sse;
+mod timers;
 
 pub use anyhow::Error;
 pub use bytes::{self, Bytes};
@@ -80,23 +86,30 @@ pub use log;
 pub use waterspout_sdk_macros::{export, handler};
 
 pub use arguments::{ArgumentName, Arguments, PathIndex, Unstripped};
+pub use background::{draining, spawn, spawn_loop};
 pub use clocks::sleep;
 pub use context::Context;
 pub use coroutines::{
     Children, Started, Tasks, TimeoutError, WaitIterator, interleave, moment, multi, with_timeout,
 };
 pub use error::{Cause, Failure, HttpError, Result};
+pub use executor::run_in_executor;
 pub use handler::{Kwargs, RequestHandler};
+pub use jobs::Function;
 pub use multipart::{Files, HttpFile};
 pub use request::Request;
 pub use request_body::{Part, Parts};
 pub use sse::Event;
+pub use timers::{PeriodicCallback, Timeout, call_at, call_later};
 
 /// Everything that a handler needs: `use waterspout_sdk::prelude::*;`.
 pub mod prelude {
     pub use crate::{
         Bytes, Cause, Context, Failure, HttpError, Kwargs, RequestHandler, Result, export, handler,
         join, log, multi, sleep, try_join, with_timeout,
+        Cause, Context, Failure, HttpError, Kwargs, PeriodicCallback, RequestHandler, Result,
+        call_at, call_later, draining, export, handler, log, run_in_executor, sleep, spawn,
+        spawn_loop,
     };
     pub use anyhow::{Context as _, anyhow, bail, ensure};
 }
@@ -108,6 +121,7 @@ pub mod __private {
     pub use crate::bindings::__export_bindings as export_bindings;
     pub use crate::bindings::exports::waterspout::web::handler::Functions;
     pub use crate::handler::{Handler, Route};
+    pub use crate::jobs::{Called, Schedule, call, call_nothing};
     pub use crate::lifecycle::{Component, Exported};
     pub use crate::redirect::{add_slash, remove_slash};
 }

@@ -11,8 +11,9 @@ use crate::bindings::exports::waterspout::web::handler::{
     Description, Functions, Guest, HandlerClass, Route,
 };
 use crate::bindings::waterspout::web::types::{self, Arguments, Call, Outcome, RequestId};
-use crate::cancel::{self, cancellable};
+use crate::cancel::{self, Work, cancellable};
 use crate::handler::Handler;
+use crate::jobs::{self, Called, Schedule};
 use crate::{Context, Failure, Kwargs, Result, error, logging};
 
 /// A component, as `export!` puts it together.
@@ -26,6 +27,14 @@ pub trait Component: 'static {
 
     fn start() -> impl Future<Output = Result>;
     fn stop() -> impl Future<Output = Result>;
+
+    /// The functions that can be called by name, and what is scheduled.
+    const FUNCTIONS: &'static [&'static str] = &[];
+    const SCHEDULES: &'static [Schedule] = &[];
+
+    fn call(name: &str, arguments: &[u8]) -> Called {
+        jobs::call_nothing(name, arguments)
+    }
 }
 
 /// The handlers of a component: `(First, (Second, ()))`.
@@ -114,7 +123,7 @@ fn class<H: Handler>() -> HandlerClass {
 /// is its last never sees the table.
 async fn run<H: Handler>(call: Call, hook: Hook) -> Outcome {
     let mut object = take(call.request).unwrap_or_else(|| Object::<H>::new(call.request));
-    let ended = cancellable(call.request, object.run(hook)).await;
+    let ended = cancellable(Work::Request(call.request), object.run(hook)).await;
     let outcome = ended.unwrap_or(Outcome::Cancelled);
     if !call.last || matches!(outcome, Outcome::Failed(_) | Outcome::Cancelled) {
         keep(call.request, object);
@@ -198,7 +207,7 @@ impl<C: Component> Guest for Exported<C> {
     }
 
     async fn cancel(request: RequestId) {
-        cancel::cancel(request);
+        cancel::cancel(Work::Request(request));
     }
 
     async fn release(request: RequestId) {
@@ -383,7 +392,7 @@ fn keep<H: Handler>(request: RequestId, object: Object<H>) {
     OBJECTS.with_borrow_mut(|objects| objects.insert(request, Box::new(object)));
 }
 
-fn log_error(function: &str, result: Result) {
+pub(crate) fn log_error(function: &str, result: Result) {
     if let Err(error) = result {
         log::error!("Uncaught error in {function}: {error:#}");
     }

@@ -77,8 +77,27 @@ fn status(site: &Site) -> Value {
             "routes": routes(generation),
             "components": components,
             "last_swap": last_swap.map(swap),
+            "schedules": schedules(site),
         })
     })
+}
+
+fn schedules(site: &Site) -> Vec<Value> {
+    let records = site.schedules().into_iter();
+    records
+        .map(|record| {
+            json!({
+                "name": record.name,
+                "component": record.file,
+                "function": record.function,
+                "when": record.timing,
+                "running": record.is_running,
+                "runs": record.runs,
+                "failures": record.failures,
+                "missed": record.missed,
+            })
+        })
+        .collect()
 }
 
 fn routes(generation: &Generation) -> Vec<Value> {

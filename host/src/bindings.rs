@@ -2,11 +2,13 @@
 
 wasmtime::component::bindgen!({
     path: "../wit",
-    world: "web",
+    world: "web-with-jobs",
     imports: {
         "waterspout:web/request.body": async | store | trappable,
         "waterspout:web/request.body-chunk": async | store | trappable,
         "waterspout:web/response.flush": async | store | trappable,
+        "waterspout:web/background.draining": async | store | trappable,
+        "waterspout:web/executor.call": async | store | trappable,
         default: trappable,
     },
     with: {
@@ -40,3 +42,6 @@ mod published {
         with: { "wasi:keyvalue/store.bucket": crate::kv::Bucket },
     });
 }
+pub use self::waterspout::web::{application, background, executor, logging, request, types};
+pub use exports::waterspout::web::handler::{Description, Functions};
+pub use exports::waterspout::web::jobs::{JobDescription, Schedule, Timing};

@@ -2,6 +2,8 @@
 
 mod application;
 mod kv;
+mod background;
+mod executor;
 mod logging;
 mod pubsub;
 mod request;
@@ -12,11 +14,11 @@ pub mod wasi;
 
 use wasmtime::component::{HasSelf, Linker};
 
-use crate::bindings::Web;
+use crate::bindings::WebWithJobs;
 use crate::resources::Ctx;
 
 /// Puts every interface that a component may import into the linker.
 pub fn link(linker: &mut Linker<Ctx>) -> wasmtime::Result<()> {
     wasi::link(linker)?;
-    Web::add_to_linker::<_, HasSelf<Ctx>>(linker, |ctx| ctx)
+    WebWithJobs::add_to_linker::<_, HasSelf<Ctx>>(linker, |ctx| ctx)
 }

@@ -12,6 +12,7 @@ mod listen;
 mod log;
 mod report;
 mod route;
+mod schedule;
 mod section;
 mod server;
 mod settings;
@@ -34,9 +35,11 @@ pub use listen::{Listen, NotAnAddress};
 pub use log::{AccessFormat, Format, Level, Levels, Log, NotALevel};
 pub use report::line_to_show;
 pub use route::{Destination, Route, Target};
+pub use schedule::Schedule;
 pub use server::Server;
 pub use settings::{CookieSecret, Secret, Settings};
 pub use tls::{Certificate, ClientAuth, Tls};
+pub use units::duration;
 
 use report::Report;
 use section::Section;
@@ -57,6 +60,8 @@ pub struct Config {
     pub kv: Kv,
     /// `[[route]]`, in order.
     pub routes: Vec<Route>,
+    /// `[[schedule]]`, in order.
+    pub schedules: Vec<Schedule>,
     /// `[handler."…"]` by file name.
     pub handlers: BTreeMap<String, Placed>,
     /// What [`Config::handler`] gives for all others.
@@ -173,6 +178,7 @@ fn read(mut root: Section<'_, '_>) -> Config {
     let log = root.get("log", log::read).unwrap_or_default();
     let kv = root.get("kv", kv::read).unwrap_or_default();
     let routes = root.get("route", route::read).unwrap_or_default();
+    let schedules = root.get("schedule", schedule::read).unwrap_or_default();
     let largest = server.max_instance_memory;
     let unnamed = Handler::unnamed(largest);
     let handlers = root
@@ -185,6 +191,7 @@ fn read(mut root: Section<'_, '_>) -> Config {
         log,
         kv,
         routes,
+        schedules,
         handlers,
         unnamed,
         beside: Vec::new(),

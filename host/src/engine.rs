@@ -18,8 +18,10 @@ use crate::capabilities;
 use crate::error::Error;
 use crate::metrics::Metrics;
 use crate::resources::{Commons, Ctx};
+use crate::resources::{Ctx, Loops};
 use crate::run::{TICK, Ticker};
 use crate::shards::{self, Shards};
+use crate::workers::Workers;
 use functions::Functions;
 
 pub use binary::Binary;
@@ -54,6 +56,10 @@ pub struct Engine {
     pub ticker: Arc<Ticker>,
     /// Where instances live.
     pub shards: Arc<Shards>,
+    /// Where functions are called that take long.
+    pub workers: Workers,
+    /// Who runs the loops that there are once.
+    pub loops: Loops,
     pub limits: Limits,
     pub metrics: Metrics,
     /// What instances say to each other, and keep together.
@@ -78,6 +84,8 @@ impl Engine {
             instances: Arc::new(Semaphore::new(limits.max_instances as usize)),
             compilers: Arc::new(Semaphore::new(shards::cores())),
             ticker: Arc::default(),
+            workers: Workers::default(),
+            loops: Loops::default(),
             wasmtime,
             linker,
             shards,

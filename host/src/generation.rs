@@ -5,6 +5,8 @@ mod changes;
 mod component;
 mod declared;
 mod routes;
+mod scheduler;
+mod schedules;
 mod site;
 pub mod watch;
 
@@ -22,6 +24,7 @@ use crate::router::{Found, Router};
 use crate::tls::Tls;
 
 pub use component::{Component, State, describe};
+pub use schedules::Schedule;
 pub use site::{Site, Swap};
 
 /// What the app is at one time.
@@ -38,6 +41,7 @@ pub struct Generation {
     /// Where a path leads that no route takes. `None`: to a 404.
     pub default: Option<Lead>,
     pub components: BTreeMap<String, Arc<Component>>,
+    pub schedules: Vec<Schedule>,
 }
 
 /// Where a route leads.
@@ -140,6 +144,7 @@ impl Generation {
             leads,
             default,
         } = routes::resolve(folder, &config, &components)?;
+        let schedules = schedules::resolve(folder, &config, &components)?;
         let settings = serde_json::Value::Object(config.settings.app.clone()).to_string();
         let meters = meters(&router, &engine.metrics);
         let app = App {
@@ -156,6 +161,7 @@ impl Generation {
             leads,
             default,
             components,
+            schedules,
         })
     }
 
@@ -190,6 +196,7 @@ impl Generation {
             leads,
             default,
             components,
+            schedules: Vec::new(),
         })
     }
 
@@ -205,6 +212,13 @@ impl Generation {
         match (router.find(host, path), &self.config.settings.default_host) {
             (Found::Nothing, Some(default)) if !is_proxied() => router.find(default, path),
             (found, _) => found,
+        }
+    }
+
+    /// It serves from now on.
+    fn begin(&self) {
+        for pool in self.components.values().filter_map(|one| one.pool()) {
+            pool.tenure().begin();
         }
     }
 
@@ -351,8 +365,13 @@ fn missing_components(
         .handlers
         .iter()
         .map(|(file, handler)| (handler.position, file));
+    let scheduled = config
+        .schedules
+        .iter()
+        .map(|schedule| (schedule.position, &schedule.file));
     let faults: Vec<Fault> = routed
         .chain(configured)
+        .chain(scheduled)
         .filter(|(_, component)| !files.contains_key(*component))
         .map(|(position, component)| fault(position, component))
         .collect();

@@ -1,6 +1,8 @@
 //! Who gets which instance, and when it is replaced: one pool per component, in three isolations. Decides
 //! nothing about HTTP, and knows a request's life only as a function that it was given.
 
+mod background;
+mod executor;
 mod instance;
 mod post;
 mod queue;
@@ -15,17 +17,18 @@ use std::time::Duration;
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 
-use crate::bindings::Description;
+use crate::bindings::{Description, JobDescription};
 use crate::capabilities::wasi::Grants;
 use crate::engine::{Engine, Linked};
 use crate::error::Error;
 use crate::metrics::ComponentMeter;
-use crate::resources::Exchange;
+use crate::resources::{Exchange, Tenure};
 use crate::run::RunLimits;
 
 pub use crate::config::Isolation;
-use instance::Live;
+use executor::Executor;
 pub use instance::Scene;
+use instance::{Live, Purpose};
 use post::Post;
 use queue::Queue;
 
@@ -64,6 +67,14 @@ pub struct Rules {
     pub deadline: Option<Duration>,
     pub run: RunLimits,
     pub grants: Grants,
+    /// How long a background task may take over its end when its instance drains.
+    pub spawn_budget: Option<Duration>,
+    /// Background tasks that one instance may have.
+    pub max_tasks: usize,
+    /// How long a call in another instance may take.
+    pub executor_deadline: Option<Duration>,
+    /// Such calls that may wait.
+    pub executor_queue: usize,
 }
 
 /// A component that was compiled and fits the WIT, with what an instance of it needs.
@@ -73,6 +84,8 @@ pub struct Blueprint {
     pub rules: Rules,
     pub engine: Arc<Engine>,
     pub meter: Arc<ComponentMeter>,
+    /// From when to when its instances serve.
+    pub tenure: Arc<Tenure>,
 }
 
 /// The instances of one component, and the requests that wait for them.
@@ -86,8 +99,10 @@ pub struct Pool {
 pub struct Core {
     blueprint: Blueprint,
     description: Description,
+    jobs: JobDescription,
     life: Life,
     queue: Queue,
+    executor: Executor,
     /// Requests accepted and not yet over.
     admitted: AtomicUsize,
     /// Tasks that serve the queue.
@@ -98,30 +113,31 @@ pub struct Core {
 
 impl Blueprint {
     /// What the component says of itself. The instance that says so is not started.
-    pub async fn description(&self) -> Result<Description, Error> {
-        let (_, description) = self.first().await?;
-        Ok(description)
+    pub async fn description(&self) -> Result<(Description, JobDescription), Error> {
+        let (_, description, jobs) = self.first().await?;
+        Ok((description, jobs))
     }
 
     /// A first instance, checked, and what it says of its component.
-    async fn first(&self) -> Result<(Live, Description), Error> {
+    async fn first(&self) -> Result<(Live, Description, JobDescription), Error> {
         let patience = self.rules.deadline.unwrap_or(Duration::MAX);
         let Some(place) = self.place(patience).await else {
             return Err(Error::component(
                 "finds no place: as many instances live as may",
             ));
         };
-        let mut first = self.instantiate(place).await?;
+        let mut first = self.instantiate(place, Purpose::Serve).await?;
         first.check()?;
         let description = sound(self.describe(&mut first).await?)?;
-        Ok((first, description))
+        let jobs = self.describe_jobs(&mut first).await?;
+        Ok((first, description, jobs))
     }
 }
 
 impl Pool {
     /// Instantiates the component once, asks what it is, and opens the pool.
     pub async fn open(blueprint: Blueprint, life: Life) -> Result<Self, Error> {
-        let (mut first, description) = blueprint.first().await?;
+        let (mut first, description, jobs) = blueprint.first().await?;
         let mut blueprint = blueprint;
         if description.single {
             blueprint.rules = single(blueprint.rules)?;
@@ -134,8 +150,10 @@ impl Pool {
         let core = Arc::new(Core {
             blueprint,
             description,
+            jobs,
             life,
             queue,
+            executor: Executor::default(),
             admitted: AtomicUsize::new(0),
             seats: AtomicUsize::new(0),
             instances: AtomicUsize::new(0),
@@ -152,6 +170,16 @@ impl Pool {
     /// What the component says of itself.
     pub fn description(&self) -> &Description {
         &self.core.description
+    }
+
+    /// What it does beside its requests.
+    pub fn jobs(&self) -> &JobDescription {
+        &self.core.jobs
+    }
+
+    /// From when to when it serves.
+    pub fn tenure(&self) -> &Arc<Tenure> {
+        self.core.tenure()
     }
 
     /// The component itself.
@@ -199,7 +227,9 @@ impl Pool {
 
 impl Drop for Pool {
     fn drop(&mut self) {
+        self.core.tenure().end(None);
         self.core.queue.close();
+        self.core.let_workers_go();
     }
 }
 
@@ -224,6 +254,11 @@ impl Core {
             in_flight: self.admitted.load(SeqCst),
             traps: self.traps.load(SeqCst),
         }
+    }
+
+    /// From when to when it serves.
+    pub fn tenure(&self) -> &Arc<Tenure> {
+        &self.blueprint.tenure
     }
 
     fn rules(&self) -> &Rules {

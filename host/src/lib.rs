@@ -33,4 +33,6 @@ mod run;
 pub mod server;
 pub mod shards;
 mod timer;
+mod timetable;
 pub mod tls;
+mod workers;

@@ -1,6 +1,7 @@
 //! The plain host types behind what guests hold: a request that is being answered, and the data of one
 //! store. Owns state; runs no guest.
 
+mod background;
 mod body_memory;
 mod head;
 mod stream;
@@ -9,10 +10,11 @@ mod commons;
 use std::fmt;
 use std::future::poll_fn;
 use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 use std::task::Poll;
 use std::time::{Duration, Instant};
 
+use futures_util::future::BoxFuture;
 use futures_util::task::AtomicWaker;
 use http::request::Parts;
 use http::{HeaderMap, Method};
@@ -33,6 +35,7 @@ use crate::router::Router;
 use crate::run::RunClock;
 use crate::shards;
 
+pub use background::{Background, Loops, Task, Tenure};
 pub use body_memory::{BodyMemory, BodyShare};
 pub use head::{Head, fields, phrase};
 pub use stream::{Begun, Piece, Stream, Wrong};
@@ -526,6 +529,22 @@ pub struct Ctx {
     /// The buckets that the component may use. `None`: all.
     pub buckets: Option<Arc<[String]>>,
     pub cursors: Cursors,
+    /// What goes on beside the requests.
+    pub background: Arc<Background>,
+    /// The background task that each guest task was last started for, unless `tasks` knows better.
+    pub jobs: FxHashMap<GuestTaskId, Box<str>>,
+    /// Who calls functions in other instances. `None`: this one has none called.
+    pub executor: Option<Weak<dyn Offload>>,
+}
+
+/// Has functions called in instances that serve no requests.
+pub trait Offload: Send + Sync {
+    /// Calls one by its name. The error is for the author of the guest.
+    fn execute(
+        self: Arc<Self>,
+        name: String,
+        arguments: Vec<u8>,
+    ) -> BoxFuture<'static, Result<Vec<u8>, String>>;
 }
 
 impl Ctx {

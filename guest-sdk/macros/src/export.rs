@@ -1,4 +1,4 @@
-//! `export!`: the handlers of a component and what runs when an instance starts and stops.
+//! `export!`: the handlers of a component, what runs when an instance starts and stops, and what else it does.
 
 use proc_macro2::TokenStream;
 use quote::{quote, quote_spanned};
@@ -7,6 +7,7 @@ use syn::spanned::Spanned;
 use syn::{Error, Ident, Path, Result, Token, Type};
 
 use crate::handler::type_name;
+use crate::jobs::{Functions, Schedules};
 
 pub fn expand(input: TokenStream) -> Result<TokenStream> {
     let Export {
@@ -14,7 +15,12 @@ pub fn expand(input: TokenStream) -> Result<TokenStream> {
         single,
         start,
         stop,
+        functions,
+        schedules,
     } = syn::parse2(input)?;
+    let functions = functions.unwrap_or_default();
+    let schedules = schedules.unwrap_or_default().into_tokens(&functions)?;
+    let functions = functions.into_tokens()?;
     // A list of types, one pair in the other. What is wrong with one is reported at its name.
     let handlers = handlers.iter().rfold(
         quote!(()),
@@ -35,6 +41,8 @@ pub fn expand(input: TokenStream) -> Result<TokenStream> {
                 const SINGLE: bool = #single;
                 const START: bool = #has_start;
                 const STOP: bool = #has_stop;
+                #schedules
+                #functions
 
                 async fn start() -> ::waterspout_sdk::Result {
                     #start
@@ -59,6 +67,8 @@ struct Export {
     single: bool,
     start: Option<Path>,
     stop: Option<Path>,
+    functions: Option<Functions>,
+    schedules: Option<Schedules>,
 }
 
 impl Parse for Export {
@@ -108,9 +118,11 @@ impl Export {
         let was_there = match key.to_string().as_str() {
             "start" => self.start.replace(input.parse()?).is_some(),
             "stop" => self.stop.replace(input.parse()?).is_some(),
+            "functions" => self.functions.replace(input.parse()?).is_some(),
+            "schedules" => self.schedules.replace(input.parse()?).is_some(),
             other => {
                 let message = format!(
-                    "unknown argument `{other}`: a component has `single`, `start` and `stop`"
+                    "unknown argument `{other}`: a component has `single`, `start`, `stop`, `functions` and `schedules`"
                 );
                 return Err(Error::new(key.span(), message));
             }

@@ -284,7 +284,21 @@ fn parse_json_object(input: ParseStream) -> Result<String> {
     }
 }
 
-fn optional(value: Option<impl quote::ToTokens>) -> TokenStream {
+/// A value of JSON as it stands there: an object, a list, a string, a number.
+pub fn parse_json(input: ParseStream) -> Result<String> {
+    let tokens: proc_macro2::TokenTree = input.parse()?;
+    let sign = matches!(&tokens, proc_macro2::TokenTree::Punct(sign) if sign.as_char() == '-');
+    let text = match sign {
+        true => format!("-{}", input.parse::<proc_macro2::TokenTree>()?),
+        false => tokens.to_string(),
+    };
+    match serde_json::from_str::<serde_json::Value>(&text) {
+        Ok(value) => Ok(value.to_string()),
+        Err(error) => Err(Error::new(tokens.span(), format!("not JSON: {error}"))),
+    }
+}
+
+pub fn optional(value: Option<impl quote::ToTokens>) -> TokenStream {
     match value {
         Some(value) => quote!(::core::option::Option::Some(#value)),
         None => quote!(::core::option::Option::None),

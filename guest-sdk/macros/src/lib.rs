@@ -4,6 +4,7 @@
 
 mod export;
 mod handler;
+mod jobs;
 
 use proc_macro::TokenStream;
 
@@ -81,6 +82,27 @@ pub fn handler(arguments: TokenStream, item: TokenStream) -> TokenStream {
 /// - `start`: an `async fn() -> Result` that runs once for each instance, before its first request. Its error refuses the
 ///   component.
 /// - `stop`: the same, after the last request of an instance. Its error is logged.
+/// - `functions`: what [`run_in_executor`](fn.run_in_executor.html) and schedules call by name, each `fn(A) -> Result<R>`
+///   or `async fn(A) -> Result<R>`, where `A` and `R` serialize.
+/// - `schedules`: when some of them are due: `every("60s", tidy_up)`, `cron("0 3 * * *", report)`, with `name`,
+///   `arguments` (JSON), `jitter` and `time_zone` after that where they are wanted. What they mean is said of
+///   `[[schedule]]`, the same in the configuration.
+///
+/// ```
+/// # use waterspout_sdk::prelude::*;
+/// # #[derive(Default)] struct Counter;
+/// # #[handler] impl RequestHandler for Counter {}
+/// async fn tidy_up(keep: u32) -> Result {
+///     log::info!("all but {keep} are gone");
+///     Ok(())
+/// }
+///
+/// export!(
+///     Counter,
+///     functions = [tidy_up],
+///     schedules = [cron("0 3 * * *", tidy_up, arguments = 100, time_zone = "Europe/Berlin")],
+/// );
+/// ```
 #[proc_macro]
 pub fn export(input: TokenStream) -> TokenStream {
     export::expand(input.into())

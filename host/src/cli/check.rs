@@ -47,10 +47,14 @@ pub async fn check(options: &Check) -> anyhow::Result<()> {
         return Err(Faults::new(failed).into());
     }
     println!(
-        "{}: fine ({} components, {} routes)",
+        "{}: fine ({} components, {} routes{})",
         app.display(),
         generation.components.len(),
-        generation.leads.len()
+        generation.leads.len(),
+        match generation.schedules.len() {
+            0 => String::new(),
+            count => format!(", {count} schedules"),
+        }
     );
     Ok(())
 }

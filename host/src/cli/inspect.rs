@@ -10,6 +10,8 @@ use super::grants::{Uses, warnings};
 use super::table::table;
 use super::{cache_dir, diagnostics, serve};
 use crate::bindings::{Description, Functions};
+use super::{cache_dir, diagnostics, serve::engine};
+use crate::bindings::{Description, Functions, JobDescription, Timing};
 use crate::config::Config;
 use crate::engine::{Binary, Import, METHODS, exports};
 use crate::error::{Fault, Faults};
@@ -49,10 +51,10 @@ pub async fn inspect(options: &Inspect) -> anyhow::Result<()> {
         Err(error) => Err(error),
     };
     match described {
-        Ok(description) => {
+        Ok((description, jobs)) => {
             let size = binary.component()?.len() / 1024;
             println!("{file}: {size} KB, sha256 {}\n", binary.sha256());
-            print!("{}\n{needs}", itself(&description, &file));
+            print!("{}{}\n{needs}", itself(&description, &file), beside(&jobs));
         }
         // What it imports may be the reason.
         Err(error) => {
@@ -138,6 +140,28 @@ fn itself(description: &Description, file: &str) -> String {
     match said.is_empty() {
         true => text += "  as many as the configuration says, without start and stop\n",
         false => said.iter().for_each(|line| _ = writeln!(text, "  {line}")),
+    }
+    text
+}
+
+/// What it does beside its requests, where there is anything.
+fn beside(jobs: &JobDescription) -> String {
+    let mut text = String::new();
+    if !jobs.functions.is_empty() {
+        text += "\nfunctions that are called by name\n";
+        let rows = jobs.functions.iter().map(|name| [name.clone()]);
+        text += &table("  ", &rows.collect::<Vec<_>>());
+    }
+    if !jobs.schedules.is_empty() {
+        text += "\nschedules that it declares, for where no [[schedule]] names it\n";
+        let rows = jobs.schedules.iter().map(|schedule| {
+            let when = match &schedule.timing {
+                Timing::Cron(text) => format!("cron {text}"),
+                Timing::Every(text) => format!("every {text}"),
+            };
+            [schedule.name.clone(), when, schedule.function.clone()]
+        });
+        text += &table("  ", &rows.collect::<Vec<_>>());
     }
     text
 }

@@ -337,6 +337,7 @@ fn report_first(generation: &Generation, took: Duration) {
 async fn drain<A: Service, B: Service>(site: Arc<Site>, front: Front<A, B>, engine: &Engine) {
     let grace = site.current().config.server.grace;
     let until = tokio::time::Instant::now() + grace;
+    let ending = site.end(until);
     let cut = front.app.shutdown(grace).await;
     if cut > 0 {
         tracing::warn!(target: "general", "{cut} connections were cut: `grace` is over");
@@ -349,5 +350,11 @@ async fn drain<A: Service, B: Service>(site: Arc<Site>, front: Front<A, B>, engi
     let stopped = tokio::time::timeout_at(until, engine.instances.acquire_many(all)).await;
     if stopped.is_err() {
         tracing::warn!(target: "general", "some instances did not stop: `grace` is over");
+        for (component, tenure) in ending {
+            for task in tenure.unfinished() {
+                let (name, ran) = (&task.name, task.began.elapsed().as_secs_f64());
+                tracing::warn!(target: "general", component, "the background task `{name}` was cut after {ran:.1} s");
+            }
+        }
     }
 }

@@ -51,6 +51,14 @@ pub struct Handler {
     pub env: BTreeMap<String, String>,
     /// What the guest may reach.
     pub allow: Allow,
+    /// How long a background task may take over its end when its instance drains.
+    pub spawn_budget: Option<Duration>,
+    /// How many background tasks one instance may have.
+    pub max_tasks: usize,
+    /// How long a call by `run_in_executor`, or a scheduled one, may take.
+    pub executor_deadline: Option<Duration>,
+    /// How many of them may wait.
+    pub executor_queue: usize,
 }
 
 /// A `[handler."file.wasm"]` table and where it was written, for checks that come later.
@@ -129,6 +137,10 @@ impl Default for Handler {
             cancel_on_close: true,
             env: BTreeMap::new(),
             allow: Allow::default(),
+            spawn_budget: Some(Duration::from_secs(30)),
+            max_tasks: 1000,
+            executor_deadline: Some(Duration::from_secs(300)),
+            executor_queue: 100,
         }
     }
 }
@@ -216,6 +228,14 @@ fn handler(
         cancel_on_close: section.or("cancel_on_close", default.cancel_on_close, Value::boolean),
         env: section.or("env", default.env, env),
         allow,
+        spawn_budget: section.or("spawn_budget", default.spawn_budget, Value::limit),
+        max_tasks: section.or("max_tasks", default.max_tasks, |value| {
+            value.count(0..=MOST)
+        }),
+        executor_deadline: section.or("executor_deadline", default.executor_deadline, Value::limit),
+        executor_queue: section.or("executor_queue", default.executor_queue, |value| {
+            value.count(0..=MOST)
+        }),
     };
     section.finish();
     (handler, positions)

@@ -14,7 +14,7 @@ pub(super) const GB: u64 = 1 << 30;
 const LONGEST: Duration = Duration::from_secs(366 * 24 * 60 * 60);
 
 /// Reads `"250ms"`, `"10s"`, `"1m"` or `"2h"`, up to a year.
-pub(super) fn duration(text: &str) -> Option<Duration> {
+pub fn duration(text: &str) -> Option<Duration> {
     let (number, unit) = split(text)?;
     let duration = match unit {
         "ms" => Duration::from_millis(number),

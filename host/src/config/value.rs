@@ -237,7 +237,8 @@ impl<'a, 't> Value<'a, 't> {
         }
     }
 
-    fn json(self) -> Option<Json> {
+    /// Anything, as JSON.
+    pub(super) fn json(self) -> Option<Json> {
         match self.item() {
             DeValue::String(text) => Some(Json::from(text.as_ref())),
             DeValue::Integer(number) => match integer(number) {

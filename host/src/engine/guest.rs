@@ -10,11 +10,14 @@ use wasmtime::component::{
 };
 use wasmtime::error::Context as _;
 
-use crate::bindings::{Arguments, Call, Description, Failure, Functions, Outcome};
+use crate::bindings::{Arguments, Call, Description, Failure, Functions, JobDescription, Outcome};
 use crate::resources::Ctx;
 
 /// The interface that every handler component exports.
 const HANDLER: &str = "waterspout:web/handler@0.1.0";
+
+/// The one of what a component does beside its requests. It need not be there.
+const JOBS: &str = "waterspout:web/jobs@0.1.0";
 
 /// The methods that a handler can have, in the order of `Guest::methods`: how HTTP and WIT name each.
 pub const METHODS: [(Method, &str, Functions); 7] = [
@@ -45,9 +48,42 @@ pub struct Exports {
     on_finish: ComponentExportIndex,
     cancel: ComponentExportIndex,
     release: ComponentExportIndex,
+    jobs: Option<JobExports>,
+}
+
+/// The same of its work beside requests.
+struct JobExports {
+    describe: ComponentExportIndex,
+    run: ComponentExportIndex,
+    cancel: ComponentExportIndex,
+    call: ComponentExportIndex,
+}
+
+impl JobExports {
+    fn of(component: &Component) -> wasmtime::Result<Option<Self>> {
+        let Some(interface) = component.get_export_index(None, JOBS) else {
+            return Ok(None);
+        };
+        let find = |name: &str| {
+            component
+                .get_export_index(Some(&interface), name)
+                .with_context(|| format!("no function `{name}` in `{JOBS}`"))
+        };
+        Ok(Some(Self {
+            describe: find("describe")?,
+            run: find("run")?,
+            cancel: find("cancel")?,
+            call: find("call")?,
+        }))
+    }
 }
 
 impl Exports {
+    /// Whether the component has work beside its requests.
+    pub fn has_jobs(&self) -> bool {
+        self.jobs.is_some()
+    }
+
     /// Looks the functions up, whatever their types.
     pub fn of(component: &Component) -> wasmtime::Result<Self> {
         let interface = component
@@ -79,6 +115,7 @@ impl Exports {
             on_finish: find("on-finish")?,
             cancel: find("cancel")?,
             release: find("release")?,
+            jobs: JobExports::of(component)?,
         })
     }
 }
@@ -143,6 +180,15 @@ pub struct Guest {
     pub on_finish: Function<(Call,), ()>,
     pub cancel: Function<(u64,), ()>,
     pub release: Function<(u64,), ()>,
+    pub jobs: Option<Jobs>,
+}
+
+/// Those of its exports that belong to no request.
+pub struct Jobs {
+    pub describe: Function<(), (JobDescription,)>,
+    pub run: Function<(u64,), (Result<(), String>,)>,
+    pub cancel: Function<(u64,), ()>,
+    pub call: Function<(String, Vec<u8>), (Result<Vec<u8>, String>,)>,
 }
 
 impl Guest {
@@ -161,6 +207,12 @@ impl Guest {
             on_finish: Function::at(&exports.on_finish),
             cancel: Function::at(&exports.cancel),
             release: Function::at(&exports.release),
+            jobs: exports.jobs.as_ref().map(|jobs| Jobs {
+                describe: Function::at(&jobs.describe),
+                run: Function::at(&jobs.run),
+                cancel: Function::at(&jobs.cancel),
+                call: Function::at(&jobs.call),
+            }),
         }
     }
 
@@ -189,6 +241,16 @@ impl Guest {
             .context("on-finish")?;
         self.cancel.of(instance, &mut store).context("cancel")?;
         self.release.of(instance, &mut store).context("release")?;
+        if let Some(jobs) = &self.jobs {
+            jobs.describe
+                .of(instance, &mut store)
+                .context("jobs: describe")?;
+            jobs.run.of(instance, &mut store).context("jobs: run")?;
+            jobs.cancel
+                .of(instance, &mut store)
+                .context("jobs: cancel")?;
+            jobs.call.of(instance, &mut store).context("jobs: call")?;
+        }
         Ok(())
     }
 }

@@ -11,8 +11,9 @@ use tokio_util::task::AbortOnDropHandle;
 use wasmtime_wasi::FsPerms;
 
 use super::declared::{self, Declared};
+use super::schedules::{self, Plan};
 use super::{Previous, Refusal, handlers_folder};
-use crate::bindings::Description;
+use crate::bindings::{Description, JobDescription};
 use crate::capabilities::wasi::{Folder, Grants};
 use crate::config::{self, Config};
 use crate::engine::{Binary, Engine, Linked};
@@ -48,12 +49,32 @@ impl Component {
     }
 }
 
+impl Component {
+    /// Its instances, if it can serve.
+    pub fn pool(&self) -> Option<&Pool> {
+        match &self.state {
+            State::Serving { pool, .. } => Some(pool),
+            State::Failed(_) => None,
+        }
+    }
+
+    /// The schedules that it declares.
+    pub fn plans(&self) -> &[Plan] {
+        match &self.state {
+            State::Serving { plans, .. } => plans,
+            State::Failed(_) => &[],
+        }
+    }
+}
+
 /// Whether a component can serve.
 pub enum State {
     Serving {
         pool: Pool,
         /// The routes that it declares for itself.
         declared: Vec<Declared>,
+        /// The schedules that it declares for itself.
+        plans: Vec<Plan>,
     },
     /// It never loaded, and why.
     Failed(String),
@@ -209,6 +230,7 @@ impl Loading<'_> {
             rules: rules(self.folder, settings),
             engine: self.engine.clone(),
             meter: self.engine.metrics.component(file),
+            tenure: Arc::default(),
         };
         // On any core, and no longer than somebody waits for it.
         let opening = tokio::spawn(Pool::open(blueprint, invoke::life));
@@ -216,13 +238,18 @@ impl Loading<'_> {
             .await
             .map_err(|error| Error::host("opening was interrupted", error))??;
         let declared = declared::read(pool.description())?;
+        let plans = schedules::declared(pool.jobs())?;
         let handlers = pool.description().handlers.len();
         if handlers > 1 && declared.is_empty() && !self.config.routes_to(file) {
             return Err(Error::component(format!(
                 "has {handlers} handlers and no route to any: let them declare some, or name them in a [[route]]"
             )));
         }
-        Ok(State::Serving { pool, declared })
+        Ok(State::Serving {
+            pool,
+            declared,
+            plans,
+        })
     }
 }
 
@@ -231,17 +258,19 @@ pub async fn describe(
     engine: &Arc<Engine>,
     file: &str,
     linked: Linked,
-) -> Result<Description, Error> {
+) -> Result<(Description, JobDescription), Error> {
     let blueprint = Blueprint {
         file: file.into(),
         linked,
         rules: rules(Path::new(""), &config::Handler::default()),
         engine: engine.clone(),
         meter: Arc::default(),
+        tenure: Arc::default(),
     };
-    let description = blueprint.description().await?;
+    let (description, jobs) = blueprint.description().await?;
     declared::read(&description)?;
-    Ok(description)
+    schedules::declared(&jobs)?;
+    Ok((description, jobs))
 }
 
 /// What a file was found to be.
@@ -291,5 +320,9 @@ fn rules(app: &Path, settings: &config::Handler) -> Rules {
             folders: read.chain(write).collect(),
             kv: allow.kv.as_ref().map(|buckets| buckets.as_slice().into()),
         },
+        spawn_budget: settings.spawn_budget,
+        max_tasks: settings.max_tasks,
+        executor_deadline: settings.executor_deadline,
+        executor_queue: settings.executor_queue,
     }
 }

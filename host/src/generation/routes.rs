@@ -14,7 +14,7 @@ use crate::error::{Fault, Faults};
 use crate::resources::Target;
 use crate::router::{Pattern, PatternError, Route, Router, duplicate_claims};
 
-type Components = BTreeMap<String, Arc<Component>>;
+pub type Components = BTreeMap<String, Arc<Component>>;
 
 /// What comes of the routes.
 pub struct Resolved {

@@ -7,11 +7,14 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
+use tokio::time::Instant;
 
+use super::scheduler::{Record, Scheduler};
 use super::{Component, Generation, Overrides, Previous, Refusal, State};
 use crate::engine::Engine;
 use crate::instances::{self, Census};
 use crate::metrics::{Counter, Metrics};
+use crate::resources::Tenure;
 
 /// One app and what serves it.
 pub struct Site {
@@ -20,6 +23,7 @@ pub struct Site {
     overrides: Overrides,
     current: ArcSwap<Generation>,
     history: Mutex<History>,
+    scheduler: Scheduler,
 }
 
 #[derive(Default)]
@@ -93,12 +97,16 @@ impl Site {
         engine: Arc<Engine>,
         overrides: Overrides,
     ) -> Self {
+        first.begin();
+        let scheduler = Scheduler::default();
+        scheduler.follow(&first);
         Self {
             folder: folder.to_path_buf(),
             engine,
             overrides,
             current: ArcSwap::from_pointee(first),
             history: Mutex::default(),
+            scheduler,
         }
     }
 
@@ -147,9 +155,15 @@ impl Site {
         for component in old.components.values() {
             let kept = new.components.get(&component.file);
             if !kept.is_some_and(|kept| Arc::ptr_eq(kept, component)) {
+                // Its requests go on, and nothing else.
+                if let Some(pool) = component.pool() {
+                    pool.tenure().end(None);
+                }
                 history.leaving.extend(leaving(component));
             }
         }
+        new.begin();
+        self.scheduler.follow(&new);
         history.swaps.0 += 1;
         history.past.truncate(PAST - 1);
         let requests = old.app.meters.requests.clone();
@@ -161,6 +175,25 @@ impl Site {
             took,
             error: None,
         });
+    }
+
+    /// Says to all instances that the server ends, and `by` when. Tells what they have in the background by the name of
+    /// the component.
+    pub fn end(&self, by: Instant) -> Vec<(String, Arc<Tenure>)> {
+        self.scheduler.end(by);
+        let history = self.history();
+        let current = self.current.load();
+        let serving = current.components.values().filter_map(|component| {
+            let tenure = component.pool()?.tenure();
+            Some((component.file.clone(), tenure.clone()))
+        });
+        let leaving = history.leaving.iter().filter_map(|leaving| {
+            let core = leaving.core.upgrade()?;
+            Some((leaving.file.clone(), core.tenure().clone()))
+        });
+        let all: Vec<_> = serving.chain(leaving).collect();
+        all.iter().for_each(|(_, tenure)| tenure.end(Some(by)));
+        all
     }
 
     /// Notes that the folder is as the current generation has it.
@@ -184,6 +217,11 @@ impl Site {
             took,
             error: Some(refusal.to_string()),
         });
+    }
+
+    /// What became of the schedules so far.
+    pub fn schedules(&self) -> Vec<Record> {
+        self.scheduler.records()
     }
 
     /// What was counted since the start.

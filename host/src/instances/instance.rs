@@ -11,12 +11,13 @@ use std::time::Duration;
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 use tokio::sync::OwnedSemaphorePermit;
-use wasmtime::component::{Accessor, ComponentNamedList, Lift, ResourceTable};
+use wasmtime::component::{Accessor, ComponentNamedList, Lift, Lower, ResourceTable, TypedFunc};
 use wasmtime::{AsContextMut, CallHook, Store, StoreContextMut, UpdateDeadline, WasmBacktrace};
 
+use super::background::Tasks as Jobs;
 use super::post::Post;
-use super::{Blueprint, Core, LifeEnd};
-use crate::bindings::Description;
+use super::{Blueprint, Core, Isolation, LifeEnd};
+use crate::bindings::{Description, JobDescription};
 use crate::capabilities::wasi;
 use crate::engine::{Function, Guest};
 use crate::error::Error;
@@ -24,6 +25,10 @@ use crate::kv::Cursors;
 use crate::pubsub::Share;
 use crate::resources::{BodyMemory, Ctx, Exchange, MemoryLimit, Requests, Tasks};
 use crate::run::{Overrun, RunClock, Verdict};
+use crate::resources::{
+    Background, BodyMemory, Ctx, Exchange, MemoryLimit, Offload, Requests, Task, Tasks,
+};
+use crate::run::{Overrun, RunClock, RunLimits, Verdict};
 
 /// Where a request's life takes place: inside one instance, while its event loop turns.
 pub struct Scene<'a> {
@@ -38,8 +43,18 @@ pub(super) struct Live {
     guest: Guest,
     run: Arc<RunClock>,
     requests: Arc<Requests>,
+    background: Arc<Background>,
     next_request: u64,
     _permit: OwnedSemaphorePermit,
+}
+
+/// What an instance is made for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Purpose {
+    /// Requests, and tasks beside them.
+    Serve,
+    /// Functions that are called by name, one at a time.
+    Execute,
 }
 
 /// How an instance's time with the queue ended.
@@ -56,6 +71,8 @@ pub(super) enum End {
 pub(super) struct Death {
     /// The requests that were inside, the culprit among them if it was.
     pub inside: Vec<Arc<Exchange>>,
+    /// The background tasks that are lost with it.
+    pub tasks: Vec<Arc<Task>>,
     pub culprit: Culprit,
     /// Whether a run went past `cpu_deadline`; else a trap.
     pub overrun: bool,
@@ -68,6 +85,8 @@ pub(super) struct Death {
 /// Whose fault it was: of the request for which the run was in which it happened.
 pub(super) enum Culprit {
     Inside(Arc<Exchange>),
+    /// A background task, by its name.
+    Task(Box<str>),
     /// A request that had left something running when it was over.
     Over,
     /// No run was under way, or one for no request.
@@ -76,12 +95,28 @@ pub(super) enum Culprit {
 
 impl Blueprint {
     /// Makes an instance.
-    pub(super) async fn instantiate(&self, place: OwnedSemaphorePermit) -> Result<Live, Error> {
+    pub(super) async fn instantiate(
+        &self,
+        place: OwnedSemaphorePermit,
+        purpose: Purpose,
+    ) -> Result<Live, Error> {
         let rules = &self.rules;
+        let serves = purpose == Purpose::Serve;
+        let limits = match serves {
+            true => rules.run,
+            // It is there for what takes long.
+            false => RunLimits {
+                cpu_deadline: None,
+                block_log: None,
+            },
+        };
         let beats = self.meter.beats.clone();
-        let run = self.engine.ticker.clock(rules.run, beats);
+        let run = self.engine.ticker.clock(limits, beats);
+        let most = (serves && self.linked.exports.has_jobs()).then_some(rules.max_tasks);
+        let background = Background::new(self.tenure.clone(), most);
+        let handles = handles(rules.per_instance().saturating_add(rules.max_tasks));
         let mut table = ResourceTable::new();
-        table.set_max_capacity(handles(rules.per_instance()));
+        table.set_max_capacity(handles);
         let requests = Arc::new(Requests::default());
         let ctx = Ctx {
             component: self.file.clone(),
@@ -98,10 +133,13 @@ impl Blueprint {
             share: Share::new(rules.message_memory, subscriptions(rules.per_instance())),
             buckets: rules.grants.kv.clone(),
             cursors: Cursors::default(),
+            background: background.clone(),
+            jobs: Default::default(),
+            executor: None,
         };
         let mut store = Store::new(self.engine.wasmtime(), ctx);
         store.limiter(|ctx| &mut ctx.memory);
-        store.set_max_component_handles(handles(rules.per_instance()));
+        store.set_max_component_handles(handles);
         store.set_hostcall_fuel(usize::try_from(rules.memory).unwrap_or(usize::MAX));
         store.epoch_deadline_callback(on_epoch);
         store.set_epoch_deadline(1);
@@ -117,6 +155,7 @@ impl Blueprint {
             guest: Guest::of(instance, &self.linked.exports),
             run,
             requests,
+            background,
             next_request: 0,
             _permit: place,
         })
@@ -142,6 +181,24 @@ impl Blueprint {
             .call("describe", |guest| &guest.describe, within)
             .await?;
         Ok(description)
+    }
+
+    /// Asks it what it does beside its requests.
+    pub(super) async fn describe_jobs(&self, live: &mut Live) -> Result<JobDescription, Error> {
+        let Some(jobs) = &live.guest.jobs else {
+            return Ok(JobDescription {
+                functions: Vec::new(),
+                schedules: Vec::new(),
+            });
+        };
+        let describe = jobs.describe.of(&live.guest.instance, &mut live.store);
+        let describe =
+            describe.map_err(|error| Error::component(format!("`jobs: describe`: {error:#}")))?;
+        let within = self.rules.deadline;
+        let (described,) = live
+            .call_function("jobs: describe", describe, (), within)
+            .await?;
+        Ok(described)
     }
 
     /// Starts a new instance.
@@ -176,6 +233,8 @@ impl Live {
         post: &Arc<Post>,
         first: Option<Arc<Exchange>>,
     ) -> End {
+        let executor: Arc<dyn Offload> = core.clone();
+        self.store.data_mut().executor = Some(Arc::downgrade(&executor));
         let replaced = AtomicBool::new(false);
         match self.turn(core, post, first, &replaced).await {
             Ok(()) if replaced.load(Relaxed) => End::Spent,
@@ -196,7 +255,10 @@ impl Live {
         let mut left = core.rules().in_all();
         let mut arrived = first;
         let (guest, run, requests) = (&self.guest, &*self.run, &*self.requests);
+        let background = &self.background;
         let next_request = &mut self.next_request;
+        let budget = core.rules().spawn_budget;
+        let is_fresh = core.rules().isolation == Isolation::Fresh;
         let replace = || {
             if !replaced.swap(true, SeqCst) {
                 core.replace(post);
@@ -209,6 +271,7 @@ impl Live {
                 requests,
             };
             let mut lives = FuturesUnordered::new();
+            let mut jobs = Jobs::default();
             let turn = poll_fn(|cx| {
                 loop {
                     if replaced.load(Relaxed) {
@@ -232,11 +295,26 @@ impl Live {
                     }
                     let open = !core.queue.is_closed() && !post.is_dismissed();
                     post.set_open(open && left > 0 && lives.len() < at_once);
+                    if !open || left == 0 && !(is_fresh && !lives.is_empty()) {
+                        background.drain();
+                    }
+                    match jobs.poll(core, &scene, background, cx) {
+                        Ok(false) => {}
+                        Ok(true) => replace(),
+                        Err(error) => return Poll::Ready(Err(error)),
+                    }
                     match lives.poll_next_unpin(cx) {
                         Poll::Ready(Some(Ok(LifeEnd::Over))) => {}
                         Poll::Ready(Some(Ok(LifeEnd::Deaf))) => replace(),
                         Poll::Ready(Some(Err(error))) => return Poll::Ready(Err(error)),
-                        Poll::Ready(None) if left == 0 || !open => return Poll::Ready(Ok(())),
+                        Poll::Ready(None) if is_fresh && left == 0 && !background.is_empty() => {
+                            // The last request is over, and so is nearly everything.
+                            background.drain();
+                            return Poll::Pending;
+                        }
+                        Poll::Ready(None) if (left == 0 || !open) && background.is_empty() => {
+                            return Poll::Ready(Ok(()));
+                        }
                         Poll::Ready(None) | Poll::Pending => return Poll::Pending,
                     }
                 }
@@ -247,7 +325,10 @@ impl Live {
         let mut asked = None;
         let listening = poll_fn(|cx| {
             let turned = turning.as_mut().poll(cx);
-            if turned.is_ready() || !run.is_under_way() || !requests.hard_of_hearing(&mut asked) {
+            if turned.is_ready() || !run.is_under_way() {
+                return turned;
+            }
+            if !requests.hard_of_hearing(&mut asked) && !background.is_overdue(budget) {
                 return turned;
             }
             // No life gets its turn as long as this run lasts, so none of them can say that it is deaf.
@@ -258,10 +339,8 @@ impl Live {
             }
         });
         let in_run = || run.is_under_way();
-        let ended = core
-            .queue
-            .attend(post, core.seats_leave(), in_run, listening)
-            .await;
+        let may_leave = || core.seats_leave() && background.is_empty();
+        let ended = core.queue.attend(post, may_leave, in_run, listening).await;
         match ended {
             Ok(ended) => ended.and_then(|ended| ended),
             Err(overrun) => Err(overrun.into()),
@@ -281,8 +360,22 @@ impl Live {
         let function = function(&self.guest)
             .of(&self.guest.instance, &mut self.store)
             .map_err(|error| Error::component(format!("`{name}`: {error:#}")))?;
+        self.call_function(name, function, (), within).await
+    }
+
+    async fn call_function<P, R>(
+        &mut self,
+        name: &str,
+        function: TypedFunc<P, R>,
+        parameters: P,
+        within: Option<Duration>,
+    ) -> Result<R, Error>
+    where
+        P: ComponentNamedList + Lower + Send + Sync + 'static,
+        R: ComponentNamedList + Lift + Send + 'static,
+    {
         let turning = self.store.run_concurrent(async |accessor| {
-            let call = function.call_concurrent(accessor, ());
+            let call = function.call_concurrent(accessor, parameters);
             self.run.between_runs(call).await
         });
         let late = async {
@@ -303,24 +396,48 @@ impl Live {
         }
     }
 
+    /// Calls one of the component's functions by its name. The outer error is the trap that took the instance.
+    pub(super) async fn execute(
+        &mut self,
+        name: &str,
+        arguments: Vec<u8>,
+    ) -> Result<Result<Vec<u8>, String>, String> {
+        let Some(jobs) = &self.guest.jobs else {
+            return Ok(Err("the component has no functions".to_owned()));
+        };
+        let function = jobs.call.of(&self.guest.instance, &mut self.store);
+        let function = function.map_err(|error| format!("{error:#}"))?;
+        let parameters = (name.to_owned(), arguments);
+        let turning = self.store.run_concurrent(async |accessor| {
+            let call = function.call_concurrent(accessor, parameters);
+            self.run.between_runs(call).await
+        });
+        let ended = self.run.within_limits(turning).await;
+        let ended = ended.unwrap_or_else(|overrun| Err(overrun.into()));
+        match ended.and_then(|ended| ended) {
+            Ok((result,)) => Ok(result),
+            Err(error) => Err(trap_text(&error)),
+        }
+    }
+
     /// Who died of what.
     fn death(&mut self, error: &wasmtime::Error, replaced: bool) -> Death {
         let turn = self.run.turn();
         let ctx = self.store.data_mut();
         // The store can't be asked any more: what it says of the stack may be gone with the stack.
-        let guilty = ctx
-            .last_run
-            .filter(|(_, noted)| *noted == turn)
-            .and_then(|(task, _)| ctx.tasks.get(&task).copied());
+        let ran = ctx.last_run.filter(|(_, noted)| *noted == turn);
+        let guilty = ran.and_then(|(task, _)| ctx.tasks.get(&task).copied());
+        let job = ran.and_then(|(task, _)| ctx.jobs.get(&task).cloned());
         let culprit = match guilty {
             Some(request) => match ctx.requests.get(request) {
                 Some(exchange) => Culprit::Inside(exchange),
                 None => Culprit::Over,
             },
-            None => Culprit::Unknown,
+            None => job.map_or(Culprit::Unknown, Culprit::Task),
         };
         Death {
             inside: ctx.requests.drain(),
+            tasks: ctx.background.lose(),
             culprit,
             overrun: error.is::<Overrun>(),
             replaced,

@@ -79,7 +79,7 @@ impl Queue {
                 false => Poll::Pending,
             }
         });
-        self.attend(post, may_leave, || false, work).await;
+        self.attend(post, || may_leave, || false, work).await;
         taken
     }
 
@@ -90,7 +90,7 @@ impl Queue {
     pub(super) async fn attend<F: Future>(
         &self,
         post: &Arc<Post>,
-        may_leave: bool,
+        may_leave: impl Fn() -> bool,
         in_run: impl Fn() -> bool,
         work: F,
     ) -> F::Output {
@@ -104,7 +104,7 @@ impl Queue {
                 if polled.is_ready() || !post.open.load(Relaxed) || in_run() {
                     return polled;
                 }
-                if may_leave && leisure.poll_too_long(post, cx).is_ready() && self.retire(post) {
+                if may_leave() && leisure.poll_too_long(post, cx).is_ready() && self.retire(post) {
                     post.dismissed.store(true, Relaxed);
                     continue;
                 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::SeqCst;
 use std::time::Duration;
 
-use super::instance::{Culprit, Death, End, Live};
+use super::instance::{Culprit, Death, End, Live, Purpose};
 use super::post::Post;
 use super::{Core, Count};
 use crate::error::Error;
@@ -98,7 +98,7 @@ impl Core {
             return Err(Answer::Busy);
         };
         let made = async {
-            let mut live = self.blueprint.instantiate(place).await?;
+            let mut live = self.blueprint.instantiate(place, Purpose::Serve).await?;
             if self.description.start {
                 self.blueprint.start(&mut live).await?;
             }
@@ -117,7 +117,7 @@ impl Core {
         (deadline / 4 * 3).min(FOR_A_PLACE)
     }
 
-    async fn stop(&self, mut instance: Live) {
+    pub(super) async fn stop(&self, mut instance: Live) {
         if self.description.stop
             && let Err(error) = self.blueprint.stop(&mut instance).await
         {
@@ -134,6 +134,7 @@ impl Core {
             culprit,
             overrun,
             what,
+            tasks,
             ..
         } = death;
         let component = &*self.blueprint.file;
@@ -143,6 +144,10 @@ impl Core {
                 let request_id = tracing::field::display(ShownId(exchange));
                 tracing::error!(target: "app", component, request_id, "lost an instance in {request}: {what}");
             }
+            Culprit::Task(name) => {
+                self.tenure().lost_one();
+                tracing::error!(target: "app", component, "lost an instance in the background task `{name}`: {what}");
+            }
             Culprit::Over => {
                 tracing::error!(target: "app", component, "lost an instance in what a request had left running: {what}");
             }
@@ -150,11 +155,20 @@ impl Core {
                 tracing::error!(target: "app", component, "lost an instance: {what}")
             }
         }
+        for task in tasks {
+            let (name, ran) = (&task.name, task.began.elapsed().as_secs_f64());
+            if !matches!(&culprit, Culprit::Task(guilty) if guilty == name) {
+                tracing::warn!(
+                    target: "general", component,
+                    "the background task `{name}` is lost with its instance after {ran:.1} s"
+                );
+            }
+        }
         let alone = inside.len() == 1;
         for exchange in inside {
             let guilty = match &culprit {
                 Culprit::Inside(guilty) => Arc::ptr_eq(guilty, &exchange),
-                Culprit::Over => false,
+                Culprit::Over | Culprit::Task(_) => false,
                 // Who was alone in there is told what happened, but not cleared of it.
                 Culprit::Unknown => alone,
             };

@@ -1,0 +1,78 @@
+//! Work that is handed to another instance of the component: what crosses, and by which name. Runs nothing itself.
+
+use anyhow::{Context as _, anyhow, ensure};
+
+use crate::Result;
+use crate::bindings::waterspout::web::executor;
+use crate::jobs::Function;
+
+/// Calls a function in another instance of this component, on a thread that serves no requests, and waits for its
+/// result: what computes or blocks for long holds up nobody. Tornado's
+/// [`IOLoop.run_in_executor`](https://www.tornadoweb.org/en/stable/ioloop.html#tornado.ioloop.IOLoop.run_in_executor),
+/// with a pool of processes.
+///
+/// The function is one that [`export!`](crate::export!) names under `functions`: `fn` or `async fn`, with one argument
+/// that serializes (a tuple or a struct for several) and a [`Result`] of what serializes. It sees the module state of
+/// the other instance, not of this one. Neither `cpu_deadline` nor `block_log` is for it, but `executor_deadline` is.
+///
+/// The error is that of the function, or says that it trapped, took too long, or that too many wait. When the request
+/// is cancelled, or this future dropped, the other instance is thrown away.
+///
+/// ```
+/// # use waterspout_sdk::prelude::*;
+/// # #[derive(Default)] struct Sum;
+/// # #[handler]
+/// # impl RequestHandler for Sum {
+/// async fn get(&mut self, cx: &Context) -> Result {
+///     let sum = run_in_executor(sum, &1_000_000).await?;
+///     cx.write(sum.to_string())
+/// }
+/// # }
+///
+/// fn sum(up_to: u64) -> Result<u64> {
+///     Ok((1..=up_to).sum())
+/// }
+///
+/// export!(Sum, functions = [sum]);
+/// ```
+pub async fn run_in_executor<M, F: Function<M>>(
+    function: F,
+    arguments: &F::Arguments,
+) -> Result<F::Output> {
+    let _ = function;
+    let name = name_of(std::any::type_name::<F>());
+    ensure!(
+        !name.contains(['{', '<']),
+        "run_in_executor needs a function that `export!` names, and no closure or generic one"
+    );
+    let arguments = serde_json::to_vec(arguments)
+        .with_context(|| format!("writing the arguments of `{name}`"))?;
+    let result = executor::call(name.to_owned(), arguments)
+        .await
+        .map_err(|reason| anyhow!(reason))?;
+    serde_json::from_slice(&result).with_context(|| format!("reading the result of `{name}`"))
+}
+
+/// The last part of a path.
+fn name_of(path: &str) -> &str {
+    path.rsplit("::").next().unwrap_or(path)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn double(number: u32) -> Result<u32> {
+        Ok(number * 2)
+    }
+
+    fn named<M, F: Function<M>>(_: F) -> &'static str {
+        name_of(std::any::type_name::<F>())
+    }
+
+    #[test]
+    fn a_function_is_known_by_the_name_that_export_gives_it() {
+        assert_eq!(named(double), stringify!(double));
+        assert!(named(|number: u32| double(number)).contains('{'));
+    }
+}

@@ -1,0 +1,262 @@
+//! Work for later and work again and again, in one instance: timers on top of tasks in the background. What there is
+//! once among all instances is `spawn_loop`, and not here.
+
+use std::cell::Cell;
+use std::collections::hash_map::RandomState;
+use std::hash::BuildHasher;
+use std::panic::Location;
+use std::pin::pin;
+use std::rc::Rc;
+use std::time::{Duration, Instant, SystemTime};
+
+use futures_util::future::{Either, select};
+
+use crate::background::{self, draining};
+use crate::bindings::waterspout::web::background::{Kind, TaskId};
+use crate::lifecycle::log_error;
+use crate::{Result, sleep};
+
+/// Runs `future` in the background once `delay` is over. Tornado's
+/// [`IOLoop.call_later`](https://www.tornadoweb.org/en/stable/ioloop.html#tornado.ioloop.IOLoop.call_later).
+///
+/// It belongs to this instance, as a timer of Tornado's belongs to its process. One that still waits when the instance
+/// drains is given up, which the log has at level `debug`; one that runs has `spawn_budget`.
+///
+/// ```
+/// # use waterspout_sdk::prelude::*;
+/// # use std::time::Duration;
+/// # async fn post(cx: &Context) -> Result {
+/// let reminder = call_later(Duration::from_secs(60), async {
+///     log::info!("a minute has gone by");
+///     Ok(())
+/// })?;
+/// reminder.cancel(); // Tornado's `remove_timeout`
+/// # Ok(())
+/// # }
+/// ```
+#[track_caller]
+pub fn call_later(
+    delay: Duration,
+    future: impl Future<Output = Result> + 'static,
+) -> Result<Timeout> {
+    let name = format!("call_later at {}", here(Location::caller()));
+    let waits = Rc::new(Cell::new(true));
+    let shared = waits.clone();
+    let what = name.clone();
+    let task = background::register(
+        &name,
+        Kind::Spawned,
+        Box::pin(async move {
+            let is_due = until(delay, &what).await;
+            shared.set(false);
+            match is_due {
+                true => future.await,
+                false => Ok(()),
+            }
+        }),
+    )?;
+    Ok(Timeout { task, waits })
+}
+
+/// The same at a moment of the clock on the wall; one that is past is now. Tornado's
+/// [`IOLoop.call_at`](https://www.tornadoweb.org/en/stable/ioloop.html#tornado.ioloop.IOLoop.call_at).
+#[track_caller]
+pub fn call_at(
+    when: SystemTime,
+    future: impl Future<Output = Result> + 'static,
+) -> Result<Timeout> {
+    let delay = when.duration_since(SystemTime::now()).unwrap_or_default();
+    call_later(delay, future)
+}
+
+/// What [`call_later`] has put off. It happens whether this is kept or not.
+#[derive(Clone, Debug)]
+pub struct Timeout {
+    task: TaskId,
+    waits: Rc<Cell<bool>>,
+}
+
+impl Timeout {
+    /// Gives it up, if it still waits. Tornado's
+    /// [`remove_timeout`](https://www.tornadoweb.org/en/stable/ioloop.html#tornado.ioloop.IOLoop.remove_timeout).
+    pub fn cancel(&self) {
+        if self.waits.replace(false) {
+            background::cancel(self.task);
+        }
+    }
+}
+
+/// Runs something again and again. Tornado's
+/// [`PeriodicCallback`](https://www.tornadoweb.org/en/stable/ioloop.html#tornado.ioloop.PeriodicCallback).
+///
+/// The first run is one period after [`start`](Self::start). There are never two at once: a run that takes longer than
+/// the period skips beats, and the next one is in time again. Errors are logged, and end nothing. It belongs to this
+/// instance, and ends when that drains.
+///
+/// ```
+/// # use waterspout_sdk::prelude::*;
+/// # use std::time::Duration;
+/// # async fn tidy_up() -> Result { Ok(()) }
+/// async fn start() -> Result {
+///     PeriodicCallback::new(Duration::from_secs(60), tidy_up)
+///         .jitter(0.1)
+///         .start()
+/// }
+/// ```
+#[derive(Debug)]
+pub struct PeriodicCallback<F> {
+    period: Duration,
+    jitter: f64,
+    callback: Rc<F>,
+    /// The task of the last start.
+    task: Rc<Cell<Option<TaskId>>>,
+    place: &'static Location<'static>,
+}
+
+impl<F, W> PeriodicCallback<F>
+where
+    F: Fn() -> W + 'static,
+    W: Future<Output = Result>,
+{
+    /// One that does not run yet. A period of nothing is one millisecond.
+    #[track_caller]
+    pub fn new(period: Duration, callback: F) -> Self {
+        Self {
+            period: period.max(Duration::from_millis(1)),
+            jitter: 0.0,
+            callback: Rc::new(callback),
+            task: Rc::default(),
+            place: Location::caller(),
+        }
+    }
+
+    /// Has each period differ at random by so much of itself: 0.1 is 5 % either way. It keeps what was begun together
+    /// from staying together.
+    pub fn jitter(mut self, jitter: f64) -> Self {
+        self.jitter = jitter.clamp(0.0, 1.0);
+        self
+    }
+
+    /// Starts it, unless it runs.
+    pub fn start(&self) -> Result {
+        if self.is_running() {
+            return Ok(());
+        }
+        let name = format!("PeriodicCallback at {}", here(self.place));
+        let (callback, task) = (self.callback.clone(), self.task.clone());
+        let (what, period, jitter) = (name.clone(), self.period, self.jitter);
+        let mine = Rc::new(Cell::new(None));
+        let own = mine.clone();
+        let number = background::register(
+            &name,
+            Kind::Spawned,
+            Box::pin(async move {
+                // Stopped, it may have been started again as another task.
+                let is_on = || task.get().is_some() && task.get() == own.get();
+                let mut beats = Beats::new(Instant::now(), period);
+                while is_on() {
+                    let now = Instant::now();
+                    let next = beats.next(now, varied(period, jitter));
+                    if !until(next.saturating_duration_since(now), &what).await {
+                        task.set(None);
+                        break;
+                    }
+                    if is_on() {
+                        log_error(&what, callback().await);
+                    }
+                }
+                Ok(())
+            }),
+        )?;
+        mine.set(Some(number));
+        self.task.set(Some(number));
+        Ok(())
+    }
+
+    /// Ends it. A run that is under way comes to its end.
+    pub fn stop(&self) {
+        self.task.set(None);
+    }
+
+    /// Whether it was started and not stopped.
+    pub fn is_running(&self) -> bool {
+        self.task.get().is_some()
+    }
+}
+
+/// When what is periodic is due.
+struct Beats {
+    next: Instant,
+    period: Duration,
+}
+
+impl Beats {
+    fn new(now: Instant, period: Duration) -> Self {
+        Self { next: now, period }
+    }
+
+    /// The beat after the last one; of those that are past already, none. As Tornado has it.
+    fn next(&mut self, now: Instant, period: Duration) -> Instant {
+        self.next = match now.checked_duration_since(self.next) {
+            Some(late) if late >= period => {
+                let skipped = late.as_nanos() / self.period.as_nanos().max(1);
+                let skipped = u32::try_from(skipped).unwrap_or(u32::MAX - 1);
+                self.next + self.period * skipped + period
+            }
+            _ => self.next + period,
+        };
+        self.next
+    }
+}
+
+fn varied(period: Duration, jitter: f64) -> Duration {
+    if jitter == 0.0 {
+        return period;
+    }
+    let random = RandomState::new().hash_one(0) as f64 / u64::MAX as f64;
+    period.mul_f64(1.0 + jitter * (random - 0.5))
+}
+
+/// Waits for the time to pass. `false`: the instance is to end before.
+async fn until(delay: Duration, what: &str) -> bool {
+    let (due, end) = (pin!(sleep(delay)), pin!(draining()));
+    match select(due, end).await {
+        Either::Left(_) => true,
+        Either::Right(_) => {
+            log::debug!("{what} is given up: its instance is to end");
+            false
+        }
+    }
+}
+
+fn here(place: &Location<'_>) -> String {
+    format!("{}:{}", place.file(), place.line())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_run_that_is_too_long_skips_beats() {
+        let period = Duration::from_secs(10);
+        let begin = Instant::now();
+        let mut beats = Beats::new(begin, period);
+        let at = |seconds: u64| begin + Duration::from_secs(seconds);
+        assert_eq!(beats.next(at(0), period), at(10));
+        assert_eq!(beats.next(at(13), period), at(20));
+        // The run that began at 20 has ended at 45.
+        assert_eq!(beats.next(at(45), period), at(50));
+        assert_eq!(beats.next(at(60), period), at(70));
+    }
+
+    #[test]
+    fn jitter_stays_within_its_bounds() {
+        let period = Duration::from_secs(10);
+        for _ in 0..100 {
+            let varied = varied(period, 0.2);
+            assert!(varied >= period.mul_f64(0.9) && varied <= period.mul_f64(1.1));
+        }
+        assert_eq!(varied(period, 0.0), period);
+    }
+}

@@ -1,0 +1,237 @@
+//! Keeps the time of all schedules: calls each function when it is due, in the component that serves then, and never
+//! twice at once. Owns what was run and missed; decides nothing of what is due.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+use tokio::sync::watch;
+use tokio::time::Instant;
+use tokio_util::task::AbortOnDropHandle;
+
+use super::schedules::Plan;
+use super::{Component, Generation};
+use crate::resources::Offload;
+
+/// The clock on the wall is looked at this often: it may be set, and a machine may sleep.
+const LOOK: Duration = Duration::from_secs(30);
+
+/// What is kept back of a shutdown's time, so that a run that is cancelled is told of.
+const KEPT_BACK: Duration = Duration::from_millis(500);
+
+/// All schedules of the app, through its generations.
+#[derive(Default)]
+pub struct Scheduler {
+    entries: Mutex<BTreeMap<String, Entry>>,
+    /// When all has to be over.
+    ends: watch::Sender<Option<Instant>>,
+}
+
+struct Entry {
+    plan: Plan,
+    course: Arc<Course>,
+    /// Ends with the entry; a run that it has begun does not.
+    _timer: AbortOnDropHandle<()>,
+}
+
+/// What becomes of one schedule.
+#[derive(Default)]
+struct Course {
+    /// Whose function is called from now on.
+    component: Mutex<Option<Arc<Component>>>,
+    runs: AtomicU64,
+    failures: AtomicU64,
+    missed: AtomicU64,
+    is_running: AtomicBool,
+}
+
+/// What became of one schedule so far.
+pub struct Record {
+    pub name: String,
+    pub file: String,
+    pub function: String,
+    pub timing: String,
+    pub is_running: bool,
+    pub runs: u64,
+    pub failures: u64,
+    pub missed: u64,
+}
+
+impl Scheduler {
+    /// Keeps the time of this generation's schedules from now on. What stays as it was keeps its beat.
+    pub fn follow(&self, generation: &Generation) {
+        let mut entries = lock(&self.entries);
+        let mut before = std::mem::take(&mut *entries);
+        for schedule in &generation.schedules {
+            let old = before.remove(&schedule.name);
+            let course = old
+                .as_ref()
+                .map(|old| old.course.clone())
+                .unwrap_or_default();
+            *lock(&course.component) = Some(schedule.component.clone());
+            let entry = match old {
+                Some(old) if old.plan == schedule.plan => old,
+                _ => {
+                    let run = Run {
+                        name: schedule.name.clone(),
+                        plan: schedule.plan.clone(),
+                        course: course.clone(),
+                        ends: self.ends.subscribe(),
+                    };
+                    Entry {
+                        plan: schedule.plan.clone(),
+                        course,
+                        _timer: AbortOnDropHandle::new(tokio::spawn(keep_time(Arc::new(run)))),
+                    }
+                }
+            };
+            entries.insert(schedule.name.clone(), entry);
+        }
+    }
+
+    /// Begins no more runs, and ends those that are under way in time.
+    pub fn end(&self, by: Instant) {
+        self.ends.send_replace(Some(by));
+        lock(&self.entries).clear();
+    }
+
+    /// What became of all of them so far.
+    pub fn records(&self) -> Vec<Record> {
+        let entries = lock(&self.entries);
+        let records = entries.iter().map(|(name, entry)| {
+            let (plan, course) = (&entry.plan, &entry.course);
+            let component = lock(&course.component);
+            Record {
+                name: name.clone(),
+                file: component
+                    .as_ref()
+                    .map_or_else(String::new, |one| one.file.clone()),
+                function: plan.function.clone(),
+                timing: plan.timing.to_string(),
+                is_running: course.is_running.load(Relaxed),
+                runs: course.runs.load(Relaxed),
+                failures: course.failures.load(Relaxed),
+                missed: course.missed.load(Relaxed),
+            }
+        });
+        records.collect()
+    }
+}
+
+/// What one timer needs.
+struct Run {
+    name: String,
+    plan: Plan,
+    course: Arc<Course>,
+    ends: watch::Receiver<Option<Instant>>,
+}
+
+/// Waits, calls, and waits again, until it is aborted.
+async fn keep_time(run: Arc<Run>) {
+    let (name, plan) = (&run.name, &run.plan);
+    let mut last = Timestamp::now();
+    while let Some(due) = plan.timing.after(last) {
+        wait_until(due, jitter(plan.jitter)).await;
+        // A run of the same name may go on that another version of the schedule has begun.
+        if !run.course.is_running.swap(true, Relaxed) {
+            let running = run.clone();
+            let ran = tokio::spawn(async move {
+                let _over = Over(&running.course.is_running);
+                running.once().await;
+            });
+            let _ = ran.await;
+            last = due;
+        }
+        let (missed, until) = plan.timing.missed(last, Timestamp::now());
+        last = until.max(due);
+        if missed > 0 {
+            run.course.missed.fetch_add(missed, Relaxed);
+            tracing::warn!(
+                target: "general",
+                "the schedule `{name}` has missed {missed} runs: the one before them was not over, or the machine slept"
+            );
+        }
+    }
+    tracing::warn!(target: "general", "the schedule `{name}` is never due again");
+}
+
+/// Says that no run is under way any more.
+struct Over<'a>(&'a AtomicBool);
+
+impl Drop for Over<'_> {
+    fn drop(&mut self) {
+        self.0.store(false, Relaxed);
+    }
+}
+
+impl Run {
+    async fn once(&self) {
+        let (name, plan) = (&self.name, &self.plan);
+        let component = lock(&self.course.component).clone();
+        let Some(component) = component else { return };
+        let Some(pool) = component.pool() else {
+            let file = &component.file;
+            self.course.failures.fetch_add(1, Relaxed);
+            tracing::error!(target: "general", "the schedule `{name}` is due, but {file} does not serve");
+            return;
+        };
+        let began = Instant::now();
+        let arguments = plan.arguments.clone().into_bytes();
+        let call = pool
+            .core()
+            .clone()
+            .execute(plan.function.clone(), arguments);
+        let mut ends = self.ends.clone();
+        let cut = async {
+            let by = match ends.wait_for(Option::is_some).await {
+                Ok(by) => *by,
+                Err(_) => None,
+            };
+            match by {
+                Some(by) => tokio::time::sleep_until(by - KEPT_BACK).await,
+                None => std::future::pending().await,
+            }
+        };
+        let component = &*component.file;
+        tokio::select! {
+            biased;
+            ended = call => {
+                self.course.runs.fetch_add(1, Relaxed);
+                if let Err(error) = ended {
+                    self.course.failures.fetch_add(1, Relaxed);
+                    tracing::error!(target: "app", component, "the scheduled run `{name}` failed: {error}");
+                }
+            }
+            () = cut => {
+                let ran = began.elapsed().as_secs_f64();
+                tracing::warn!(
+                    target: "general", component,
+                    "the scheduled run `{name}` was cancelled after {ran:.1} s: the server ends"
+                );
+            }
+        }
+    }
+}
+
+/// Waits for a moment of the clock on the wall, and so much longer.
+async fn wait_until(due: Timestamp, longer: Duration) {
+    let longer = SignedDuration::try_from(longer).unwrap_or_default();
+    let due = due.checked_add(longer).unwrap_or(due);
+    loop {
+        let left = Duration::try_from(due.duration_since(Timestamp::now())).unwrap_or_default();
+        if left.is_zero() {
+            return;
+        }
+        tokio::time::sleep(left.min(LOOK)).await;
+    }
+}
+
+fn jitter(most: Duration) -> Duration {
+    most.mul_f64(rand::random_range(0.0..=1.0))
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

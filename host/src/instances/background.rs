@@ -1,0 +1,161 @@
+//! What an instance does beside its requests: each of its tasks led from its beginning to its end, inside the event loop
+//! of the instance. Decides who of several runs a loop, by waiting for it; knows nothing of requests.
+
+use std::pin::pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use futures_util::StreamExt;
+use futures_util::future::BoxFuture;
+use futures_util::stream::FuturesUnordered;
+use tokio::time::timeout;
+use wasmtime::component::{ComponentNamedList, Lift, Lower};
+
+use super::instance::Scene;
+use super::{Core, LifeEnd};
+use crate::engine::Function;
+use crate::resources::{Background, LET_GO, Task};
+
+/// The tasks of one instance that are under way.
+#[derive(Default)]
+pub(super) struct Tasks<'a>(Option<FuturesUnordered<BoxFuture<'a, wasmtime::Result<LifeEnd>>>>);
+
+impl<'a> Tasks<'a> {
+    /// Leads them all as far as they go. Tells whether one is deaf.
+    pub(super) fn poll(
+        &mut self,
+        core: &'a Core,
+        scene: &'a Scene<'a>,
+        background: &'a Arc<Background>,
+        cx: &mut Context<'_>,
+    ) -> wasmtime::Result<bool> {
+        background.arrival.register(cx.waker());
+        let arrivals = background.arrivals();
+        if self.0.is_none() && arrivals.is_empty() {
+            return Ok(false);
+        }
+        let all = self.0.get_or_insert_default();
+        all.extend(arrivals.into_iter().map(|task| -> BoxFuture<'a, _> {
+            Box::pin(async move {
+                let end = core.lead_task(scene, background, &task).await?;
+                background.leave(&task);
+                Ok(end)
+            })
+        }));
+        let mut deaf = false;
+        while let Poll::Ready(Some(ended)) = all.poll_next_unpin(cx) {
+            deaf |= ended? == LifeEnd::Deaf;
+        }
+        if all.is_empty() {
+            self.0 = None;
+        }
+        Ok(deaf)
+    }
+}
+
+impl Core {
+    async fn lead_task(
+        &self,
+        scene: &Scene<'_>,
+        background: &Background,
+        task: &Task,
+    ) -> wasmtime::Result<LifeEnd> {
+        let Some(jobs) = &scene.guest.jobs else {
+            return Ok(LifeEnd::Over);
+        };
+        let component = &*self.blueprint.file;
+        let name = &*task.name;
+        let ready = async {
+            let file = &self.blueprint.file;
+            let begun = background.tenure().begun().await;
+            match task.is_loop() && begun {
+                true => (
+                    begun,
+                    Some(self.blueprint.engine.loops.own(file, name).await),
+                ),
+                false => (begun, None),
+            }
+        };
+        let budget = self.rules().spawn_budget;
+        let owner = tokio::select! {
+            biased;
+            () = background.time_is_up(task, budget) => return Ok(LifeEnd::Over),
+            (begun, owner) = ready => match begun {
+                true => owner,
+                false => return Ok(LifeEnd::Over),
+            },
+        };
+        let began = tokio::time::Instant::now();
+        if task.is_loop() {
+            tracing::debug!(target: "general", component, "the loop `{name}` begins in this instance");
+        }
+        let mut ended = pin!(start(scene, &jobs.run, (task.number,), task)?);
+        tokio::select! {
+            biased;
+            ended = &mut ended => {
+                if let (Err(error),) = ended? {
+                    tracing::error!(target: "app", component, "uncaught error in the background task `{name}`: {error}");
+                } else if task.is_loop() {
+                    tracing::info!(target: "general", component, "the loop `{name}` has come to its end");
+                }
+                return Ok(LifeEnd::Over);
+            }
+            () = background.time_is_up(task, budget) => {}
+        }
+        let cancel = start(scene, &jobs.cancel, (task.number,), task)?;
+        let both = async { tokio::try_join!(ended, cancel) };
+        let let_go = timeout(LET_GO, both).await;
+        let ran = began.elapsed().as_secs_f64();
+        match let_go {
+            Ok(both) => {
+                // A task that was told to end may fail over it.
+                let _ = both?;
+                if task.is_loop() {
+                    tracing::info!(
+                        target: "general", component,
+                        "the loop `{name}` leaves this instance, which is to end, after {ran:.1} s"
+                    );
+                } else {
+                    tracing::warn!(
+                        target: "general", component,
+                        "the background task `{name}` was cancelled after {ran:.1} s: its instance is to end"
+                    );
+                }
+                Ok(LifeEnd::Over)
+            }
+            Err(_) => {
+                tracing::error!(
+                    target: "general", component,
+                    "the background task `{name}` was told to end after {ran:.1} s and did not: its instance is given up"
+                );
+                // It may run on as long as the instance does, and nobody else meanwhile.
+                background.hold(owner);
+                Ok(LifeEnd::Deaf)
+            }
+        }
+    }
+}
+
+/// Starts a call and notes whose it is, so that a trap finds its culprit.
+fn start<'a, P, R>(
+    scene: &'a Scene<'_>,
+    function: &Function<P, R>,
+    parameters: P,
+    task: &Task,
+) -> wasmtime::Result<impl Future<Output = wasmtime::Result<R>> + use<'a, P, R>>
+where
+    P: ComponentNamedList + Lower + Send + Sync + 'static,
+    R: ComponentNamedList + Lift + Send + Sync + 'static,
+{
+    let accessor = scene.accessor;
+    let instance = &scene.guest.instance;
+    let (function, call) = accessor.with(|mut store| {
+        let function = function.of(instance, &mut store)?;
+        let call = function.start_call_concurrent(&mut store, parameters)?;
+        let ctx = store.data_mut();
+        ctx.tasks.remove(&call.task());
+        ctx.jobs.insert(call.task(), task.name.clone());
+        Ok::<_, wasmtime::Error>((function, call))
+    })?;
+    Ok(function.finish_call_concurrent(accessor, call))
+}

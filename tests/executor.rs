@@ -1,0 +1,150 @@
+//! `executor`: functions that are called in another instance, and what that spares the one that calls.
+
+use std::time::{Duration, Instant};
+
+use crate::harness::{App, Running, guest, soon};
+
+const FILE: &str = "executor.wasm";
+
+async fn serve(rules: &str) -> Running {
+    App::new()
+        .handler(FILE, guest("executor"))
+        .config(&format!("[handler.\"{FILE}\"]\n{rules}\n"))
+        .serve()
+        .await
+}
+
+async fn call(server: &Running, what: &str) -> String {
+    server.get(&format!("/call?what={what}")).await.body
+}
+
+#[tokio::test]
+async fn a_result_or_an_error_comes_back() {
+    let server = serve("").await;
+    assert_eq!(call(&server, "compute&n=3").await, "3");
+    assert_eq!(call(&server, "pause&n=30").await, "30");
+    assert_eq!(call(&server, "fail&n=2").await, "error: x failed 2 times");
+    let unknown = call(&server, "unknown").await;
+    assert!(
+        unknown.contains("no function `unknown`") && unknown.contains("`compute`"),
+        "{unknown}"
+    );
+    let closure = call(&server, "closure").await;
+    assert!(closure.contains("no closure"), "{closure}");
+    let nested = call(&server, "nested").await;
+    assert!(
+        nested.contains("`compute` can't be called from here"),
+        "{nested}"
+    );
+}
+
+#[tokio::test]
+async fn what_computes_inline_is_logged_and_what_is_offloaded_is_not() {
+    let server = serve("instances = 1\ncpu_deadline = \"5s\"").await;
+    assert_eq!(call(&server, "compute&n=300").await, "300");
+    assert!(
+        !server.log.text().contains("block_log"),
+        "{}",
+        server.log.text()
+    );
+    assert_eq!(call(&server, "inline&n=300").await, "300");
+    let line = server.log.line_with("a run is past `block_log`").await;
+    assert!(line.contains(FILE), "{line}");
+}
+
+#[tokio::test]
+async fn its_own_instance_serves_on_meanwhile() {
+    let server = serve("instances = 1").await;
+    // Longer than any run may be.
+    let mut computes = server.send("GET /call?what=compute&n=2000").await;
+    server.until_in_flight(FILE, 1).await;
+    let began = Instant::now();
+    for _ in 0..20 {
+        assert_eq!(call(&server, "inline&n=1").await, "1");
+    }
+    assert!(
+        began.elapsed() < Duration::from_millis(1500),
+        "{:?}",
+        began.elapsed()
+    );
+    assert_eq!(soon(computes.answer()).await.body, "2000");
+}
+
+#[tokio::test]
+async fn an_instance_of_the_executor_is_called_again() {
+    let server = serve("instances = 1").await;
+    for count in 1..=3 {
+        assert_eq!(call(&server, "count").await, count.to_string());
+    }
+}
+
+#[tokio::test]
+async fn a_trap_is_an_error_to_the_caller_alone() {
+    let server = serve("instances = 1").await;
+    let mut waits = server.send("GET /call?what=pause&n=300").await;
+    server.until_in_flight(FILE, 1).await;
+    let error = call(&server, "trap&n=7").await;
+    assert!(error.starts_with("error: `trap` trapped: "), "{error}");
+    server
+        .log
+        .line_with("lost an instance in a call of `trap`")
+        .await;
+    assert_eq!(soon(waits.answer()).await.body, "300");
+    assert_eq!(call(&server, "compute&n=1").await, "1");
+}
+
+#[tokio::test]
+async fn a_call_without_its_client_takes_its_instance_along() {
+    let server = serve("instances = 1\nexecutor_queue = 0").await;
+    let client = server.send("GET /call?what=spin").await;
+    server.log.line_with("it spins").await;
+    drop(client);
+    server.until_in_flight(FILE, 0).await;
+    // No core is lost to it.
+    let cores = std::thread::available_parallelism()
+        .expect("the cores")
+        .get();
+    let calls = server.send_all("GET /call?what=pause&n=50", cores).await;
+    for mut client in calls {
+        assert_eq!(soon(client.answer()).await.body, "50");
+    }
+}
+
+#[tokio::test]
+async fn a_call_that_takes_too_long_is_given_up() {
+    let server = serve("instances = 1\nexecutor_deadline = \"300ms\"").await;
+    let error = call(&server, "spin").await;
+    assert_eq!(
+        error,
+        "error: `spin` did not end within `executor_deadline`"
+    );
+    server
+        .log
+        .line_with("the call of `spin` was given up")
+        .await;
+    assert_eq!(call(&server, "compute&n=1").await, "1");
+}
+
+#[tokio::test]
+async fn as_many_calls_wait_as_may_and_no_more() {
+    let server = serve("instances = 1\nexecutor_queue = 1").await;
+    let cores = std::thread::available_parallelism()
+        .expect("the cores")
+        .get();
+    let calls = server
+        .send_all("GET /call?what=pause&n=1000", cores + 1)
+        .await;
+    server.until_in_flight(FILE, cores as u64 + 1).await;
+    let refused = async {
+        loop {
+            let error = call(&server, "compute&n=1").await;
+            if error != "1" {
+                return error;
+            }
+        }
+    };
+    assert!(soon(refused).await.contains("(`executor_queue`)"));
+    for mut client in calls {
+        assert_eq!(soon(client.answer()).await.body, "1000");
+    }
+}

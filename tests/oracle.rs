@@ -22,6 +22,8 @@ async fn the_demo_app_answers_as_tornado_s() {
         "allowlist",
         "interleave",
         "stream",
+        "minute_loop",
+        "blocking",
     ];
     let app = names.into_iter().fold(App::new(), |app, name| {
         app.handler(&format!("{name}.wasm"), example(name))

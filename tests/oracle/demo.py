@@ -4,6 +4,7 @@ import json
 
 import record
 import tornado.gen
+import tornado.ioloop
 import tornado.web
 
 
@@ -113,6 +114,21 @@ class Interleave(tornado.web.RequestHandler):
             fetch_future = tornado.gen.convert_yielded(self.fetch_next_chunk())
             await self.flush()
             chunk = await fetch_future
+def primes(below):
+    return sum(all(n % m for m in range(2, int(n**0.5) + 1)) for n in range(2, below))
+
+
+class Blocking(tornado.web.RequestHandler):
+    async def get(self, how):
+        below = self.get_query_argument("below", "1000")
+        if not below.isdigit():
+            raise tornado.web.HTTPError(400)
+        below = int(below)
+        if how == "inline":
+            count = primes(below)
+        else:
+            count = await tornado.ioloop.IOLoop.current().run_in_executor(None, primes, below)
+        self.write("%d primes below %d" % (count, below))
 
 
 app = tornado.web.Application(
@@ -130,6 +146,7 @@ app = tornado.web.Application(
         (r"/upload", Upload),
         (r"/staff", Staff),
         (r"/interleave", Interleave),
+        (r"/blocking/(inline|offloaded)", Blocking),
     ]
 )
 
@@ -241,6 +258,10 @@ requests = [
     record.request("POST", "/errors/teapot"),
     record.request("POST", "/guestbook", headers=FORM, body="name=me"),
     record.request("DELETE", "/guestbook"),
+    *(
+        record.request("GET", "/blocking/" + path)
+        for path in ("inline", "offloaded", "inline?below=3", "offloaded?below=3", "offloaded?below=x", "elsewhere")
+    ),
 ]
 
 record.run(app, requests, xheaders=True, trusted_downstream=["127.0.0.1"])

@@ -148,3 +148,21 @@ async fn as_many_calls_wait_as_may_and_no_more() {
         assert_eq!(soon(client.answer()).await.body, "1000");
     }
 }
+
+#[tokio::test]
+async fn the_arguments_of_all_calls_take_no_more_than_the_memory_of_an_instance() {
+    // Each caller has an instance of its own, or they would run out of memory themselves.
+    let server = serve("isolation = \"exclusive\"").await;
+    let mut calls = server.send_all("GET /call?what=large&n=14000000", 6).await;
+    let mut bodies = Vec::new();
+    for client in &mut calls {
+        bodies.push(soon(client.answer()).await.body);
+    }
+    let refused = bodies
+        .iter()
+        .filter(|body| body.contains("more than `memory`"))
+        .count();
+    let done = bodies.iter().filter(|body| *body == "14000000").count();
+    assert!(refused > 0 && done > 0 && refused + done == 6, "{bodies:?}");
+    assert_eq!(call(&server, "large&n=14000000").await, "14000000");
+}

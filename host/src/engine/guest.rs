@@ -188,8 +188,11 @@ pub struct Jobs {
     pub describe: Function<(), (JobDescription,)>,
     pub run: Function<(u64,), (Result<(), String>,)>,
     pub cancel: Function<(u64,), ()>,
-    pub call: Function<(String, Vec<u8>), (Result<Vec<u8>, String>,)>,
+    pub call: Function<(String, Vec<u8>), (Called,)>,
 }
+
+/// What a function gives that is called by its name.
+pub type Called = Result<Vec<u8>, String>;
 
 impl Guest {
     /// The functions of this instance, none of which is looked at yet.

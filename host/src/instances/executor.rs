@@ -26,7 +26,28 @@ const FOR_A_PLACE: Duration = Duration::from_secs(10);
 pub(super) struct Executor {
     /// Calls that run or wait.
     calls: AtomicUsize,
+    /// What their arguments take up.
+    bytes: AtomicUsize,
     idle: Mutex<Vec<(Instant, Live)>>,
+}
+
+/// So many bytes, for as long as it lives.
+struct Share<'a> {
+    all: &'a AtomicUsize,
+    bytes: usize,
+}
+
+impl<'a> Share<'a> {
+    fn of(all: &'a AtomicUsize, bytes: usize) -> Self {
+        all.fetch_add(bytes, SeqCst);
+        Self { all, bytes }
+    }
+}
+
+impl Drop for Share<'_> {
+    fn drop(&mut self) {
+        self.all.fetch_sub(self.bytes, SeqCst);
+    }
 }
 
 impl Offload for Core {
@@ -57,6 +78,12 @@ impl Core {
         if executor.calls.load(SeqCst) > room {
             return Err(format!(
                 "`{name}` was not called: as many calls wait as may (`executor_queue`)"
+            ));
+        }
+        let _bytes = Share::of(&executor.bytes, arguments.len());
+        if executor.bytes.load(SeqCst) as u64 > rules.memory {
+            return Err(format!(
+                "`{name}` was not called: the arguments of all calls take more than `memory`"
             ));
         }
         let done = async {

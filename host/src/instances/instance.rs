@@ -295,7 +295,9 @@ impl Live {
                     }
                     let open = !core.queue.is_closed() && !post.is_dismissed();
                     post.set_open(open && left > 0 && lives.len() < at_once);
-                    if !open || left == 0 && !(is_fresh && !lives.is_empty()) {
+                    // A fresh one has its only request inside at first.
+                    let is_spent = left == 0 && (!is_fresh || lives.is_empty());
+                    if !open || is_spent {
                         background.drain();
                     }
                     match jobs.poll(core, &scene, background, cx) {

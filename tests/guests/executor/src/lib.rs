@@ -27,6 +27,7 @@ impl RequestHandler for Call {
             "trap" => run_in_executor(trap, &n).await,
             "spin" => run_in_executor(spin, &()).await,
             "nested" => run_in_executor(nested, &n).await,
+            "large" => run_in_executor(large, &"x".repeat(n as usize)).await,
             "unknown" => run_in_executor(unknown, &n).await,
             "closure" => run_in_executor(|n: u64| Ok(n), &n).await,
             other => bail!("what is {other}?"),
@@ -51,6 +52,12 @@ fn compute(ms: u64) -> Result<u64> {
 async fn pause(ms: u64) -> Result<u64> {
     sleep(Duration::from_millis(ms)).await;
     Ok(ms)
+}
+
+/// Takes a second, and gives the length of what it is given.
+async fn large(text: String) -> Result<u64> {
+    sleep(Duration::from_secs(1)).await;
+    Ok(text.len() as u64)
 }
 
 /// How often this instance was called so.
@@ -84,5 +91,5 @@ fn unknown(n: u64) -> Result<u64> {
 
 export!(
     Call,
-    functions = [compute, pause, count, fail, trap, spin, nested]
+    functions = [compute, pause, count, fail, trap, spin, nested, large]
 );

@@ -105,11 +105,9 @@ pub use timers::{PeriodicCallback, Timeout, call_at, call_later};
 /// Everything that a handler needs: `use waterspout_sdk::prelude::*;`.
 pub mod prelude {
     pub use crate::{
-        Bytes, Cause, Context, Failure, HttpError, Kwargs, RequestHandler, Result, export, handler,
-        join, log, multi, sleep, try_join, with_timeout,
-        Cause, Context, Failure, HttpError, Kwargs, PeriodicCallback, RequestHandler, Result,
-        call_at, call_later, draining, export, handler, log, run_in_executor, sleep, spawn,
-        spawn_loop,
+        Bytes, Cause, Context, Failure, HttpError, Kwargs, PeriodicCallback, RequestHandler,
+        Result, call_at, call_later, draining, export, handler, join, log, multi, run_in_executor,
+        sleep, spawn, spawn_loop, try_join, with_timeout,
     };
     pub use anyhow::{Context as _, anyhow, bail, ensure};
 }

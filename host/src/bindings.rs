@@ -21,9 +21,10 @@ wasmtime::component::bindgen!({
 
 pub use self::waterspout::web::types::{Arguments, Call, Failure, FailureCause, Outcome, Response};
 pub use self::waterspout::web::{
-    application, kv, logging, pubsub, request, request_body, response, types,
+    application, background, executor, kv, logging, pubsub, request, request_body, response, types,
 };
 pub use exports::waterspout::web::handler::{Description, Functions};
+pub use exports::waterspout::web::jobs::{JobDescription, Schedule, Timing};
 pub use published::wasi::keyvalue;
 
 /// Interfaces of others that are not in wasmtime-wasi. What writes is asynchronous for the host alone.
@@ -42,6 +43,3 @@ mod published {
         with: { "wasi:keyvalue/store.bucket": crate::kv::Bucket },
     });
 }
-pub use self::waterspout::web::{application, background, executor, logging, request, types};
-pub use exports::waterspout::web::handler::{Description, Functions};
-pub use exports::waterspout::web::jobs::{JobDescription, Schedule, Timing};

@@ -17,8 +17,7 @@ use wasmtime::{Config, Enabled, InstanceAllocationStrategy, PoolingAllocationCon
 use crate::capabilities;
 use crate::error::Error;
 use crate::metrics::Metrics;
-use crate::resources::{Commons, Ctx};
-use crate::resources::{Ctx, Loops};
+use crate::resources::{Commons, Ctx, Loops};
 use crate::run::{TICK, Ticker};
 use crate::shards::{self, Shards};
 use crate::workers::Workers;

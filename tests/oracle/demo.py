@@ -114,6 +114,8 @@ class Interleave(tornado.web.RequestHandler):
             fetch_future = tornado.gen.convert_yielded(self.fetch_next_chunk())
             await self.flush()
             chunk = await fetch_future
+
+
 def primes(below):
     return sum(all(n % m for m in range(2, int(n**0.5) + 1)) for n in range(2, below))
 

@@ -8,8 +8,6 @@ use clap::Args;
 
 use super::grants::{Uses, warnings};
 use super::table::table;
-use super::{cache_dir, diagnostics, serve};
-use crate::bindings::{Description, Functions};
 use super::{cache_dir, diagnostics, serve::engine};
 use crate::bindings::{Description, Functions, JobDescription, Timing};
 use crate::config::Config;

@@ -23,8 +23,6 @@ use crate::engine::{Function, Guest};
 use crate::error::Error;
 use crate::kv::Cursors;
 use crate::pubsub::Share;
-use crate::resources::{BodyMemory, Ctx, Exchange, MemoryLimit, Requests, Tasks};
-use crate::run::{Overrun, RunClock, Verdict};
 use crate::resources::{
     Background, BodyMemory, Ctx, Exchange, MemoryLimit, Offload, Requests, Task, Tasks,
 };

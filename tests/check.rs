@@ -313,3 +313,25 @@ fn a_folder_that_is_not_there_is_the_app_s_fault() {
         assert!(said.contains("there is no such folder"), "{said}");
     }
 }
+
+#[test]
+fn check_warns_where_requests_are_sent_and_no_origin_is_granted() {
+    let app = |config: &str| {
+        let app = App::new().handler("http_client.wasm", guest("http_client"));
+        app.config(config)
+    };
+    let words =
+        "warning: `http_client.wasm` has code that sends requests, and is granted no origin";
+    let (code, said) = app("[handler.'http_client.wasm']\nmax_clients = 7\n").run("check");
+    assert_eq!(code, Some(0), "{said}");
+    assert!(
+        said.contains(&format!("waterspout.toml:1:10: {words}\n")),
+        "{said}"
+    );
+    for settled in ["http = ['self']", "http = []"] {
+        let config = format!("[handler.'http_client.wasm']\nallow = {{ {settled} }}\n");
+        let (code, said) = app(&config).run("check");
+        assert_eq!(code, Some(0), "{said}");
+        assert!(!said.contains("warning"), "{settled}: {said}");
+    }
+}

@@ -4,6 +4,7 @@ mod application;
 mod kv;
 mod background;
 mod executor;
+mod http_client;
 mod logging;
 mod pubsub;
 mod request;
@@ -21,4 +22,6 @@ use crate::resources::Ctx;
 pub fn link(linker: &mut Linker<Ctx>) -> wasmtime::Result<()> {
     wasi::link(linker)?;
     WebWithJobs::add_to_linker::<_, HasSelf<Ctx>>(linker, |ctx| ctx)
+    http_client::link(linker)?;
+    Web::add_to_linker::<_, HasSelf<Ctx>>(linker, |ctx| ctx)
 }

@@ -7,6 +7,7 @@
 mod beside;
 mod handler;
 mod kv;
+mod http_client;
 mod limits;
 mod listen;
 mod log;
@@ -30,6 +31,7 @@ use crate::error::{Fault, Faults, Origin, Position};
 pub use beside::{Said, environment};
 pub use handler::{Allow, AllowPositions, Handler, HttpGrant, Isolation, Placed};
 pub use kv::Kv;
+pub use http_client::{HttpClient, Proxy};
 pub use limits::Limits;
 pub use listen::{Listen, NotAnAddress};
 pub use log::{AccessFormat, Format, Level, Levels, Log, NotALevel};
@@ -58,6 +60,8 @@ pub struct Config {
     pub log: Log,
     /// `[kv]`.
     pub kv: Kv,
+    /// `[http_client]`.
+    pub http_client: HttpClient,
     /// `[[route]]`, in order.
     pub routes: Vec<Route>,
     /// `[[schedule]]`, in order.
@@ -177,6 +181,9 @@ fn read(mut root: Section<'_, '_>) -> Config {
     let settings = root.get("settings", settings::read).unwrap_or_default();
     let log = root.get("log", log::read).unwrap_or_default();
     let kv = root.get("kv", kv::read).unwrap_or_default();
+    let http_client = root
+        .get("http_client", http_client::read)
+        .unwrap_or_default();
     let routes = root.get("route", route::read).unwrap_or_default();
     let schedules = root.get("schedule", schedule::read).unwrap_or_default();
     let largest = server.max_instance_memory;
@@ -190,6 +197,7 @@ fn read(mut root: Section<'_, '_>) -> Config {
         settings,
         log,
         kv,
+        http_client,
         routes,
         schedules,
         handlers,

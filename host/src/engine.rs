@@ -16,6 +16,7 @@ use wasmtime::{Config, Enabled, InstanceAllocationStrategy, PoolingAllocationCon
 
 use crate::capabilities;
 use crate::error::Error;
+use crate::http_client::HttpClients;
 use crate::metrics::Metrics;
 use crate::resources::{Commons, Ctx, Loops};
 use crate::run::{TICK, Ticker};
@@ -63,6 +64,8 @@ pub struct Engine {
     pub metrics: Metrics,
     /// What instances say to each other, and keep together.
     pub commons: Arc<Commons>,
+    /// What sends the requests of guests.
+    pub http: Arc<HttpClients>,
 }
 
 impl Engine {
@@ -79,6 +82,7 @@ impl Engine {
             .map_err(|error| Error::host("the host's interfaces can't be linked", error))?;
         let engine = Arc::new(Self {
             metrics: Metrics::default(),
+            http: HttpClients::new(shards.count()),
             cache: cache.and_then(|folder| Cache::open(folder, &wasmtime)),
             instances: Arc::new(Semaphore::new(limits.max_instances as usize)),
             compilers: Arc::new(Semaphore::new(shards::cores())),

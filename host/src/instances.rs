@@ -21,6 +21,7 @@ use crate::bindings::{Description, JobDescription};
 use crate::capabilities::wasi::Grants;
 use crate::engine::{Engine, Linked};
 use crate::error::Error;
+use crate::http_client::Access;
 use crate::metrics::ComponentMeter;
 use crate::resources::{Exchange, Tenure};
 use crate::run::RunLimits;
@@ -86,6 +87,7 @@ pub struct Blueprint {
     pub meter: Arc<ComponentMeter>,
     /// From when to when its instances serve.
     pub tenure: Arc<Tenure>,
+    pub http: Arc<Access>,
 }
 
 /// The instances of one component, and the requests that wait for them.

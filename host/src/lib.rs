@@ -19,6 +19,7 @@ mod dispatch;
 mod engine;
 pub mod error;
 mod generation;
+mod http_client;
 mod instances;
 mod invoke;
 mod kv;

@@ -191,6 +191,10 @@ pub struct ComponentMeter {
     pub traps: Counter,
     /// Requests for which there was no room.
     pub overloads: Counter,
+    /// From a request of a guest to the head of its response.
+    fetches: Sharded<Histogram>,
+    /// Requests of guests that were refused or failed.
+    pub failed_fetches: Counter,
     /// How often its guests were found running, when somebody looked at the beat of the clock.
     pub beats: Arc<AtomicU64>,
 }
@@ -203,6 +207,8 @@ pub struct ComponentTally {
     pub instantiations: u64,
     pub traps: u64,
     pub overloads: u64,
+    pub fetches: HistogramTally,
+    pub failed_fetches: u64,
     pub beats: u64,
 }
 
@@ -212,7 +218,17 @@ impl ComponentMeter {
         self.waits.mine().observe(after);
     }
 
+    /// A request of a guest has its response, or never will have one.
+    pub fn fetched(&self, after: Duration, well: bool) {
+        match well {
+            true => self.fetches.mine().observe(after),
+            false => self.failed_fetches.count(),
+        }
+    }
+
     fn tally(&self) -> ComponentTally {
+        let mut fetches = HistogramTally::default();
+        self.fetches.all().for_each(|one| fetches.add(&one.tally()));
         let mut waits = HistogramTally::default();
         self.waits.all().for_each(|one| waits.add(&one.tally()));
         ComponentTally {
@@ -220,6 +236,8 @@ impl ComponentMeter {
             instantiations: self.instantiations.sum(),
             traps: self.traps.sum(),
             overloads: self.overloads.sum(),
+            fetches,
+            failed_fetches: self.failed_fetches.sum(),
             beats: self.beats.load(Relaxed),
         }
     }

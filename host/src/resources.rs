@@ -22,6 +22,7 @@ use rustc_hash::FxHashMap;
 use wasmtime::ResourceLimiter;
 use wasmtime::component::{GuestTaskId, ResourceTable};
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
+use wasmtime_wasi_http::WasiHttpCtx;
 
 use crate::access::Summary;
 use crate::bindings::{Arguments, Failure, Functions, Response};
@@ -30,6 +31,8 @@ use crate::client::Client;
 use crate::kv::Cursors;
 use crate::metrics::{Counter, RouteMeter};
 use crate::pubsub::Share;
+use crate::http_client::Access;
+use crate::metrics::{ComponentMeter, Counter, RouteMeter};
 use crate::request_id;
 use crate::router::Router;
 use crate::run::RunClock;
@@ -545,6 +548,19 @@ pub trait Offload: Send + Sync {
         name: String,
         arguments: Vec<u8>,
     ) -> BoxFuture<'static, Result<Vec<u8>, String>>;
+    pub http: Http,
+}
+
+/// The `wasi:http` of one store.
+pub struct Http {
+    pub ctx: WasiHttpCtx,
+    pub fetches: Fetches,
+}
+
+/// What a store may fetch, and who counts it.
+pub struct Fetches {
+    pub access: Arc<Access>,
+    pub meter: Arc<ComponentMeter>,
 }
 
 impl Ctx {

@@ -161,6 +161,14 @@ impl Scrape {
         counter("traps", help, |tally| tally.traps)?;
         let help = "Requests for which the queue had no room.";
         counter("overloads", help, |tally| tally.overloads)?;
+        let help = "Requests of handlers that were refused or failed.";
+        counter("failed_fetches", help, |tally| tally.failed_fetches)?;
+        let help = "From a request of a handler to the head of its response.";
+        page.family("fetch_seconds", help, MetricType::Histogram, |family| {
+            components.iter().try_for_each(|(file, tally)| {
+                family.histogram(&[("component", file)], &tally.fetches)
+            })
+        })?;
         let help = "Time in which guests ran, looked at every 5 ms.";
         page.family("guest_cpu_seconds", help, MetricType::Counter, |family| {
             components.iter().try_for_each(|(file, tally)| {

@@ -97,19 +97,26 @@ pub fn warnings(app: &Path, config: &Config, file: &str, imports: &[Import]) -> 
         unused("kv", at.kv, "has no code that opens buckets");
     }
     // An empty list says that it is meant so.
-    if uses.files.is_some() && at.read.is_none() && at.write.is_none() {
-        let message = format!(
-            "`{file}` has code that opens files or lists folders, and is granted no folder"
-        );
+    let mut missing = |message: String, example: &str, none: &str| {
         let hint = format!(
-            "grant one, as `allow = {{ read = [\"data\"] }}` in [handler.\"{file}\"]; or none, as \
-             `allow = {{ read = [] }}`"
+            "grant one, as `allow = {{ {example} }}` in [handler.\"{file}\"]; or none, as \
+             `allow = {{ {none} }}`"
         );
         let missing = match placed {
             Some(placed) => config.fault(&toml, placed.position, message),
             None => Fault::in_file(&handlers_folder(app).join(file), message),
         };
         warnings.push(missing.hint(hint));
+    };
+    if uses.files.is_some() && at.read.is_none() && at.write.is_none() {
+        let message = format!(
+            "`{file}` has code that opens files or lists folders, and is granted no folder"
+        );
+        missing(message, "read = [\"data\"]", "read = []");
+    }
+    if uses.http.is_some() && at.http.is_none() {
+        let message = format!("`{file}` has code that sends requests, and is granted no origin");
+        missing(message, "http = [\"https://api.example.com\"]", "http = []");
     }
     warnings
 }

@@ -63,12 +63,12 @@ pub async fn serve(
     watch.also(&certificates(&site));
     match bench {
         None => {
-            let front = Front::open(&site, shards, App(site.clone())).await?;
+            let front = Front::open(&site, shards, &engine.http, App(site.clone())).await?;
             serve_on(site, front, &engine, logs, &watch, &mut signals, None).await;
         }
         Some(bench) => {
             let service = AppOfDev(site.clone(), bench.clone());
-            let front = Front::open(&site, shards, service).await?;
+            let front = Front::open(&site, shards, &engine.http, service).await?;
             serve_on(
                 site,
                 front,
@@ -174,6 +174,9 @@ pub fn no_kv() -> Kv {
         max_memory: 0,
         max_value_size: 0,
     })
+    let engine = Engine::new(limits, cache, shards)?;
+    engine.http.follow(&config.http_client);
+    Ok(engine)
 }
 
 /// Swaps whenever the folder has changed, until a signal ends it.

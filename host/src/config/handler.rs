@@ -2,6 +2,7 @@
 //! It never asks whether the file exists, nor what the component says of itself.
 
 use std::collections::BTreeMap;
+use std::net::{Ipv4Addr, Ipv6Addr};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -45,6 +46,8 @@ pub struct Handler {
     pub cpu_deadline: Option<Duration>,
     /// A longer run is logged.
     pub block_log: Option<Duration>,
+    /// Fetches at once, of all instances together.
+    pub max_clients: usize,
     /// Whether a request is cancelled when its client is gone.
     pub cancel_on_close: bool,
     /// The guest's environment, all of it.
@@ -134,6 +137,7 @@ impl Default for Handler {
             deadline: Some(Duration::from_secs(30)),
             cpu_deadline: Some(Duration::from_secs(1)),
             block_log: Some(Duration::from_millis(50)),
+            max_clients: 1000,
             cancel_on_close: true,
             env: BTreeMap::new(),
             allow: Allow::default(),
@@ -225,6 +229,9 @@ fn handler(
         deadline: section.or("deadline", default.deadline, Value::limit),
         cpu_deadline: section.or("cpu_deadline", default.cpu_deadline, Value::limit),
         block_log: section.or("block_log", default.block_log, Value::limit),
+        max_clients: section.or("max_clients", default.max_clients, |value| {
+            value.count(1..=MOST)
+        }),
         cancel_on_close: section.or("cancel_on_close", default.cancel_on_close, Value::boolean),
         env: section.or("env", default.env, env),
         allow,
@@ -320,8 +327,25 @@ fn origin(text: &str) -> Option<String> {
     let is_host = !host.is_empty()
         && host
             .bytes()
-            .all(|byte| byte.is_ascii_alphanumeric() || b"-._[]:".contains(&byte));
+            .all(|byte| byte.is_ascii_alphanumeric() || b"-._[]:".contains(&byte))
+        && is_address_or_name(host);
     let is_port = port.is_none_or(|port| port.parse::<u16>().is_ok());
     (is_scheme && is_host && is_port)
         .then(|| format!("{scheme}://{authority}").to_ascii_lowercase())
+}
+
+/// Whether a host is spelled as an address is, or else can't be taken for one: some would read `127.1` and `0x7f.1` as
+/// addresses.
+fn is_address_or_name(host: &str) -> bool {
+    if let Some(address) = host.strip_prefix('[') {
+        let address = address.strip_suffix(']').unwrap_or_default();
+        return address.parse::<Ipv6Addr>().is_ok();
+    }
+    let name = host.strip_suffix('.').unwrap_or(host);
+    let last = name.rsplit('.').next().unwrap_or_default();
+    let is_number = last.bytes().all(|byte| byte.is_ascii_digit());
+    match is_number || last.starts_with("0x") || last.starts_with("0X") {
+        true => host.parse::<Ipv4Addr>().is_ok(),
+        false => !host.contains(['[', ']', ':']),
+    }
 }

@@ -102,7 +102,8 @@ pub fn line_to_show(text: &str, line: usize) -> Option<&str> {
     let shown = *lines.get(line.checked_sub(1)?)?;
     // A secret, or several, may go on over some lines, at the most to the next table.
     for line in lines.iter().rev() {
-        if line.contains("cookie_secret") {
+        // A proxy's URL may have a password in it.
+        if line.contains("cookie_secret") || (line.contains("proxy") && line.contains('@')) {
             return None;
         }
         if line.trim_start().starts_with('[') {

@@ -403,6 +403,20 @@ fn wrong_handlers_are_faults() {
         ("allow = { http = ['example.com'] }", 19, &["an origin"]),
         ("allow = { http = ['https://a/b'] }", 19, &["an origin"]),
         ("allow = { http = ['ftp://a'] }", 19, &["an origin"]),
+        ("allow = { http = ['http://127.1'] }", 19, &["an origin"]),
+        (
+            "allow = { http = ['http://0x7f.1:80'] }",
+            19,
+            &["an origin"],
+        ),
+        (
+            "allow = { http = ['http://2130706433'] }",
+            19,
+            &["an origin"],
+        ),
+        ("allow = { http = ['http://[::1'] }", 19, &["an origin"]),
+        ("allow = { http = ['http://a@b'] }", 19, &["an origin"]),
+        ("max_clients = 0", 15, &["from 1"]),
         ("allow = { read = 'data' }", 18, &["an array"]),
         ("allow = { execute = [] }", 11, &["in `allow`"]),
     ] {
@@ -413,6 +427,38 @@ fn wrong_handlers_are_faults() {
         "[handler.chat.wasm]",
         "1:10",
         &["`chat`", "[handler.\"chat.wasm\"]"],
+    );
+}
+
+#[test]
+fn the_way_of_fetches_is_read_and_its_password_kept() {
+    let config = parse(
+        "[http_client]\nproxy = 'http://gulliver:lilliput@proxy:3128'\nno_proxy = ['a.example']\n\
+         hostname_mapping = { 'B.example' = '10.0.0.7' }\n",
+    );
+    let client = &config.http_client;
+    let proxy = client.proxy.as_ref().expect("a proxy");
+    assert_eq!(proxy.expose(), "http://gulliver:lilliput@proxy:3128");
+    assert!(!format!("{config:?}").contains("lilliput"));
+    assert_eq!(client.no_proxy, ["a.example"]);
+    assert_eq!(client.hostname_mapping["b.example"].to_string(), "10.0.0.7");
+    for (line, column, words) in [
+        ("proxy = 'https://a:lilliput@b'", 9, &["URL of a proxy"][..]),
+        ("proxy = 'http://'", 9, &["URL of a proxy"]),
+        ("proxy = 7", 9, &["a string"]),
+        ("no_proxy = 'a'", 12, &["an array"]),
+        ("hostname_mapping = { a = 'b' }", 26, &["an IP address"]),
+        ("prox = ''", 1, &["did you mean `proxy`?"]),
+    ] {
+        let text = format!("[http_client]\n{line}");
+        assert_fault(&text, &format!("2:{column}"), words);
+        assert!(!faults(&text).contains("lilliput"));
+    }
+    let password = "proxy = 'https://a:lilliput@b'";
+    assert_eq!(line_to_show(password, 1), None);
+    assert_eq!(
+        line_to_show("no_proxy = ['a']", 1),
+        Some("no_proxy = ['a']")
     );
 }
 

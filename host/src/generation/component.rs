@@ -224,6 +224,7 @@ impl Loading<'_> {
         linked: Linked,
         settings: &config::Handler,
     ) -> Result<State, Error> {
+        let http = &self.engine.http;
         let blueprint = Blueprint {
             file: file.into(),
             linked,
@@ -231,6 +232,7 @@ impl Loading<'_> {
             engine: self.engine.clone(),
             meter: self.engine.metrics.component(file),
             tenure: Arc::default(),
+            http: http.access(file, &settings.allow.http, settings.max_clients),
         };
         // On any core, and no longer than somebody waits for it.
         let opening = tokio::spawn(Pool::open(blueprint, invoke::life));
@@ -266,6 +268,7 @@ pub async fn describe(
         engine: engine.clone(),
         meter: Arc::default(),
         tenure: Arc::default(),
+        http: engine.http.access(file, &[], 1),
     };
     let (description, jobs) = blueprint.description().await?;
     declared::read(&description)?;

@@ -13,6 +13,7 @@ use futures_util::stream::FuturesUnordered;
 use tokio::sync::OwnedSemaphorePermit;
 use wasmtime::component::{Accessor, ComponentNamedList, Lift, Lower, ResourceTable, TypedFunc};
 use wasmtime::{AsContextMut, CallHook, Store, StoreContextMut, UpdateDeadline, WasmBacktrace};
+use wasmtime_wasi_http::WasiHttpCtx;
 
 use super::background::Tasks as Jobs;
 use super::post::Post;
@@ -27,6 +28,8 @@ use crate::resources::{
     Background, BodyMemory, Ctx, Exchange, MemoryLimit, Offload, Requests, Task, Tasks,
 };
 use crate::run::{Overrun, RunClock, RunLimits, Verdict};
+use crate::resources::{BodyMemory, Ctx, Exchange, Fetches, Http, MemoryLimit, Requests, Tasks};
+use crate::run::{Overrun, RunClock, Verdict};
 
 /// Where a request's life takes place: inside one instance, while its event loop turns.
 pub struct Scene<'a> {
@@ -134,6 +137,13 @@ impl Blueprint {
             background: background.clone(),
             jobs: Default::default(),
             executor: None,
+            http: Http {
+                ctx: WasiHttpCtx::new(),
+                fetches: Fetches {
+                    access: self.http.clone(),
+                    meter: self.meter.clone(),
+                },
+            },
         };
         let mut store = Store::new(self.engine.wasmtime(), ctx);
         store.limiter(|ctx| &mut ctx.memory);

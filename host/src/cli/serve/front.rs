@@ -13,6 +13,7 @@ use crate::dispatch::dev::{self, Workbench};
 use crate::dispatch::{Reply, dispatch};
 use crate::error::{Fault, Faults};
 use crate::generation::{Generation, Site};
+use crate::http_client::{HttpClients, OwnListener};
 use crate::server::Server;
 use crate::shards::Shards;
 
@@ -60,6 +61,8 @@ impl Service for AppOfDev {
 pub struct Front<A, B> {
     pub app: Server<A>,
     pub admin: Server<B>,
+    /// Who is told where the app is.
+    http: Arc<HttpClients>,
 }
 
 impl Front<(), ()> {
@@ -67,6 +70,7 @@ impl Front<(), ()> {
     pub async fn open<A: Service>(
         site: &Arc<Site>,
         shards: Arc<Shards>,
+        http: &Arc<HttpClients>,
         service: A,
     ) -> anyhow::Result<Front<A, impl Service + use<A>>> {
         let limits = || site.current().config.limits();
@@ -82,6 +86,7 @@ impl Front<(), ()> {
                     async move { admin::answer(&site, &request) }
                 },
             ),
+            http: http.clone(),
         };
         let first = site.current();
         front.follow(&first, site.folder()).await?;
@@ -114,6 +119,9 @@ impl<A: Service, B: Service> Front<A, B> {
         self.app.set_tls(generation.tls.clone());
         let new_admin = self.admin.listen(new_admin).await;
         let new_app = self.app.listen(new_app).await;
+        self.http.follow(&generation.config.http_client);
+        let own = |listen: &Listen| own(listen, generation.tls.is_some());
+        self.http.set_own(new_app.iter().filter_map(own).collect());
         let scheme = match generation.tls {
             Some(_) => "https",
             None => "http",
@@ -125,6 +133,21 @@ impl<A: Service, B: Service> Front<A, B> {
             tracing::info!(target: "general", "status on {}/api/status", Shown("http", address));
         }
         Ok(())
+    }
+}
+
+/// A listener that fetches can reach: Unix sockets have no URL.
+fn own(listen: &Listen, is_encrypted: bool) -> Option<OwnListener> {
+    match listen {
+        Listen::Tcp(address) => Some(OwnListener {
+            address: *address,
+            encrypted: is_encrypted,
+        }),
+        Listen::Http(address) => Some(OwnListener {
+            address: *address,
+            encrypted: false,
+        }),
+        Listen::Unix(_) | Listen::Systemd(_) => None,
     }
 }
 

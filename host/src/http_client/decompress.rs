@@ -1,0 +1,89 @@
+//! Takes a response's coding off as it is read, where the guest has not asked for one itself. What comes out of a piece
+//! is made when it is read, so a small body that becomes a large one takes no memory for it.
+
+use std::io;
+use std::pin::Pin;
+
+use async_compression::tokio::bufread::{BrotliDecoder, GzipDecoder, ZstdDecoder};
+use async_compression::zstd::DParameter;
+use futures_util::TryStreamExt;
+use http::header::{ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_LENGTH};
+use http::{HeaderMap, Response};
+use http_body::{Body, Frame};
+use http_body_util::{BodyDataStream, BodyExt, StreamBody};
+use tokio::io::AsyncRead;
+use tokio_util::io::{ReaderStream, StreamReader};
+
+use super::body::Incoming;
+use super::{DECODED, Fault, Received};
+
+/// How much comes out at once.
+const PIECE: usize = 16 * 1024;
+/// The largest window of zstd, as a power of two: 8 MB, which is what HTTP allows (RFC 9659).
+const ZSTD_WINDOW_LOG: u32 = 23;
+
+/// Asks for codings, unless somebody did. `true`: what comes is to be decompressed.
+pub fn ask(headers: &mut HeaderMap) -> bool {
+    let asks = !headers.contains_key(ACCEPT_ENCODING);
+    if asks {
+        headers.insert(ACCEPT_ENCODING, DECODED);
+    }
+    asks
+}
+
+/// The response without its coding, if it has one that was asked for.
+pub fn response(response: Response<Incoming>) -> Response<Received> {
+    let (mut head, body) = response.into_parts();
+    let coding = head.headers.get(CONTENT_ENCODING).map(|value| {
+        let coding = value.as_bytes().trim_ascii();
+        coding.to_ascii_lowercase()
+    });
+    // Nothing is there to be decoded; a 304 tells only what a body would be.
+    let is_empty =
+        body.is_end_stream() || head.headers.get_all(CONTENT_ENCODING).iter().count() > 1;
+    let decoded = match coding.as_deref() {
+        Some(b"gzip" | b"x-gzip") if !is_empty => Coding::Gzip,
+        Some(b"br") if !is_empty => Coding::Brotli,
+        Some(b"zstd") if !is_empty => Coding::Zstd,
+        _ => return Response::from_parts(head, body.boxed_unsync()),
+    };
+    head.headers.remove(CONTENT_ENCODING);
+    head.headers.remove(CONTENT_LENGTH);
+    Response::from_parts(head, decoded.off(body))
+}
+
+enum Coding {
+    Gzip,
+    Brotli,
+    Zstd,
+}
+
+impl Coding {
+    fn off(self, body: Incoming) -> Received {
+        let pieces = BodyDataStream::new(body).map_err(io::Error::other);
+        let coded = StreamReader::new(pieces);
+        let plain: Pin<Box<dyn AsyncRead + Send>> = match self {
+            Self::Gzip => {
+                let mut decoder = GzipDecoder::new(coded);
+                decoder.multiple_members(true);
+                Box::pin(decoder)
+            }
+            Self::Brotli => Box::pin(BrotliDecoder::new(coded)),
+            Self::Zstd => {
+                let window = DParameter::window_log_max(ZSTD_WINDOW_LOG);
+                let mut decoder = ZstdDecoder::with_params(coded, &[window]);
+                decoder.multiple_members(true);
+                Box::pin(decoder)
+            }
+        };
+        let pieces = ReaderStream::with_capacity(plain, PIECE);
+        StreamBody::new(pieces.map_ok(Frame::data).map_err(fault)).boxed_unsync()
+    }
+}
+
+fn fault(error: io::Error) -> Fault {
+    match error.downcast::<Fault>() {
+        Ok(own) => own,
+        Err(error) => Fault::Coding(error.to_string()),
+    }
+}

@@ -8,6 +8,7 @@ wit_bindgen::generate!({
         world guest {
             include waterspout:web/web-with-jobs@0.1.0;
             import wasi:clocks/monotonic-clock@0.3.0;
+            import wasi:http/client@0.3.0;
         }
     ",
     generate_all,

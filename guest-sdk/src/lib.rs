@@ -63,6 +63,7 @@ mod executor;
 mod handler;
 pub mod kv;
 mod jobs;
+pub mod http_client;
 mod lifecycle;
 pub mod locks;
 mod logging;
@@ -96,6 +97,7 @@ pub use error::{Cause, Failure, HttpError, Result};
 pub use executor::run_in_executor;
 pub use handler::{Kwargs, RequestHandler};
 pub use jobs::Function;
+pub use http_client::{HttpClientError, HttpRequest, HttpResponse, fetch};
 pub use multipart::{Files, HttpFile};
 pub use request::Request;
 pub use request_body::{Part, Parts};
@@ -108,6 +110,8 @@ pub mod prelude {
         Bytes, Cause, Context, Failure, HttpError, Kwargs, PeriodicCallback, RequestHandler,
         Result, call_at, call_later, draining, export, handler, join, log, multi, run_in_executor,
         sleep, spawn, spawn_loop, try_join, with_timeout,
+        Cause, Context, Failure, HttpClientError, HttpError, HttpRequest, Kwargs, RequestHandler,
+        Result, export, fetch, handler, log, sleep,
     };
     pub use anyhow::{Context as _, anyhow, bail, ensure};
 }

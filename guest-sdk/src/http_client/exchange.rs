@@ -1,0 +1,294 @@
+//! One request and its response over `wasi:http`, and the clock over both. Follows no redirect.
+
+use std::pin::{Pin, pin};
+use std::task::Poll;
+use std::time::Duration;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use bytes::Bytes;
+use futures_util::future::{Either, select};
+use http::header::{ACCEPT_ENCODING, AUTHORIZATION, CONTENT_LENGTH, HOST, USER_AGENT};
+use http::{HeaderMap, HeaderName, HeaderValue, Method};
+use wit_bindgen::{FutureReader, StreamReader, StreamResult, StreamWriter};
+
+use super::request::Body;
+use super::url::Url;
+use super::{HttpClientError, HttpRequest};
+use crate::bindings::wasi::clocks::monotonic_clock;
+use crate::bindings::wasi::http::client;
+use crate::bindings::wasi::http::types::{
+    ErrorCode, Fields, Method as WasiMethod, Request, RequestOptions, Response, Scheme, Trailers,
+};
+use crate::bindings::{wit_future, wit_stream};
+
+/// How much of a body is asked for at once.
+const PIECE: usize = 64 * 1024;
+
+/// Since when a fetch is under way, and until when it may be.
+pub struct Clock {
+    began: u64,
+    ends: Option<u64>,
+}
+
+impl Clock {
+    /// `limit`: none if it is zero.
+    pub fn start(limit: Duration) -> Self {
+        let began = monotonic_clock::now();
+        let limit = u64::try_from(limit.as_nanos()).unwrap_or(u64::MAX);
+        Self {
+            began,
+            ends: (limit > 0).then(|| began.saturating_add(limit)),
+        }
+    }
+
+    pub fn elapsed(&self) -> Duration {
+        Duration::from_nanos(monotonic_clock::now().saturating_sub(self.began))
+    }
+
+    /// Waits for `future`, but not past the end.
+    async fn within<T>(&self, future: impl Future<Output = T>) -> Result<T, HttpClientError> {
+        let Some(ends) = self.ends else {
+            return Ok(future.await);
+        };
+        match select(pin!(future), pin!(monotonic_clock::wait_until(ends))).await {
+            Either::Left((value, _)) => Ok(value),
+            Either::Right(_) => Err(HttpClientError::new(599, "Timeout during request")),
+        }
+    }
+}
+
+type Producing = Pin<Box<dyn Future<Output = crate::Result>>>;
+type Ending = FutureReader<Result<Option<Trailers>, ErrorCode>>;
+
+/// A response whose head is there.
+pub struct Sent {
+    pub code: u16,
+    pub headers: HeaderMap,
+    /// The body, until it is at its end, and what says whether that end was one.
+    body: Option<(StreamReader<u8>, Ending)>,
+    /// What is still being sent.
+    producing: Option<Producing>,
+}
+
+/// Sends a request, and waits for the head of the response.
+pub async fn send(
+    request: &mut HttpRequest,
+    url: &Url,
+    clock: &Clock,
+) -> Result<Sent, HttpClientError> {
+    let headers = headers(request, url)?;
+    let options = RequestOptions::new();
+    let nanoseconds = u64::try_from(request.connect_timeout.as_nanos()).unwrap_or(u64::MAX);
+    let _ = options.set_connect_timeout((nanoseconds > 0).then_some(nanoseconds));
+    let (contents, mut producing, trailers) = contents(&mut request.body);
+    let (outgoing, _) = Request::new(headers, contents, trailers, Some(options));
+    let _ = outgoing.set_method(&method(&request.method));
+    let scheme = match url.is_encrypted() {
+        true => Scheme::Https,
+        false => Scheme::Http,
+    };
+    let set = outgoing.set_scheme(Some(&scheme));
+    let set = set.and_then(|()| outgoing.set_authority(Some(url.authority())));
+    let set = set.and_then(|()| outgoing.set_path_with_query(Some(&url.path_with_query())));
+    set.map_err(|()| HttpClientError::new(599, format!("not a URL: {url}")))?;
+    let sending = beside(&mut producing, client::send(outgoing));
+    let response = clock.within(sending).await??;
+    let response = response.map_err(|error| fault(&error))?;
+    let code = response.get_status_code();
+    let mut received = HeaderMap::new();
+    for (name, value) in response.get_headers().copy_all() {
+        let name = HeaderName::try_from(name);
+        if let (Ok(name), Ok(value)) = (name, HeaderValue::try_from(value)) {
+            received.append(name, value);
+        }
+    }
+    let (_, fine) = wit_future::new(|| Ok(()));
+    Ok(Sent {
+        code,
+        headers: received,
+        body: Some(Response::consume_body(response, fine)),
+        producing,
+    })
+}
+
+impl Sent {
+    /// The next piece of the body; none at its end.
+    pub async fn piece(&mut self, clock: &Clock) -> Result<Option<Vec<u8>>, HttpClientError> {
+        let Some((stream, _)) = &mut self.body else {
+            return Ok(None);
+        };
+        loop {
+            let reading = stream.read(Vec::with_capacity(PIECE));
+            let (result, piece) = clock.within(beside(&mut self.producing, reading)).await??;
+            if !piece.is_empty() {
+                return Ok(Some(piece));
+            }
+            if result == StreamResult::Dropped {
+                break;
+            }
+        }
+        let Some((stream, ending)) = self.body.take() else {
+            return Ok(None);
+        };
+        drop(stream);
+        let ended = clock.within(ending.into_future()).await?;
+        ended.map(|_| None).map_err(|error| fault(&error))
+    }
+}
+
+/// Waits for `future` while what there is to be sent is sent. An error of who makes it ends both.
+async fn beside<T>(
+    producing: &mut Option<Producing>,
+    future: impl Future<Output = T>,
+) -> Result<T, HttpClientError> {
+    let mut future = pin!(future);
+    std::future::poll_fn(|cx| {
+        if let Some(producer) = producing
+            && let Poll::Ready(produced) = producer.as_mut().poll(cx)
+        {
+            *producing = None;
+            if let Err(error) = produced {
+                return Poll::Ready(Err(HttpClientError::new(599, format!("{error:#}"))));
+            }
+        }
+        future.as_mut().poll(cx).map(Ok)
+    })
+    .await
+}
+
+/// What a body is written to while it is sent.
+pub struct BodyWriter(StreamWriter<u8>);
+
+impl BodyWriter {
+    /// Sends some bytes, and waits until the host has them. An error: nobody wants more of it.
+    pub async fn write(&mut self, bytes: impl Into<Vec<u8>>) -> crate::Result {
+        let left = self.0.write_all(bytes.into()).await;
+        match left.is_empty() {
+            true => Ok(()),
+            false => Err(anyhow::anyhow!("the server takes no more of the body")),
+        }
+    }
+}
+
+impl std::fmt::Debug for BodyWriter {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("BodyWriter(…)")
+    }
+}
+
+fn contents(body: &mut Body) -> (Option<StreamReader<u8>>, Option<Producing>, Ending) {
+    let (trailers, ending) = wit_future::new(|| Ok(None));
+    match std::mem::replace(body, Body::Spent) {
+        Body::None => {
+            *body = Body::None;
+            (None, None, ending)
+        }
+        Body::Whole(bytes) => {
+            *body = Body::Whole(bytes.clone());
+            let (mut writer, reader) = wit_stream::new();
+            let write = async move {
+                // A server that wants no more of it has answered.
+                writer.write_all(Bytes::into(bytes)).await;
+                Ok(())
+            };
+            (Some(reader), Some(Box::pin(write)), ending)
+        }
+        Body::Produced(producer) => {
+            let (writer, reader) = wit_stream::new();
+            let write = async move {
+                let produced = producer(BodyWriter(writer)).await;
+                if let Err(error) = &produced {
+                    let broken = ErrorCode::InternalError(Some(format!("{error:#}")));
+                    let _ = trailers.write(Err(broken)).await;
+                }
+                produced
+            };
+            (Some(reader), Some(Box::pin(write)), ending)
+        }
+        Body::Spent => (None, None, ending),
+    }
+}
+
+fn headers(request: &HttpRequest, url: &Url) -> Result<Fields, HttpClientError> {
+    let mut headers = request.headers.clone();
+    headers
+        .entry(USER_AGENT)
+        .or_insert(HeaderValue::from_static(concat!(
+            "Waterspout/",
+            env!("CARGO_PKG_VERSION")
+        )));
+    if !request.decompress_response {
+        headers
+            .entry(ACCEPT_ENCODING)
+            .or_insert(HeaderValue::from_static("identity"));
+    }
+    if let Some((username, password)) = request.auth.as_ref().or(url.user()) {
+        let basic = STANDARD.encode(format!("{username}:{password}"));
+        let value = HeaderValue::try_from(format!("Basic {basic}"));
+        let value = value.map_err(|error| HttpClientError::new(599, error.to_string()))?;
+        headers.entry(AUTHORIZATION).or_insert(value);
+    }
+    match &request.body {
+        Body::Whole(bytes) => {
+            headers.insert(CONTENT_LENGTH, HeaderValue::from(bytes.len()));
+        }
+        Body::None if !matches!(request.method, Method::GET | Method::HEAD | Method::TRACE) => {
+            headers.insert(CONTENT_LENGTH, HeaderValue::from(0));
+        }
+        _ => {}
+    }
+    // The host says whom it asks.
+    headers.remove(HOST);
+    let list: Vec<(String, Vec<u8>)> = headers
+        .iter()
+        .map(|(name, value)| (name.as_str().to_owned(), value.as_bytes().to_owned()))
+        .collect();
+    Fields::from_list(&list)
+        .map_err(|error| HttpClientError::new(599, format!("a header can't be sent: {error}")))
+}
+
+fn method(method: &Method) -> WasiMethod {
+    match *method {
+        Method::GET => WasiMethod::Get,
+        Method::HEAD => WasiMethod::Head,
+        Method::POST => WasiMethod::Post,
+        Method::PUT => WasiMethod::Put,
+        Method::DELETE => WasiMethod::Delete,
+        Method::CONNECT => WasiMethod::Connect,
+        Method::OPTIONS => WasiMethod::Options,
+        Method::TRACE => WasiMethod::Trace,
+        Method::PATCH => WasiMethod::Patch,
+        ref other => WasiMethod::Other(other.as_str().to_owned()),
+    }
+}
+
+/// An error in Tornado's words, where it has some.
+fn fault(error: &ErrorCode) -> HttpClientError {
+    let text = match error {
+        ErrorCode::ConnectionTimeout => "Timeout while connecting".to_owned(),
+        ErrorCode::ConnectionReadTimeout | ErrorCode::HttpResponseTimeout => {
+            "Timeout during request".to_owned()
+        }
+        ErrorCode::HttpRequestDenied => {
+            "Not granted: `allow = { http = […] }` of the component does not name this origin"
+                .to_owned()
+        }
+        ErrorCode::ConnectionRefused => "Connection refused".to_owned(),
+        ErrorCode::DestinationIpProhibited => {
+            "Not granted: the name leads to this machine or its link".to_owned()
+        }
+        ErrorCode::DestinationUnavailable => "The server can't be reached".to_owned(),
+        ErrorCode::DnsError(error) => {
+            let why = error.rcode.as_deref().unwrap_or("nobody knows it");
+            format!("The name has no address: {why}")
+        }
+        ErrorCode::TlsCertificateError => "The server's certificate is not accepted".to_owned(),
+        ErrorCode::HttpResponseContentCoding(Some(why)) => why.clone(),
+        ErrorCode::HttpResponseIncomplete | ErrorCode::ConnectionTerminated => {
+            "Stream closed".to_owned()
+        }
+        other => other.to_string(),
+    };
+    HttpClientError::new(599, text)
+}

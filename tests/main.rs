@@ -12,6 +12,7 @@ mod harness;
 mod hostile;
 mod house;
 mod http2;
+mod http_client;
 mod inspect;
 mod instances;
 mod instructions;

@@ -24,6 +24,7 @@ async fn the_demo_app_answers_as_tornado_s() {
         "stream",
         "minute_loop",
         "blocking",
+        "fetch",
     ];
     let app = names.into_iter().fold(App::new(), |app, name| {
         app.handler(&format!("{name}.wasm"), example(name))

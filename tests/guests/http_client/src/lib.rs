@@ -1,0 +1,172 @@
+//! Fetches whatever its query says, and tells how that went. `tests/http_client.rs` sees it.
+
+use std::time::Duration;
+
+use futures_util::future::{join, join_all};
+use serde_json::{Value, json};
+use waterspout_sdk::http_client::fetch_streaming;
+use waterspout_sdk::prelude::*;
+
+/// The request that the query describes.
+fn described(cx: &Context) -> Result<HttpRequest> {
+    let mut request = HttpRequest::new(cx.get_query_argument("url")?).raise_error(false);
+    if let Some(method) = given(cx, "method")? {
+        request = request.method(method);
+    }
+    for header in cx.get_query_arguments("header")? {
+        let (name, value) = header.split_once(':').unwrap_or((&header, ""));
+        request = request.header(name, value);
+    }
+    if let Some(body) = given(cx, "body")? {
+        request = request.body(body);
+    }
+    if let Some(auth) = given(cx, "auth")? {
+        let (user, password) = auth.split_once(':').unwrap_or((&auth, ""));
+        request = request.auth(user, password);
+    }
+    if let Some(ms) = given(cx, "connect_timeout")? {
+        request = request.connect_timeout(Duration::from_millis(ms.parse()?));
+    }
+    if let Some(ms) = given(cx, "request_timeout")? {
+        request = request.request_timeout(Duration::from_millis(ms.parse()?));
+    }
+    if let Some(most) = given(cx, "max_redirects")? {
+        request = request.max_redirects(most.parse()?);
+    }
+    if let Some(most) = given(cx, "max_body_size")? {
+        request = request.max_body_size(most.parse()?);
+    }
+    if given(cx, "follow")?.is_some_and(|follow| follow == "no") {
+        request = request.follow_redirects(false);
+    }
+    if given(cx, "decompress")?.is_some_and(|decompress| decompress == "no") {
+        request = request.decompress_response(false);
+    }
+    Ok(request)
+}
+
+fn given(cx: &Context, name: &str) -> Result<Option<String>> {
+    Ok(Some(cx.get_query_argument_or(name, "")?).filter(|value| !value.is_empty()))
+}
+
+async fn told(request: HttpRequest) -> Value {
+    match fetch(request).await {
+        Ok(response) => {
+            let headers = response.headers.iter();
+            let headers = headers.map(|(name, value)| {
+                (
+                    name.to_string(),
+                    String::from_utf8_lossy(value.as_bytes()).into(),
+                )
+            });
+            json!({
+                "code": response.code,
+                "body": response.text(),
+                "headers": headers.collect::<serde_json::Map<_, _>>(),
+                "url": response.effective_url,
+            })
+        }
+        Err(error) => json!({ "code": error.code, "error": error.message }),
+    }
+}
+
+#[derive(Default)]
+struct One;
+
+#[handler]
+#[route("/one")]
+impl RequestHandler for One {
+    async fn get(&mut self, cx: &Context) -> Result {
+        cx.write_json(&told(described(cx)?).await)
+    }
+}
+
+/// All URLs at once.
+#[derive(Default)]
+struct Many;
+
+#[handler]
+#[route("/many")]
+impl RequestHandler for Many {
+    async fn get(&mut self, cx: &Context) -> Result {
+        let urls = cx.get_query_arguments("url")?;
+        let all = urls
+            .into_iter()
+            .map(|url| told(HttpRequest::new(url).raise_error(false)));
+        cx.write_json(&join_all(all).await)
+    }
+}
+
+/// The same URL twice, side by side.
+#[derive(Default)]
+struct Pair;
+
+#[handler]
+#[route("/pair")]
+impl RequestHandler for Pair {
+    async fn get(&mut self, cx: &Context) -> Result {
+        let (one, other) = join(fetch(described(cx)?), fetch(described(cx)?)).await;
+        cx.write(format!("{} {}", one?.code, other?.code))
+    }
+}
+
+/// Reads a body to its end and keeps none of it.
+#[derive(Default)]
+struct Count;
+
+#[handler]
+#[route("/count")]
+impl RequestHandler for Count {
+    async fn get(&mut self, cx: &Context) -> Result {
+        let request = described(cx)?.request_timeout(Duration::ZERO);
+        let mut response = fetch_streaming(request).await?;
+        let mut bytes = 0;
+        let ended = loop {
+            match response.body_chunk().await {
+                Ok(Some(piece)) => bytes += piece.len(),
+                Ok(None) => break "whole".to_owned(),
+                Err(error) => break error.message,
+            }
+        };
+        cx.write_json(&json!({ "code": response.code, "bytes": bytes, "ended": ended }))
+    }
+}
+
+/// Has a response and reads none of it, until its request is over.
+#[derive(Default)]
+struct Hold;
+
+#[handler]
+#[route("/hold")]
+impl RequestHandler for Hold {
+    async fn get(&mut self, cx: &Context) -> Result {
+        let response = fetch_streaming(described(cx)?).await?;
+        log::info!("holding {}", response.code);
+        sleep(Duration::from_secs(3600)).await;
+        drop(response);
+        Ok(())
+    }
+}
+
+/// Sends a body as it makes it.
+#[derive(Default)]
+struct Upload;
+
+#[handler]
+#[route("/upload")]
+impl RequestHandler for Upload {
+    async fn get(&mut self, cx: &Context) -> Result {
+        let pieces: usize = cx.get_query_argument("pieces")?.parse()?;
+        let fails = given(cx, "fails")?.is_some();
+        let request = described(cx)?.body_producer(move |mut body| async move {
+            for _ in 0..pieces {
+                body.write(vec![b'x'; 100_000]).await?;
+            }
+            ensure!(!fails, "nothing more to send");
+            Ok(())
+        });
+        cx.write_json(&told(request).await)
+    }
+}
+
+export!(One, Many, Pair, Count, Hold, Upload);

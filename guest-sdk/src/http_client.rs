@@ -89,10 +89,10 @@ async fn follow(mut request: HttpRequest) -> Result<StreamedResponse, HttpClient
     }
     let mut url = Url::parse(&request.url)?;
     let first = url.clone();
-    let clock = Clock::start(request.request_timeout);
+    let mut clock = Clock::start(request.request_timeout);
     let mut redirects = request.max_redirects;
     loop {
-        let sent = exchange::send(&mut request, &url, &clock).await?;
+        let sent = exchange::send(&mut request, &url, &mut clock).await?;
         let to = match request.follow_redirects && redirects > 0 {
             true => target(&sent, &url)?,
             false => None,

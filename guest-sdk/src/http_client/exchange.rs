@@ -1,5 +1,6 @@
 //! One request and its response over `wasi:http`, and the clock over both. Follows no redirect.
 
+use std::future::poll_fn;
 use std::pin::{Pin, pin};
 use std::task::Poll;
 use std::time::Duration;
@@ -7,7 +8,6 @@ use std::time::Duration;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
-use futures_util::future::{Either, select};
 use http::header::{ACCEPT_ENCODING, AUTHORIZATION, CONTENT_LENGTH, HOST, USER_AGENT};
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use wit_bindgen::{FutureReader, StreamReader, StreamResult, StreamWriter};
@@ -23,12 +23,14 @@ use crate::bindings::wasi::http::types::{
 use crate::bindings::{wit_future, wit_stream};
 
 /// How much of a body is asked for at once.
-const PIECE: usize = 64 * 1024;
+///
+/// While it is waited for there has to be room for it, for each of all the fetches of an instance.
+const PIECE: usize = 16 * 1024;
 
-/// Since when a fetch is under way, and until when it may be.
+/// Since when a fetch is under way, and until when it may be. One timer for all of it, begun when it first waits.
 pub struct Clock {
     began: u64,
-    ends: Option<u64>,
+    end: Option<Pin<Box<dyn Future<Output = ()>>>>,
 }
 
 impl Clock {
@@ -36,10 +38,11 @@ impl Clock {
     pub fn start(limit: Duration) -> Self {
         let began = monotonic_clock::now();
         let limit = u64::try_from(limit.as_nanos()).unwrap_or(u64::MAX);
-        Self {
-            began,
-            ends: (limit > 0).then(|| began.saturating_add(limit)),
-        }
+        let end = (limit > 0).then(|| {
+            let ends = began.saturating_add(limit);
+            Box::pin(monotonic_clock::wait_until(ends)) as Pin<Box<dyn Future<Output = ()>>>
+        });
+        Self { began, end }
     }
 
     pub fn elapsed(&self) -> Duration {
@@ -47,14 +50,26 @@ impl Clock {
     }
 
     /// Waits for `future`, but not past the end.
-    async fn within<T>(&self, future: impl Future<Output = T>) -> Result<T, HttpClientError> {
-        let Some(ends) = self.ends else {
-            return Ok(future.await);
-        };
-        match select(pin!(future), pin!(monotonic_clock::wait_until(ends))).await {
-            Either::Left((value, _)) => Ok(value),
-            Either::Right(_) => Err(HttpClientError::new(599, "Timeout during request")),
-        }
+    async fn within<T>(&mut self, future: impl Future<Output = T>) -> Result<T, HttpClientError> {
+        let mut future = pin!(future);
+        poll_fn(|cx| {
+            if let Poll::Ready(value) = future.as_mut().poll(cx) {
+                return Poll::Ready(Ok(value));
+            }
+            let late = match &mut self.end {
+                Some(end) => end.as_mut().poll(cx).is_ready(),
+                None => false,
+            };
+            match late {
+                true => {
+                    // It is over, and can't be asked again.
+                    self.end = Some(Box::pin(poll_fn(|_| Poll::Ready(()))));
+                    Poll::Ready(Err(HttpClientError::new(599, "Timeout during request")))
+                }
+                false => Poll::Pending,
+            }
+        })
+        .await
     }
 }
 
@@ -75,7 +90,7 @@ pub struct Sent {
 pub async fn send(
     request: &mut HttpRequest,
     url: &Url,
-    clock: &Clock,
+    clock: &mut Clock,
 ) -> Result<Sent, HttpClientError> {
     let headers = headers(request, url)?;
     let options = RequestOptions::new();
@@ -114,7 +129,7 @@ pub async fn send(
 
 impl Sent {
     /// The next piece of the body; none at its end.
-    pub async fn piece(&mut self, clock: &Clock) -> Result<Option<Vec<u8>>, HttpClientError> {
+    pub async fn piece(&mut self, clock: &mut Clock) -> Result<Option<Vec<u8>>, HttpClientError> {
         let Some((stream, _)) = &mut self.body else {
             return Ok(None);
         };
@@ -143,7 +158,7 @@ async fn beside<T>(
     future: impl Future<Output = T>,
 ) -> Result<T, HttpClientError> {
     let mut future = pin!(future);
-    std::future::poll_fn(|cx| {
+    poll_fn(|cx| {
         if let Some(producer) = producing
             && let Poll::Ready(produced) = producer.as_mut().poll(cx)
         {

@@ -128,7 +128,7 @@ impl StreamedResponse {
 
     /// The next piece of the body, never empty; none at its end. The server sends no faster than this is called.
     pub async fn body_chunk(&mut self) -> Result<Option<Vec<u8>>, HttpClientError> {
-        self.sent.piece(&self.clock).await
+        self.sent.piece(&mut self.clock).await
     }
 
     /// All that is left of the body, up to `most`.

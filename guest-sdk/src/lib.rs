@@ -107,11 +107,10 @@ pub use timers::{PeriodicCallback, Timeout, call_at, call_later};
 /// Everything that a handler needs: `use waterspout_sdk::prelude::*;`.
 pub mod prelude {
     pub use crate::{
-        Bytes, Cause, Context, Failure, HttpError, Kwargs, PeriodicCallback, RequestHandler,
-        Result, call_at, call_later, draining, export, handler, join, log, multi, run_in_executor,
-        sleep, spawn, spawn_loop, try_join, with_timeout,
-        Cause, Context, Failure, HttpClientError, HttpError, HttpRequest, Kwargs, RequestHandler,
-        Result, export, fetch, handler, log, sleep,
+        Bytes, Cause, Context, Failure, HttpClientError, HttpError, HttpRequest, Kwargs,
+        PeriodicCallback, RequestHandler, Result, call_at, call_later, draining, export, fetch,
+        handler, join, log, multi, run_in_executor, sleep, spawn, spawn_loop, try_join,
+        with_timeout,
     };
     pub use anyhow::{Context as _, anyhow, bail, ensure};
 }

@@ -21,7 +21,6 @@ use crate::resources::Ctx;
 /// Puts every interface that a component may import into the linker.
 pub fn link(linker: &mut Linker<Ctx>) -> wasmtime::Result<()> {
     wasi::link(linker)?;
-    WebWithJobs::add_to_linker::<_, HasSelf<Ctx>>(linker, |ctx| ctx)
     http_client::link(linker)?;
-    Web::add_to_linker::<_, HasSelf<Ctx>>(linker, |ctx| ctx)
+    WebWithJobs::add_to_linker::<_, HasSelf<Ctx>>(linker, |ctx| ctx)
 }

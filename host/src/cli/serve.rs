@@ -144,7 +144,9 @@ pub fn engine(
         max_instance_memory: config.server.max_instance_memory,
         max_instances: engine::max_instances(),
     };
-    Engine::new(limits, cache, shards, Commons::new(kv))
+    let engine = Engine::new(limits, cache, shards, Commons::new(kv))?;
+    engine.http.follow(&config.http_client);
+    Ok(engine)
 }
 
 /// The state of an app, from the file that its configuration names. There it belongs to this process alone.
@@ -174,9 +176,6 @@ pub fn no_kv() -> Kv {
         max_memory: 0,
         max_value_size: 0,
     })
-    let engine = Engine::new(limits, cache, shards)?;
-    engine.http.follow(&config.http_client);
-    Ok(engine)
 }
 
 /// Swaps whenever the folder has changed, until a signal ends it.

@@ -25,11 +25,10 @@ use crate::error::Error;
 use crate::kv::Cursors;
 use crate::pubsub::Share;
 use crate::resources::{
-    Background, BodyMemory, Ctx, Exchange, MemoryLimit, Offload, Requests, Task, Tasks,
+    Background, BodyMemory, Ctx, Exchange, Fetches, Http, MemoryLimit, Offload, Requests, Task,
+    Tasks,
 };
 use crate::run::{Overrun, RunClock, RunLimits, Verdict};
-use crate::resources::{BodyMemory, Ctx, Exchange, Fetches, Http, MemoryLimit, Requests, Tasks};
-use crate::run::{Overrun, RunClock, Verdict};
 
 /// Where a request's life takes place: inside one instance, while its event loop turns.
 pub struct Scene<'a> {

@@ -29,7 +29,6 @@ use crate::bindings::{Arguments, Failure, Functions, Response};
 use crate::body::RequestBody;
 use crate::client::Client;
 use crate::kv::Cursors;
-use crate::metrics::{Counter, RouteMeter};
 use crate::pubsub::Share;
 use crate::http_client::Access;
 use crate::metrics::{ComponentMeter, Counter, RouteMeter};
@@ -536,6 +535,7 @@ pub struct Ctx {
     pub background: Arc<Background>,
     /// The background task that each guest task was last started for, unless `tasks` knows better.
     pub jobs: FxHashMap<GuestTaskId, Box<str>>,
+    pub http: Http,
     /// Who calls functions in other instances. `None`: this one has none called.
     pub executor: Option<Weak<dyn Offload>>,
 }
@@ -548,7 +548,6 @@ pub trait Offload: Send + Sync {
         name: String,
         arguments: Vec<u8>,
     ) -> BoxFuture<'static, Result<Vec<u8>, String>>;
-    pub http: Http,
 }
 
 /// The `wasi:http` of one store.

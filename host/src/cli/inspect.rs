@@ -8,7 +8,7 @@ use clap::Args;
 
 use super::grants::{Uses, warnings};
 use super::table::table;
-use super::{cache_dir, diagnostics, serve::engine};
+use super::{cache_dir, diagnostics, serve};
 use crate::bindings::{Description, Functions, JobDescription, Timing};
 use crate::config::Config;
 use crate::engine::{Binary, Import, METHODS, exports};

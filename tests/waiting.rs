@@ -88,6 +88,39 @@ async fn a_wait_may_have_an_end() {
     assert_eq!(server.get("/late?ms=60000").await.body, "Timeout");
 }
 
+/// One timer is for all of an instance: that of the first who sleeps.
+#[tokio::test]
+async fn those_who_sleep_wake_though_the_first_of_them_is_gone() {
+    let server = serve("").await;
+    let first = server.send("GET /sleeps?times=1&ms=400").await;
+    server.until_in_flight("waiting.wasm", 1).await;
+    let others = server.send_all("GET /sleeps?times=3&ms=200", 20).await;
+    server.until_in_flight("waiting.wasm", 21).await;
+    drop(first);
+    for client in others {
+        let (status, ms) = said(client).await;
+        assert_eq!(status, 200);
+        assert!(ms.parse::<u64>().unwrap() >= 600, "{ms}");
+    }
+    server.until_in_flight("waiting.wasm", 0).await;
+}
+
+/// What is over is answered, and its instance is as good as new, though its timer would have run for a minute.
+#[tokio::test]
+async fn a_timer_that_nobody_waits_for_holds_up_nobody() {
+    let server = serve("max_requests = 4\ninstances = 1").await;
+    let waiting = server.send("GET /condition?ms=60000").await;
+    server.until_counted("waiting", 1).await;
+    server.request("POST /condition", "", "").await;
+    assert_eq!(said(waiting).await, ok("notified"));
+    server.until_in_flight("waiting.wasm", 0).await;
+    for _ in 0..10 {
+        assert_eq!(server.get("/late?ms=1").await.body, "in time");
+    }
+    assert_eq!(server.component("waiting.wasm").await["traps"], 0);
+    assert!(soon(server.stop()).await.success());
+}
+
 #[tokio::test]
 async fn what_was_started_goes_on_while_its_request_waits_for_something_else() {
     let server = serve("").await;
@@ -135,13 +168,15 @@ async fn an_event_is_set_by_another_request() {
 async fn one_notification_answers_all_who_wait() {
     const WAITERS: usize = 300;
     let server = serve("deadline = \"off\"").await;
-    let waiting = server.send_all("GET /condition", WAITERS).await;
-    server.until_counted("waiting", WAITERS as u64).await;
-    server.request("POST /condition", "", "").await;
-    for client in waiting {
-        assert_eq!(said(client).await, ok("notified"));
+    for line in ["GET /condition", "GET /condition?ms=60000"] {
+        let waiting = server.send_all(line, WAITERS).await;
+        server.until_counted("waiting", WAITERS as u64).await;
+        server.request("POST /condition", "", "").await;
+        for client in waiting {
+            assert_eq!(said(client).await, ok("notified"));
+        }
+        server.until_counted("waiting", 0).await;
     }
-    server.until_counted("waiting", 0).await;
     server.until_in_flight("waiting.wasm", 0).await;
     assert_eq!(server.component("waiting.wasm").await["traps"], 0);
 }

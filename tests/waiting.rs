@@ -1,5 +1,5 @@
-//! Waiting: several things in one request at once, and requests of one instance that wait for each other. What they share
-//! stays sound when one of them is given up.
+//! `waiting`: several things in one request at once, and requests of one instance that wait for each other. What they
+//! share stays sound when one of them is given up.
 
 use serde_json::Value;
 

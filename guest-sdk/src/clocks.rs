@@ -1,6 +1,6 @@
-//! Waiting for time to pass without blocking the instance. All who wait in an instance share one timer of the host: a
-//! wait costs the host nothing then, and neither does one that is dropped. To end a call of the host takes a turn of the
-//! instance's event loop in which nothing else may run, so that to drop 10,000 of them at once would take minutes.
+//! Waiting for time to pass without blocking the instance. All who wait in an instance share one timer of the host:
+//! no wait costs the host anything then, and neither does one that is dropped. To end a call of the host takes a turn
+//! of the instance's event loop in which nothing else may run: 10,000 of them at once would take minutes to drop.
 
 use std::cell::RefCell;
 use std::collections::VecDeque;

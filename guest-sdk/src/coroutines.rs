@@ -47,9 +47,9 @@ pub async fn moment() {
 /// The first error ends it: that is the error of the whole, and the others are dropped where they are, as by every
 /// other end of a wait. (In Tornado they run on, and what they raise is logged.)
 ///
-/// It takes lists ([`Vec`] and arrays) and maps of futures of one type, whose output is a `Result`. Futures of different
-/// types wait together in [`try_join!`](crate::try_join); where nothing can fail, in [`join!`](crate::join), and a list
-/// of those in [`join_all`](crate::join_all).
+/// It takes lists ([`Vec`] and arrays) and maps of futures of one type, whose output is a `Result`. Futures of
+/// different types wait together in [`try_join!`](crate::try_join); where nothing can fail, in [`join!`](crate::join),
+/// and a list of those in [`join_all`](crate::join_all).
 ///
 /// ```
 /// # use waterspout_sdk::prelude::*;

@@ -113,8 +113,8 @@ impl RequestHandler for Locks {
     }
 }
 
-/// POST puts its body, GET gets one, DELETE says that one is done. They wait for `?ms=N` at most where that is said, and
-/// not at all where it is 0.
+/// POST puts its body, GET gets one, DELETE says that one is done. They wait for `?ms=N` at most where that is said,
+/// and not at all where it is 0.
 #[derive(Default)]
 pub struct Items;
 

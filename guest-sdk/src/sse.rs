@@ -81,8 +81,8 @@ impl Context {
     /// # use waterspout_sdk::{Event, prelude::*};
     /// # use std::time::Duration;
     /// # async fn get(cx: &Context) -> Result {
-    /// let seen = cx.last_event_id().and_then(|id| id.parse().ok());
-    /// for number in seen.map_or(0u64, |seen| seen + 1).. {
+    /// let seen: Option<u64> = cx.last_event_id().and_then(|id| id.parse().ok());
+    /// for number in seen.map_or(0, |seen| seen + 1).. {
     ///     let event = Event::new(format!("number {number}"));
     ///     cx.send_event(event.with_id(number.to_string())).await?;
     ///     sleep(Duration::from_secs(1)).await;

@@ -3,7 +3,7 @@
 
 use std::pin::pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker};
 
 use futures_util::StreamExt;
 use futures_util::future::BoxFuture;
@@ -18,9 +18,22 @@ use crate::resources::{Background, LET_GO, Task};
 
 /// The tasks of one instance that are under way.
 #[derive(Default)]
-pub(super) struct Tasks<'a>(Option<FuturesUnordered<BoxFuture<'a, wasmtime::Result<LifeEnd>>>>);
+pub(super) struct Tasks<'a> {
+    all: Option<FuturesUnordered<BoxFuture<'a, wasmtime::Result<LifeEnd>>>>,
+    /// Whom an arrival wakes.
+    waker: Option<Waker>,
+}
 
 impl<'a> Tasks<'a> {
+    /// Whether there is nothing to be led, nor will be without a call of this waker.
+    pub(super) fn is_idle(&self, background: &Background, waker: &Waker) -> bool {
+        let is_known = self
+            .waker
+            .as_ref()
+            .is_some_and(|known| known.will_wake(waker));
+        is_known && background.is_empty()
+    }
+
     /// Leads them all as far as they go. Tells whether one is deaf.
     pub(super) fn poll(
         &mut self,
@@ -30,11 +43,12 @@ impl<'a> Tasks<'a> {
         cx: &mut Context<'_>,
     ) -> wasmtime::Result<bool> {
         background.arrival.register(cx.waker());
+        self.waker = Some(cx.waker().clone());
         let arrivals = background.arrivals();
-        if self.0.is_none() && arrivals.is_empty() {
+        if self.all.is_none() && arrivals.is_empty() {
             return Ok(false);
         }
-        let all = self.0.get_or_insert_default();
+        let all = self.all.get_or_insert_default();
         all.extend(arrivals.into_iter().map(|task| -> BoxFuture<'a, _> {
             Box::pin(async move {
                 let end = core.lead_task(scene, background, &task).await?;
@@ -47,7 +61,7 @@ impl<'a> Tasks<'a> {
             deaf |= ended? == LifeEnd::Deaf;
         }
         if all.is_empty() {
-            self.0 = None;
+            self.all = None;
         }
         Ok(deaf)
     }

@@ -304,13 +304,15 @@ impl Live {
                     post.set_open(open && left > 0 && lives.len() < at_once);
                     // A fresh one has its only request inside at first.
                     let is_spent = left == 0 && (!is_fresh || lives.is_empty());
-                    if !open || is_spent {
+                    if (!open || is_spent) && !(lives.is_empty() && background.is_empty()) {
                         background.drain();
                     }
-                    match jobs.poll(core, &scene, background, cx) {
-                        Ok(false) => {}
-                        Ok(true) => replace(),
-                        Err(error) => return Poll::Ready(Err(error)),
+                    if !jobs.is_idle(background, cx.waker()) {
+                        match jobs.poll(core, &scene, background, cx) {
+                            Ok(false) => {}
+                            Ok(true) => replace(),
+                            Err(error) => return Poll::Ready(Err(error)),
+                        }
                     }
                     match lives.poll_next_unpin(cx) {
                         Poll::Ready(Some(Ok(LifeEnd::Over))) => {}

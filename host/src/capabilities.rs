@@ -1,10 +1,10 @@
 //! What guests may call, one file per WIT interface. Owns the answers to guests; trusts no argument of theirs.
 
 mod application;
-mod kv;
 mod background;
 mod executor;
 mod http_client;
+mod kv;
 mod logging;
 mod pubsub;
 mod request;

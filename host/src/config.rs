@@ -6,8 +6,8 @@
 
 mod beside;
 mod handler;
-mod kv;
 mod http_client;
+mod kv;
 mod limits;
 mod listen;
 mod log;
@@ -30,8 +30,8 @@ use crate::error::{Fault, Faults, Origin, Position};
 
 pub use beside::{Said, environment};
 pub use handler::{Allow, AllowPositions, Handler, HttpGrant, Isolation, Placed};
-pub use kv::Kv;
 pub use http_client::{HttpClient, Proxy};
+pub use kv::Kv;
 pub use limits::Limits;
 pub use listen::{Listen, NotAnAddress};
 pub use log::{AccessFormat, Format, Level, Levels, Log, NotALevel};

@@ -3,9 +3,9 @@
 
 mod background;
 mod body_memory;
+mod commons;
 mod head;
 mod stream;
-mod commons;
 
 use std::fmt;
 use std::future::poll_fn;
@@ -28,10 +28,10 @@ use crate::access::Summary;
 use crate::bindings::{Arguments, Failure, Functions, Response};
 use crate::body::RequestBody;
 use crate::client::Client;
-use crate::kv::Cursors;
-use crate::pubsub::Share;
 use crate::http_client::Access;
+use crate::kv::Cursors;
 use crate::metrics::{ComponentMeter, Counter, RouteMeter};
+use crate::pubsub::Share;
 use crate::request_id;
 use crate::router::Router;
 use crate::run::RunClock;
@@ -39,9 +39,9 @@ use crate::shards;
 
 pub use background::{Background, Loops, Task, Tenure};
 pub use body_memory::{BodyMemory, BodyShare};
+pub use commons::Commons;
 pub use head::{Head, fields, phrase};
 pub use stream::{Begun, Piece, Stream, Wrong};
-pub use commons::Commons;
 
 /// What a request may ask of the app it belongs to.
 pub struct App {

@@ -23,7 +23,11 @@ impl RequestHandler for Blocking {
 
 /// How many there are, by trying.
 fn primes(below: u32) -> Result<usize> {
-    let is_prime = |n: &u32| (2..).take_while(|m| m * m <= *n).all(|m| !n.is_multiple_of(m));
+    let is_prime = |n: &u32| {
+        (2..)
+            .take_while(|m| m * m <= *n)
+            .all(|m| !n.is_multiple_of(m))
+    };
     Ok((2..below).filter(is_prime).count())
 }
 

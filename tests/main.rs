@@ -4,6 +4,7 @@ mod background;
 mod check;
 mod dev;
 mod diagnostics;
+mod drain;
 mod edge;
 mod examples;
 mod executor;

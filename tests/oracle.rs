@@ -9,8 +9,8 @@ use record::compare;
 
 use crate::harness::{App, example, guest};
 
-#[tokio::test]
-async fn the_demo_app_answers_as_tornado_s() {
+/// The demo app, whole.
+pub fn demo() -> App {
     let names = [
         "hello",
         "stories",
@@ -20,6 +20,7 @@ async fn the_demo_app_answers_as_tornado_s() {
         "redirects",
         "upload",
         "allowlist",
+        "chat",
         "interleave",
         "stream",
         "minute_loop",
@@ -29,8 +30,12 @@ async fn the_demo_app_answers_as_tornado_s() {
     let app = names.into_iter().fold(App::new(), |app, name| {
         app.handler(&format!("{name}.wasm"), example(name))
     });
-    let app = app.config(include_str!("../examples/waterspout.toml"));
-    compare(app, &[include_str!("oracle/demo.json")]).await;
+    app.config(include_str!("../examples/waterspout.toml"))
+}
+
+#[tokio::test]
+async fn the_demo_app_answers_as_tornado_s() {
+    compare(demo(), &[include_str!("oracle/demo.json")]).await;
 }
 
 #[tokio::test]

@@ -78,3 +78,20 @@ async fn who_leaves_the_chat_waits_no_longer() {
         .await;
     assert_eq!(messages(&stays.answer().await)[0]["body"], "hello");
 }
+
+#[tokio::test]
+async fn who_waits_in_the_chat_comes_back_to_the_next_version() {
+    let mut server = chat().await;
+    let mut waiting = poll(&server, "").await;
+    server.until_in_flight("chat.wasm", 1).await;
+    // The same in other words: a custom section that says nothing.
+    let mut next = example("chat");
+    next.extend([0, 2, 1, b'x']);
+    std::fs::write(server.app.handler_path("chat.wasm"), next).unwrap();
+    assert_eq!(messages(&soon(waiting.answer()).await), [Value::Null; 0]);
+    let mut waiting = poll(&server, "").await;
+    server.until_in_flight("chat.wasm", 1).await;
+    server.signal("TERM");
+    assert_eq!(messages(&soon(waiting.answer()).await), [Value::Null; 0]);
+    assert!(server.ended().await.success());
+}

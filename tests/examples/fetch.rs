@@ -1,25 +1,10 @@
 //! The example `fetch`: the demo app asks itself.
 
-use crate::harness::{App, example};
+use crate::oracle::demo;
 
 #[tokio::test]
 async fn the_demo_fetches_from_itself_one_page_or_several_at_once() {
-    let names = [
-        "hello",
-        "stories",
-        "forms",
-        "errors",
-        "json",
-        "redirects",
-        "upload",
-        "allowlist",
-        "fetch",
-    ];
-    let app = names.into_iter().fold(App::new(), |app, name| {
-        app.handler(&format!("{name}.wasm"), example(name))
-    });
-    let app = app.config(include_str!("../examples/waterspout.toml"));
-    let server = app.serve().await;
+    let server = demo().serve().await;
     let own = format!("http://{}", server.address);
     let one = server.get(&format!("/fetch?url={own}/")).await;
     assert_eq!(one.body, format!("{own}/: 12 bytes\n"));

@@ -52,7 +52,7 @@ impl RequestHandler for Poll {
         let cursor = cx.get_body_argument_or("cursor", "").await?;
         let cursor = (!cursor.is_empty()).then_some(&*cursor);
         let mut updates = messages::since(cursor);
-        while updates.is_empty() {
+        while updates.is_empty() && !messages::is_ending() {
             // A client that leaves ends the wait here.
             NEWS.wait().await;
             updates = messages::since(cursor);
@@ -66,5 +66,14 @@ impl RequestHandler for Poll {
     }
 }
 
+/// Whoever waits for a version that is replaced would wait for ever: all are sent away, and come back to the new one.
+async fn start() -> Result {
+    spawn(async {
+        draining().await;
+        messages::end();
+        Ok(())
+    })
+}
+
 // What was said is in the memory of one instance, so there must be no other.
-export!(Page, New, Poll, single);
+export!(Page, New, Poll, single, start = start);

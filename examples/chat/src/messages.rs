@@ -1,6 +1,6 @@
 //! What was said of late, and who waits for more. Knows nothing of HTTP.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 
 use serde::Serialize;
@@ -21,6 +21,7 @@ pub struct Message {
 pub static NEWS: Condition = Condition::new();
 
 thread_local! {
+    static ENDING: Cell<bool> = const { Cell::new(false) };
     static CACHE: RefCell<VecDeque<Message>> = const { RefCell::new(VecDeque::new()) };
 }
 
@@ -48,4 +49,14 @@ pub fn since(cursor: Option<&str>) -> Vec<Message> {
         let unseen = cache.iter().skip(seen.map_or(0, |seen| seen + 1));
         unseen.cloned().collect()
     })
+}
+
+/// Ends all waits: nobody says anything here any more.
+pub fn end() {
+    ENDING.set(true);
+    NEWS.notify_all();
+}
+
+pub fn is_ending() -> bool {
+    ENDING.get()
 }

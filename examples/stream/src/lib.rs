@@ -30,7 +30,10 @@ impl RequestHandler for Clock {
             // An error where the client is gone: that is how the loop ends.
             cx.send_event(Event::new(now.as_millis().to_string()))
                 .await?;
-            sleep(Duration::from_secs(1)).await;
+            // A page whose stream ends connects again, to the next version.
+            if with_timeout(Duration::from_secs(1), draining()).await.is_ok() {
+                return Ok(());
+            }
         }
     }
 }
@@ -86,7 +89,10 @@ impl RequestHandler for Progress {
             let bytes = UPLOADS.with_borrow(|uploads| uploads.get(&number).copied());
             let bytes = bytes.map_or("none".to_owned(), |bytes| bytes.to_string());
             cx.send_event(Event::new(bytes)).await?;
-            sleep(Duration::from_millis(200)).await;
+            let pause = Duration::from_millis(200);
+            if with_timeout(pause, draining()).await.is_ok() {
+                return Ok(());
+            }
         }
     }
 }

@@ -25,6 +25,7 @@ async fn app() -> App {
         .handler("background.wasm", guest("background"))
         .config(
             "[server]\ngrace = \"20s\"\n\
+             [[route]]\npattern = '/script'\nhandler = \"streams.wasm#Script\"\n\
              [handler.\"chat.wasm\"]\ndeadline = \"off\"\n\
              [handler.\"background.wasm\"]\ninstances = 1\n",
         )
@@ -98,10 +99,11 @@ async fn a_shutdown_ends_all_that_is_open_in_good_order() {
 
 #[tokio::test]
 async fn what_does_not_end_within_grace_is_cut_and_named() {
-    let app = app()
-        .await
+    let app = App::new()
+        .handler("slow.wasm", guest("slow"))
+        .handler("background.wasm", guest("background"))
         .config("[server]\ngrace = \"500ms\"\n[handler.\"slow.wasm\"]\ndeadline = \"off\"\n");
-    let mut server = app.handler("slow.wasm", guest("slow")).serve().await;
+    let mut server = app.serve().await;
     let _slow = server.send_all("GET /slow?ms=600000", 3).await;
     server.until_in_flight("slow.wasm", 3).await;
     let work = server.get("/do?what=work&ms=600000").await;

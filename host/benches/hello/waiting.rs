@@ -93,14 +93,14 @@ impl Figures {
         let settle = || std::thread::sleep(Duration::from_millis(500));
         let mut first = open_all(server.address, FIRST, "poll")?;
         publish(server.address)?;
-        first.iter_mut().try_for_each(answer)?;
+        answers(&mut first)?;
         settle();
         let before = resident_memory(server.id())?;
         let mut waiting = open_all(server.address, clients, "poll")?;
         settle();
         let after = resident_memory(server.id())?;
         let began = publish(server.address)?;
-        waiting.iter_mut().try_for_each(answer)?;
+        answers(&mut waiting)?;
         self.answered.push(began.elapsed().as_secs_f64() * 1e3);
         self.memory
             .push((after as f64 - before as f64) / clients as f64);
@@ -165,11 +165,19 @@ fn publish(address: SocketAddr) -> anyhow::Result<Instant> {
     let mut stream = TcpStream::connect(address)?;
     let began = Instant::now();
     stream.write_all(request("publish").as_bytes())?;
+    answer(&mut stream)?;
     Ok(began)
 }
 
 fn request(path: &str) -> String {
     format!("GET /waiting/{path} HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
+}
+
+fn answers(streams: &mut [TcpStream]) -> anyhow::Result<()> {
+    for stream in streams {
+        answer(stream)?;
+    }
+    Ok(())
 }
 
 /// Reads one answer, which has to be right, and tells its body.
@@ -196,7 +204,7 @@ fn read_until<T>(stream: &mut TcpStream, wanted: impl Fn(&str) -> Option<T>) -> 
             return Ok(wanted);
         }
         match stream.read(&mut buffer[length..])? {
-            0 => bail!("closed, or too long: {read}"),
+            0 => bail!("closed, or too long, after {length} bytes"),
             more => length += more,
         }
     }

@@ -2,13 +2,12 @@
 
 mod activity;
 mod body;
-mod head;
 mod timed;
 
 use std::convert::Infallible;
 use std::future::{Future, poll_fn};
 use std::pin::{Pin, pin};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::task::{Poll, ready};
 use std::time::Duration;
 
@@ -24,7 +23,6 @@ use tracing::debug;
 pub(super) use self::activity::Half;
 use self::activity::{Activity, Phase};
 use self::body::ResponseBody;
-use self::head::{Pin as HeadPin, copy_out};
 use self::timed::TimedIo;
 use super::watchdog::Watchdog;
 use super::{Account, BUFFER, FRESH, LINGER, RequestBody, Service, Socket, refuse, tell_refusal};
@@ -50,16 +48,12 @@ pub(super) async fn serve<I, S>(
 {
     let activity = Arc::new(Activity::default());
     let io = TimedIo::new(io, activity.clone(), limits.max_header_size);
-    let read_into: Mutex<HeadPin> = Mutex::default();
-    let hold = |pin| *read_into.lock().unwrap_or_else(PoisonError::into_inner) = pin;
-    let answer = service_fn(|request| answer(request, client, limits, service, &activity, &hold));
-    let spared = spare_a_written_buffer();
+    let answer = service_fn(|request| answer(request, client, limits, service, &activity));
     let mut http = http1::Builder::new()
         .header_read_timeout(None)
         .max_header_size(limits.max_header_size)
         .max_buf_size(limits.max_header_size.max(BUFFER))
         .serve_connection(TokioIo::new(io), answer);
-    drop(spared);
     let mut stop = pin!(stop);
     let mut stopping = false;
     let mut last = false;
@@ -75,7 +69,6 @@ pub(super) async fn serve<I, S>(
             if let Poll::Ready(end) = Pin::new(&mut http).poll(cx) {
                 return Poll::Ready(end.map_err(End::Failed));
             }
-            hold(None);
             let phase = activity.phase();
             let begins = matches!(phase, Phase::Idle { served: 0 } | Phase::Head { .. });
             if stopping && !last && !begins {
@@ -103,16 +96,6 @@ pub(super) async fn serve<I, S>(
     if http.into_parts().io.into_inner().refuse_line().await {
         tell_refusal(service, StatusCode::URI_TOO_LONG, None, client);
     }
-}
-
-/// Takes the buffer that was freed last, into which the head of a request was read most likely, as long as hyper takes
-/// one to write to: memory that was never written to costs nothing, and a client that only waits is written nothing. The
-/// one that is spared is then read into again.
-fn spare_a_written_buffer() -> Vec<u8> {
-    /// What hyper begins with, in both directions.
-    const SIZE: usize = 8192;
-    // Else the compiler sees that nobody needs it.
-    std::hint::black_box(Vec::with_capacity(SIZE))
 }
 
 /// Why a connection ended in the middle of something.
@@ -162,12 +145,10 @@ fn answer<S: Service>(
     limits: &Limits,
     service: &S,
     activity: &Arc<Activity>,
-    hold: &impl Fn(HeadPin),
 ) -> impl Future<Output = Result<Response<ResponseBody<S::Body>>, Infallible>> {
     let declared = request.body().size_hint();
     let exchange = activity.begin(declared.exact());
-    let (mut head, incoming) = request.into_parts();
-    hold(copy_out(&mut head));
+    let (head, incoming) = request.into_parts();
     let body = RequestBody::new(incoming, limits, || Account::Half(exchange.other()));
     let refused = refuse(&head).or_else(|| {
         (declared.lower() > limits.max_body_size).then_some(StatusCode::PAYLOAD_TOO_LARGE)

@@ -48,7 +48,7 @@ async fn what_one_says_in_the_chat_all_hear_who_wait() {
     assert_eq!(said["body"], "<b> & co");
     for mut client in waiting {
         let answer = soon(client.answer()).await;
-        assert_eq!(messages(&answer), [said.clone()]);
+        assert_eq!(messages(&answer), std::slice::from_ref(&said));
     }
     let id = said["id"].as_str().expect("a text");
     let html = format!(r#"<div class="message" id="m{id}">&lt;b&gt; &amp; co</div>"#);

@@ -31,7 +31,10 @@ impl RequestHandler for Clock {
             cx.send_event(Event::new(now.as_millis().to_string()))
                 .await?;
             // A page whose stream ends connects again, to the next version.
-            if with_timeout(Duration::from_secs(1), draining()).await.is_ok() {
+            if with_timeout(Duration::from_secs(1), draining())
+                .await
+                .is_ok()
+            {
                 return Ok(());
             }
         }

@@ -2,6 +2,7 @@
 
 mod background;
 mod chat;
+mod crawler;
 mod fetch;
 mod stream;
 

@@ -26,6 +26,7 @@ pub fn demo() -> App {
         "minute_loop",
         "blocking",
         "fetch",
+        "crawler",
     ];
     let app = names.into_iter().fold(App::new(), |app, name| {
         app.handler(&format!("{name}.wasm"), example(name))

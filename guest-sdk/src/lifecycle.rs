@@ -66,7 +66,7 @@ impl<H: Handler, Rest: Handlers> Handlers for (H, Rest) {
 
     fn run(index: u32, call: Call, hook: Hook) -> Pin<Box<dyn Future<Output = Outcome>>> {
         match index.checked_sub(1) {
-            None => Box::pin(run::<H>(call, hook)),
+            None => run::<H>(call, hook),
             Some(index) => Rest::run(index, call, hook),
         }
     }
@@ -117,13 +117,26 @@ fn class<H: Handler>() -> HandlerClass {
     }
 }
 
-/// Does `hook` with the object of the call's request.
-///
+/// Does `hook` with the object of the call's request. Two futures, so that a handler without `data_received` has no code
+/// that reads a body, be it only to drop it.
+fn run<H: Handler>(call: Call, hook: Hook) -> Pin<Box<dyn Future<Output = Outcome>>> {
+    if H::STREAMS_BODY && hook.is_method() {
+        let run = async |object: &mut Object<H>, hook| object.receive_and_run(hook).await;
+        return Box::pin(run_with(call, hook, run));
+    }
+    let run = async |object: &mut Object<H>, hook| object.run(hook).await;
+    Box::pin(run_with(call, hook, run))
+}
+
 /// The call owns the object while it is under way: nothing is borrowed across an await, and an object whose only call
 /// is its last never sees the table.
-async fn run<H: Handler>(call: Call, hook: Hook) -> Outcome {
+async fn run_with<H: Handler>(
+    call: Call,
+    hook: Hook,
+    run: impl AsyncFnOnce(&mut Object<H>, Hook) -> Outcome,
+) -> Outcome {
     let mut object = take(call.request).unwrap_or_else(|| Object::<H>::new(call.request));
-    let ended = cancellable(Work::Request(call.request), object.run(hook)).await;
+    let ended = cancellable(Work::Request(call.request), run(&mut object, hook)).await;
     let outcome = ended.unwrap_or(Outcome::Cancelled);
     if !call.last || matches!(outcome, Outcome::Failed(_) | Outcome::Cancelled) {
         keep(call.request, object);
@@ -248,15 +261,17 @@ impl<H: Handler> Object<H> {
         Ok(())
     }
 
+    /// Hands the body over, piece by piece, before the method is called.
+    async fn receive_and_run(&mut self, hook: Hook) -> Outcome {
+        let received = self.receive().await;
+        if received.is_err() || self.cx.is_finished() {
+            return self.finish(received);
+        }
+        self.run(hook).await
+    }
+
     /// Asks `has` in each arm, so that a function which is not there costs no code either.
     async fn run(&mut self, hook: Hook) -> Outcome {
-        if H::STREAMS_BODY && hook.is_method() {
-            // In a box, so that no other handler's call is larger for it.
-            let received = Box::pin(self.receive()).await;
-            if received.is_err() || self.cx.is_finished() {
-                return self.finish(received);
-            }
-        }
         let Self { handler, cx, .. } = self;
         let result = match hook {
             Hook::Initialize(kwargs) if H::has(Functions::INITIALIZE) => {

@@ -15,8 +15,8 @@ async fn crawler() -> Running {
 #[tokio::test]
 async fn every_page_of_a_site_is_found_once() {
     let server = crawler().await;
-    let found = server.json("/crawler").await;
     let site = format!("http://{}/crawler/page/", server.address);
+    let found = server.json(&format!("/crawler?url={site}")).await;
     let pages = |numbers: std::ops::Range<u32>| -> Vec<String> {
         let mut pages: Vec<String> = numbers.map(|number| format!("{site}{number}")).collect();
         pages.sort_unstable();

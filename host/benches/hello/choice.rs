@@ -18,6 +18,8 @@ pub enum Extra {
     Idle,
     /// The memory of clients that wait, and how soon all of them hear what they wait for
     Waiting,
+    /// How long requests take that fetch from a slow server
+    Fetch,
     /// The latencies of others during swaps
     Tail,
     /// The four that follow

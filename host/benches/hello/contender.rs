@@ -71,7 +71,7 @@ impl Contender {
     /// Tornado has no HTTP/2, and what needs no guest needs no isolation.
     pub fn does(self, workload: Workload) -> bool {
         match workload {
-            Workload::Get | Workload::Json | Workload::Headers | Workload::Upload => true,
+            Workload::Get | Workload::Json | Workload::Headers | Workload::Upload | Workload::Stream => true,
             Workload::Lifecycle | Workload::Compressed => self.serve_flags().is_none(),
             Workload::TlsH2 => self.is_ours(),
             Workload::NotFound => matches!(self, Self::Native | Self::Shared | Self::Tornado),
@@ -147,6 +147,7 @@ impl Programs {
                 Workload::Headers => guests.join("headers.wasm"),
                 Workload::Upload => examples.join("upload.wasm"),
                 Workload::Compressed => guests.join("page.wasm"),
+                Workload::Stream => guests.join("stream.wasm"),
             };
             // Who asks for what has no route may be asked for something else.
             let path = match workload {

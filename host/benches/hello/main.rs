@@ -9,12 +9,14 @@ mod chart;
 mod choice;
 mod client;
 mod contender;
+mod fetch;
 mod http2;
 mod idle;
 mod kv;
 mod load;
 mod machine;
 mod native;
+mod patient;
 mod peers;
 mod process;
 mod questions;
@@ -224,6 +226,11 @@ fn extras(
         let peers = Peers::find(|peer| peer == Peer::Tornado, options.peers);
         let figures = waiting::measure(&app, &peers, options.waiting, plan.rounds)?;
         page.add(&report::waiting(&figures));
+    }
+    if choice.has_extra(Extra::Fetch) {
+        eprintln!("fetch");
+        let guest = app::build("tests/guests/http_client", &[])?.join("http_client.wasm");
+        page.add(&report::fetches(&fetch::measure(&guest, plan.rounds)?));
     }
     if choice.has_extra(Extra::Tail) {
         let load = Load {

@@ -12,6 +12,7 @@ use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::TlsAcceptor;
 
+pub use self::answers::{SLOW, WAIT};
 use crate::certificate;
 
 /// What Waterspout has without a configuration: `connection` and `max_header_size`.

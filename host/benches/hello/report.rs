@@ -3,8 +3,10 @@
 use std::fmt::Write as _;
 
 use crate::contender::Contender;
+use crate::fetch;
 use crate::idle::Idle;
 use crate::kv::{self, Writes};
+use crate::native;
 use crate::load::{Load, Run};
 use crate::rounds::{Plan, Row, Sheet};
 use crate::spread::Spread;
@@ -49,6 +51,7 @@ pub fn ratios(plan: &Plan, sheets: &[Sheet]) -> String {
         Workload::NotFound,
         Workload::Upload,
         Workload::Compressed,
+        Workload::Stream,
         Workload::TlsH2,
     ] {
         ratio(workload, Shared, Some(Native));
@@ -124,7 +127,7 @@ pub fn requests(plan: &Plan, sheet: &Sheet) -> String {
 fn others(plan: &Plan, workload: Workload) -> String {
     let asking = workload.connections(plan.connections);
     match workload {
-        Workload::Upload => format!("With {asking} keep-alive connections.\n\n"),
+        Workload::Upload | Workload::Stream => format!("With {asking} keep-alive connections.\n\n"),
         Workload::TlsH2 => format!(
             "With {asking} requests at once, up to {STREAMS} of them on each of {} connections.\n\n",
             asking.div_ceil(STREAMS)
@@ -242,6 +245,21 @@ pub fn waiting(waiting: &Waiting) -> String {
         );
     }
     text
+}
+
+/// How long requests take that wait for others.
+pub fn fetches(all: &[f64]) -> String {
+    format!(
+        "\n## Requests that fetch\n\n\
+         {} requests at once to one instance, each of which fetches twice, side by side, from a server that takes\n\
+         {} ms for each answer; from the first request to the last answer, client and both servers on the same cores.\n\
+         Median (min..max) of {} rounds.\n\n\
+         | all answered, ms |\n|---|\n| {} |\n",
+        fetch::CLIENTS,
+        native::WAIT.as_millis(),
+        all.len(),
+        show(Spread::of(all.iter().copied()), 0)
+    )
 }
 
 /// What idle connections cost.

@@ -61,6 +61,14 @@ class Page(RequestHandler):
         self.write(PAGE)
 
 
+class Stream(RequestHandler):
+    async def get(self):
+        self.set_header("Content-Length", 65_536 * 16)
+        for _ in range(16):
+            self.write(b"x" * 65_536)
+            await self.flush()
+
+
 class Waiting(RequestHandler):
     news = Condition()
     count = 0
@@ -91,7 +99,7 @@ class Waiting(RequestHandler):
 async def main():
     port, workload = sys.argv[1:]
     routes = [(r"/", Get), (r"/lifecycle", Lifecycle), (r"/json", Json), (r"/headers", Headers), (r"/upload", Upload),
-              (r"/page", Page), (r"/waiting/(.*)", Waiting)]
+              (r"/page", Page), (r"/stream", Stream), (r"/waiting/(.*)", Waiting)]
     settings = {"log_function": lambda handler: None, "compress_response": workload == "compressed"}
     Application(routes, **settings).listen(int(port), "127.0.0.1")
     await asyncio.Event().wait()

@@ -1,14 +1,14 @@
 //! Clients that wait: what thousands of long polls cost in memory and how soon one publish answers all of them, and how
 //! soon an event reaches all who listen to a stream of them. Ours and Tornado's in turns.
 
-use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use anyhow::{bail, ensure};
+use anyhow::ensure;
 
 use crate::app::App;
+use crate::patient::{answer, ask, connect, read_until};
 use crate::peers::{Peer, Peers, TORNADO_APP};
 use crate::process::{cpu_time, raise_descriptors, resident_memory};
 use crate::served::{Server, free_address};
@@ -133,9 +133,8 @@ impl Figures {
 /// Opens connections one after the other, each with one request, and waits until the server holds all of these.
 fn open_all(address: SocketAddr, count: usize, path: &str) -> anyhow::Result<Vec<TcpStream>> {
     let open = || {
-        let mut stream = TcpStream::connect(address)?;
-        stream.set_read_timeout(Some(Duration::from_secs(30)))?;
-        stream.write_all(request(path).as_bytes())?;
+        let mut stream = connect(address)?;
+        ask(&mut stream, &whole(path))?;
         Ok(stream)
     };
     let open = (0..count).map(|_| open()).collect::<anyhow::Result<_>>()?;
@@ -145,10 +144,10 @@ fn open_all(address: SocketAddr, count: usize, path: &str) -> anyhow::Result<Vec
 
 fn until_waiting(address: SocketAddr, count: usize) -> anyhow::Result<()> {
     const PATIENCE: Duration = Duration::from_secs(60);
-    let mut stream = TcpStream::connect(address)?;
+    let mut stream = connect(address)?;
     let began = Instant::now();
     loop {
-        stream.write_all(request("count").as_bytes())?;
+        ask(&mut stream, &whole("count"))?;
         if answer(&mut stream)? == count.to_string() {
             return Ok(());
         }
@@ -162,15 +161,15 @@ fn until_waiting(address: SocketAddr, count: usize) -> anyhow::Result<()> {
 
 /// Makes news, and tells when.
 fn publish(address: SocketAddr) -> anyhow::Result<Instant> {
-    let mut stream = TcpStream::connect(address)?;
+    let mut stream = connect(address)?;
     let began = Instant::now();
-    stream.write_all(request("publish").as_bytes())?;
+    ask(&mut stream, &whole("publish"))?;
     answer(&mut stream)?;
     Ok(began)
 }
 
-fn request(path: &str) -> String {
-    format!("GET /waiting/{path} HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
+fn whole(path: &str) -> String {
+    format!("/waiting/{path}")
 }
 
 fn answers(streams: &mut [TcpStream]) -> anyhow::Result<()> {
@@ -178,36 +177,6 @@ fn answers(streams: &mut [TcpStream]) -> anyhow::Result<()> {
         answer(stream)?;
     }
     Ok(())
-}
-
-/// Reads one answer, which has to be right, and tells its body.
-fn answer(stream: &mut TcpStream) -> anyhow::Result<String> {
-    let read = read_until(stream, |read| {
-        let (head, body) = read.split_once("\r\n\r\n")?;
-        let fields = head.lines().filter_map(|line| line.split_once(": "));
-        let mut lengths = fields.filter(|(name, _)| name.eq_ignore_ascii_case("content-length"));
-        let length: usize = lengths.next()?.1.parse().ok()?;
-        (body.len() == length).then(|| (head.to_owned(), body.to_owned()))
-    })?;
-    let (head, body) = read;
-    ensure!(head.starts_with("HTTP/1.1 200"), "wrong: {head}");
-    Ok(body)
-}
-
-/// Reads until what was read is what is wanted. Nobody sends more than that without being asked.
-fn read_until<T>(stream: &mut TcpStream, wanted: impl Fn(&str) -> Option<T>) -> anyhow::Result<T> {
-    let mut buffer = [0; 4096];
-    let mut length = 0;
-    loop {
-        let read = std::str::from_utf8(&buffer[..length])?;
-        if let Some(wanted) = wanted(read) {
-            return Ok(wanted);
-        }
-        match stream.read(&mut buffer[length..])? {
-            0 => bail!("closed, or too long, after {length} bytes"),
-            more => length += more,
-        }
-    }
 }
 
 fn ends_with(end: &str) -> impl Fn(&str) -> Option<()> {

@@ -27,6 +27,8 @@ pub enum Workload {
     Upload,
     /// 20 KB of HTML are compressed
     Compressed,
+    /// 1 MB, flushed piece by piece
+    Stream,
     /// `get` alone, over TLS and HTTP/2
     TlsH2,
 }
@@ -85,6 +87,11 @@ pub static JSON: LazyLock<String> = LazyLock::new(|| {
     order(&"x".repeat(padding))
 });
 
+/// What is flushed at a time, and how many times.
+pub const PIECE: usize = 65_536;
+/// See [`PIECE`].
+pub const PIECES: usize = 16;
+
 /// Some 20 KB of HTML, which are compressed.
 pub const PAGE: &str = include_str!("../guests/page/page.html");
 
@@ -134,6 +141,7 @@ impl Workload {
             Self::NotFound => "404: no route, no guest",
             Self::Upload => "POST a form with a file of 10 MB",
             Self::Compressed => "GET 20 KB of HTML, as gzip",
+            Self::Stream => "GET 1 MB, flushed in 16 pieces",
             Self::TlsH2 => "GET, 12 bytes, over TLS and HTTP/2",
         }
     }
@@ -148,6 +156,7 @@ impl Workload {
             Self::NotFound => "/nowhere",
             Self::Upload => "/upload",
             Self::Compressed => "/page",
+            Self::Stream => "/stream",
         }
     }
 
@@ -156,7 +165,7 @@ impl Workload {
     pub fn connections(self, wanted: usize) -> usize {
         const LARGE: usize = 4;
         match self {
-            Self::Upload => wanted.min(LARGE),
+            Self::Upload | Self::Stream => wanted.min(LARGE),
             _ => wanted,
         }
     }
@@ -215,6 +224,7 @@ impl Workload {
                 GzDecoder::new(body).read_to_string(&mut page)?;
                 page == PAGE
             }
+            Self::Stream => body.len() == PIECE * PIECES && body.iter().all(|byte| *byte == b'x'),
         };
         ensure!(status == wanted && right, "wrong: {status} {}", shown(body));
         Ok(())

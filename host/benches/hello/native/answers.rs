@@ -4,27 +4,47 @@ use std::cell::Cell;
 use std::convert::Infallible;
 use std::future::ready;
 use std::io::{self, Write};
+use std::time::Duration;
 
 use bytes::Bytes;
 use flate2::Compression;
 use flate2::write::GzEncoder;
-use futures_util::stream::once;
+use futures_util::stream::{RepeatWith, StreamExt, Take, once, repeat_with};
 use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, header};
-use http_body_util::{BodyExt, Full};
-use hyper::body::Incoming;
+use http_body_util::{BodyExt, Either, Full, StreamBody};
+use hyper::body::{Frame, Incoming};
 use multer::Multipart;
 use serde_json::Value;
 use sha1::{Digest, Sha1};
+use tokio::time::sleep;
 
-use crate::workload::{NOT_FOUND, PAGE, READ};
+use crate::workload::{NOT_FOUND, PAGE, PIECE, PIECES, READ};
 
 const HTML: &str = "text/html; charset=UTF-8";
 const JSON: &str = "application/json; charset=UTF-8";
 const TEXT: &str = "text/plain; charset=UTF-8";
 
+/// Where an answer takes its time.
+pub const SLOW: &str = "/slow";
+
+/// How long.
+pub const WAIT: Duration = Duration::from_millis(100);
+
+type Piece = Result<Frame<Bytes>, Infallible>;
+type Pieces = StreamBody<Take<RepeatWith<fn() -> Piece>>>;
+
 /// The workloads by their paths. Every answer is compared with Waterspout's.
-pub async fn answer(request: Request<Incoming>) -> Result<Response<Full<Bytes>>, Infallible> {
-    Ok(match request.uri().path() {
+pub async fn answer(
+    request: Request<Incoming>,
+) -> Result<Response<Either<Full<Bytes>, Pieces>>, Infallible> {
+    if request.uri().path() == "/stream" {
+        return Ok(stream().map(Either::Right));
+    }
+    Ok(whole(request).await.map(Either::Left))
+}
+
+async fn whole(request: Request<Incoming>) -> Response<Full<Bytes>> {
+    match request.uri().path() {
         "/" => tagged(Bytes::from_static(b"Hello, world")),
         "/lifecycle" => tagged(lifecycle().await),
         "/json" => posted(JSON, json(request).await),
@@ -35,8 +55,22 @@ pub async fn answer(request: Request<Incoming>) -> Result<Response<Full<Bytes>>,
             let accepts = request.headers().get(header::ACCEPT_ENCODING).cloned();
             compressed(response, accepts.as_ref())
         }
+        SLOW => {
+            sleep(WAIT).await;
+            tagged(Bytes::from_static(b"at last"))
+        }
         _ => page(StatusCode::NOT_FOUND, HTML, NOT_FOUND.into()),
-    })
+    }
+}
+
+/// What the guest `stream` does: each piece is made when the one before it was taken.
+fn stream() -> Response<Pieces> {
+    let piece: fn() -> Piece = || Ok(Frame::data(vec![b'x'; PIECE].into()));
+    let pieces = StreamBody::new(repeat_with(piece).take(PIECES));
+    let mut response = page(StatusCode::OK, HTML, Bytes::new()).map(|_| pieces);
+    let length = HeaderValue::from(PIECE * PIECES);
+    response.headers_mut().insert(header::CONTENT_LENGTH, length);
+    response
 }
 
 thread_local! {

@@ -1,11 +1,12 @@
 //! The peer for `wasmtime serve`, on wasi:http 0.2 without anything in between: the workloads `get`, `json`,
-//! `headers` and `upload`, each at its path. Like Waterspout, it tells the length of what it answers.
+//! `headers`, `upload` and `stream`, each at its path. Like Waterspout, it tells the length of what it answers.
 
 use std::convert::Infallible;
 use std::future::ready;
+use std::iter::once;
 
 use futures_util::FutureExt;
-use futures_util::stream::once;
+use futures_util::stream;
 use multer::Multipart;
 use serde_json::Value;
 use wasip2::exports::http::incoming_handler::Guest;
@@ -17,6 +18,8 @@ use wasip2::io::streams::StreamError;
 const HTML: &[u8] = b"text/html; charset=UTF-8";
 const JSON: &[u8] = b"application/json; charset=UTF-8";
 const TEXT: &[u8] = b"text/plain; charset=UTF-8";
+const PIECE: usize = 65_536;
+const PIECES: usize = 16;
 const NAMES: [&str; 3] = ["user-agent", "accept-language", "x-request-id"];
 
 /// What one call to the host writes at most: the contract of `blocking-write-and-flush`.
@@ -28,6 +31,10 @@ wasip2::http::proxy::export!(Peer);
 
 impl Guest for Peer {
     fn handle(request: IncomingRequest, out: ResponseOutparam) {
+        if request.path_with_query().as_deref() == Some("/stream") {
+            let pieces = (0..PIECES).map(|_| vec![b'x'; PIECE]);
+            return respond(out, HTML, PIECE * PIECES, pieces);
+        }
         let (content_type, body) = match request.path_with_query().as_deref() {
             Some("/json") => (JSON, json(&request)),
             Some("/headers") => (HTML, headers(&request)),
@@ -39,7 +46,7 @@ impl Guest for Peer {
             }
             _ => (HTML, b"Hello, world".to_vec()),
         };
-        respond(out, content_type, &body);
+        respond(out, content_type, body.len(), once(body));
     }
 }
 
@@ -76,7 +83,7 @@ fn headers(request: &IncomingRequest) -> Vec<u8> {
 async fn upload(content_type: &[u8], body: Vec<u8>) -> Vec<u8> {
     let content_type = str::from_utf8(content_type).expect("a type in ASCII");
     let boundary = multer::parse_boundary(content_type).expect("a form");
-    let mut form = Multipart::new(once(ready(Ok::<_, Infallible>(body))), boundary);
+    let mut form = Multipart::new(stream::once(ready(Ok::<_, Infallible>(body))), boundary);
     let mut answer = Vec::new();
     while let Some(field) = form.next_field().await.expect("a form") {
         let file = field.file_name().zip(field.content_type());
@@ -90,9 +97,14 @@ async fn upload(content_type: &[u8], body: Vec<u8>) -> Vec<u8> {
     answer
 }
 
-fn respond(out: ResponseOutparam, content_type: &[u8], body: &[u8]) {
+fn respond(
+    out: ResponseOutparam,
+    content_type: &[u8],
+    length: usize,
+    body: impl Iterator<Item = Vec<u8>>,
+) {
     let headers = Fields::new();
-    let length = body.len().to_string().into_bytes();
+    let length = length.to_string().into_bytes();
     headers
         .append("content-type", content_type)
         .and_then(|()| headers.append("content-length", &length))
@@ -101,10 +113,12 @@ fn respond(out: ResponseOutparam, content_type: &[u8], body: &[u8]) {
     let outgoing = response.body().expect("the body was not taken before");
     ResponseOutparam::set(out, Ok(response));
     let stream = outgoing.write().expect("the stream was not taken before");
-    for piece in body.chunks(LARGEST_WRITE) {
-        stream
-            .blocking_write_and_flush(piece)
-            .expect("the client is there");
+    for piece in body {
+        for piece in piece.chunks(LARGEST_WRITE) {
+            stream
+                .blocking_write_and_flush(piece)
+                .expect("the client is there");
+        }
     }
     drop(stream);
     OutgoingBody::finish(outgoing, None).expect("as long as was told");

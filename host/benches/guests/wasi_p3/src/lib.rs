@@ -1,10 +1,11 @@
 //! The peer for `wasmtime serve`, on wasi:http 0.3 without anything in between: the workloads `get`, `json`,
-//! `headers` and `upload`, each at its path. Like Waterspout, it tells the length of what it answers.
+//! `headers`, `upload` and `stream`, each at its path. Like Waterspout, it tells the length of what it answers.
 
 use std::convert::Infallible;
 use std::future::ready;
+use std::iter::once;
 
-use futures_util::stream::once;
+use futures_util::stream;
 use multer::Multipart;
 use serde_json::Value;
 use wasip3::exports::http::handler::Guest;
@@ -14,6 +15,8 @@ use wasip3::{wit_bindgen, wit_future, wit_stream};
 const HTML: &[u8] = b"text/html; charset=UTF-8";
 const JSON: &[u8] = b"application/json; charset=UTF-8";
 const TEXT: &[u8] = b"text/plain; charset=UTF-8";
+const PIECE: usize = 65_536;
+const PIECES: usize = 16;
 const NAMES: [&str; 3] = ["user-agent", "accept-language", "x-request-id"];
 
 struct Peer;
@@ -22,6 +25,9 @@ wasip3::http::service::export!(Peer);
 
 impl Guest for Peer {
     async fn handle(request: Request) -> Result<Response, ErrorCode> {
+        if request.get_path_with_query().as_deref() == Some("/stream") {
+            return Ok(respond(HTML, PIECE * PIECES, pieces()));
+        }
         let (content_type, body) = match request.get_path_with_query().as_deref() {
             Some("/json") => (JSON, json(request).await),
             Some("/headers") => (HTML, headers(&request)),
@@ -31,7 +37,7 @@ impl Guest for Peer {
             }
             _ => (HTML, b"Hello, world".to_vec()),
         };
-        Ok(respond(content_type, body))
+        Ok(respond(content_type, body.len(), once(body)))
     }
 }
 
@@ -61,7 +67,7 @@ fn headers(request: &Request) -> Vec<u8> {
 async fn upload(content_type: &[u8], body: Vec<u8>) -> Vec<u8> {
     let content_type = str::from_utf8(content_type).expect("a type in ASCII");
     let boundary = multer::parse_boundary(content_type).expect("a form");
-    let mut form = Multipart::new(once(ready(Ok::<_, Infallible>(body))), boundary);
+    let mut form = Multipart::new(stream::once(ready(Ok::<_, Infallible>(body))), boundary);
     let mut answer = Vec::new();
     while let Some(field) = form.next_field().await.expect("a form") {
         let file = field.file_name().zip(field.content_type());
@@ -75,9 +81,17 @@ async fn upload(content_type: &[u8], body: Vec<u8>) -> Vec<u8> {
     answer
 }
 
-fn respond(content_type: &[u8], body: Vec<u8>) -> Response {
+fn pieces() -> impl Iterator<Item = Vec<u8>> {
+    (0..PIECES).map(|_| vec![b'x'; PIECE])
+}
+
+fn respond(
+    content_type: &[u8],
+    length: usize,
+    body: impl Iterator<Item = Vec<u8>> + 'static,
+) -> Response {
     let headers = Fields::new();
-    let length = body.len().to_string().into_bytes();
+    let length = length.to_string().into_bytes();
     headers
         .append("content-type", content_type)
         .and_then(|()| headers.append("content-length", &length))
@@ -87,8 +101,10 @@ fn respond(content_type: &[u8], body: Vec<u8>) -> Response {
     drop(trailers);
     let (response, _transmitted) = Response::new(headers, Some(stream), none);
     wit_bindgen::spawn_local(async move {
-        let rest = sender.write_all(body).await;
-        assert!(rest.is_empty(), "the client is gone");
+        for piece in body {
+            let rest = sender.write_all(piece).await;
+            assert!(rest.is_empty(), "the client is gone");
+        }
     });
     response
 }

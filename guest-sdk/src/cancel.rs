@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::future::poll_fn;
-use std::pin::pin;
+use std::pin::Pin;
 use std::task::{Poll, Waker};
 
 use crate::bindings::waterspout::web::background::TaskId;
@@ -48,21 +48,24 @@ pub fn waiting() -> usize {
     CALLS.with_borrow(BTreeMap::len)
 }
 
-/// Runs `future` until it is ready or the call is cancelled; drops it either way.
-pub async fn cancellable<T>(work: Work, future: impl Future<Output = T>) -> Option<T> {
-    let mut future = pin!(future);
+/// Runs `future` until it is ready or the call is cancelled.
+///
+/// It is moved in here, which a large one should not be: each request that waits would have the memory for it twice.
+pub fn cancellable<T>(
+    work: Work,
+    mut future: impl Future<Output = T> + Unpin,
+) -> impl Future<Output = Option<T>> {
     let mut entry = None;
     poll_fn(move |task| {
         if entry.is_some() && CALLS.with_borrow(|calls| calls[&work].cancelled) {
             return Poll::Ready(None);
         }
-        let polled = future.as_mut().poll(task);
+        let polled = Pin::new(&mut future).poll(task);
         if polled.is_pending() && entry.is_none() {
             entry = Some(Entry::new(work, task.waker().clone()));
         }
         polled.map(Some)
     })
-    .await
 }
 
 /// A place in `CALLS`, until it is dropped.

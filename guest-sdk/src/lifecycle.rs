@@ -5,7 +5,7 @@ use std::any::Any;
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::marker::PhantomData;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 
 use crate::bindings::exports::waterspout::web::handler::{
     Description, Functions, Guest, HandlerClass, Route,
@@ -136,8 +136,11 @@ async fn run_with<H: Handler>(
     run: impl AsyncFnOnce(&mut Object<H>, Hook) -> Outcome,
 ) -> Outcome {
     let mut object = take(call.request).unwrap_or_else(|| Object::<H>::new(call.request));
-    let ended = cancellable(Work::Request(call.request), run(&mut object, hook)).await;
-    let outcome = ended.unwrap_or(Outcome::Cancelled);
+    let outcome = {
+        let run = pin!(run(&mut object, hook));
+        let ended = cancellable(Work::Request(call.request), run).await;
+        ended.unwrap_or(Outcome::Cancelled)
+    };
     if !call.last || matches!(outcome, Outcome::Failed(_) | Outcome::Cancelled) {
         keep(call.request, object);
     }

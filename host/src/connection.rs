@@ -17,7 +17,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Buf;
-use futures_util::future::maybe_done;
+use futures_util::future::{Either, maybe_done};
 use http::{Method, Request, Response, StatusCode, Uri};
 use http_body::Body;
 
@@ -85,14 +85,15 @@ where
 ///
 /// When `stop` is ready, the requests in flight are the last ones. An idle connection ends at once,
 /// unless its client has only just come: then it may ask once.
-pub async fn serve_connection<I, S>(
+pub fn serve_connection<I, S>(
     io: I,
     remote_ip: Option<IpAddr>,
     tls: Option<&Tls>,
     limits: &Arc<Limits>,
     service: &S,
-    stop: impl Future<Output = ()>,
-) where
+    stop: impl Future<Output = ()> + Unpin,
+) -> impl Future<Output = ()>
+where
     I: Socket + Send + 'static,
     S: Service,
 {
@@ -104,21 +105,18 @@ pub async fn serve_connection<I, S>(
     // In boxes: every connection is as large as the largest of these, and most are the first.
     match tls {
         None if !limits.h2c => {
-            http1::serve(io, client(Protocol::Http), limits, service, stop).await
+            let client = client(Protocol::Http);
+            Either::Left(http1::serve(io, client, limits, service, stop))
         }
         None => {
-            Box::pin(serve_either(
-                io,
-                client(Protocol::Http),
-                limits,
-                service,
-                stop,
-            ))
-            .await
+            let client = client(Protocol::Http);
+            let served = Box::pin(serve_either(io, client, limits, service, stop));
+            Either::Right(Either::Left(served))
         }
         Some(tls) => {
             let client = client(Protocol::Https);
-            Box::pin(serve_encrypted(io, client, tls, limits, service, stop)).await;
+            let served = Box::pin(serve_encrypted(io, client, tls, limits, service, stop));
+            Either::Right(Either::Right(served))
         }
     }
 }

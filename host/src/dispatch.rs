@@ -9,10 +9,13 @@ mod redirect;
 mod reply;
 mod streamed;
 
+use std::future::ready;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use futures_util::FutureExt;
+use futures_util::future::Either;
 use http::header::Entry;
 use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, header};
@@ -90,16 +93,16 @@ where
             Ok(visit.begin(head, body, client, began))
         }
     };
-    async move {
-        let response = match begun {
-            Ok(begun) => begun.answer().await,
-            Err(response) => response,
-        };
-        let mut response = match coding {
-            // In a box: the future of every request is as large as its largest wait.
-            Some(coding) => Box::pin(compress::compress(response, coding)).await,
-            None => response,
-        };
+    let answered = match begun {
+        Ok(begun) => Either::Left(begun.answer()),
+        Err(response) => Either::Right(ready(response)),
+    };
+    let coded = answered.then(move |response| match coding {
+        // In a box: the future of every request is as large as its largest wait.
+        Some(coding) => Either::Left(Box::pin(compress::compress(response, coding))),
+        None => Either::Right(ready(response)),
+    });
+    coded.map(move |mut response| {
         let is_empty = response.body().bytes().is_some_and(Bytes::is_empty);
         if is_head && is_empty && !is_bodiless(response.status()) {
             // hyper leaves it open.
@@ -107,7 +110,7 @@ where
             headers.insert(header::CONTENT_LENGTH, HeaderValue::from_static("0"));
         }
         response
-    }
+    })
 }
 
 /// Whether a body is to be decompressed. The header is put away, as Tornado does it, so that nobody does it again.
@@ -179,12 +182,12 @@ fn route(generation: &Generation, head: &Parts, declared: u64) -> Routed {
     let stage = if implements(target.functions, &head.method) {
         Stage::Whole
     } else if target.functions.contains(Functions::WRITE_ERROR) {
-        Stage::ErrorPage(Failure {
+        Stage::ErrorPage(Box::new(Failure {
             status: StatusCode::METHOD_NOT_ALLOWED.as_u16(),
             reason: None,
             message: None,
             cause: FailureCause::Host,
-        })
+        }))
     } else {
         let mut response = page::error(StatusCode::METHOD_NOT_ALLOWED);
         response
@@ -257,31 +260,34 @@ struct Begun {
 }
 
 impl Begun {
-    async fn answer(mut self) -> Response<Reply> {
-        let exchange = &self.exchange;
-        let response = match &self.component.state {
-            State::Serving { pool, .. } => {
-                let deadline = self.component.settings.deadline;
-                let deadline = deadline.map(|deadline| self.began + deadline);
-                let (answer, sent) = invoke(pool, exchange, deadline).await;
-                let mut response = self.respond(answer);
-                response.body_mut().tells(sent);
-                response
-            }
-            State::Failed(_) => page::error(StatusCode::SERVICE_UNAVAILABLE),
-        };
-        let handler = exchange.target.handler;
-        log_access(&exchange.summary(), response.status(), self.began, || {
-            Details {
-                request_id: exchange.id().to_owned(),
-                generation: Some(exchange.app.generation),
-                handler: Some(self.component.handler_name(handler)),
-            }
-        });
-        let meter = exchange.app.meters.of(self.route);
-        meter.answered(response.status().as_u16(), self.began.elapsed());
-        self.answered = true;
-        response
+    fn answer(mut self) -> impl Future<Output = Response<Reply>> + Send {
+        async move {
+            let begun = &mut self;
+            let exchange = &begun.exchange;
+            let response = match &begun.component.state {
+                State::Serving { pool, .. } => {
+                    let deadline = begun.component.settings.deadline;
+                    let deadline = deadline.map(|deadline| begun.began + deadline);
+                    let (answer, sent) = invoke(pool, exchange, deadline).await;
+                    let mut response = begun.respond(answer);
+                    response.body_mut().tells(sent);
+                    response
+                }
+                State::Failed(_) => page::error(StatusCode::SERVICE_UNAVAILABLE),
+            };
+            let handler = exchange.target.handler;
+            log_access(&exchange.summary(), response.status(), begun.began, || {
+                Details {
+                    request_id: exchange.id().to_owned(),
+                    generation: Some(exchange.app.generation),
+                    handler: Some(begun.component.handler_name(handler)),
+                }
+            });
+            let meter = exchange.app.meters.of(begun.route);
+            meter.answered(response.status().as_u16(), begun.began.elapsed());
+            begun.answered = true;
+            response
+        }
     }
 
     /// What the client gets for what became of its request: the table of the contract, section 5.

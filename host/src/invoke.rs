@@ -5,7 +5,7 @@ use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use futures_util::FutureExt;
-use futures_util::future::BoxFuture;
+use futures_util::future::{BoxFuture, Either, OptionFuture};
 use tokio::time::{Instant, timeout};
 use wasmtime::component::{ComponentNamedList, Lift, Lower};
 
@@ -21,29 +21,31 @@ const AFTERWARDS: Duration = Duration::from_secs(30);
 /// Leads a request through an instance of the pool and waits for its answer until the deadline.
 ///
 /// Dropped before that, it tells the guest that the client is gone.
-pub async fn invoke(
+pub fn invoke(
     pool: &Pool,
     exchange: &Arc<Exchange>,
     deadline: Option<Instant>,
-) -> (Answer, Sent) {
-    let (answer, sent) = attempt(pool, exchange.clone(), deadline).await;
-    let has_page = exchange.target.functions.contains(Functions::WRITE_ERROR);
-    let Answer::Trapped(trap) = &answer else {
-        return (answer, sent);
-    };
-    if !has_page || matches!(exchange.stage, Stage::ErrorPage(_)) {
-        return (answer, sent);
-    }
-    let page = exchange.error_page(Failure {
-        status: 500,
-        reason: None,
-        message: Some(trap.clone()),
-        cause: FailureCause::Trap,
-    });
-    // Rare, and so not to be carried about by every request.
-    match Box::pin(attempt(pool, page, deadline)).await {
-        (page @ (Answer::Response(_) | Answer::Begun(_)), sent) => (page, sent),
-        _ => (answer, sent),
+) -> impl Future<Output = (Answer, Sent)> + Send {
+    async move {
+        let (answer, sent) = attempt(pool, exchange.clone(), deadline).await;
+        let has_page = exchange.target.functions.contains(Functions::WRITE_ERROR);
+        let Answer::Trapped(trap) = &answer else {
+            return (answer, sent);
+        };
+        if !has_page || matches!(exchange.stage, Stage::ErrorPage(_)) {
+            return (answer, sent);
+        }
+        let page = exchange.error_page(Failure {
+            status: 500,
+            reason: None,
+            message: Some(trap.clone()),
+            cause: FailureCause::Trap,
+        });
+        // Rare, and so not to be carried about by every request.
+        match Box::pin(attempt(pool, page, deadline)).await {
+            (page @ (Answer::Response(_) | Answer::Begun(_)), sent) => (page, sent),
+            _ => (answer, sent),
+        }
     }
 }
 
@@ -84,49 +86,59 @@ impl Drop for Sent {
     }
 }
 
-async fn attempt(
+fn attempt(
     pool: &Pool,
     exchange: Arc<Exchange>,
     deadline: Option<Instant>,
-) -> (Answer, Sent) {
+) -> impl Future<Output = (Answer, Sent)> + Send {
     let mut client = Client {
         pool,
         deadline,
-        exchange: Some(exchange.clone()),
+        exchange,
+        waits: true,
     };
-    let answer = match pool.submit(exchange.clone()) {
-        Err(QueueFull) => Answer::Busy,
-        Ok(()) => match answer_until(deadline, &exchange).await {
-            Some(answer) => answer,
-            None => {
-                exchange.shut();
-                exchange.cancel(Cancel::Deadline);
-                pool.leave(&exchange);
-                Answer::Late
-            }
-        },
-    };
-    client.exchange = None;
-    (answer, Sent(exchange))
-}
-
-async fn answer_until(deadline: Option<Instant>, exchange: &Exchange) -> Option<Answer> {
-    match deadline {
-        Some(deadline) => until(deadline, exchange.answered()).await,
-        None => Some(exchange.answered().await),
+    async move {
+        let client = &mut client;
+        let exchange = &client.exchange;
+        let answer = match pool.submit(exchange.clone()) {
+            Err(QueueFull) => Answer::Busy,
+            Ok(()) => match answer_until(deadline, exchange).await {
+                Some(answer) => answer,
+                None => {
+                    exchange.shut();
+                    exchange.cancel(Cancel::Deadline);
+                    pool.leave(exchange);
+                    Answer::Late
+                }
+            },
+        };
+        client.waits = false;
+        (answer, Sent(client.exchange.clone()))
     }
 }
 
-/// Somebody who waits for the answer; gone when this is dropped with the exchange in it.
+fn answer_until(
+    deadline: Option<Instant>,
+    exchange: &Exchange,
+) -> impl Future<Output = Option<Answer>> + Send {
+    match deadline {
+        Some(deadline) => Either::Left(until(deadline, exchange.answered())),
+        None => Either::Right(exchange.answered().map(Some)),
+    }
+}
+
+/// Somebody who waits for the answer; gone when this is dropped while it does.
 struct Client<'a> {
     pool: &'a Pool,
     deadline: Option<Instant>,
-    exchange: Option<Arc<Exchange>>,
+    exchange: Arc<Exchange>,
+    waits: bool,
 }
 
 impl Drop for Client<'_> {
     fn drop(&mut self) {
-        if let Some(exchange) = &self.exchange {
+        let exchange = &self.exchange;
+        if self.waits {
             exchange.shut();
             exchange.cancel(Cancel::ClientGone);
             if exchange.is_cancelled() {
@@ -175,7 +187,8 @@ impl Life<'_> {
         }
         let ended = match &self.exchange.stage {
             Stage::Whole => self.run_functions().await?,
-            Stage::ErrorPage(failure) => self.make_error_page(failure).await?,
+            // Rare, and so not to be carried about by every request.
+            Stage::ErrorPage(failure) => Box::pin(self.make_error_page(failure)).await?,
         };
         let (outcome, freed) = match ended {
             Ended::With(ended) => ended,
@@ -274,7 +287,7 @@ impl Life<'_> {
             self.exchange.answer(Answer::Failed(failure));
             return Ok(Ended::With(false));
         }
-        let (outcome, last) = match self.write_error(&failure).await? {
+        let (outcome, last) = match Box::pin(self.write_error(&failure)).await? {
             Ended::With(ended) => ended,
             Ended::Deaf => return Ok(Ended::Deaf),
         };
@@ -297,12 +310,16 @@ impl Life<'_> {
     }
 
     /// Gives the answer, or what is left of it.
-    async fn give(&self, response: Response) {
-        match self.exchange.stream() {
-            None => self.exchange.answer(Answer::Response(response)),
+    fn give(&self, response: Response) -> impl Future<Output = ()> {
+        let rest = match self.exchange.stream() {
+            None => {
+                self.exchange.answer(Answer::Response(response));
+                None
+            }
             // Rare, and so not to be carried about by every request.
-            Some(stream) => Box::pin(self.end(stream, response.body)).await,
-        }
+            Some(stream) => Some(Box::pin(self.end(stream, response.body))),
+        };
+        OptionFuture::from(rest).map(drop)
     }
 
     /// Sends the last of a response that has begun.
@@ -401,7 +418,8 @@ impl Life<'_> {
             () = self.exchange.cancelled() => {
                 let cancel = self.start(&self.scene.guest.cancel, (self.request,))?;
                 let both = async { tokio::try_join!(ended, cancel) };
-                match timeout(LET_GO, both).await {
+                // Rare, and so not to be carried about by every request.
+                match Box::pin(timeout(LET_GO, both)).await {
                     Ok(both) => both?.0,
                     Err(_) => return Ok(Ended::Deaf),
                 }

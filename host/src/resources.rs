@@ -88,7 +88,7 @@ pub enum Stage {
     /// All of it.
     Whole,
     /// Only the error page, by an object that knows nothing of what failed.
-    ErrorPage(Failure),
+    ErrorPage(Box<Failure>),
 }
 
 /// Why a request is to end before its handler is done.
@@ -228,7 +228,7 @@ impl Exchange {
             None,
             self.target.clone(),
             self.arguments.clone(),
-            Stage::ErrorPage(failure),
+            Stage::ErrorPage(failure.into()),
             self.app.clone(),
             self.cancel_on_close,
         );

@@ -48,8 +48,8 @@ impl Timer {
 }
 
 /// Gives `task` a timer that [`until`] uses in it.
-pub async fn with_timer<F: Future>(task: F) -> F::Output {
-    TIMER.scope(RefCell::default(), task).await
+pub fn with_timer<F: Future>(task: F) -> impl Future<Output = F::Output> {
+    TIMER.scope(RefCell::default(), task)
 }
 
 /// Waits for `work`, but not past the deadline: then `None`. In a task without a timer it makes one of its own.

@@ -71,7 +71,11 @@ impl Contender {
     /// Tornado has no HTTP/2, and what needs no guest needs no isolation.
     pub fn does(self, workload: Workload) -> bool {
         match workload {
-            Workload::Get | Workload::Json | Workload::Headers | Workload::Upload | Workload::Stream => true,
+            Workload::Get
+            | Workload::Json
+            | Workload::Headers
+            | Workload::Upload
+            | Workload::Stream => true,
             Workload::Lifecycle | Workload::Compressed => self.serve_flags().is_none(),
             Workload::TlsH2 => self.is_ours(),
             Workload::NotFound => matches!(self, Self::Native | Self::Shared | Self::Tornado),

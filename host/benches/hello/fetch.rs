@@ -26,7 +26,11 @@ fn round(guest: &[u8]) -> anyhow::Result<f64> {
     let origin = format!("http://{}", slow.address);
     let mut app = App::with_kept_cache()?;
     app.add("fetch.wasm", "/pair", guest)?;
-    app.set("fetch.wasm", "allow", BTreeMap::from([("http", vec![&origin])]))?;
+    app.set(
+        "fetch.wasm",
+        "allow",
+        BTreeMap::from([("http", vec![&origin])]),
+    )?;
     let server = app.serve("shared", None)?;
     let path = format!("/pair?url={origin}{SLOW}");
     let ask_all = || {

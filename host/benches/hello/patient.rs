@@ -35,7 +35,10 @@ pub fn answer(stream: &mut TcpStream) -> anyhow::Result<String> {
 }
 
 /// Reads until what was read is what is wanted. Nobody sends more than that without being asked.
-pub fn read_until<T>(stream: &mut TcpStream, wanted: impl Fn(&str) -> Option<T>) -> anyhow::Result<T> {
+pub fn read_until<T>(
+    stream: &mut TcpStream,
+    wanted: impl Fn(&str) -> Option<T>,
+) -> anyhow::Result<T> {
     let mut buffer = [0; 4096];
     let mut length = 0;
     loop {

@@ -5,12 +5,14 @@ mod body;
 mod timed;
 
 use std::convert::Infallible;
-use std::future::{Future, poll_fn};
-use std::pin::{Pin, pin};
+use std::future::{self, Future, poll_fn};
+use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Poll, ready};
 use std::time::Duration;
 
+use futures_util::FutureExt;
+use futures_util::future::Either;
 use http::header::CONNECTION;
 use http::{HeaderValue, Request, Response, StatusCode};
 use http_body::Body;
@@ -36,65 +38,72 @@ const CLOSE: HeaderValue = HeaderValue::from_static("close");
 ///
 /// When `stop` is ready, the request in flight is the last one. An idle connection ends at once,
 /// unless its client has only just come: then it may ask once.
-pub(super) async fn serve<I, S>(
+///
+/// What can be done at once is done before the future is made: there are as many of these as connections.
+pub(super) fn serve<I, S>(
     io: I,
     client: Client,
     limits: &Limits,
     service: &S,
-    stop: impl Future<Output = ()>,
-) where
+    mut stop: impl Future<Output = ()> + Unpin,
+) -> impl Future<Output = ()>
+where
     I: Socket,
     S: Service,
 {
     let activity = Arc::new(Activity::default());
     let io = TimedIo::new(io, activity.clone(), limits.max_header_size);
-    let answer = service_fn(|request| answer(request, client, limits, service, &activity));
+    let noted = activity.clone();
+    let answer = service_fn(move |request| answer(request, client, limits, service, &noted));
     let mut http = http1::Builder::new()
         .header_read_timeout(None)
         .max_header_size(limits.max_header_size)
         .max_buf_size(limits.max_header_size.max(BUFFER))
         .serve_connection(TokioIo::new(io), answer);
-    let mut stop = pin!(stop);
-    let mut stopping = false;
-    let mut last = false;
-    let mut watchdog = Watchdog::new(activity.phase());
+    async move {
+        let mut stopping = false;
+        let mut last = false;
+        let mut watchdog = Watchdog::new(activity.phase());
 
-    let end = with_timer(poll_fn(|cx| {
-        loop {
-            if !stopping && stop.as_mut().poll(cx).is_ready() {
-                // The socket gets one more look, for a request sent before the stop.
-                stopping = true;
-                activity.stop();
+        let end = with_timer(poll_fn(|cx| {
+            loop {
+                if !stopping && Pin::new(&mut stop).poll(cx).is_ready() {
+                    // The socket gets one more look, for a request sent before the stop.
+                    stopping = true;
+                    activity.stop();
+                }
+                if let Poll::Ready(end) = Pin::new(&mut http).poll(cx) {
+                    return Poll::Ready(end.map_err(End::Failed));
+                }
+                let phase = activity.phase();
+                let begins = matches!(phase, Phase::Idle { served: 0 } | Phase::Head { .. });
+                if stopping && !last && !begins {
+                    last = true;
+                    Pin::new(&mut http).graceful_shutdown();
+                    continue;
+                }
+                let limit = limit_of(phase, limits, stopping);
+                ready!(watchdog.poll_expired(phase, limit, cx));
+                if phase == Phase::Closing && activity.hear_no_more() {
+                    // hyper is done, then, and tells how it went.
+                    continue;
+                }
+                return Poll::Ready(Err(End::Expired(phase)));
             }
-            if let Poll::Ready(end) = Pin::new(&mut http).poll(cx) {
-                return Poll::Ready(end.map_err(End::Failed));
-            }
-            let phase = activity.phase();
-            let begins = matches!(phase, Phase::Idle { served: 0 } | Phase::Head { .. });
-            if stopping && !last && !begins {
-                last = true;
-                Pin::new(&mut http).graceful_shutdown();
-                continue;
-            }
-            let limit = limit_of(phase, limits, stopping);
-            ready!(watchdog.poll_expired(phase, limit, cx));
-            if phase == Phase::Closing && activity.hear_no_more() {
-                // hyper is done, then, and tells how it went.
-                continue;
-            }
-            return Poll::Ready(Err(End::Expired(phase)));
-        }
-    }))
-    .await;
+        }))
+        .await;
 
-    if let Err(end) = end {
-        if let Some(status) = end.answered() {
-            tell_refusal(service, status, None, client);
+        if let Err(end) = end {
+            if let Some(status) = end.answered() {
+                tell_refusal(service, status, None, client);
+            }
+            debug!(target: "general", ?client, ?end, "connection cut off");
         }
-        debug!(target: "general", ?client, ?end, "connection cut off");
-    }
-    if http.into_parts().io.into_inner().refuse_line().await {
-        tell_refusal(service, StatusCode::URI_TOO_LONG, None, client);
+        let io = http.into_parts().io.into_inner();
+        if io.line_is_too_long() {
+            Box::pin(io.refuse_line()).await;
+            tell_refusal(service, StatusCode::URI_TOO_LONG, None, client);
+        }
     }
 }
 
@@ -139,13 +148,13 @@ fn limit_of(phase: Phase, limits: &Limits, stopping: bool) -> Option<Duration> {
     }
 }
 
-fn answer<S: Service>(
+fn answer<'a, S: Service>(
     request: Request<Incoming>,
     client: Client,
     limits: &Limits,
-    service: &S,
+    service: &'a S,
     activity: &Arc<Activity>,
-) -> impl Future<Output = Result<Response<ResponseBody<S::Body>>, Infallible>> {
+) -> impl Future<Output = Result<Response<ResponseBody<S::Body>>, Infallible>> + use<'a, S> {
     let declared = request.body().size_hint();
     let exchange = activity.begin(declared.exact());
     let (head, incoming) = request.into_parts();
@@ -153,24 +162,23 @@ fn answer<S: Service>(
     let refused = refuse(&head).or_else(|| {
         (declared.lower() > limits.max_body_size).then_some(StatusCode::PAYLOAD_TOO_LARGE)
     });
-    let response = match refused {
-        Some(status) => {
-            tell_refusal(service, status, Some((&head.method, &head.uri)), client);
-            Err(status)
-        }
-        None => Ok(service.call(Request::from_parts(head, body), client)),
-    };
     let activity = activity.clone();
-    async move {
-        let mut response = match response {
-            Ok(response) => response.await.map(Some),
-            Err(status) => refusal(status),
-        };
+    let end = move |mut response: Response<Option<S::Body>>| {
         if activity.is_stopping() {
             let headers = response.headers_mut();
             headers.entry(CONNECTION).or_insert(CLOSE);
         }
         Ok(response.map(|body| ResponseBody::new(body, exchange)))
+    };
+    match refused {
+        Some(status) => {
+            tell_refusal(service, status, Some((&head.method, &head.uri)), client);
+            Either::Left(future::ready(end(refusal(status))))
+        }
+        None => {
+            let response = service.call(Request::from_parts(head, body), client);
+            Either::Right(response.map(|response| end(response.map(Some))))
+        }
     }
 }
 

@@ -7,6 +7,7 @@ use std::net::IpAddr;
 use std::pin::pin;
 use std::sync::Arc;
 
+use futures_util::FutureExt;
 use tokio::net::{TcpStream, UnixStream};
 use tokio::sync::{oneshot, watch};
 use tokio::task::{Id, JoinHandle, JoinSet};
@@ -185,10 +186,8 @@ impl<S: Service> Connections<S> {
         let place = self.shards.place();
         let runtime = place.runtime().clone();
         let connection = async move {
-            let _place = place;
-            let stop = async {
-                let _ = stopped.await;
-            };
+            let _place = &place;
+            let stop = stopped.map(drop);
             match open() {
                 Ok(io) => {
                     let tls = slot.tls().filter(|_| encrypted);

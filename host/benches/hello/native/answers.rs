@@ -69,7 +69,9 @@ fn stream() -> Response<Pieces> {
     let pieces = StreamBody::new(repeat_with(piece).take(PIECES));
     let mut response = page(StatusCode::OK, HTML, Bytes::new()).map(|_| pieces);
     let length = HeaderValue::from(PIECE * PIECES);
-    response.headers_mut().insert(header::CONTENT_LENGTH, length);
+    response
+        .headers_mut()
+        .insert(header::CONTENT_LENGTH, length);
     response
 }
 

@@ -36,21 +36,22 @@ impl<I> TimedIo<I> {
         }
     }
 
-    /// Answers a request line that reached the limit, if reading has failed at one: hyper would
-    /// have taken it for a head too large. Tells whether it was so.
-    pub(super) async fn refuse_line(mut self) -> bool
+    /// Whether reading has failed at a request line that reached the limit.
+    pub(super) fn line_is_too_long(&self) -> bool {
+        self.line_is_too_long
+    }
+
+    /// Answers such a line: hyper would have taken it for a head too large.
+    pub(super) async fn refuse_line(mut self)
     where
         I: Socket,
     {
-        let is_too_long = std::mem::take(&mut self.line_is_too_long);
-        if is_too_long {
-            let answered = async {
-                self.write_all(URI_TOO_LONG).await?;
-                self.shutdown().await
-            };
-            let _ = timeout(LINGER, answered).await;
-        }
-        is_too_long
+        self.line_is_too_long = false;
+        let answered = async {
+            self.write_all(URI_TOO_LONG).await?;
+            self.shutdown().await
+        };
+        let _ = timeout(LINGER, answered).await;
     }
 
     fn note_write(&self, written: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {

@@ -260,6 +260,10 @@ struct Begun {
 }
 
 impl Begun {
+    #[expect(
+        clippy::manual_async_fn,
+        reason = "an async fn has its arguments in it twice"
+    )]
     fn answer(mut self) -> impl Future<Output = Response<Reply>> + Send {
         async move {
             let begun = &mut self;

@@ -21,6 +21,10 @@ const AFTERWARDS: Duration = Duration::from_secs(30);
 /// Leads a request through an instance of the pool and waits for its answer until the deadline.
 ///
 /// Dropped before that, it tells the guest that the client is gone.
+#[expect(
+    clippy::manual_async_fn,
+    reason = "an async fn has its arguments in it twice"
+)]
 pub fn invoke(
     pool: &Pool,
     exchange: &Arc<Exchange>,

@@ -229,7 +229,7 @@ fn extras(
     }
     if choice.has_extra(Extra::Fetch) {
         eprintln!("fetch");
-        let guest = app::build("tests/guests/http_client", &[])?.join("http_client.wasm");
+        let guest = app::build("host/benches/guests", &[])?.join("fetch.wasm");
         page.add(&report::fetches(&fetch::measure(&guest, plan.rounds)?));
     }
     if choice.has_extra(Extra::Tail) {

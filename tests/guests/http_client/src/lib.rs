@@ -120,10 +120,10 @@ impl RequestHandler for Count {
     async fn get(&mut self, cx: &Context) -> Result {
         let request = described(cx)?.request_timeout(Duration::ZERO);
         let mut response = fetch_streaming(request).await?;
-        let mut bytes = 0;
+        let mut bytes = 0_u64;
         let ended = loop {
             match response.body_chunk().await {
-                Ok(Some(piece)) => bytes += piece.len(),
+                Ok(Some(piece)) => bytes += piece.len() as u64,
                 Ok(None) => break "whole".to_owned(),
                 Err(error) => break error.message,
             }

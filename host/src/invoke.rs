@@ -448,7 +448,7 @@ impl Life<'_> {
         }
     }
 
-    /// Starts a call and notes whose it is, so that a trap finds its culprit.
+    /// Starts a call of this request.
     fn start<P, R>(
         &self,
         function: &Function<P, R>,
@@ -458,15 +458,9 @@ impl Life<'_> {
         P: ComponentNamedList + Lower + Send + Sync + 'static,
         R: ComponentNamedList + Lift + Send + Sync + 'static,
     {
-        let accessor = self.scene.accessor;
-        let instance = &self.scene.guest.instance;
-        let (function, call) = accessor.with(|mut store| {
-            let function = function.of(instance, &mut store)?;
-            let call = function.start_call_concurrent(&mut store, parameters)?;
-            store.data_mut().tasks.insert(call.task(), self.request);
-            Ok::<_, wasmtime::Error>((function, call))
-        })?;
-        Ok(function.finish_call_concurrent(accessor, call))
+        self.scene.start(function, parameters, |ctx, call| {
+            ctx.tasks.insert(call, self.request);
+        })
     }
 
     fn call(&self, last: bool) -> Call {

@@ -9,12 +9,11 @@ use futures_util::StreamExt;
 use futures_util::future::BoxFuture;
 use futures_util::stream::FuturesUnordered;
 use tokio::time::timeout;
-use wasmtime::component::{ComponentNamedList, Lift, Lower};
+use wasmtime::component::GuestTaskId;
 
 use super::instance::Scene;
 use super::{Core, LifeEnd};
-use crate::engine::Function;
-use crate::resources::{Background, LET_GO, Task};
+use crate::resources::{Background, Ctx, LET_GO, Task};
 
 /// The tasks of one instance that are under way.
 #[derive(Default)]
@@ -103,7 +102,7 @@ impl Core {
         if task.is_loop() {
             tracing::debug!(target: "general", component, "the loop `{name}` begins in this instance");
         }
-        let mut ended = pin!(start(scene, &jobs.run, (task.number,), task)?);
+        let mut ended = pin!(scene.start(&jobs.run, (task.number,), of(task))?);
         tokio::select! {
             biased;
             ended = &mut ended => {
@@ -116,7 +115,7 @@ impl Core {
             }
             () = background.time_is_up(task, budget) => {}
         }
-        let cancel = start(scene, &jobs.cancel, (task.number,), task)?;
+        let cancel = scene.start(&jobs.cancel, (task.number,), of(task))?;
         let both = async { tokio::try_join!(ended, cancel) };
         let let_go = timeout(LET_GO, both).await;
         let ran = began.elapsed().as_secs_f64();
@@ -150,26 +149,10 @@ impl Core {
     }
 }
 
-/// Starts a call and notes whose it is, so that a trap finds its culprit.
-fn start<'a, P, R>(
-    scene: &'a Scene<'_>,
-    function: &Function<P, R>,
-    parameters: P,
-    task: &Task,
-) -> wasmtime::Result<impl Future<Output = wasmtime::Result<R>> + use<'a, P, R>>
-where
-    P: ComponentNamedList + Lower + Send + Sync + 'static,
-    R: ComponentNamedList + Lift + Send + Sync + 'static,
-{
-    let accessor = scene.accessor;
-    let instance = &scene.guest.instance;
-    let (function, call) = accessor.with(|mut store| {
-        let function = function.of(instance, &mut store)?;
-        let call = function.start_call_concurrent(&mut store, parameters)?;
-        let ctx = store.data_mut();
-        ctx.tasks.remove(&call.task());
-        ctx.jobs.insert(call.task(), task.name.clone());
-        Ok::<_, wasmtime::Error>((function, call))
-    })?;
-    Ok(function.finish_call_concurrent(accessor, call))
+/// Notes whose a call is.
+fn of(task: &Task) -> impl FnOnce(&mut Ctx, GuestTaskId) {
+    |ctx, call| {
+        ctx.tasks.remove(&call);
+        ctx.jobs.insert(call, task.name.clone());
+    }
 }

@@ -11,7 +11,9 @@ use std::time::Duration;
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 use tokio::sync::OwnedSemaphorePermit;
-use wasmtime::component::{Accessor, ComponentNamedList, Lift, Lower, ResourceTable, TypedFunc};
+use wasmtime::component::{
+    Accessor, ComponentNamedList, GuestTaskId, Lift, Lower, ResourceTable, TypedFunc,
+};
 use wasmtime::{AsContextMut, CallHook, Store, StoreContextMut, UpdateDeadline, WasmBacktrace};
 use wasmtime_wasi_http::WasiHttpCtx;
 
@@ -35,6 +37,28 @@ pub struct Scene<'a> {
     pub accessor: &'a Accessor<Ctx>,
     pub guest: &'a Guest,
     requests: &'a Requests,
+}
+
+impl Scene<'_> {
+    /// Starts a call, and has it noted whose it is, so that a trap finds its culprit.
+    pub fn start<P, R>(
+        &self,
+        function: &Function<P, R>,
+        parameters: P,
+        note: impl FnOnce(&mut Ctx, GuestTaskId),
+    ) -> wasmtime::Result<impl Future<Output = wasmtime::Result<R>>>
+    where
+        P: ComponentNamedList + Lower + Send + Sync + 'static,
+        R: ComponentNamedList + Lift + Send + Sync + 'static,
+    {
+        let (function, call) = self.accessor.with(|mut store| {
+            let function = function.of(&self.guest.instance, &mut store)?;
+            let call = function.start_call_concurrent(&mut store, parameters)?;
+            note(store.data_mut(), call.task());
+            Ok::<_, wasmtime::Error>((function, call))
+        })?;
+        Ok(function.finish_call_concurrent(self.accessor, call))
+    }
 }
 
 /// An instance with its store, and its place under the cap.

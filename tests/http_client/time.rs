@@ -104,18 +104,22 @@ async fn past_max_clients_a_fetch_waits_and_that_counts_as_connecting() {
     assert_eq!(peer.counts.most_at_once.load(SeqCst), 2);
 }
 
-#[tokio::test]
-async fn two_fetches_are_under_way_at_once() {
-    // Answers nobody before both are there.
-    let both = Arc::new(Barrier::new(2));
+/// Answers nobody before so many are there.
+async fn patient(count: usize) -> Peer {
+    let all = Arc::new(Barrier::new(count));
     let peer = Peer::start(move |_| {
-        let both = both.clone();
+        let all = all.clone();
         async move {
-            both.wait().await;
+            all.wait().await;
             Response::new(whole("x"))
         }
     });
-    let peer = peer.await;
+    peer.await
+}
+
+#[tokio::test]
+async fn two_fetches_are_under_way_at_once() {
+    let peer = patient(2).await;
     let server = serving(&[origin(&peer)]).await;
     let answer = server
         .get(&format!("/pair?url={}", encoded(&origin(&peer))))
@@ -123,21 +127,14 @@ async fn two_fetches_are_under_way_at_once() {
     assert_eq!(answer.body, "200 200");
 }
 
+/// How long that takes, `cargo bench -- --only fetch` tells.
 #[tokio::test]
 async fn a_thousand_requests_fetch_side_by_side_in_one_instance() {
-    let peer = Peer::start(|_| async {
-        tokio::time::sleep(Duration::from_millis(100)).await;
-        Response::new(whole("x"))
-    });
-    let peer = peer.await;
+    // As many as `max_clients` lets through at once, of the two thousand.
+    let peer = patient(1000).await;
     let server = serving(&[origin(&peer)]).await;
     let path = format!("/pair?url={}", encoded(&origin(&peer)));
     let mut clients = join_all((0..1000).map(|_| server.connect())).await;
-    let began = Instant::now();
     let answers = join_all(clients.iter_mut().map(|client| client.get(&path))).await;
-    let took = began.elapsed();
     assert!(answers.iter().all(|answer| answer.body == "200 200"));
-    println!("1,000 requests with two fetches of 100 ms each: {took:?}");
-    // One after the other they would take 200 s; the benchmark says how long they take where nothing else runs.
-    assert!(took < Duration::from_secs(20), "{took:?}");
 }

@@ -137,16 +137,15 @@ impl HttpClients {
         })
     }
 
-    fn client(&self, way: Way) -> Client<Connector, Outgoing> {
-        let settings = self.settings.load_full();
+    fn client(&self, way: Way, settings: &Arc<Settings>) -> Client<Connector, Outgoing> {
         let mut slot = lock(&self.clients[shards::here() % self.clients.len()]);
-        if !matches!(&*slot, Some(made) if Arc::ptr_eq(&made.settings, &settings)) {
+        if !matches!(&*slot, Some(made) if Arc::ptr_eq(&made.settings, settings)) {
             *slot = None;
         }
         let made = slot.get_or_insert_with(|| Made {
-            granted: self.build(&settings, Way::Granted),
-            own: self.build(&settings, Way::Own),
-            settings,
+            granted: self.build(settings, Way::Granted),
+            own: self.build(settings, Way::Own),
+            settings: settings.clone(),
         });
         match way {
             Way::Granted => made.granted.clone(),
@@ -199,6 +198,7 @@ impl Access {
         let turn = turn.map_err(|_| Fault::ConnectTimeout)?.ok();
         let decode = decompress::ask(request.headers_mut());
         let is_head = *request.method() == Method::HEAD;
+        // The password is for the proxy of these settings, and for no other server.
         let settings = self.clients.settings.load_full();
         if way == Way::Granted
             && let Some(password) = settings.password_for(request.uri())
@@ -206,7 +206,7 @@ impl Access {
             request.headers_mut().insert(PROXY_AUTHORIZATION, password);
         }
         let mut connected = capture_connection(&mut request);
-        let client = self.clients.client(way);
+        let client = self.clients.client(way, &settings);
         let mut responding = std::pin::pin!(client.request(request));
         let early = {
             let connecting = async {

@@ -278,8 +278,8 @@ impl<T: Message> Group<T> {
         }
         let bytes = (message.size() + HELD + PLACE * count) as u64;
         while !self.share.take(bytes) {
-            let made_room = self.members.values().map(|mailbox| mailbox.drop_oldest());
-            if !made_room.fold(false, |any, made| any | made) {
+            // Of those who want it; of the others only where that is not enough.
+            if !(drop_oldest(members()) || drop_oldest(self.members.values())) {
                 members().for_each(|mailbox| lock(&mailbox.waiting).dropped += 1);
                 return 0;
             }
@@ -292,6 +292,11 @@ impl<T: Message> Group<T> {
         members().for_each(|mailbox| mailbox.put(held.clone()));
         u32::try_from(count).unwrap_or(u32::MAX)
     }
+}
+
+/// Makes room in each of these. Tells whether there was anything to drop.
+fn drop_oldest<'a, T: Message + 'a>(mailboxes: impl Iterator<Item = &'a Arc<Mailbox<T>>>) -> bool {
+    mailboxes.fold(false, |any, mailbox| any | mailbox.drop_oldest())
 }
 
 impl<T: Message> Mailbox<T> {

@@ -28,6 +28,16 @@ fn coded(coding: &str, plain: &[u8]) -> Vec<u8> {
             let mut coder = brotli::CompressorWriter::new(&mut coded, 4096, 3, 20);
             coder.write_all(plain).unwrap();
         }
+        "br-large-window" => {
+            let parameters = brotli::enc::BrotliEncoderParams {
+                quality: 3,
+                large_window: true,
+                lgwin: 30,
+                ..Default::default()
+            };
+            let mut coder = brotli::CompressorWriter::with_params(&mut coded, 4096, &parameters);
+            coder.write_all(plain).unwrap();
+        }
         "zstd" => coded = zstd::encode_all(plain, 3).unwrap(),
         other => panic!("{other}"),
     }
@@ -101,16 +111,14 @@ async fn within_memory(server: &Running, path: &str) -> String {
 #[tokio::test]
 async fn a_small_body_that_becomes_a_large_one_takes_no_memory() {
     const LARGE: usize = 512 * 1024 * 1024;
-    let bomb = coded("gzip", &vec![0; LARGE]);
-    let zstd = coded("zstd", &vec![0; LARGE]);
-    assert!(bomb.len() < LARGE / 100 && zstd.len() < LARGE / 1000);
+    let plain = vec![0; LARGE];
+    let bombs = ["gzip", "zstd", "br", "br-large-window"].map(|name| (name, coded(name, &plain)));
+    assert!(bombs.iter().all(|(_, bomb)| bomb.len() < LARGE / 100));
     let peer = Peer::start(move |request: Request<Incoming>| {
-        let coding = request.uri().path().trim_start_matches('/').to_owned();
-        let body = if coding == "gzip" {
-            bomb.clone()
-        } else {
-            zstd.clone()
-        };
+        let name = request.uri().path().trim_start_matches('/');
+        let bomb = bombs.iter().find(|(other, _)| *other == name);
+        let body = bomb.unwrap().1.clone();
+        let coding = name.trim_end_matches("-large-window").to_owned();
         async move {
             let response = Response::builder().header("content-encoding", coding);
             response.body(whole(body)).unwrap()
@@ -119,7 +127,7 @@ async fn a_small_body_that_becomes_a_large_one_takes_no_memory() {
     let peer = peer.await;
     let server = serving(&[origin(&peer)]).await;
     fetched(&server, &origin(&peer), "&max_body_size=1").await;
-    for coding in ["gzip", "zstd"] {
+    for coding in ["gzip", "zstd", "br"] {
         let url = encoded(&format!("{}/{coding}", origin(&peer)));
         let counted = within_memory(&server, &format!("/count?url={url}")).await;
         assert!(
@@ -133,6 +141,10 @@ async fn a_small_body_that_becomes_a_large_one_takes_no_memory() {
             "{whole:?}"
         );
     }
+    // Its decoder would take 1 GB for this window.
+    let url = encoded(&format!("{}/br-large-window", origin(&peer)));
+    let counted = within_memory(&server, &format!("/count?url={url}")).await;
+    assert!(counted.contains("a brotli window larger"), "{counted}");
 }
 
 /// Goes on for so many pieces of 64 KiB.

@@ -1,6 +1,7 @@
 //! Takes a response's coding off as it is read, where the guest has not asked for one itself. What comes out of a piece
 //! is made when it is read, so a small body that becomes a large one takes no memory for it.
 
+use std::future::ready;
 use std::io;
 use std::pin::Pin;
 
@@ -21,6 +22,9 @@ use super::{DECODED, Fault, Received};
 const PIECE: usize = 16 * 1024;
 /// The largest window of zstd, as a power of two: 8 MB, which is what HTTP allows (RFC 9659).
 const ZSTD_WINDOW_LOG: u32 = 23;
+/// With what no stream of brotli begins, in the low seven bits (RFC 7932, section 9.1). To its decoder it announces a
+/// window of up to 1 GB; others have 16 MB at most.
+const BROTLI_LARGE_WINDOW: u8 = 0x11;
 
 /// Asks for codings, unless somebody did. `true`: what comes is to be decompressed.
 pub fn ask(headers: &mut HeaderMap) -> bool {
@@ -60,7 +64,16 @@ enum Coding {
 
 impl Coding {
     fn off(self, body: Incoming) -> Received {
+        let mut begins = matches!(self, Self::Brotli);
         let pieces = BodyDataStream::new(body).map_err(io::Error::other);
+        let pieces = pieces.and_then(move |piece| {
+            let is_large = begins && piece.first().is_some_and(has_large_window);
+            begins &= piece.is_empty();
+            ready(match is_large {
+                true => Err(io::Error::other("a brotli window larger than HTTP has")),
+                false => Ok(piece),
+            })
+        });
         let coded = StreamReader::new(pieces);
         let plain: Pin<Box<dyn AsyncRead + Send>> = match self {
             Self::Gzip => {
@@ -79,6 +92,10 @@ impl Coding {
         let pieces = ReaderStream::with_capacity(plain, PIECE);
         StreamBody::new(pieces.map_ok(Frame::data).map_err(fault)).boxed_unsync()
     }
+}
+
+fn has_large_window(first: &u8) -> bool {
+    first & 0x7f == BROTLI_LARGE_WINDOW
 }
 
 fn fault(error: io::Error) -> Fault {

@@ -107,15 +107,15 @@ impl Data {
         };
         let range = bucket.range::<str, _>((from, Bound::Unbounded));
         let mut keys: Vec<String> = Vec::new();
-        let mut last = None;
+        let mut last: Option<&str> = None;
         for (seen, (key, entry)) in range.enumerate() {
             if !key.starts_with(prefix) {
                 return (keys, None);
             }
             if keys.len() == limit || seen == limit + PASSED_OVER {
-                return (keys, last);
+                return (keys, last.map(str::to_owned));
             }
-            last = Some(key.to_string());
+            last = Some(key);
             if entry.is_alive(now) {
                 keys.push(key.to_string());
             }

@@ -28,6 +28,8 @@ const HEAD: usize = 16;
 const NEVER: u64 = u64::MAX;
 /// What is written is in memory already.
 const CACHE: usize = 1024 * 1024;
+/// How many places may be in doubt before what was to be there is settled first.
+const MAX_DOUBTFUL: usize = 10_000;
 
 /// An open file.
 pub struct File {
@@ -64,6 +66,19 @@ impl File {
         after: &FxHashMap<Place, Option<Entry>>,
         version: u64,
         mut data: impl FnMut(&Place) -> Option<Entry>,
+    ) -> Result<(), String> {
+        if self.doubtful.len() > MAX_DOUBTFUL {
+            self.attempt(&FxHashMap::default(), version, &mut data)?;
+        }
+        self.attempt(after, version, &mut data)
+    }
+
+    /// One commit, of what is in doubt too.
+    fn attempt(
+        &mut self,
+        after: &FxHashMap<Place, Option<Entry>>,
+        version: u64,
+        data: &mut dyn FnMut(&Place) -> Option<Entry>,
     ) -> Result<(), String> {
         let written = catch_unwind(AssertUnwindSafe(|| {
             if self.database.is_none() {
@@ -238,3 +253,40 @@ fn keep_signals_away() {
 
 #[cfg(not(unix))]
 fn keep_signals_away() {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// One batch of new keys.
+    fn batch(number: usize, size: usize) -> FxHashMap<Place, Option<Entry>> {
+        let entry = Entry {
+            value: Bytes::from_static(b"x"),
+            version: 1,
+            expires: None,
+        };
+        let keys = (0..size).map(|key| ("b".into(), format!("{number} {key}").into()));
+        keys.map(|place| (place, Some(entry.clone()))).collect()
+    }
+
+    #[test]
+    fn writes_to_a_file_that_takes_none_are_not_remembered_without_end() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("kv.redb");
+        let (mut file, _) = File::open(&path).unwrap();
+        let moved = folder.path().join("moved.redb");
+        file.database = None;
+        std::fs::rename(&path, &moved).unwrap();
+        const BATCH: usize = 1000;
+        for number in 0..3 * MAX_DOUBTFUL / BATCH {
+            let failed = file.commit(&batch(number, BATCH), 2, |_| None);
+            assert!(failed.is_err() && file.doubtful.len() <= MAX_DOUBTFUL + BATCH);
+        }
+        std::fs::rename(&moved, &path).unwrap();
+        file.commit(&batch(0, 1), 3, |_| None).unwrap();
+        assert!(file.doubtful.is_empty());
+        drop(file);
+        let (_, data) = File::open(&path).unwrap();
+        assert_eq!(data.list("b", "", None, 10, 0).0, ["0 0"]);
+    }
+}

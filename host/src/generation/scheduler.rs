@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
@@ -25,6 +25,8 @@ const KEPT_BACK: Duration = Duration::from_millis(500);
 #[derive(Default)]
 pub struct Scheduler {
     entries: Mutex<BTreeMap<String, Entry>>,
+    /// By name. A run keeps its own until it ends, though no schedule has that name any more: one may have it again.
+    courses: Mutex<BTreeMap<String, Weak<Course>>>,
     /// When all has to be over.
     ends: watch::Sender<Option<Instant>>,
 }
@@ -66,10 +68,7 @@ impl Scheduler {
         let mut before = std::mem::take(&mut *entries);
         for schedule in &generation.schedules {
             let old = before.remove(&schedule.name);
-            let course = old
-                .as_ref()
-                .map(|old| old.course.clone())
-                .unwrap_or_default();
+            let course = self.course(&schedule.name);
             *lock(&course.component) = Some(schedule.component.clone());
             let entry = match old {
                 Some(old) if old.plan == schedule.plan => old,
@@ -89,6 +88,18 @@ impl Scheduler {
             };
             entries.insert(schedule.name.clone(), entry);
         }
+    }
+
+    /// What becomes of the schedule of this name, which may be that of an earlier one whose run goes on.
+    fn course(&self, name: &str) -> Arc<Course> {
+        let mut courses = lock(&self.courses);
+        courses.retain(|_, course| course.strong_count() > 0);
+        let known = courses.get(name).and_then(Weak::upgrade);
+        known.unwrap_or_else(|| {
+            let course = Arc::default();
+            courses.insert(name.to_owned(), Arc::downgrade(&course));
+            course
+        })
     }
 
     /// Begins no more runs, and ends those that are under way in time.

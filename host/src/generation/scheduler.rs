@@ -14,6 +14,7 @@ use tokio_util::task::AbortOnDropHandle;
 use super::schedules::Plan;
 use super::{Component, Generation};
 use crate::resources::Offload;
+use crate::timetable::Timing;
 
 /// The clock on the wall is looked at this often: it may be set, and a machine may sleep.
 const LOOK: Duration = Duration::from_secs(30);
@@ -139,12 +140,52 @@ struct Run {
     ends: watch::Receiver<Option<Instant>>,
 }
 
+/// Whose time a schedule keeps.
+#[derive(Clone, Copy)]
+enum Clock {
+    /// That on the wall, which may be set.
+    Wall,
+    /// One that nobody sets; it was right at the beginning.
+    Steady { began: Timestamp, at: Instant },
+}
+
+impl Clock {
+    fn of(timing: &Timing) -> Self {
+        match timing.is_steady() {
+            true => Self::Steady {
+                began: Timestamp::now(),
+                at: Instant::now(),
+            },
+            false => Self::Wall,
+        }
+    }
+
+    fn now(self) -> Timestamp {
+        match self {
+            Self::Wall => Timestamp::now(),
+            Self::Steady { began, at } => later(began, at.elapsed()),
+        }
+    }
+
+    /// Waits for a moment of this clock.
+    async fn reaches(self, due: Timestamp) {
+        loop {
+            let left = Duration::try_from(due.duration_since(self.now())).unwrap_or_default();
+            if left.is_zero() {
+                return;
+            }
+            tokio::time::sleep(left.min(LOOK)).await;
+        }
+    }
+}
+
 /// Waits, calls, and waits again, until it is aborted.
 async fn keep_time(run: Arc<Run>) {
     let (name, plan) = (&run.name, &run.plan);
-    let mut last = Timestamp::now();
+    let clock = Clock::of(&plan.timing);
+    let mut last = clock.now();
     while let Some(due) = plan.timing.after(last) {
-        wait_until(due, jitter(plan.jitter)).await;
+        clock.reaches(later(due, jitter(plan.jitter))).await;
         // A run of the same name may go on that another version of the schedule has begun.
         if !run.course.is_running.swap(true, Relaxed) {
             let running = run.clone();
@@ -155,7 +196,7 @@ async fn keep_time(run: Arc<Run>) {
             let _ = ran.await;
             last = due;
         }
-        let (missed, until) = plan.timing.missed(last, Timestamp::now());
+        let (missed, until) = plan.timing.missed(last, clock.now());
         last = until.max(due);
         if missed > 0 {
             run.course.missed.fetch_add(missed, Relaxed);
@@ -226,17 +267,10 @@ impl Run {
     }
 }
 
-/// Waits for a moment of the clock on the wall, and so much longer.
-async fn wait_until(due: Timestamp, longer: Duration) {
-    let longer = SignedDuration::try_from(longer).unwrap_or_default();
-    let due = due.checked_add(longer).unwrap_or(due);
-    loop {
-        let left = Duration::try_from(due.duration_since(Timestamp::now())).unwrap_or_default();
-        if left.is_zero() {
-            return;
-        }
-        tokio::time::sleep(left.min(LOOK)).await;
-    }
+/// So much after a moment.
+fn later(moment: Timestamp, by: Duration) -> Timestamp {
+    let by = SignedDuration::try_from(by).unwrap_or_default();
+    moment.checked_add(by).unwrap_or(moment)
 }
 
 fn jitter(most: Duration) -> Duration {
@@ -245,4 +279,31 @@ fn jitter(most: Duration) -> Duration {
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::tz::TimeZone;
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn every_counts_the_time_that_passes_and_cron_looks_at_the_wall() {
+        let minute = Duration::from_secs(60);
+        let every = Timing::every(minute);
+        let clock = Clock::of(&every);
+        let (began, due) = (Instant::now(), every.after(clock.now()));
+        // Paused, the clock on the wall is as good as set back: it does not say that a minute has passed.
+        let waited = clock.reaches(due.expect("a time"));
+        let waited = tokio::time::timeout(2 * minute, waited).await;
+        assert!(waited.is_ok(), "it waits for the clock on the wall");
+        assert_eq!(began.elapsed(), minute);
+
+        let cron = Timing::cron("0 0 1 1 *", TimeZone::UTC).expect("a time");
+        let before = Timestamp::now();
+        let clock = Clock::of(&cron);
+        tokio::time::advance(60 * minute).await;
+        let passed = clock.now().duration_since(before);
+        assert!(passed < SignedDuration::from_mins(1), "{passed:?}");
+    }
 }

@@ -283,9 +283,68 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
     use jiff::tz::TimeZone;
 
+    use super::super::{State, schedules};
     use super::*;
+    use crate::config::Config;
+
+    /// How much later than its beat each run of the only schedule of a configuration began.
+    async fn delays(config: &str, period: Duration, runs: u64) -> Vec<Duration> {
+        let config = Config::parse(config, Path::new("waterspout.toml")).expect("a configuration");
+        // One that can't serve: each run is a failure at once.
+        let component = Arc::new(Component {
+            file: "a.wasm".to_owned(),
+            sha256: String::new(),
+            generation: 1,
+            settings: Default::default(),
+            state: State::Failed(String::new()),
+        });
+        let components = [(component.file.clone(), component.clone())].into();
+        let resolved = schedules::resolve(Path::new(""), &config, &components);
+        let plan = resolved.ok().expect("a schedule").remove(0).plan;
+        let course = Arc::<Course>::default();
+        *lock(&course.component) = Some(component);
+        let ends = watch::Sender::new(None);
+        let run = Run {
+            name: plan.name.clone(),
+            plan,
+            course: course.clone(),
+            ends: ends.subscribe(),
+        };
+        let began = Instant::now();
+        let _timer = AbortOnDropHandle::new(tokio::spawn(keep_time(Arc::new(run))));
+        let mut delays = Vec::new();
+        for number in 1..=runs {
+            while course.failures.load(Relaxed) < number {
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+            let due = began + u32::try_from(number).expect("few") * period;
+            delays.push(Instant::now().duration_since(due));
+        }
+        assert_eq!(course.missed.load(Relaxed), 0);
+        delays
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn jitter_delays_each_run_by_another_time_and_moves_no_beat() {
+        const SOON: Duration = Duration::from_millis(10);
+        let period = Duration::from_secs(1);
+        let often = "[[schedule]]\nname = \"a\"\nevery = \"1s\"\nfunction = \"a.wasm#f\"\n";
+        let prompt = delays(often, period, 20).await;
+        assert!(prompt.iter().all(|delay| *delay < SOON), "{prompt:?}");
+
+        let jitter = Duration::from_millis(500);
+        let late = delays(&format!("{often}jitter = \"500ms\"\n"), period, 100).await;
+        assert!(late.iter().all(|delay| *delay < jitter + SOON), "{late:?}");
+        // From a hundred, one in each third is as good as certain.
+        for third in 0..3 {
+            let third = jitter * third / 3..jitter * (third + 1) / 3;
+            assert!(late.iter().any(|delay| third.contains(delay)), "{late:?}");
+        }
+    }
 
     #[tokio::test(start_paused = true)]
     async fn every_counts_the_time_that_passes_and_cron_looks_at_the_wall() {

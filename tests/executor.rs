@@ -79,6 +79,24 @@ async fn an_instance_of_the_executor_is_called_again() {
 }
 
 #[tokio::test]
+async fn what_start_spawns_is_for_the_instances_that_serve() {
+    let server = serve("instances = 1").await;
+    // The instance has been started, and its `start` has spawned.
+    assert_eq!(call(&server, "count").await, "1");
+    assert_eq!(call(&server, "count").await, "2");
+    let words = "it was spawned by `start`";
+    server.log.line_with(words).await;
+    // Nobody would run what a function spawns.
+    let refused = call(&server, "spawns").await;
+    assert!(
+        refused.contains("runs nothing in the background"),
+        "{refused}"
+    );
+    let text = server.log.text();
+    assert_eq!(text.matches(words).count(), 1, "{text}");
+}
+
+#[tokio::test]
 async fn a_trap_is_an_error_to_the_caller_alone() {
     let server = serve("instances = 1").await;
     let mut waits = server.send("GET /call?what=pause&n=300").await;

@@ -19,6 +19,14 @@ fn every(period: &str, ms: u32) -> String {
     )
 }
 
+/// Writes another configuration for a server that runs.
+fn reconfigure(server: &Running, config: &str) {
+    let path = server.app.path().join("waterspout.toml");
+    let text = format!("[server]\ngrace = \"2s\"\n{config}");
+    std::fs::write(path.with_extension("new"), text).expect("a file");
+    std::fs::rename(path.with_extension("new"), &path).expect("a rename");
+}
+
 /// The status' entry of a schedule.
 fn record(status: &Value, name: &str) -> Value {
     let schedules = status["schedules"].as_array().expect("schedules");
@@ -89,10 +97,7 @@ async fn a_swap_changes_a_schedule_and_never_makes_two_of_it() {
     let server = app(&every("50ms", 120)).serve().await;
     for (number, period) in (2..).zip(["60ms", "70ms", "50ms", "40ms"]) {
         server.log.nth_line_with(number * 2, "often: begins").await;
-        let path = server.app.path().join("waterspout.toml");
-        let text = format!("[server]\ngrace = \"2s\"\n{}", every(period, 120));
-        std::fs::write(path.with_extension("new"), text).expect("a file");
-        std::fs::rename(path.with_extension("new"), &path).expect("a rename");
+        reconfigure(&server, &every(period, 120));
         let when = format!("every {period}");
         server
             .until(|status| record(status, "often")["when"] == *when)
@@ -100,6 +105,25 @@ async fn a_swap_changes_a_schedule_and_never_makes_two_of_it() {
     }
     server.log.nth_line_with(12, "often: begins").await;
     one_at_a_time(&server, "often");
+}
+
+#[tokio::test]
+async fn a_schedule_that_goes_and_comes_back_waits_for_its_run() {
+    // Longer than the test.
+    let config = every("50ms", 600_000);
+    let server = app(&config).serve().await;
+    server.log.line_with("often: begins").await;
+    reconfigure(&server, "");
+    server
+        .until(|status| record(status, "often")["runs"].is_null())
+        .await;
+    reconfigure(&server, &config);
+    let begins = || server.log.text().matches("often: begins").count();
+    let status = server
+        .until(|status| begins() > 1 || record(status, "often")["missed"].as_u64() >= Some(5))
+        .await;
+    assert_eq!(begins(), 1, "two at once:\n{}", server.log.text());
+    assert_eq!(record(&status, "often")["running"], true, "{status}");
 }
 
 #[tokio::test]

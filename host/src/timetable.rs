@@ -43,6 +43,11 @@ impl Timing {
         }
     }
 
+    /// Whether it counts the time that passes, whatever the clock on the wall is set to meanwhile.
+    pub fn is_steady(&self) -> bool {
+        matches!(self.kind, Kind::Every(_))
+    }
+
     /// When it is due next. `None`: never again.
     pub fn after(&self, last: Timestamp) -> Option<Timestamp> {
         match &self.kind {

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
@@ -14,6 +14,7 @@ use tokio_util::task::AbortOnDropHandle;
 use super::schedules::Plan;
 use super::{Component, Generation};
 use crate::resources::Offload;
+use crate::timetable::Timing;
 
 /// The clock on the wall is looked at this often: it may be set, and a machine may sleep.
 const LOOK: Duration = Duration::from_secs(30);
@@ -25,6 +26,8 @@ const KEPT_BACK: Duration = Duration::from_millis(500);
 #[derive(Default)]
 pub struct Scheduler {
     entries: Mutex<BTreeMap<String, Entry>>,
+    /// By name. A run keeps its own until it ends, though no schedule has that name any more: one may have it again.
+    courses: Mutex<BTreeMap<String, Weak<Course>>>,
     /// When all has to be over.
     ends: watch::Sender<Option<Instant>>,
 }
@@ -66,10 +69,7 @@ impl Scheduler {
         let mut before = std::mem::take(&mut *entries);
         for schedule in &generation.schedules {
             let old = before.remove(&schedule.name);
-            let course = old
-                .as_ref()
-                .map(|old| old.course.clone())
-                .unwrap_or_default();
+            let course = self.course(&schedule.name);
             *lock(&course.component) = Some(schedule.component.clone());
             let entry = match old {
                 Some(old) if old.plan == schedule.plan => old,
@@ -89,6 +89,18 @@ impl Scheduler {
             };
             entries.insert(schedule.name.clone(), entry);
         }
+    }
+
+    /// What becomes of the schedule of this name, which may be that of an earlier one whose run goes on.
+    fn course(&self, name: &str) -> Arc<Course> {
+        let mut courses = lock(&self.courses);
+        courses.retain(|_, course| course.strong_count() > 0);
+        let known = courses.get(name).and_then(Weak::upgrade);
+        known.unwrap_or_else(|| {
+            let course = Arc::default();
+            courses.insert(name.to_owned(), Arc::downgrade(&course));
+            course
+        })
     }
 
     /// Begins no more runs, and ends those that are under way in time.
@@ -128,12 +140,52 @@ struct Run {
     ends: watch::Receiver<Option<Instant>>,
 }
 
+/// Whose time a schedule keeps.
+#[derive(Clone, Copy)]
+enum Clock {
+    /// That on the wall, which may be set.
+    Wall,
+    /// One that nobody sets; it was right at the beginning.
+    Steady { began: Timestamp, at: Instant },
+}
+
+impl Clock {
+    fn of(timing: &Timing) -> Self {
+        match timing.is_steady() {
+            true => Self::Steady {
+                began: Timestamp::now(),
+                at: Instant::now(),
+            },
+            false => Self::Wall,
+        }
+    }
+
+    fn now(self) -> Timestamp {
+        match self {
+            Self::Wall => Timestamp::now(),
+            Self::Steady { began, at } => later(began, at.elapsed()),
+        }
+    }
+
+    /// Waits for a moment of this clock.
+    async fn reaches(self, due: Timestamp) {
+        loop {
+            let left = Duration::try_from(due.duration_since(self.now())).unwrap_or_default();
+            if left.is_zero() {
+                return;
+            }
+            tokio::time::sleep(left.min(LOOK)).await;
+        }
+    }
+}
+
 /// Waits, calls, and waits again, until it is aborted.
 async fn keep_time(run: Arc<Run>) {
     let (name, plan) = (&run.name, &run.plan);
-    let mut last = Timestamp::now();
+    let clock = Clock::of(&plan.timing);
+    let mut last = clock.now();
     while let Some(due) = plan.timing.after(last) {
-        wait_until(due, jitter(plan.jitter)).await;
+        clock.reaches(later(due, jitter(plan.jitter))).await;
         // A run of the same name may go on that another version of the schedule has begun.
         if !run.course.is_running.swap(true, Relaxed) {
             let running = run.clone();
@@ -144,7 +196,7 @@ async fn keep_time(run: Arc<Run>) {
             let _ = ran.await;
             last = due;
         }
-        let (missed, until) = plan.timing.missed(last, Timestamp::now());
+        let (missed, until) = plan.timing.missed(last, clock.now());
         last = until.max(due);
         if missed > 0 {
             run.course.missed.fetch_add(missed, Relaxed);
@@ -215,17 +267,10 @@ impl Run {
     }
 }
 
-/// Waits for a moment of the clock on the wall, and so much longer.
-async fn wait_until(due: Timestamp, longer: Duration) {
-    let longer = SignedDuration::try_from(longer).unwrap_or_default();
-    let due = due.checked_add(longer).unwrap_or(due);
-    loop {
-        let left = Duration::try_from(due.duration_since(Timestamp::now())).unwrap_or_default();
-        if left.is_zero() {
-            return;
-        }
-        tokio::time::sleep(left.min(LOOK)).await;
-    }
+/// So much after a moment.
+fn later(moment: Timestamp, by: Duration) -> Timestamp {
+    let by = SignedDuration::try_from(by).unwrap_or_default();
+    moment.checked_add(by).unwrap_or(moment)
 }
 
 fn jitter(most: Duration) -> Duration {
@@ -234,4 +279,90 @@ fn jitter(most: Duration) -> Duration {
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use jiff::tz::TimeZone;
+
+    use super::super::{State, schedules};
+    use super::*;
+    use crate::config::Config;
+
+    /// How much later than its beat each run of the only schedule of a configuration began.
+    async fn delays(config: &str, period: Duration, runs: u64) -> Vec<Duration> {
+        let config = Config::parse(config, Path::new("waterspout.toml")).expect("a configuration");
+        // One that can't serve: each run is a failure at once.
+        let component = Arc::new(Component {
+            file: "a.wasm".to_owned(),
+            sha256: String::new(),
+            generation: 1,
+            settings: Default::default(),
+            state: State::Failed(String::new()),
+        });
+        let components = [(component.file.clone(), component.clone())].into();
+        let resolved = schedules::resolve(Path::new(""), &config, &components);
+        let plan = resolved.ok().expect("a schedule").remove(0).plan;
+        let course = Arc::<Course>::default();
+        *lock(&course.component) = Some(component);
+        let ends = watch::Sender::new(None);
+        let run = Run {
+            name: plan.name.clone(),
+            plan,
+            course: course.clone(),
+            ends: ends.subscribe(),
+        };
+        let began = Instant::now();
+        let _timer = AbortOnDropHandle::new(tokio::spawn(keep_time(Arc::new(run))));
+        let mut delays = Vec::new();
+        for number in 1..=runs {
+            while course.failures.load(Relaxed) < number {
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+            let due = began + u32::try_from(number).expect("few") * period;
+            delays.push(Instant::now().duration_since(due));
+        }
+        assert_eq!(course.missed.load(Relaxed), 0);
+        delays
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn jitter_delays_each_run_by_another_time_and_moves_no_beat() {
+        const SOON: Duration = Duration::from_millis(10);
+        let period = Duration::from_secs(1);
+        let often = "[[schedule]]\nname = \"a\"\nevery = \"1s\"\nfunction = \"a.wasm#f\"\n";
+        let prompt = delays(often, period, 20).await;
+        assert!(prompt.iter().all(|delay| *delay < SOON), "{prompt:?}");
+
+        let jitter = Duration::from_millis(500);
+        let late = delays(&format!("{often}jitter = \"500ms\"\n"), period, 100).await;
+        assert!(late.iter().all(|delay| *delay < jitter + SOON), "{late:?}");
+        // From a hundred, one in each third is as good as certain.
+        for third in 0..3 {
+            let third = jitter * third / 3..jitter * (third + 1) / 3;
+            assert!(late.iter().any(|delay| third.contains(delay)), "{late:?}");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn every_counts_the_time_that_passes_and_cron_looks_at_the_wall() {
+        let minute = Duration::from_secs(60);
+        let every = Timing::every(minute);
+        let clock = Clock::of(&every);
+        let (began, due) = (Instant::now(), every.after(clock.now()));
+        // Paused, the clock on the wall is as good as set back: it does not say that a minute has passed.
+        let waited = clock.reaches(due.expect("a time"));
+        let waited = tokio::time::timeout(2 * minute, waited).await;
+        assert!(waited.is_ok(), "it waits for the clock on the wall");
+        assert_eq!(began.elapsed(), minute);
+
+        let cron = Timing::cron("0 0 1 1 *", TimeZone::UTC).expect("a time");
+        let before = Timestamp::now();
+        let clock = Clock::of(&cron);
+        tokio::time::advance(60 * minute).await;
+        let passed = clock.now().duration_since(before);
+        assert!(passed < SignedDuration::from_mins(1), "{passed:?}");
+    }
 }

@@ -150,7 +150,7 @@ impl Core {
         let blueprint = &self.blueprint;
         let mut live = blueprint.instantiate(place, Purpose::Execute).await?;
         if self.description.start {
-            blueprint.start(&mut live).await?;
+            blueprint.start_worker(&mut live).await?;
         }
         Ok(live)
     }

@@ -239,6 +239,14 @@ impl Blueprint {
         started.map_err(|error| Error::component(format!("`start` failed: {error}")))
     }
 
+    /// Starts a new instance that serves no requests.
+    pub(super) async fn start_worker(&self, live: &mut Live) -> Result<(), Error> {
+        live.background.disregard(true);
+        let started = self.start(live).await;
+        live.background.disregard(false);
+        started
+    }
+
     /// Stops an instance that has no request left.
     pub(super) async fn stop(&self, live: &mut Live) -> Result<(), Error> {
         live.call("stop", |guest| &guest.stop, self.rules.deadline)

@@ -131,6 +131,8 @@ pub struct Background {
     tenure: Arc<Tenure>,
     /// How many there may be. `None`: the instance is not there for tasks.
     most: Option<usize>,
+    /// Whether what is begun is for other instances.
+    disregards: AtomicBool,
     state: Mutex<Inside>,
     /// How many there are, arrived or running.
     count: AtomicUsize,
@@ -155,6 +157,7 @@ impl Background {
         Arc::new(Self {
             tenure,
             most,
+            disregards: AtomicBool::new(false),
             state: Mutex::default(),
             count: AtomicUsize::new(0),
             has_arrivals: AtomicBool::new(false),
@@ -162,6 +165,12 @@ impl Background {
             arrival: AtomicWaker::new(),
             changed: Notify::new(),
         })
+    }
+
+    /// Says whether an instance that is not there for tasks takes them for good, and never has them run. `start` is
+    /// the same in all instances of a component, and what it begins is done by those that serve.
+    pub fn disregard(&self, disregards: bool) {
+        self.disregards.store(disregards, Ordering::Relaxed);
     }
 
     /// Takes in a task of the guest. The error is for its author.
@@ -175,6 +184,7 @@ impl Background {
             return match kind {
                 // It never is the owner.
                 Kind::Loop => Ok(()),
+                Kind::Spawned if self.disregards.load(Ordering::Relaxed) => Ok(()),
                 Kind::Spawned => Err(
                     "this instance serves no requests, and runs nothing in the background".into(),
                 ),
@@ -413,6 +423,18 @@ mod tests {
         let task = background.arrivals().remove(0);
         background.leave(&task);
         assert!(background.register(3, "c".into(), Kind::Spawned).is_ok());
+    }
+
+    #[test]
+    fn what_is_disregarded_never_arrives() {
+        let background = Background::new(Arc::default(), None);
+        let spawn = |number| background.register(number, "a".into(), Kind::Spawned);
+        assert!(spawn(1).unwrap_err().contains("serves no requests"));
+        background.disregard(true);
+        assert!(spawn(2).is_ok());
+        background.disregard(false);
+        assert!(spawn(3).is_err());
+        assert!(background.arrivals().is_empty() && background.is_empty());
     }
 
     #[tokio::test]

@@ -28,6 +28,7 @@ impl RequestHandler for Call {
             "spin" => run_in_executor(spin, &()).await,
             "nested" => run_in_executor(nested, &n).await,
             "large" => run_in_executor(large, &"x".repeat(n as usize)).await,
+            "spawns" => run_in_executor(spawns, &()).await,
             "unknown" => run_in_executor(unknown, &n).await,
             "closure" => run_in_executor(|n: u64| Ok(n), &n).await,
             other => bail!("what is {other}?"),
@@ -85,11 +86,26 @@ async fn nested(n: u64) -> Result<u64> {
     run_in_executor(compute, &n).await
 }
 
+fn spawns((): ()) -> Result<u64> {
+    spawn(async { Ok(()) }).map(|()| 0)
+}
+
 fn unknown(n: u64) -> Result<u64> {
     Ok(n)
 }
 
+/// What instances that are only called take, and leave to others.
+async fn start() -> Result {
+    const HOUR: Duration = Duration::from_secs(3600);
+    spawn(async {
+        log::info!("it was spawned by `start`");
+        Ok(())
+    })?;
+    PeriodicCallback::new(HOUR, || async { Ok(()) }).start()
+}
+
 export!(
     Call,
-    functions = [compute, pause, count, fail, trap, spin, nested, large]
+    start = start,
+    functions = [compute, pause, count, fail, trap, spin, nested, large, spawns]
 );

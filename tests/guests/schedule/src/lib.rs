@@ -32,8 +32,14 @@ fn fail((): ()) -> Result {
     bail!("it failed on time")
 }
 
+async fn start() -> Result {
+    const HOUR: Duration = Duration::from_secs(3600);
+    PeriodicCallback::new(HOUR, || async { Ok(()) }).start()
+}
+
 export!(
     Schedule,
+    start = start,
     functions = [job, fail],
     schedules = [
         every("50ms", job, name = "declared", arguments = { "name": "declared", "ms": 1 }),

@@ -188,6 +188,25 @@ async fn timers_run_once_and_those_that_wait_end_with_their_instance() {
 }
 
 #[tokio::test]
+async fn a_periodic_callback_that_is_stopped_leaves_its_place() {
+    let server = serve("instances = 1\nmax_tasks = 20").await;
+    begin(&server, "toggle&ms=3600000").await;
+}
+
+#[tokio::test]
+async fn a_periodic_callback_that_is_stopped_ends_its_run() {
+    let server = serve("instances = 1").await;
+    begin(&server, "stop&ms=10").await;
+    let counts = server
+        .until_json("/counts", |counts| counts["done"] == 1)
+        .await;
+    assert_eq!(
+        (&counts["begun"], &counts["dropped"]),
+        (&1.into(), &0.into())
+    );
+}
+
+#[tokio::test]
 async fn a_periodic_callback_skips_the_beats_of_a_run_that_is_too_long() {
     let server = serve("instances = 1").await;
     begin(&server, "periodic&ms=100").await;

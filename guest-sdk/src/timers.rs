@@ -1,7 +1,7 @@
 //! Work for later and work again and again, in one instance: timers on top of tasks in the background. What there is
 //! once among all instances is `spawn_loop`, and not here.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::collections::hash_map::RandomState;
 use std::hash::BuildHasher;
 use std::panic::Location;
@@ -108,8 +108,8 @@ pub struct PeriodicCallback<F> {
     period: Duration,
     jitter: f64,
     callback: Rc<F>,
-    /// The task of the last start.
-    task: Rc<Cell<Option<TaskId>>>,
+    /// The last start, unless it was stopped.
+    started: Rc<RefCell<Option<Timeout>>>,
     place: &'static Location<'static>,
 }
 
@@ -125,7 +125,7 @@ where
             period: period.max(Duration::from_millis(1)),
             jitter: 0.0,
             callback: Rc::new(callback),
-            task: Rc::default(),
+            started: Rc::default(),
             place: Location::caller(),
         }
     }
@@ -143,44 +143,52 @@ where
             return Ok(());
         }
         let name = format!("PeriodicCallback at {}", here(self.place));
-        let (callback, task) = (self.callback.clone(), self.task.clone());
+        let (callback, started) = (self.callback.clone(), self.started.clone());
         let (what, period, jitter) = (name.clone(), self.period, self.jitter);
-        let mine = Rc::new(Cell::new(None));
-        let own = mine.clone();
-        let number = background::register(
+        let waits = Rc::new(Cell::new(true));
+        let shared = waits.clone();
+        let task = background::register(
             &name,
             Kind::Spawned,
             Box::pin(async move {
-                // Stopped, it may have been started again as another task.
-                let is_on = || task.get().is_some() && task.get() == own.get();
+                // Stopped in a run, it may have been started again as another task.
+                let is_on = || {
+                    let started = started.borrow();
+                    started
+                        .as_ref()
+                        .is_some_and(|it| Rc::ptr_eq(&it.waits, &shared))
+                };
                 let mut beats = Beats::new(Instant::now(), period);
                 while is_on() {
                     let now = Instant::now();
                     let next = beats.next(now, varied(period, jitter));
-                    if !until(next.saturating_duration_since(now), &what).await {
-                        task.set(None);
+                    shared.set(true);
+                    let is_due = until(next.saturating_duration_since(now), &what).await;
+                    shared.set(false);
+                    if !is_due {
+                        started.take();
                         break;
                     }
-                    if is_on() {
-                        log_error(&what, callback().await);
-                    }
+                    log_error(&what, callback().await);
                 }
                 Ok(())
             }),
         )?;
-        mine.set(Some(number));
-        self.task.set(Some(number));
+        self.started.replace(Some(Timeout { task, waits }));
         Ok(())
     }
 
-    /// Ends it. A run that is under way comes to its end.
+    /// Ends it, and its task with it. A run that is under way comes to its end.
     pub fn stop(&self) {
-        self.task.set(None);
+        let started = self.started.take();
+        if let Some(started) = started {
+            started.cancel();
+        }
     }
 
     /// Whether it was started and not stopped.
     pub fn is_running(&self) -> bool {
-        self.task.get().is_some()
+        self.started.borrow().is_some()
     }
 }
 

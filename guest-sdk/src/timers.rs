@@ -20,7 +20,9 @@ use crate::{Result, sleep};
 /// [`IOLoop.call_later`](https://www.tornadoweb.org/en/stable/ioloop.html#tornado.ioloop.IOLoop.call_later).
 ///
 /// It belongs to this instance, as a timer of Tornado's belongs to its process. One that still waits when the instance
-/// drains is given up, which the log has at level `debug`; one that runs has `spawn_budget`.
+/// drains (its component is replaced, it has had `max_requests`, the server shuts down) is given up, and a warning in
+/// the log names it; one that runs has `spawn_budget`. Where the isolation is `fresh`, the instance drains as soon as its
+/// only request is over, so it waits in vain: there, [`spawn`](crate::spawn) what sleeps itself.
 ///
 /// ```
 /// # use waterspout_sdk::prelude::*;
@@ -47,11 +49,14 @@ pub fn call_later(
         &name,
         Kind::Spawned,
         Box::pin(async move {
-            let is_due = until(delay, &what).await;
+            let is_due = until(delay).await;
             shared.set(false);
             match is_due {
                 true => future.await,
-                false => Ok(()),
+                false => {
+                    log::warn!("{what} is given up: its instance is to end");
+                    Ok(())
+                }
             }
         }),
     )?;
@@ -163,9 +168,10 @@ where
                     let now = Instant::now();
                     let next = beats.next(now, varied(period, jitter));
                     shared.set(true);
-                    let is_due = until(next.saturating_duration_since(now), &what).await;
+                    let is_due = until(next.saturating_duration_since(now)).await;
                     shared.set(false);
                     if !is_due {
+                        log::debug!("{what} ends: its instance is to end");
                         started.take();
                         break;
                     }
@@ -226,15 +232,9 @@ fn varied(period: Duration, jitter: f64) -> Duration {
 }
 
 /// Waits for the time to pass. `false`: the instance is to end before.
-async fn until(delay: Duration, what: &str) -> bool {
+async fn until(delay: Duration) -> bool {
     let (due, end) = (pin!(sleep(delay)), pin!(draining()));
-    match select(due, end).await {
-        Either::Left(_) => true,
-        Either::Right(_) => {
-            log::debug!("{what} is given up: its instance is to end");
-            false
-        }
-    }
+    matches!(select(due, end).await, Either::Left(_))
 }
 
 fn here(place: &Location<'_>) -> String {

@@ -180,10 +180,46 @@ async fn timers_run_once_and_those_that_wait_end_with_their_instance() {
         "{:?}",
         began.elapsed()
     );
+    let log = server.log.text();
+    assert!(!log.contains("was cancelled"), "{log}");
+    // One was cancelled, and the other never ran.
+    let given_up: Vec<&str> = log
+        .lines()
+        .filter(|line| line.contains("is given up"))
+        .collect();
+    assert_eq!(given_up.len(), 1, "{log}");
+    assert!(given_up[0].starts_with("[W "), "{log}");
     assert!(
-        !server.log.text().contains("was cancelled"),
-        "{}",
-        server.log.text()
+        given_up[0].contains("call_later at ") && given_up[0].contains("lib.rs:"),
+        "{log}"
+    );
+}
+
+#[tokio::test]
+async fn a_fresh_instance_does_not_wait_for_its_timers_and_says_so() {
+    let server = serve("isolation = \"fresh\"").await;
+    begin(&server, "later&ms=60000").await;
+    let line = server.log.line_with("is given up").await;
+    assert!(line.contains("call_later at "), "{line}");
+    server.until_count(FILE, "instances", 0).await;
+}
+
+#[tokio::test]
+async fn a_periodic_callback_that_is_stopped_leaves_its_place() {
+    let server = serve("instances = 1\nmax_tasks = 20").await;
+    begin(&server, "toggle&ms=3600000").await;
+}
+
+#[tokio::test]
+async fn a_periodic_callback_that_is_stopped_ends_its_run() {
+    let server = serve("instances = 1").await;
+    begin(&server, "stop&ms=10").await;
+    let counts = server
+        .until_json("/counts", |counts| counts["done"] == 1)
+        .await;
+    assert_eq!(
+        (&counts["begun"], &counts["dropped"]),
+        (&1.into(), &0.into())
     );
 }
 

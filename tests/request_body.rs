@@ -134,6 +134,31 @@ async fn trailers_are_there_when_the_body_has_ended() {
     }
 }
 
+#[tokio::test]
+async fn a_read_that_is_dropped_loses_nothing() {
+    let server = serve("").await;
+    let head = "HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\n";
+    let mut client = server.connect().await;
+    client.send(format!("PUT /late {head}")).await;
+    for (nth, piece) in ["01", "23", "45", "67", "89"].into_iter().enumerate() {
+        server.log.nth_line_with(nth + 1, "a read waits").await;
+        client.send(piece).await;
+    }
+    assert_eq!(soon(client.answer()).await.body, "0123456789");
+}
+
+#[tokio::test]
+async fn the_whole_body_is_there_after_a_read_that_was_dropped() {
+    let server = serve("").await;
+    let head = "HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\n";
+    let mut client = server.connect().await;
+    client.send(format!("PUT /late?then=body {head}")).await;
+    server.log.line_with("a read waits").await;
+    client.send("01234").await;
+    client.send("56789").await;
+    assert_eq!(soon(client.answer()).await.body, "0123456789");
+}
+
 async fn send_form(server: &Running, path: &str, pieces: &[&[u8]]) -> Client {
     let mut client = server.connect().await;
     let length: usize = pieces.iter().map(|piece| piece.len()).sum();

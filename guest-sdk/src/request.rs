@@ -1,6 +1,8 @@
 //! The request: each question is put to the host when it is asked first, and the answer kept. A handler that asks
 //! nothing pays nothing.
 
+mod reading;
+
 use std::cell::OnceCell;
 use std::time::Duration;
 
@@ -15,6 +17,7 @@ use crate::bindings::waterspout::web::request::{self as host, BodyError, Request
 use crate::bindings::waterspout::web::types::RequestId;
 use crate::multipart::{self, Files, Form};
 use crate::{Arguments, HttpError, Result, cookies};
+use reading::Reading;
 
 /// The request, in the words of Tornado's
 /// [`HTTPServerRequest`](https://www.tornadoweb.org/en/stable/httputil.html#tornado.httputil.HTTPServerRequest).
@@ -37,6 +40,7 @@ pub struct Request {
     query_arguments: OnceCell<Arguments>,
     body: OnceCell<Bytes>,
     form: OnceCell<Box<Form>>,
+    reading: Reading,
 }
 
 impl Request {
@@ -294,8 +298,21 @@ impl Request {
         if let Some(body) = self.body.get() {
             return Ok(body);
         }
-        let body = host::body(self.id).await.or_else(refuse)?;
+        let body = match self.reading.is_under_way() {
+            false => host::body(self.id).await.or_else(refuse)?,
+            // Seldom, so that no other request has the room for it.
+            true => Box::pin(self.rest()).await?,
+        };
         Ok(self.body.get_or_init(|| body.into()))
+    }
+
+    /// The piece that is being read, and what follows it.
+    async fn rest(&self) -> Result<Vec<u8>> {
+        let Some(mut body) = self.body_chunk().await? else {
+            return Ok(Vec::new());
+        };
+        body.extend(host::body(self.id).await.or_else(refuse)?);
+        Ok(body)
     }
 
     /// The body as JSON; [`HttpError`] 400 where it is not JSON of that type, else fails as [`body`](Self::body) does.
@@ -321,6 +338,10 @@ impl Request {
     /// The next piece of the body as it arrives, never empty; none at its end. What was taken is gone: after it there
     /// is no [`body`](Self::body).
     ///
+    /// Nothing is lost where this future is dropped before it is ready, as `with_timeout` does it: the next call in the
+    /// same function of the handler goes on. A read that still waits when the function ends (`prepare`, say) is given
+    /// up; a piece that comes at that very moment goes with it.
+    ///
     /// Fails as [`body`](Self::body) does.
     ///
     /// ```
@@ -334,7 +355,12 @@ impl Request {
     /// # }
     /// ```
     pub async fn body_chunk(&self) -> Result<Option<Vec<u8>>> {
-        host::body_chunk(self.id).await.or_else(refuse)
+        self.reading.next(self.id).await.or_else(refuse)
+    }
+
+    /// Ends a read that nobody waits for: one that went on would keep the call of the host that began it from its end.
+    pub(crate) fn give_up_reading(&self) {
+        self.reading.give_up();
     }
 
     /// The body went to `data_received`: what is asked of it from now on finds none, as in Tornado.
@@ -354,6 +380,7 @@ impl Request {
             query_arguments: OnceCell::new(),
             body: OnceCell::new(),
             form: OnceCell::new(),
+            reading: Reading::default(),
         }
     }
 

@@ -1,7 +1,7 @@
 //! Work for later and work again and again, in one instance: timers on top of tasks in the background. What there is
 //! once among all instances is `spawn_loop`, and not here.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::collections::hash_map::RandomState;
 use std::hash::BuildHasher;
 use std::panic::Location;
@@ -20,7 +20,9 @@ use crate::{Result, sleep};
 /// [`IOLoop.call_later`](https://www.tornadoweb.org/en/stable/ioloop.html#tornado.ioloop.IOLoop.call_later).
 ///
 /// It belongs to this instance, as a timer of Tornado's belongs to its process. One that still waits when the instance
-/// drains is given up, which the log has at level `debug`; one that runs has `spawn_budget`.
+/// drains (its component is replaced, it has had `max_requests`, the server shuts down) is given up, and a warning in
+/// the log names it; one that runs has `spawn_budget`. Where the isolation is `fresh`, the instance drains as soon as its
+/// only request is over, so it waits in vain: there, [`spawn`](crate::spawn) what sleeps itself.
 ///
 /// ```
 /// # use waterspout_sdk::prelude::*;
@@ -47,11 +49,14 @@ pub fn call_later(
         &name,
         Kind::Spawned,
         Box::pin(async move {
-            let is_due = until(delay, &what).await;
+            let is_due = until(delay).await;
             shared.set(false);
             match is_due {
                 true => future.await,
-                false => Ok(()),
+                false => {
+                    log::warn!("{what} is given up: its instance is to end");
+                    Ok(())
+                }
             }
         }),
     )?;
@@ -108,8 +113,8 @@ pub struct PeriodicCallback<F> {
     period: Duration,
     jitter: f64,
     callback: Rc<F>,
-    /// The task of the last start.
-    task: Rc<Cell<Option<TaskId>>>,
+    /// The last start, unless it was stopped.
+    started: Rc<RefCell<Option<Timeout>>>,
     place: &'static Location<'static>,
 }
 
@@ -125,7 +130,7 @@ where
             period: period.max(Duration::from_millis(1)),
             jitter: 0.0,
             callback: Rc::new(callback),
-            task: Rc::default(),
+            started: Rc::default(),
             place: Location::caller(),
         }
     }
@@ -143,44 +148,53 @@ where
             return Ok(());
         }
         let name = format!("PeriodicCallback at {}", here(self.place));
-        let (callback, task) = (self.callback.clone(), self.task.clone());
+        let (callback, started) = (self.callback.clone(), self.started.clone());
         let (what, period, jitter) = (name.clone(), self.period, self.jitter);
-        let mine = Rc::new(Cell::new(None));
-        let own = mine.clone();
-        let number = background::register(
+        let waits = Rc::new(Cell::new(true));
+        let shared = waits.clone();
+        let task = background::register(
             &name,
             Kind::Spawned,
             Box::pin(async move {
-                // Stopped, it may have been started again as another task.
-                let is_on = || task.get().is_some() && task.get() == own.get();
+                // Stopped in a run, it may have been started again as another task.
+                let is_on = || {
+                    let started = started.borrow();
+                    started
+                        .as_ref()
+                        .is_some_and(|it| Rc::ptr_eq(&it.waits, &shared))
+                };
                 let mut beats = Beats::new(Instant::now(), period);
                 while is_on() {
                     let now = Instant::now();
                     let next = beats.next(now, varied(period, jitter));
-                    if !until(next.saturating_duration_since(now), &what).await {
-                        task.set(None);
+                    shared.set(true);
+                    let is_due = until(next.saturating_duration_since(now)).await;
+                    shared.set(false);
+                    if !is_due {
+                        log::debug!("{what} ends: its instance is to end");
+                        started.take();
                         break;
                     }
-                    if is_on() {
-                        log_error(&what, callback().await);
-                    }
+                    log_error(&what, callback().await);
                 }
                 Ok(())
             }),
         )?;
-        mine.set(Some(number));
-        self.task.set(Some(number));
+        self.started.replace(Some(Timeout { task, waits }));
         Ok(())
     }
 
-    /// Ends it. A run that is under way comes to its end.
+    /// Ends it, and its task with it. A run that is under way comes to its end.
     pub fn stop(&self) {
-        self.task.set(None);
+        let started = self.started.take();
+        if let Some(started) = started {
+            started.cancel();
+        }
     }
 
     /// Whether it was started and not stopped.
     pub fn is_running(&self) -> bool {
-        self.task.get().is_some()
+        self.started.borrow().is_some()
     }
 }
 
@@ -218,15 +232,9 @@ fn varied(period: Duration, jitter: f64) -> Duration {
 }
 
 /// Waits for the time to pass. `false`: the instance is to end before.
-async fn until(delay: Duration, what: &str) -> bool {
+async fn until(delay: Duration) -> bool {
     let (due, end) = (pin!(sleep(delay)), pin!(draining()));
-    match select(due, end).await {
-        Either::Left(_) => true,
-        Either::Right(_) => {
-            log::debug!("{what} is given up: its instance is to end");
-            false
-        }
-    }
+    matches!(select(due, end).await, Either::Left(_))
 }
 
 fn here(place: &Location<'_>) -> String {

@@ -2,10 +2,11 @@
 
 use std::io::Write;
 use std::sync::atomic::Ordering::SeqCst;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bytes::Bytes;
-use futures_util::StreamExt;
+use futures_util::{StreamExt, stream};
 use http_body_util::{BodyExt, StreamBody};
 use hyper::body::{Frame, Incoming};
 use hyper::{Request, Response};
@@ -247,4 +248,33 @@ async fn a_body_is_sent_as_it_is_made() {
     );
     let failed = server.get(&fails).await;
     assert!(failed.body.contains("nothing more to send"), "{failed:?}");
+}
+
+#[tokio::test]
+async fn a_read_that_is_dropped_loses_nothing() {
+    let (pieces, receiver) = tokio::sync::mpsc::unbounded_channel();
+    let receiver = Arc::new(Mutex::new(Some(receiver)));
+    let peer = Peer::start(move |_| {
+        let receiver = receiver.lock().unwrap().take().expect("one request");
+        async move {
+            let pieces = stream::unfold(receiver, async |mut receiver| {
+                let piece: &'static str = receiver.recv().await?;
+                Some((Ok(Frame::data(Bytes::from(piece))), receiver))
+            });
+            Response::new(BodyExt::boxed(StreamBody::new(pieces)))
+        }
+    });
+    let peer = peer.await;
+    let server = serving(&[origin(&peer)]).await;
+    let path = format!("/late?url={}", encoded(&origin(&peer)));
+    let asked = server.get(&path);
+    let sent = async {
+        for (nth, piece) in ["01", "23", "45", "67", "89"].into_iter().enumerate() {
+            server.log.nth_line_with(nth + 1, "a read waits").await;
+            pieces.send(piece).expect("a request that goes on");
+        }
+        drop(pieces);
+    };
+    let (answer, ()) = tokio::join!(asked, sent);
+    assert_eq!(answer.body, "0123456789");
 }

@@ -53,13 +53,15 @@ impl RequestHandler for Poll {
         let cursor = (!cursor.is_empty()).then_some(&*cursor);
         let mut updates = messages::since(cursor);
         while updates.is_empty() && !messages::is_ending() {
-            // A client that leaves ends the wait here.
+            // A client that leaves ends the wait here: the handler is cancelled, and its place among the waiters is
+            // free. Tornado's demo cancels the wait itself, in `on_connection_close`.
             NEWS.wait().await;
             updates = messages::since(cursor);
         }
         cx.write_json(&Updates { messages: updates })
     }
 
+    /// For the log alone.
     async fn on_connection_close(&mut self, _: &Context) -> Result {
         log::info!("somebody left the chat");
         Ok(())

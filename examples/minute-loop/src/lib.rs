@@ -1,5 +1,8 @@
 //! Two loops that run for ever, each once in the whole app, and a page that shows when they did. Tornado's two ways to
 //! do something every minute: the one takes a minute and its work, the other a minute.
+//!
+//! Both begin with the first `GET`, and after a swap with the first one then: how long a period is stands in the
+//! route's `kwargs`, which handlers know and `start` does not. A loop that is to run without a visitor begins in `start`.
 
 use std::cell::{Cell, RefCell};
 use std::time::{Duration, Instant};

@@ -75,13 +75,20 @@ impl Clock {
 
 type Producing = Pin<Box<dyn Future<Output = crate::Result>>>;
 type Ending = FutureReader<Result<Option<Trailers>, ErrorCode>>;
+/// A body, until it is at its end, and what says whether that end was one.
+type Incoming = (StreamReader<u8>, Ending);
+/// A piece, and the body to read on in.
+type Read = (Result<Option<Vec<u8>>, HttpClientError>, Option<Incoming>);
 
 /// A response whose head is there.
 pub struct Sent {
     pub code: u16,
     pub headers: HeaderMap,
-    /// The body, until it is at its end, and what says whether that end was one.
-    body: Option<(StreamReader<u8>, Ending)>,
+    /// The body, while nothing of it is being read.
+    body: Option<Incoming>,
+    /// The read that is under way. It is kept where its reader no longer waits: to drop it would be to lose what it has
+    /// read already.
+    reading: Option<Pin<Box<dyn Future<Output = Read>>>>,
     /// What is still being sent.
     producing: Option<Producing>,
 }
@@ -123,33 +130,41 @@ pub async fn send(
         code,
         headers: received,
         body: Some(Response::consume_body(response, fine)),
+        reading: None,
         producing,
     })
 }
 
 impl Sent {
-    /// The next piece of the body; none at its end.
+    /// The next piece of the body; none at its end. Nothing is lost where this future is dropped before it is ready.
     pub async fn piece(&mut self, clock: &mut Clock) -> Result<Option<Vec<u8>>, HttpClientError> {
-        let Some((stream, _)) = &mut self.body else {
-            return Ok(None);
-        };
-        loop {
-            let reading = stream.read(Vec::with_capacity(PIECE));
-            let (result, piece) = clock.within(beside(&mut self.producing, reading)).await??;
-            if !piece.is_empty() {
-                return Ok(Some(piece));
-            }
-            if result == StreamResult::Dropped {
-                break;
-            }
+        if let Some(body) = self.body.take() {
+            self.reading = Some(Box::pin(read(body)));
         }
-        let Some((stream, ending)) = self.body.take() else {
+        let Some(reading) = &mut self.reading else {
             return Ok(None);
         };
-        drop(stream);
-        let ended = clock.within(ending.into_future()).await?;
-        ended.map(|_| None).map_err(|error| fault(&error))
+        let (piece, body) = clock.within(beside(&mut self.producing, reading)).await??;
+        self.reading = None;
+        self.body = body;
+        piece
     }
+}
+
+/// Reads until there is a piece, or the end.
+async fn read((mut stream, ending): Incoming) -> Read {
+    loop {
+        let (result, piece) = stream.read(Vec::with_capacity(PIECE)).await;
+        if !piece.is_empty() {
+            return (Ok(Some(piece)), Some((stream, ending)));
+        }
+        if result == StreamResult::Dropped {
+            break;
+        }
+    }
+    drop(stream);
+    let ended = ending.into_future().await;
+    (ended.map(|_| None).map_err(|error| fault(&error)), None)
 }
 
 /// Waits for `future` while what there is to be sent is sent. An error of who makes it ends both.

@@ -47,6 +47,23 @@ impl RequestHandler for Do {
                 bail!("a periodic run failed")
             })
             .start()?,
+            "toggle" => {
+                let callback = PeriodicCallback::new(ms, || async { Ok(()) });
+                for _ in 0..100 {
+                    callback.start()?;
+                    sleep(Duration::from_millis(2)).await;
+                    callback.stop();
+                    sleep(Duration::from_millis(2)).await;
+                }
+            }
+            "stop" => {
+                let callback = PeriodicCallback::new(ms, || work(Duration::from_millis(200)));
+                callback.start()?;
+                while BEGUN.get() == 0 {
+                    sleep(Duration::from_millis(1)).await;
+                }
+                callback.stop();
+            }
             "drain" => {
                 cx.draining().await;
                 return cx.write("drained");

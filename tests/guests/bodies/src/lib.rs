@@ -1,7 +1,11 @@
 //! Takes bodies as they arrive. Tests of `request_body` see in what order, how many bytes, and what is refused.
 
+use std::pin::pin;
+use std::task::Poll;
 use std::time::Duration;
 
+use futures_util::future::{Either, select};
+use futures_util::poll;
 use serde_json::{Value, json};
 use waterspout_sdk::prelude::*;
 
@@ -150,4 +154,42 @@ impl RequestHandler for Apart {
     }
 }
 
-export!(Received, Counted, Apart);
+/// Reads a body by reads that are dropped, each when the timer beside it is over. Pieces come while the instance blocks:
+/// then both are ready, and the timer is asked first. With `?then=body` it asks for the whole after the first that is
+/// dropped.
+#[derive(Default)]
+struct Late;
+
+#[handler]
+#[route("/late")]
+impl RequestHandler for Late {
+    async fn put(&mut self, cx: &Context) -> Result {
+        let then_whole = cx.get_query_argument_or("then", "")? == "body";
+        loop {
+            let mut timer = pin!(sleep(Duration::from_millis(1)));
+            let mut read = pin!(cx.request().body_chunk());
+            let piece = match poll!(&mut read) {
+                Poll::Ready(piece) => piece?,
+                Poll::Pending => {
+                    let _ = poll!(&mut timer);
+                    log::info!("a read waits");
+                    std::thread::sleep(Duration::from_millis(20));
+                    match select(timer, read).await {
+                        Either::Left(_) if then_whole => {
+                            let body = cx.request().body().await?;
+                            return cx.write(body);
+                        }
+                        Either::Left(_) => continue,
+                        Either::Right((piece, _)) => piece?,
+                    }
+                }
+            };
+            match piece {
+                Some(piece) => cx.write(piece)?,
+                None => return Ok(()),
+            }
+        }
+    }
+}
+
+export!(Received, Counted, Apart, Late);

@@ -1,8 +1,11 @@
 //! Fetches whatever its query says, and tells how that went. `tests/http_client.rs` sees it.
 
+use std::pin::pin;
+use std::task::Poll;
 use std::time::Duration;
 
-use futures_util::future::{join, join_all};
+use futures_util::future::{Either, join, join_all, select};
+use futures_util::poll;
 use serde_json::{Value, json};
 use waterspout_sdk::http_client::fetch_streaming;
 use waterspout_sdk::prelude::*;
@@ -169,4 +172,37 @@ impl RequestHandler for Upload {
     }
 }
 
-export!(One, Many, Pair, Count, Hold, Upload);
+/// Reads a body by reads that are dropped, each when the timer beside it is over. Pieces come while the instance blocks:
+/// then both are ready, and the timer is asked first.
+#[derive(Default)]
+struct Late;
+
+#[handler]
+#[route("/late")]
+impl RequestHandler for Late {
+    async fn get(&mut self, cx: &Context) -> Result {
+        let mut response = fetch_streaming(described(cx)?).await?;
+        loop {
+            let mut timer = pin!(sleep(Duration::from_millis(1)));
+            let mut read = pin!(response.body_chunk());
+            let piece = match poll!(&mut read) {
+                Poll::Ready(piece) => piece?,
+                Poll::Pending => {
+                    let _ = poll!(&mut timer);
+                    log::info!("a read waits");
+                    std::thread::sleep(Duration::from_millis(20));
+                    match select(timer, read).await {
+                        Either::Left(_) => continue,
+                        Either::Right((piece, _)) => piece?,
+                    }
+                }
+            };
+            match piece {
+                Some(piece) => cx.write(piece)?,
+                None => return Ok(()),
+            }
+        }
+    }
+}
+
+export!(One, Many, Pair, Count, Hold, Upload, Late);

@@ -229,7 +229,7 @@ async fn a_blocking_call_past_cpu_deadline_is_a_503_and_the_others_are_replayed(
         assert_eq!(answer(client).await, (200, "slow and well".to_owned()));
     }
     // One that comes back by itself is ended as it does.
-    assert_eq!(server.get("/blocking?ms=70").await.status, 503);
+    assert_eq!(server.get("/blocking?ms=300").await.status, 503);
     assert_eq!(server.get("/blocking?ms=1").await.body, "blocked");
 }
 

@@ -14,3 +14,4 @@ pub use client::{Answer, Client, LONG, soon};
 pub use guests::{example, guest, hello_saying, root, versioned};
 pub use load::Load;
 pub use peer::Peer;
+pub use vitals::raise_descriptors;

@@ -11,6 +11,23 @@ pub struct Vitals {
     pub threads: usize,
 }
 
+/// Lets the tests, and the servers that they start from now on, open as many files as they may; tells how many that is.
+pub fn raise_descriptors() -> usize {
+    let mut limit = libc::rlimit {
+        rlim_cur: 0,
+        rlim_max: 0,
+    };
+    // SAFETY: the pointers are to a live value.
+    let is_raised = unsafe {
+        libc::getrlimit(libc::RLIMIT_NOFILE, &raw mut limit) == 0 && {
+            limit.rlim_cur = limit.rlim_max;
+            libc::setrlimit(libc::RLIMIT_NOFILE, &raw const limit) == 0
+        }
+    };
+    assert!(is_raised, "{}", std::io::Error::last_os_error());
+    usize::try_from(limit.rlim_cur).unwrap_or(usize::MAX)
+}
+
 impl Running {
     pub fn vitals(&self) -> Vitals {
         let count = |folder: &str| {

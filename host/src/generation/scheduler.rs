@@ -304,7 +304,7 @@ mod tests {
         });
         let components = [(component.file.clone(), component.clone())].into();
         let resolved = schedules::resolve(Path::new(""), &config, &components);
-        let plan = resolved.ok().expect("a schedule").remove(0).plan;
+        let plan = resolved.expect("a schedule").remove(0).plan;
         let course = Arc::<Course>::default();
         *lock(&course.component) = Some(component);
         let ends = watch::Sender::new(None);

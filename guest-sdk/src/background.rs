@@ -41,8 +41,8 @@ pub fn spawn(future: impl Future<Output = Result> + 'static) -> Result {
 /// included, one runs the loop of this name, and the others wait to take over. It is for `start`.
 ///
 /// The loop begins when the component serves, and is dropped at its next await as soon as its instance drains. Then, or
-/// when it ends by itself or with an error, which is logged, another instance begins its own. An instance begins it once:
-/// where there is no other, it is over until the next one starts.
+/// when it ends by itself or with an error, which is logged, another instance begins its own. An instance begins it
+/// once: where there is no other, it is over until the next one starts.
 ///
 /// ```
 /// # use waterspout_sdk::prelude::*;

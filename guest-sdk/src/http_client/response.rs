@@ -127,7 +127,8 @@ impl StreamedResponse {
     }
 
     /// The next piece of the body, never empty; none at its end. The server sends no faster than this is called.
-    /// Nothing is lost where this future is dropped before it is ready, as `with_timeout` does it: the next call goes on.
+    /// Nothing is lost where this future is dropped before it is ready, as `with_timeout` does it: the next call goes
+    /// on.
     pub async fn body_chunk(&mut self) -> Result<Option<Vec<u8>>, HttpClientError> {
         self.sent.piece(&mut self.clock).await
     }

@@ -1,5 +1,5 @@
-//! The read of a request's body that is under way, kept where its reader no longer waits. To drop it would be to lose the
-//! piece that it has already. Reads nothing by itself.
+//! The read of a request's body that is under way, kept where its reader no longer waits. To drop it would be to lose
+//! the piece that it has already. Reads nothing by itself.
 
 use std::cell::Cell;
 use std::fmt;

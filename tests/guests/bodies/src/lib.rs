@@ -154,9 +154,9 @@ impl RequestHandler for Apart {
     }
 }
 
-/// Reads a body by reads that are dropped, each when the timer beside it is over. Pieces come while the instance blocks:
-/// then both are ready, and the timer is asked first. With `?then=body` it asks for the whole after the first that is
-/// dropped.
+/// Reads a body by reads that are dropped, each when the timer beside it is over. Pieces come while the instance
+/// blocks: then both are ready, and the timer is asked first. With `?then=body` it asks for the whole after the
+/// first that is dropped.
 #[derive(Default)]
 struct Late;
 
@@ -171,14 +171,13 @@ impl RequestHandler for Late {
             let piece = match poll!(&mut read) {
                 Poll::Ready(piece) => piece?,
                 Poll::Pending => {
-                    let _ = poll!(&mut timer);
+                    if poll!(&mut timer).is_ready() {
+                        continue;
+                    }
                     log::info!("a read waits");
                     std::thread::sleep(Duration::from_millis(20));
                     match select(timer, read).await {
-                        Either::Left(_) if then_whole => {
-                            let body = cx.request().body().await?;
-                            return cx.write(body);
-                        }
+                        Either::Left(_) if then_whole => break,
                         Either::Left(_) => continue,
                         Either::Right((piece, _)) => piece?,
                     }
@@ -189,6 +188,7 @@ impl RequestHandler for Late {
                 None => return Ok(()),
             }
         }
+        cx.write(cx.request().body().await?)
     }
 }
 

@@ -172,8 +172,8 @@ impl RequestHandler for Upload {
     }
 }
 
-/// Reads a body by reads that are dropped, each when the timer beside it is over. Pieces come while the instance blocks:
-/// then both are ready, and the timer is asked first.
+/// Reads a body by reads that are dropped, each when the timer beside it is over. Pieces come while the instance
+/// blocks: then both are ready, and the timer is asked first.
 #[derive(Default)]
 struct Late;
 
@@ -188,7 +188,9 @@ impl RequestHandler for Late {
             let piece = match poll!(&mut read) {
                 Poll::Ready(piece) => piece?,
                 Poll::Pending => {
-                    let _ = poll!(&mut timer);
+                    if poll!(&mut timer).is_ready() {
+                        continue;
+                    }
                     log::info!("a read waits");
                     std::thread::sleep(Duration::from_millis(20));
                     match select(timer, read).await {

@@ -107,5 +107,7 @@ async fn start() -> Result {
 export!(
     Call,
     start = start,
-    functions = [compute, pause, count, fail, trap, spin, nested, large, spawns]
+    functions = [
+        compute, pause, count, fail, trap, spin, nested, large, spawns
+    ]
 );

@@ -287,9 +287,9 @@ mod tests {
 
     use jiff::tz::TimeZone;
 
-    use super::super::{State, schedules};
     use super::*;
     use crate::config::Config;
+    use crate::generation::{State, schedules};
 
     /// How much later than its beat each run of the only schedule of a configuration began.
     async fn delays(config: &str, period: Duration, runs: u64) -> Vec<Duration> {

@@ -24,10 +24,15 @@ use crate::harness::{App, Peer, Running, example, guest, soon};
 
 /// The guest that fetches what it is told to, granted these origins.
 fn fetching(grants: &[String], more: &str) -> App {
+    configured(grants, more, "")
+}
+
+/// The same, with other tables in the configuration, and other keys in the guest's own.
+fn configured(grants: &[String], tables: &str, keys: &str) -> App {
     App::new()
         .handler("http_client.wasm", guest("http_client"))
         .config(&format!(
-            "{more}\n[handler.\"http_client.wasm\"]\ninstances = 1\nallow = {{ http = {grants:?} }}\n"
+            "{tables}\n[handler.\"http_client.wasm\"]\ninstances = 1\nallow = {{ http = {grants:?} }}\n{keys}\n"
         ))
 }
 

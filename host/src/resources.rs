@@ -1,4 +1,4 @@
-//! The plain host types behind what guests hold: a request that is being answered, and the data of one
+//! The plain host types behind what guests hold: a request that is being answered (`exchange`), and the data of one
 //! store. Owns state; runs no guest.
 
 mod background;

@@ -12,9 +12,9 @@ use hyper::body::{Frame, Incoming};
 use hyper::{Request, Response};
 use serde_json::Value;
 
-use super::{encoded, fetched, fetching, origin, serving};
+use super::{configured, encoded, fetched, fetching, origin, serving};
 use crate::harness::peer::{Body, whole};
-use crate::harness::{App, Peer, Running, guest};
+use crate::harness::{Peer, Running};
 use crate::response::mebibytes;
 
 fn coded(coding: &str, plain: &[u8]) -> Vec<u8> {
@@ -168,12 +168,7 @@ fn pieces(count: usize) -> Response<Body> {
 async fn a_large_response_that_is_fetched_takes_no_memory() {
     let mebibytes = usize::try_from(mebibytes()).unwrap();
     let peer = Peer::start(move |_| async move { pieces(16 * mebibytes) }).await;
-    let app = App::new()
-        .handler("http_client.wasm", guest("http_client"))
-        .config(&format!(
-            "[handler.\"http_client.wasm\"]\ninstances = 1\ndeadline = \"off\"\nallow = {{ http = [{:?}] }}\n",
-            origin(&peer)
-        ));
+    let app = configured(&[origin(&peer)], "", "deadline = \"off\"");
     let server = app.serve().await;
     fetched(&server, &origin(&peer), "&max_body_size=1").await;
     let path = format!("/count?url={}", encoded(&origin(&peer)));

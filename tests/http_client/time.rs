@@ -12,9 +12,9 @@ use hyper::body::{Frame, Incoming};
 use hyper::{Request, Response};
 use tokio::sync::{Barrier, Notify};
 
-use super::{encoded, fetched, origin, serving};
+use super::{configured, encoded, fetched, origin, serving};
 use crate::harness::peer::whole;
-use crate::harness::{App, LONG, Peer, guest};
+use crate::harness::{LONG, Peer};
 
 #[tokio::test]
 async fn a_slow_server_is_given_up_in_time() {
@@ -68,12 +68,7 @@ async fn past_max_clients_a_fetch_waits_and_that_counts_as_connecting() {
         }
     });
     let peer = peer.await;
-    let app = App::new()
-        .handler("http_client.wasm", guest("http_client"))
-        .config(&format!(
-            "[handler.\"http_client.wasm\"]\ninstances = 1\nmax_clients = 2\nallow = {{ http = [{:?}] }}\n",
-            origin(&peer)
-        ));
+    let app = configured(&[origin(&peer)], "", "max_clients = 2");
     let server = app.serve().await;
     let url = format!("url={}", encoded(&origin(&peer)));
     let path = format!("/many?{}", [&*url; 6].join("&"));

@@ -186,6 +186,7 @@ impl<S: Service> Connections<S> {
         let place = self.shards.place();
         let runtime = place.runtime().clone();
         let connection = async move {
+            // In here until the connection has ended; moved to a variable, it would be here twice.
             let _place = &place;
             let stop = stopped.map(drop);
             match open() {

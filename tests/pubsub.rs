@@ -293,3 +293,23 @@ fn who_uses_neither_messages_nor_state_has_nothing_of_them() {
         assert!(!has(&plain, word), "{word}");
     }
 }
+
+#[tokio::test]
+async fn a_read_that_one_request_began_another_may_end() {
+    let server = serve("isolation = \"shared\"\ninstances = 1").await;
+    for count in 1..=3 {
+        assert_eq!(server.get("/keep?topic=a&count=1").await.status, 200);
+        for _ in 0..2 {
+            assert_eq!(server.get("/late?ms=1").await.body, "none");
+        }
+        let published = server.get("/publish?topic=a&message=m").await;
+        assert_eq!(published.body, count.to_string());
+        assert_eq!(server.json("/late?ms=10000").await, json!(["m0", 0]));
+        let mut waiting = server.send("GET /late?ms=10000").await;
+        server.get("/publish?topic=a&message=n").await;
+        assert_eq!(heard(&mut waiting).await, json!(["n0", 0]));
+        assert_eq!(server.get("/late?ms=1").await.body, "none");
+    }
+    // What is still under way holds up neither the instance nor the end.
+    assert!(server.stop().await.success());
+}

@@ -119,6 +119,27 @@ impl RequestHandler for Keep {
     }
 }
 
+/// `?ms=N`: the next message of the subscription that was kept last, or `none` within that time. What it did not wait for
+/// stays under way.
+#[derive(Default)]
+struct Late;
+
+#[handler]
+#[route("/late")]
+impl RequestHandler for Late {
+    async fn get(&mut self, cx: &Context) -> Result {
+        let within = Duration::from_millis(cx.get_query_argument("ms")?.parse()?);
+        let kept = KEPT.with_borrow_mut(Vec::pop);
+        let mut subscription = kept.ok_or_else(|| anyhow!("none is kept"))?;
+        let heard = with_timeout(within, subscription.next()).await;
+        KEPT.with_borrow_mut(|kept| kept.push(subscription));
+        match heard {
+            Ok(message) => cx.write_json(&shown(&message)?),
+            Err(_) => cx.write("none"),
+        }
+    }
+}
+
 /// `?topic=T&count=N`: subscribes and lets go so many times.
 #[derive(Default)]
 struct Burst;
@@ -198,4 +219,4 @@ impl Drop for Waiting {
     }
 }
 
-export!(Publish, Listen, Lag, Keep, Burst, Restless, Count);
+export!(Publish, Listen, Lag, Keep, Late, Burst, Restless, Count);

@@ -277,6 +277,32 @@ async fn wasi_0_2_fetches_too() {
 }
 
 #[tokio::test]
+async fn a_library_that_knows_wasi_0_3_fetches_too() {
+    let (peer, other) = (Peer::start(mirror).await, Peer::saying("secret").await);
+    let server = App::new()
+        .handler("http_client_03.wasm", guest("http_client_03"))
+        .config(&format!(
+            "[handler.\"http_client_03.wasm\"]\nallow = {{ http = [{:?}] }}\n",
+            origin(&peer)
+        ))
+        .serve()
+        .await;
+    // More than one piece, which the library sends from a task of its own.
+    let body = "by the new way ".repeat(10_000);
+    let post = async |to: &Peer| {
+        let line = format!("POST /http_client_03?url={}/", encoded(&origin(to)));
+        server.request(&line, "", &body).await
+    };
+    let answer = post(&peer).await;
+    let mirrored: Value = serde_json::from_str(&answer.body).unwrap();
+    assert_eq!(mirrored["method"], "POST");
+    assert_eq!(mirrored["body"], body);
+    assert_eq!(post(&other).await.status, 500);
+    assert_eq!(other.accepted(), 0);
+    server.log.line_with("HttpRequestDenied").await;
+}
+
+#[tokio::test]
 async fn a_new_configuration_is_taken_up() {
     let peer = Peer::start(mirror).await;
     let proxy = Peer::start(mirror).await;

@@ -298,6 +298,9 @@ impl Request {
         if let Some(body) = self.body.get() {
             return Ok(body);
         }
+        if self.reading.has_taken() {
+            bail!("the body was read in pieces, and what was taken is gone");
+        }
         let body = match self.reading.is_under_way() {
             false => host::body(self.id).await.or_else(refuse)?,
             // Seldom, so that no other request has the room for it.

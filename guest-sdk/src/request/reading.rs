@@ -12,32 +12,45 @@ use crate::bindings::waterspout::web::types::RequestId;
 type Piece = Result<Option<Vec<u8>>, BodyError>;
 type Read = Pin<Box<dyn Future<Output = Piece>>>;
 
-/// A read that nobody waits for, if there is one.
+/// How far the reading in pieces has come.
 #[derive(Default)]
-pub struct Reading(Cell<Option<Read>>);
+pub struct Reading {
+    /// A read that nobody waits for, if there is one.
+    left: Cell<Option<Read>>,
+    has_taken: Cell<bool>,
+}
 
 impl Reading {
     /// The next piece: that of the read that is under way, or of a new one.
     pub async fn next(&self, request: RequestId) -> Piece {
-        let read = self.0.take();
+        let read = self.left.take();
         let read = read.unwrap_or_else(|| Box::pin(host::body_chunk(request)));
         let waiting = Waiting {
-            place: &self.0,
+            place: &self.left,
             read: Some(read),
         };
-        waiting.await
+        let piece = waiting.await;
+        if let Ok(Some(_)) = piece {
+            self.has_taken.set(true);
+        }
+        piece
+    }
+
+    /// Whether a piece was handed out.
+    pub fn has_taken(&self) -> bool {
+        self.has_taken.get()
     }
 
     pub fn is_under_way(&self) -> bool {
-        let read = self.0.take();
+        let read = self.left.take();
         let is_under_way = read.is_some();
-        self.0.set(read);
+        self.left.set(read);
         is_under_way
     }
 
     /// Ends what is under way.
     pub fn give_up(&self) {
-        drop(self.0.take());
+        drop(self.left.take());
     }
 }
 

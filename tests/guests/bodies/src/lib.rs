@@ -108,6 +108,11 @@ impl RequestHandler for Counted {
         let mut bytes = 0;
         match cx.get_query_argument_or("read", "")?.as_str() {
             "whole" => bytes = cx.request().body().await?.len(),
+            "both" => {
+                cx.request().body_chunk().await?;
+                let whole = cx.request().body().await.map(<[u8]>::len);
+                return cx.write(format!("{whole:?}"));
+            }
             _ => {
                 while let Some(chunk) = cx.request().body_chunk().await? {
                     bytes += chunk.len();
@@ -176,8 +181,10 @@ impl RequestHandler for Late {
                     }
                     log::info!("a read waits");
                     std::thread::sleep(Duration::from_millis(20));
+                    if then_whole {
+                        break;
+                    }
                     match select(timer, read).await {
-                        Either::Left(_) if then_whole => break,
                         Either::Left(_) => continue,
                         Either::Right((piece, _)) => piece?,
                     }

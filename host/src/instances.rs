@@ -2,10 +2,14 @@
 //! nothing about HTTP, and knows a request's life only as a function that it was given.
 
 mod background;
+mod birth;
+mod death;
 mod executor;
+mod hooks;
 mod instance;
 mod post;
 mod queue;
+mod scene;
 mod seat;
 
 use std::future::poll_fn;
@@ -27,11 +31,12 @@ use crate::resources::{Exchange, Tenure};
 use crate::run::RunLimits;
 
 pub use crate::config::Isolation;
+use birth::Purpose;
 use executor::Executor;
-pub use instance::Scene;
-use instance::{Live, Purpose};
+use instance::Live;
 use post::Post;
 use queue::Queue;
+pub use scene::Scene;
 
 /// What the function that leads a request through its guest says at the end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

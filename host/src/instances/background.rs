@@ -11,7 +11,7 @@ use futures_util::stream::FuturesUnordered;
 use tokio::time::timeout;
 use wasmtime::component::GuestTaskId;
 
-use super::instance::Scene;
+use super::scene::Scene;
 use super::{Core, LifeEnd};
 use crate::resources::{Background, Ctx, LET_GO, Task};
 

@@ -10,7 +10,8 @@ use futures_util::future::BoxFuture;
 use tokio::time::{Instant, timeout};
 use tokio_util::task::AbortOnDropHandle;
 
-use super::instance::{Live, Purpose};
+use super::birth::Purpose;
+use super::instance::Live;
 use super::{Core, Count};
 use crate::error::Error;
 use crate::resources::Offload;

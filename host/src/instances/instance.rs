@@ -1,5 +1,5 @@
-//! One living instance: made, asked what it is, started, filled with requests, stopped. Says how it ended;
-//! what follows from that is the seat's.
+//! One living instance: it is filled with requests, called, and stopped. Says how it ended; what follows from that is the
+//! seat's.
 
 use std::future::poll_fn;
 use std::pin::pin;
@@ -11,74 +11,28 @@ use std::time::Duration;
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 use tokio::sync::OwnedSemaphorePermit;
-use wasmtime::component::{
-    Accessor, ComponentNamedList, GuestTaskId, Lift, Lower, ResourceTable, TypedFunc,
-};
-use wasmtime::{AsContextMut, CallHook, Store, StoreContextMut, UpdateDeadline, WasmBacktrace};
-use wasmtime_wasi_http::WasiHttpCtx;
+use wasmtime::Store;
+use wasmtime::component::{ComponentNamedList, Lift, Lower, TypedFunc};
 
 use super::background::Tasks as Jobs;
+use super::death::{Death, Forsaken, trap_text};
 use super::post::Post;
-use super::{Blueprint, Core, Isolation, LifeEnd};
-use crate::bindings::{Description, JobDescription};
-use crate::capabilities::wasi;
+use super::scene::Scene;
+use super::{Core, Isolation, LifeEnd};
 use crate::engine::{Function, Guest};
 use crate::error::Error;
-use crate::kv::Cursors;
-use crate::pubsub::Share;
-use crate::resources::{
-    Background, BodyMemory, Ctx, Exchange, Fetches, Http, MemoryLimit, Offload, Requests, Task,
-    Tasks,
-};
-use crate::run::{Overrun, RunClock, RunLimits, Verdict};
-
-/// Where a request's life takes place: inside one instance, while its event loop turns.
-pub struct Scene<'a> {
-    pub accessor: &'a Accessor<Ctx>,
-    pub guest: &'a Guest,
-    requests: &'a Requests,
-}
-
-impl Scene<'_> {
-    /// Starts a call, and has it noted whose it is, so that a trap finds its culprit.
-    pub fn start<P, R>(
-        &self,
-        function: &Function<P, R>,
-        parameters: P,
-        note: impl FnOnce(&mut Ctx, GuestTaskId),
-    ) -> wasmtime::Result<impl Future<Output = wasmtime::Result<R>>>
-    where
-        P: ComponentNamedList + Lower + Send + Sync + 'static,
-        R: ComponentNamedList + Lift + Send + Sync + 'static,
-    {
-        let (function, call) = self.accessor.with(|mut store| {
-            let function = function.of(&self.guest.instance, &mut store)?;
-            let call = function.start_call_concurrent(&mut store, parameters)?;
-            note(store.data_mut(), call.task());
-            Ok::<_, wasmtime::Error>((function, call))
-        })?;
-        Ok(function.finish_call_concurrent(self.accessor, call))
-    }
-}
+use crate::resources::{Background, Ctx, Exchange, Offload, Requests};
+use crate::run::RunClock;
 
 /// An instance with its store, and its place under the cap.
 pub(super) struct Live {
-    store: Store<Ctx>,
-    guest: Guest,
-    run: Arc<RunClock>,
-    requests: Arc<Requests>,
-    background: Arc<Background>,
-    next_request: u64,
-    _permit: OwnedSemaphorePermit,
-}
-
-/// What an instance is made for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Purpose {
-    /// Requests, and tasks beside them.
-    Serve,
-    /// Functions that are called by name, one at a time.
-    Execute,
+    pub store: Store<Ctx>,
+    pub guest: Guest,
+    pub run: Arc<RunClock>,
+    pub requests: Arc<Requests>,
+    pub background: Arc<Background>,
+    pub next_request: u64,
+    pub _place: OwnedSemaphorePermit,
 }
 
 /// How an instance's time with the queue ended.
@@ -91,180 +45,7 @@ pub(super) enum End {
     Dead(Death),
 }
 
-/// A fault that took an instance, and who was inside.
-pub(super) struct Death {
-    /// The requests that were inside, the culprit among them if it was.
-    pub inside: Vec<Arc<Exchange>>,
-    /// The background tasks that are lost with it.
-    pub tasks: Vec<Arc<Task>>,
-    pub culprit: Culprit,
-    /// Whether a run went past `cpu_deadline`; else a trap.
-    pub overrun: bool,
-    /// Whether another instance has its place already.
-    pub replaced: bool,
-    /// What happened, with the guest's stack where there is one.
-    pub what: String,
-}
-
-/// Whose fault it was: of the request for which the run was in which it happened.
-pub(super) enum Culprit {
-    Inside(Arc<Exchange>),
-    /// A background task, by its name.
-    Task(Box<str>),
-    /// A request that had left something running when it was over.
-    Over,
-    /// No run was under way, or one for no request.
-    Unknown,
-}
-
-impl Blueprint {
-    /// Makes an instance.
-    pub(super) async fn instantiate(
-        &self,
-        place: OwnedSemaphorePermit,
-        purpose: Purpose,
-    ) -> Result<Live, Error> {
-        let rules = &self.rules;
-        let serves = purpose == Purpose::Serve;
-        let limits = match serves {
-            true => rules.run,
-            // It is there for what takes long.
-            false => RunLimits {
-                cpu_deadline: None,
-                block_log: None,
-            },
-        };
-        let beats = self.meter.beats.clone();
-        let run = self.engine.ticker.clock(limits, beats);
-        let most = (serves && self.linked.exports.has_jobs()).then_some(rules.max_tasks);
-        let background = Background::new(self.tenure.clone(), most);
-        let handles = handles(rules.per_instance().saturating_add(rules.max_tasks));
-        let mut table = ResourceTable::new();
-        table.set_max_capacity(handles);
-        let requests = Arc::new(Requests::default());
-        let ctx = Ctx {
-            component: self.file.clone(),
-            wasi: wasi::context(&self.file, &rules.grants)
-                .map_err(|error| Error::component(format!("{error:#}")))?,
-            table,
-            memory: MemoryLimit::new(rules.memory),
-            run: run.clone(),
-            requests: requests.clone(),
-            tasks: Tasks::default(),
-            last_run: None,
-            body_memory: BodyMemory::new(rules.body_memory),
-            commons: self.engine.commons.clone(),
-            share: Share::new(rules.message_memory, subscriptions(rules.per_instance())),
-            buckets: rules.grants.kv.clone(),
-            cursors: Cursors::default(),
-            background: background.clone(),
-            jobs: Default::default(),
-            executor: None,
-            http: Http {
-                ctx: WasiHttpCtx::new(),
-                fetches: Fetches {
-                    access: self.http.clone(),
-                    meter: self.meter.clone(),
-                },
-            },
-        };
-        let mut store = Store::new(self.engine.wasmtime(), ctx);
-        store.limiter(|ctx| &mut ctx.memory);
-        store.set_max_component_handles(handles);
-        store.set_hostcall_fuel(usize::try_from(rules.memory).unwrap_or(usize::MAX));
-        store.epoch_deadline_callback(on_epoch);
-        store.set_epoch_deadline(1);
-        store.call_hook(on_call);
-        let instantiate = self.linked.pre.instantiate_async(&mut store);
-        let made = run.within_limits(instantiate).await;
-        let instance = made
-            .unwrap_or_else(|overrun| Err(overrun.into()))
-            .map_err(|error| Error::component(format!("can't be instantiated: {error:#}")))?;
-        self.meter.instantiations.count();
-        Ok(Live {
-            store,
-            guest: Guest::of(instance, &self.linked.exports),
-            run,
-            requests,
-            background,
-            next_request: 0,
-            _permit: place,
-        })
-    }
-
-    /// A place under the cap: one for each memory, which is what mappings are counted by. `None`: as many instances
-    /// live as may, and none went within this time.
-    pub(super) async fn place(&self, within: Duration) -> Option<OwnedSemaphorePermit> {
-        let needs = self.linked.pre.component().resources_required();
-        let places = needs.map_or(1, |needs| needs.num_memories.max(1));
-        let free = self.engine.instances.clone();
-        if let Ok(place) = free.clone().try_acquire_many_owned(places) {
-            return Some(place);
-        }
-        let place = free.acquire_many_owned(places);
-        tokio::time::timeout(within, place).await.ok()?.ok()
-    }
-
-    /// Asks a new instance what it is.
-    pub(super) async fn describe(&self, live: &mut Live) -> Result<Description, Error> {
-        let within = self.rules.deadline;
-        let (description,) = live
-            .call("describe", |guest| &guest.describe, within)
-            .await?;
-        Ok(description)
-    }
-
-    /// Asks it what it does beside its requests.
-    pub(super) async fn describe_jobs(&self, live: &mut Live) -> Result<JobDescription, Error> {
-        let Some(jobs) = &live.guest.jobs else {
-            return Ok(JobDescription {
-                functions: Vec::new(),
-                schedules: Vec::new(),
-            });
-        };
-        let describe = jobs.describe.of(&live.guest.instance, &mut live.store);
-        let describe =
-            describe.map_err(|error| Error::component(format!("`jobs: describe`: {error:#}")))?;
-        let within = self.rules.deadline;
-        let (described,) = live
-            .call_function("jobs: describe", describe, (), within)
-            .await?;
-        Ok(described)
-    }
-
-    /// Starts a new instance.
-    pub(super) async fn start(&self, live: &mut Live) -> Result<(), Error> {
-        let within = self.rules.deadline;
-        let (started,) = live.call("start", |guest| &guest.start, within).await?;
-        started.map_err(|error| Error::component(format!("`start` failed: {error}")))
-    }
-
-    /// Starts a new instance that serves no requests.
-    pub(super) async fn start_worker(&self, live: &mut Live) -> Result<(), Error> {
-        live.background.disregard(true);
-        let started = self.start(live).await;
-        live.background.disregard(false);
-        started
-    }
-
-    /// Stops an instance that has no request left.
-    pub(super) async fn stop(&self, live: &mut Live) -> Result<(), Error> {
-        live.call("stop", |guest| &guest.stop, self.rules.deadline)
-            .await
-    }
-}
-
 impl Live {
-    /// Checks that the component's functions have the types that the WIT gives them.
-    pub(super) fn check(&mut self) -> Result<(), Error> {
-        let checked = self.guest.check(&mut self.store);
-        checked.map_err(|error| {
-            Error::component(format!(
-                "not a component of the world `waterspout:web/web@0.1.0`: {error:#}"
-            ))
-        })
-    }
-
     /// Serves the queue, beginning with `first`, until the pool is closed or this instance has had its share.
     pub(super) async fn serve(
         &mut self,
@@ -391,7 +172,7 @@ impl Live {
     }
 
     /// Calls a function that belongs to no request.
-    async fn call<R>(
+    pub(super) async fn call<R>(
         &mut self,
         name: &str,
         function: impl Fn(&Guest) -> &Function<(), R>,
@@ -406,7 +187,7 @@ impl Live {
         self.call_function(name, function, (), within).await
     }
 
-    async fn call_function<P, R>(
+    pub(super) async fn call_function<P, R>(
         &mut self,
         name: &str,
         function: TypedFunc<P, R>,
@@ -462,53 +243,7 @@ impl Live {
             Err(error) => Err(trap_text(&error)),
         }
     }
-
-    /// Who died of what.
-    fn death(&mut self, error: &wasmtime::Error, replaced: bool) -> Death {
-        let turn = self.run.turn();
-        let ctx = self.store.data_mut();
-        // The store can't be asked any more: what it says of the stack may be gone with the stack.
-        let ran = ctx.last_run.filter(|(_, noted)| *noted == turn);
-        let guilty = ran.and_then(|(task, _)| ctx.tasks.get(&task).copied());
-        let job = ran.and_then(|(task, _)| ctx.jobs.get(&task).cloned());
-        let culprit = match guilty {
-            Some(request) => match ctx.requests.get(request) {
-                Some(exchange) => Culprit::Inside(exchange),
-                None => Culprit::Over,
-            },
-            None => job.map_or(Culprit::Unknown, Culprit::Task),
-        };
-        Death {
-            inside: ctx.requests.drain(),
-            tasks: ctx.background.lose(),
-            culprit,
-            overrun: error.is::<Overrun>(),
-            replaced,
-            what: trap_text(error),
-        }
-    }
 }
-
-/// The trap, and where the guest was.
-fn trap_text(error: &wasmtime::Error) -> String {
-    let trap = error.root_cause();
-    match error.downcast_ref::<WasmBacktrace>() {
-        Some(stack) => format!("{trap}\n{}", frames(stack)),
-        None => format!("{error:#}"),
-    }
-}
-
-/// Why an instance ends in which every request was given up, while its guest runs on.
-#[derive(Debug)]
-struct Forsaken;
-
-impl std::fmt::Display for Forsaken {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("it was asked to end a request, and ran on without a wait")
-    }
-}
-
-impl std::error::Error for Forsaken {}
 
 impl Core {
     /// Leads one request through this instance, and keeps it where imports and the undertaker find it.
@@ -525,77 +260,4 @@ impl Core {
         self.over();
         Ok(end)
     }
-}
-
-/// A guest's stack without wasmtime's heading.
-fn frames(stack: &WasmBacktrace) -> String {
-    let text = stack.to_string();
-    let frames: Vec<&str> = text.lines().skip(1).collect();
-    frames.join("\n")
-}
-
-/// The store's word at every crossing.
-fn on_call(store: StoreContextMut<'_, Ctx>, hook: CallHook) -> wasmtime::Result<()> {
-    match store.data().run.on(hook) {
-        Verdict::Fine => Ok(()),
-        verdict => act(store, verdict),
-    }
-}
-
-/// The engine's word at every tick while guest code runs.
-fn on_epoch(mut store: StoreContextMut<'_, Ctx>) -> wasmtime::Result<UpdateDeadline> {
-    let verdict = store.data().run.verdict();
-    act(store.as_context_mut(), verdict)?;
-    let run = store.data().run.clone();
-    Ok(UpdateDeadline::YieldCustom(1, Box::pin(give_way(run))))
-}
-
-/// Lets everything else of this thread have its turns: as many as a request takes from the socket to an instance and
-/// back.
-async fn give_way(run: Arc<RunClock>) {
-    const TURNS: usize = 4;
-    for _ in 0..TURNS {
-        run.pause();
-        tokio::task::yield_now().await;
-    }
-}
-
-fn act(mut store: StoreContextMut<'_, Ctx>, verdict: Verdict) -> wasmtime::Result<()> {
-    match verdict {
-        Verdict::Fine => Ok(()),
-        Verdict::Began => {
-            // Ticks that went by between two runs are none of its own: it would yield at once.
-            store.set_epoch_deadline(1);
-            let root = store.async_call_stack()?.last();
-            let ctx = store.data_mut();
-            ctx.last_run = root.map(|task| (task, ctx.run.turn()));
-            Ok(())
-        }
-        Verdict::End => Err(Overrun.into()),
-        Verdict::Log => {
-            let component = &*store.data().component;
-            let stack = frames(&WasmBacktrace::force_capture(&store));
-            tracing::warn!(target: "general", component, "a run is past `block_log`; the guest is at\n{stack}");
-            Ok(())
-        }
-    }
-}
-
-/// Subscriptions that one instance may have, watchers among them. They take less than a quarter of its handles.
-fn subscriptions(requests: usize) -> u32 {
-    const PER_REQUEST: usize = 8;
-    const FOR_THE_INSTANCE: usize = 128;
-    let most = requests
-        .saturating_mul(PER_REQUEST)
-        .saturating_add(FOR_THE_INSTANCE);
-    u32::try_from(most).unwrap_or(u32::MAX)
-}
-
-/// Handles that one instance may hold: its guest's tasks, waitables, streams and WASI resources.
-fn handles(requests: usize) -> usize {
-    const PER_REQUEST: usize = 64;
-    const FOR_THE_INSTANCE: usize = 1024;
-    requests
-        .saturating_mul(PER_REQUEST)
-        .saturating_add(FOR_THE_INSTANCE)
 }

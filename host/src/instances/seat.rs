@@ -5,7 +5,9 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::SeqCst;
 use std::time::Duration;
 
-use super::instance::{Culprit, Death, End, Live, Purpose};
+use super::birth::Purpose;
+use super::death::{Culprit, Death};
+use super::instance::{End, Live};
 use super::post::Post;
 use super::{Core, Count};
 use crate::error::Error;

@@ -69,12 +69,7 @@ async fn no_spelling_of_this_machine_is_reached_without_a_grant() {
     let secret = Peer::saying("secret").await;
     let port = secret.port();
     let six = TcpListener::bind(("::1", port)).await;
-    // Leads on to whatever its query says.
-    let leading = Peer::start(|request: Request<Incoming>| async move {
-        let to = request.uri().query().unwrap_or_default().to_owned();
-        redirect(&percent_encoding::percent_decode_str(&to).decode_utf8_lossy())
-    });
-    let leading = leading.await;
+    let leading = leading().await;
     let server = serving(&[origin(&leading), "http://granted.example".to_owned()]).await;
     for spelling in SPELLINGS {
         for url in [
@@ -102,9 +97,18 @@ async fn no_spelling_of_this_machine_is_reached_without_a_grant() {
     assert!(line.contains("[handler.\"http_client.wasm\"]"), "{line}");
 }
 
+/// Leads on to whatever its query says.
+async fn leading() -> Peer {
+    let leading = Peer::start(|request: Request<Incoming>| async move {
+        let to = request.uri().query().unwrap_or_default().to_owned();
+        redirect(&percent_encoding::percent_decode_str(&to).decode_utf8_lossy())
+    });
+    leading.await
+}
+
 #[tokio::test]
 async fn a_granted_name_does_not_lead_to_this_machine_or_its_link() {
-    let secret = Peer::saying("secret").await;
+    let (secret, leading) = (Peer::saying("secret").await, leading().await);
     let port = secret.port();
     let bad = [
         "127.0.0.1",
@@ -122,30 +126,27 @@ async fn a_granted_name_does_not_lead_to_this_machine_or_its_link() {
         "255.255.255.255",
         "224.0.0.1",
     ];
-    let names: Vec<String> = (0..bad.len()).map(|at| format!("n{at}.example")).collect();
-    let mapping: Vec<String> = names
-        .iter()
-        .zip(bad)
-        .map(|(name, address)| format!("{name:?} = {address:?}"))
+    let named = bad.iter().enumerate();
+    let mapping: Vec<String> = named
+        .map(|(at, address)| format!("\"n{at}.example\" = {address:?}"))
         .collect();
     let client = format!(
         "[http_client]\nhostname_mapping = {{ {} }}\n",
         mapping.join(", ")
     );
-    let grants: Vec<String> = names
-        .iter()
-        .map(|name| format!("http://{name}:{port}"))
-        .collect();
+    let names = (0..bad.len()).map(|at| format!("http://n{at}.example:{port}"));
+    let grants: Vec<String> = names.chain([origin(&leading)]).collect();
     let server = fetching(&grants, &client).serve().await;
-    for grant in &grants {
-        let refused = fetched(&server, &format!("{grant}/"), "").await;
-        let error = refused["error"].as_str().unwrap_or_default();
-        assert!(
-            error.contains("leads to this machine"),
-            "{grant}: {refused}"
-        );
+    for grant in &grants[..bad.len()] {
+        let led = format!("{}/?{}", origin(&leading), encoded(grant));
+        for url in [grant, &led] {
+            let refused = fetched(&server, url, "").await;
+            let error = refused["error"].as_str().unwrap_or_default();
+            assert!(error.contains("leads to this machine"), "{url}: {refused}");
+        }
     }
     assert_eq!(secret.accepted(), 0);
+    assert_eq!(leading.counts.requests.load(SeqCst), bad.len());
 }
 
 #[tokio::test]

@@ -313,3 +313,15 @@ async fn a_read_that_one_request_began_another_may_end() {
     // What is still under way holds up neither the instance nor the end.
     assert!(server.stop().await.success());
 }
+
+#[tokio::test]
+async fn reads_that_nobody_waits_for_leave_nothing_behind() {
+    // As few handles as an instance can have: 1,152.
+    let server = serve("instances = 1\nmax_concurrent = 1\nmax_tasks = 1").await;
+    assert_eq!(server.get("/keep?topic=a&count=1").await.status, 200);
+    let mut client = server.connect().await;
+    for _ in 0..1_500 {
+        assert_eq!(client.get("/late?ms=0").await.body, "none");
+    }
+    assert_eq!(server.component("pubsub.wasm").await["traps"], 0);
+}

@@ -8,14 +8,17 @@ use std::task::{Poll, Waker};
 
 use crate::bindings::waterspout::web::background::TaskId;
 use crate::bindings::waterspout::web::types::RequestId;
+use crate::kept::Function;
 
-/// What can be cancelled.
+/// Whose function is under way. A request and a task can be cancelled.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Work {
     /// The call of a request that is under way.
     Request(RequestId),
     /// A task in the background.
     Task(TaskId),
+    /// One that belongs to neither, of which there is one at a time.
+    Instance,
 }
 
 /// A call that waits.
@@ -56,11 +59,12 @@ pub fn cancellable<T>(
     mut future: impl Future<Output = T> + Unpin,
 ) -> impl Future<Output = Option<T>> {
     let mut entry = None;
+    let function = Function::begin(work);
     poll_fn(move |task| {
         if entry.is_some() && CALLS.with_borrow(|calls| calls[&work].cancelled) {
             return Poll::Ready(None);
         }
-        let polled = Pin::new(&mut future).poll(task);
+        let polled = function.poll(|| Pin::new(&mut future).poll(task));
         if polled.is_pending() && entry.is_none() {
             entry = Some(Entry::new(work, task.waker().clone()));
         }

@@ -28,7 +28,7 @@ use crate::bindings::wasi::clocks::monotonic_clock::{self, Mark};
 pub async fn sleep(duration: Duration) {
     let nanoseconds = u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX);
     let due = monotonic_clock::now().saturating_add(nanoseconds);
-    Sleep { due, place: None }.await;
+    Sleep::until(due).await;
 }
 
 thread_local! {
@@ -139,10 +139,17 @@ impl Wake for Bell {
     }
 }
 
-struct Sleep {
+/// Ready when its time has come, and from then on.
+pub struct Sleep {
     due: Mark,
     /// Where it is among the sleepers, once it is one.
     place: Option<Place>,
+}
+
+impl Sleep {
+    pub fn until(due: Mark) -> Self {
+        Self { due, place: None }
+    }
 }
 
 impl Future for Sleep {

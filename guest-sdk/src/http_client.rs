@@ -13,6 +13,7 @@
 //! `allow = { http = ["https://api.example.com", "self"] }`.
 
 mod exchange;
+mod incoming;
 mod request;
 mod response;
 mod url;

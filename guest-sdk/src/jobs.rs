@@ -14,6 +14,7 @@ use crate::bindings::exports::waterspout::web::jobs::{
 };
 use crate::bindings::waterspout::web::background::TaskId;
 use crate::cancel::{Work, cancellable};
+use crate::kept;
 use crate::lifecycle::{Component, Exported};
 use crate::logging;
 
@@ -133,7 +134,7 @@ impl<C: Component> Guest for Exported<C> {
 
     async fn call(name: String, arguments: Vec<u8>) -> Result<Vec<u8>, String> {
         logging::install();
-        let result = C::call(&name, &arguments).await;
+        let result = kept::function(Work::Instance, C::call(&name, &arguments)).await;
         result.map_err(|error| format!("{error:#}"))
     }
 }

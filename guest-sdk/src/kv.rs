@@ -27,6 +27,7 @@ use serde::{Serialize, de::DeserializeOwned};
 
 use crate::Result;
 use crate::bindings::waterspout::web::kv as host;
+use crate::kept::Kept;
 
 /// How many changes [`Kv::watch`] holds back.
 pub const CAPACITY: u32 = 100;
@@ -325,7 +326,7 @@ impl Kv {
     async fn watch_with(&self, watched: host::Watched, capacity: u32) -> Result<Watcher, Error> {
         let watcher = self.0.watch(watched, capacity).await?;
         Ok(Watcher {
-            pending: None,
+            wait: Kept::default(),
             watcher: Rc::new(watcher),
         })
     }
@@ -352,8 +353,7 @@ pub struct Change {
 
 /// The changes of some keys, from when it was made: a [`Stream`] without end. It ends when it is dropped.
 pub struct Watcher {
-    /// Before `watcher`: a call that is under way has borrowed it.
-    pending: Option<Pin<Box<dyn Future<Output = host::Change>>>>,
+    wait: Kept,
     watcher: Rc<host::Watcher>,
 }
 
@@ -364,17 +364,19 @@ impl Watcher {
     }
 
     fn poll(&mut self, task: &mut Context<'_>) -> Poll<Change> {
-        let pending = self.pending.get_or_insert_with(|| {
-            let watcher = self.watcher.clone();
-            Box::pin(async move { watcher.next().await })
-        });
-        let change = ready!(pending.as_mut().poll(task));
-        self.pending = None;
-        Poll::Ready(Change {
-            key: change.key,
-            entry: change.entry.map(Entry::from),
-            dropped: change.dropped,
-        })
+        loop {
+            ready!(self.wait.poll(task, || {
+                let watcher = self.watcher.clone();
+                Box::pin(async move { watcher.ready().await })
+            }));
+            if let Some(change) = self.watcher.take() {
+                return Poll::Ready(Change {
+                    key: change.key,
+                    entry: change.entry.map(Entry::from),
+                    dropped: change.dropped,
+                });
+            }
+        }
     }
 }
 

@@ -63,6 +63,7 @@ mod executor;
 mod handler;
 pub mod http_client;
 mod jobs;
+mod kept;
 pub mod kv;
 mod lifecycle;
 pub mod locks;

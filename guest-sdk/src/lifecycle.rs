@@ -17,7 +17,7 @@ use crate::bindings::waterspout::web::types::{self, Arguments, Call, Outcome, Re
 use crate::cancel::{self, Work, cancellable};
 use crate::handler::Handler;
 use crate::jobs::{self, Called, Schedule};
-use crate::{Context, Failure, Kwargs, Result, error, logging};
+use crate::{Context, Failure, Kwargs, Result, error, kept, logging};
 
 /// A component, as `export!` puts it together.
 #[doc(hidden)]
@@ -170,12 +170,13 @@ impl<C: Component> Guest for Exported<C> {
 
     async fn start() -> Result<(), String> {
         logging::install();
-        C::start().await.map_err(|error| format!("{error:#}"))
+        let started = kept::function(Work::Instance, C::start()).await;
+        started.map_err(|error| format!("{error:#}"))
     }
 
     async fn stop() {
         logging::install();
-        log_error("stop", C::stop().await);
+        log_error("stop", kept::function(Work::Instance, C::stop()).await);
     }
 
     async fn initialize(call: Call, kwargs: String) -> Outcome {

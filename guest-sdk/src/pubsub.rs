@@ -29,6 +29,7 @@ use serde::{Serialize, de::DeserializeOwned};
 
 use crate::Result;
 use crate::bindings::waterspout::web::pubsub as host;
+use crate::kept::Kept;
 
 /// How many messages [`subscribe`] holds back.
 pub const CAPACITY: u32 = 100;
@@ -107,7 +108,7 @@ pub async fn subscribe_with(
 ) -> Result<Subscription, Error> {
     let subscription = host::subscribe(topic.into(), capacity).await?;
     Ok(Subscription {
-        pending: None,
+        wait: Kept::default(),
         subscription: Rc::new(subscription),
         dropped: 0,
     })
@@ -152,8 +153,7 @@ impl Message {
 /// A handler that is cancelled drops what it holds, its subscriptions too. One that is kept in a `static` or a
 /// `thread_local!` lasts as long as the instance.
 pub struct Subscription {
-    /// Before `subscription`: a call that is under way has borrowed it.
-    pending: Option<Pin<Box<dyn Future<Output = host::Message>>>>,
+    wait: Kept,
     subscription: Rc<host::Subscription>,
     dropped: u64,
 }
@@ -170,14 +170,16 @@ impl Subscription {
     }
 
     fn poll(&mut self, task: &mut Context<'_>) -> Poll<Message> {
-        let pending = self.pending.get_or_insert_with(|| {
-            let subscription = self.subscription.clone();
-            Box::pin(async move { subscription.next().await })
-        });
-        let host::Message { data, dropped } = ready!(pending.as_mut().poll(task));
-        self.pending = None;
-        self.dropped += dropped;
-        Poll::Ready(Message { data, dropped })
+        loop {
+            ready!(self.wait.poll(task, || {
+                let subscription = self.subscription.clone();
+                Box::pin(async move { subscription.ready().await })
+            }));
+            if let Some(host::Message { data, dropped }) = self.subscription.take() {
+                self.dropped += dropped;
+                return Poll::Ready(Message { data, dropped });
+            }
+        }
     }
 }
 

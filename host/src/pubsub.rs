@@ -330,17 +330,26 @@ impl<T: Message> Mailbox<T> {
 }
 
 impl<T: Message> Subscription<T> {
-    /// The next message, and how many were dropped before it since the last one. One only may wait at a time.
-    pub async fn next(&self) -> Result<(Arc<Held<T>>, u64), IsRead> {
+    /// Waits until there is a message. One only may wait at a time.
+    pub async fn ready(&self) -> Result<(), IsRead> {
         if self.is_read.swap(true, Relaxed) {
             return Err(IsRead);
         }
         let _reading = Reading(&self.is_read);
-        let next = poll_fn(|cx| {
+        poll_fn(|cx| {
             self.mailbox.arrived.register(cx.waker());
-            self.mailbox.take().map_or(Poll::Pending, Poll::Ready)
-        });
-        Ok(next.await)
+            match lock(&self.mailbox.waiting).messages.is_empty() {
+                true => Poll::Pending,
+                false => Poll::Ready(()),
+            }
+        })
+        .await;
+        Ok(())
+    }
+
+    /// The next message, and how many were dropped before it since the last one.
+    pub fn take(&self) -> Option<(Arc<Held<T>>, u64)> {
+        self.mailbox.take()
     }
 }
 
@@ -396,10 +405,7 @@ mod tests {
     }
 
     fn read(subscription: &Subscription<Bytes>) -> Option<(Bytes, u64)> {
-        let (held, dropped) = subscription
-            .next()
-            .now_or_never()?
-            .expect("nobody else reads");
+        let (held, dropped) = subscription.take()?;
         Some((held.message.clone(), dropped))
     }
 
@@ -491,17 +497,20 @@ mod tests {
     fn only_one_may_read_at_a_time() {
         let topics = Topics::<Bytes>::new();
         let subscription = topics.subscribe("a", (), 1, &share()).expect("a place");
-        let mut first = Box::pin(subscription.next());
+        let mut first = Box::pin(subscription.ready());
         assert!(first.as_mut().now_or_never().is_none());
         assert!(
             subscription
-                .next()
+                .ready()
                 .now_or_never()
                 .expect("at once")
                 .is_err()
         );
-        drop(first);
-        assert_eq!(read(&subscription), None);
+        topics.publish("a", &Bytes::new());
+        assert!(matches!(first.now_or_never(), Some(Ok(()))));
+        assert!(read(&subscription).is_some());
+        let mut again = Box::pin(subscription.ready());
+        assert!(again.as_mut().now_or_never().is_none());
     }
 
     #[test]

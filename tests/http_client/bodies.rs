@@ -11,10 +11,11 @@ use http_body_util::{BodyExt, StreamBody};
 use hyper::body::{Frame, Incoming};
 use hyper::{Request, Response};
 use serde_json::Value;
+use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 
 use super::{configured, encoded, fetched, fetching, origin, serving};
 use crate::harness::peer::{Body, whole};
-use crate::harness::{Peer, Running};
+use crate::harness::{Peer, Running, soon};
 use crate::response::mebibytes;
 
 fn coded(coding: &str, plain: &[u8]) -> Vec<u8> {
@@ -245,31 +246,61 @@ async fn a_body_is_sent_as_it_is_made() {
     assert!(failed.body.contains("nothing more to send"), "{failed:?}");
 }
 
-#[tokio::test]
-async fn a_read_that_is_dropped_loses_nothing() {
-    let (pieces, receiver) = tokio::sync::mpsc::unbounded_channel();
+/// A peer whose only response has a body that is sent piece by piece.
+async fn by_and_by() -> (UnboundedSender<String>, Peer) {
+    let (pieces, receiver) = unbounded_channel::<String>();
     let receiver = Arc::new(Mutex::new(Some(receiver)));
     let peer = Peer::start(move |_| {
         let receiver = receiver.lock().unwrap().take().expect("one request");
         async move {
             let pieces = stream::unfold(receiver, async |mut receiver| {
-                let piece: &'static str = receiver.recv().await?;
-                Some((Ok(Frame::data(Bytes::from(piece))), receiver))
+                let piece = receiver.recv().await?;
+                Some((Ok(Frame::data(piece.into())), receiver))
             });
             Response::new(BodyExt::boxed(StreamBody::new(pieces)))
         }
     });
-    let peer = peer.await;
+    (pieces, peer.await)
+}
+
+#[tokio::test]
+async fn a_read_that_is_dropped_loses_nothing() {
+    let (pieces, peer) = by_and_by().await;
     let server = serving(&[origin(&peer)]).await;
     let path = format!("/late?url={}", encoded(&origin(&peer)));
     let asked = server.get(&path);
     let sent = async {
         for (nth, piece) in ["01", "23", "45", "67", "89"].into_iter().enumerate() {
             server.log.nth_line_with(nth + 1, "a read waits").await;
-            pieces.send(piece).expect("a request that goes on");
+            pieces.send(piece.into()).expect("a request that goes on");
         }
         drop(pieces);
     };
     let (answer, ()) = tokio::join!(asked, sent);
     assert_eq!(answer.body, "0123456789");
+}
+
+#[tokio::test]
+async fn a_body_is_read_by_one_request_after_the_other_and_leaves_nothing_behind() {
+    let (pieces, peer) = by_and_by().await;
+    // As few handles as an instance can have: 1,152.
+    let few = "max_concurrent = 1\nmax_tasks = 1\n";
+    let server = configured(&[origin(&peer)], "", few).serve().await;
+    let mut client = server.connect().await;
+    let url = encoded(&origin(&peer));
+    let keep = format!("/keep?request_timeout=0&url={url}");
+    assert_eq!(soon(client.get(&keep)).await.body, "kept");
+    for number in 0..300 {
+        for _ in 0..5 {
+            assert_eq!(soon(client.get("/next?ms=0")).await.body, "none");
+        }
+        pieces.send(number.to_string()).expect("it goes on");
+        let next = soon(client.get("/next?ms=10000")).await;
+        assert_eq!(next.body, number.to_string());
+    }
+    drop(pieces);
+    for _ in 0..2 {
+        assert_eq!(soon(client.get("/next?ms=10000")).await.body, "the end");
+    }
+    assert_eq!(server.component("http_client.wasm").await["traps"], 0);
 }

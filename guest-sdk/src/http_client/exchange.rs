@@ -10,8 +10,9 @@ use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use http::header::{ACCEPT_ENCODING, AUTHORIZATION, CONTENT_LENGTH, HOST, USER_AGENT};
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
-use wit_bindgen::{FutureReader, StreamReader, StreamResult, StreamWriter};
+use wit_bindgen::{FutureReader, StreamReader, StreamWriter};
 
+use super::incoming::Incoming;
 use super::request::Body;
 use super::url::Url;
 use super::{HttpClientError, HttpRequest};
@@ -21,16 +22,12 @@ use crate::bindings::wasi::http::types::{
     ErrorCode, Fields, Method as WasiMethod, Request, RequestOptions, Response, Scheme, Trailers,
 };
 use crate::bindings::{wit_future, wit_stream};
+use crate::clocks::Sleep;
 
-/// How much of a body is asked for at once.
-///
-/// While it is waited for there has to be room for it, for each of all the fetches of an instance.
-const PIECE: usize = 16 * 1024;
-
-/// Since when a fetch is under way, and until when it may be. One timer for all of it, begun when it first waits.
+/// Since when a fetch is under way, and until when it may be.
 pub struct Clock {
     began: u64,
-    end: Option<Pin<Box<dyn Future<Output = ()>>>>,
+    end: Option<Sleep>,
 }
 
 impl Clock {
@@ -38,10 +35,7 @@ impl Clock {
     pub fn start(limit: Duration) -> Self {
         let began = monotonic_clock::now();
         let limit = u64::try_from(limit.as_nanos()).unwrap_or(u64::MAX);
-        let end = (limit > 0).then(|| {
-            let ends = began.saturating_add(limit);
-            Box::pin(monotonic_clock::wait_until(ends)) as Pin<Box<dyn Future<Output = ()>>>
-        });
+        let end = (limit > 0).then(|| Sleep::until(began.saturating_add(limit)));
         Self { began, end }
     }
 
@@ -56,16 +50,9 @@ impl Clock {
             if let Poll::Ready(value) = future.as_mut().poll(cx) {
                 return Poll::Ready(Ok(value));
             }
-            let late = match &mut self.end {
-                Some(end) => end.as_mut().poll(cx).is_ready(),
-                None => false,
-            };
-            match late {
-                true => {
-                    // It is over, and can't be asked again.
-                    self.end = Some(Box::pin(poll_fn(|_| Poll::Ready(()))));
-                    Poll::Ready(Err(HttpClientError::new(599, "Timeout during request")))
-                }
+            let end = self.end.as_mut();
+            match end.is_some_and(|end| Pin::new(end).poll(cx).is_ready()) {
+                true => Poll::Ready(Err(HttpClientError::new(599, "Timeout during request"))),
                 false => Poll::Pending,
             }
         })
@@ -75,20 +62,12 @@ impl Clock {
 
 type Producing = Pin<Box<dyn Future<Output = crate::Result>>>;
 type Ending = FutureReader<Result<Option<Trailers>, ErrorCode>>;
-/// A body, until it is at its end, and what says whether that end was one.
-type Incoming = (StreamReader<u8>, Ending);
-/// A piece, and the body to read on in.
-type Read = (Result<Option<Vec<u8>>, HttpClientError>, Option<Incoming>);
 
 /// A response whose head is there.
 pub struct Sent {
     pub code: u16,
     pub headers: HeaderMap,
-    /// The body, while nothing of it is being read.
-    body: Option<Incoming>,
-    /// The read that is under way. It is kept where its reader no longer waits: to drop it would be to lose what it has
-    /// read already.
-    reading: Option<Pin<Box<dyn Future<Output = Read>>>>,
+    body: Incoming,
     /// What is still being sent.
     producing: Option<Producing>,
 }
@@ -129,8 +108,7 @@ pub async fn send(
     Ok(Sent {
         code,
         headers: received,
-        body: Some(Response::consume_body(response, fine)),
-        reading: None,
+        body: Incoming::new(Response::consume_body(response, fine)),
         producing,
     })
 }
@@ -138,33 +116,10 @@ pub async fn send(
 impl Sent {
     /// The next piece of the body; none at its end. Nothing is lost where this future is dropped before it is ready.
     pub async fn piece(&mut self, clock: &mut Clock) -> Result<Option<Vec<u8>>, HttpClientError> {
-        if let Some(body) = self.body.take() {
-            self.reading = Some(Box::pin(read(body)));
-        }
-        let Some(reading) = &mut self.reading else {
-            return Ok(None);
-        };
-        let (piece, body) = clock.within(beside(&mut self.producing, reading)).await??;
-        self.reading = None;
-        self.body = body;
-        piece
+        let piece = poll_fn(|task| self.body.poll_piece(task));
+        let piece = clock.within(beside(&mut self.producing, piece)).await??;
+        piece.map_err(|error| fault(&error))
     }
-}
-
-/// Reads until there is a piece, or the end.
-async fn read((mut stream, ending): Incoming) -> Read {
-    loop {
-        let (result, piece) = stream.read(Vec::with_capacity(PIECE)).await;
-        if !piece.is_empty() {
-            return (Ok(Some(piece)), Some((stream, ending)));
-        }
-        if result == StreamResult::Dropped {
-            break;
-        }
-    }
-    drop(stream);
-    let ended = ending.into_future().await;
-    (ended.map(|_| None).map_err(|error| fault(&error)), None)
 }
 
 /// Waits for `future` while what there is to be sent is sent. An error of who makes it ends both.

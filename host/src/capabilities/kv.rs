@@ -50,6 +50,21 @@ impl HostBucket for Ctx {
 }
 
 impl HostWatcher for Ctx {
+    fn take(&mut self, watcher: Resource<Watcher>) -> wasmtime::Result<Option<kv::Change>> {
+        let taken = self.table.get(&watcher)?.take();
+        Ok(taken.map(|(held, dropped)| {
+            let Change {
+                place,
+                entry: after,
+            } = held.message.clone();
+            kv::Change {
+                key: place.1.to_string(),
+                entry: after.map(entry),
+                dropped,
+            }
+        }))
+    }
+
     fn drop(&mut self, watcher: Resource<Watcher>) -> wasmtime::Result<()> {
         self.table.delete(watcher)?;
         Ok(())
@@ -235,23 +250,13 @@ impl HostBucketWithStore<Ctx> for HasSelf<Ctx> {
 }
 
 impl HostWatcherWithStore<Ctx> for HasSelf<Ctx> {
-    async fn next(
+    async fn ready(
         accessor: &Accessor<Ctx, Self>,
         watcher: Resource<Watcher>,
-    ) -> wasmtime::Result<kv::Change> {
+    ) -> wasmtime::Result<()> {
         let watching = accessor.with(|mut access| access.get().table.get(&watcher).cloned())?;
-        let next = watching.next().await;
-        let (held, dropped) =
-            next.map_err(|_| wasmtime::format_err!("another `next` of this watcher is under way"))?;
-        let Change {
-            place,
-            entry: after,
-        } = held.message.clone();
-        Ok(kv::Change {
-            key: place.1.to_string(),
-            entry: after.map(entry),
-            dropped,
-        })
+        let ready = watching.ready().await;
+        ready.map_err(|_| wasmtime::format_err!("another `ready` of this watcher is under way"))
     }
 }
 

@@ -51,6 +51,14 @@ impl HostWithStore<Ctx> for HasSelf<Ctx> {
 }
 
 impl HostSubscription for Ctx {
+    fn take(&mut self, subscription: Resource<Heard>) -> wasmtime::Result<Option<Message>> {
+        let taken = self.table.get(&subscription)?.take();
+        Ok(taken.map(|(held, dropped)| Message {
+            data: held.message.to_vec(),
+            dropped,
+        }))
+    }
+
     fn drop(&mut self, subscription: Resource<Heard>) -> wasmtime::Result<()> {
         self.table.delete(subscription)?;
         Ok(())
@@ -58,18 +66,15 @@ impl HostSubscription for Ctx {
 }
 
 impl HostSubscriptionWithStore<Ctx> for HasSelf<Ctx> {
-    async fn next(
+    async fn ready(
         accessor: &Accessor<Ctx, Self>,
         subscription: Resource<Heard>,
-    ) -> wasmtime::Result<Message> {
+    ) -> wasmtime::Result<()> {
         let subscription =
             accessor.with(|mut access| access.get().table.get(&subscription).cloned())?;
-        let next = subscription.next().await;
-        let (held, dropped) = next.map_err(|_| {
-            wasmtime::format_err!("another `next` of this subscription is under way")
-        })?;
-        let data = held.message.to_vec();
-        Ok(Message { data, dropped })
+        let ready = subscription.ready().await;
+        ready
+            .map_err(|_| wasmtime::format_err!("another `ready` of this subscription is under way"))
     }
 }
 

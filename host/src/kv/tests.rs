@@ -3,7 +3,6 @@
 use std::sync::atomic::AtomicU64;
 
 use bytes::Bytes;
-use futures_util::FutureExt;
 
 use super::*;
 
@@ -224,7 +223,7 @@ fn who_watches_hears_of_each_change_in_order() {
     let all = watch(Watched::Prefix("".into()));
     let some = watch(Watched::Prefix("ab".into()));
     let next = |watcher: &Subscription<Change>| {
-        let (held, dropped) = watcher.next().now_or_never()?.expect("nobody else");
+        let (held, dropped) = watcher.take()?;
         let Change { place, entry } = held.message.clone();
         let value = entry.map(|entry| String::from_utf8_lossy(&entry.value).into_owned());
         Some((place.1.to_string(), value, dropped))

@@ -1,5 +1,6 @@
 //! Fetches whatever its query says, and tells how that went. `tests/http_client.rs` sees it.
 
+use std::cell::Cell;
 use std::pin::pin;
 use std::task::Poll;
 use std::time::Duration;
@@ -7,8 +8,12 @@ use std::time::Duration;
 use futures_util::future::{Either, join, join_all, select};
 use futures_util::poll;
 use serde_json::{Value, json};
-use waterspout_sdk::http_client::fetch_streaming;
+use waterspout_sdk::http_client::{StreamedResponse, fetch_streaming};
 use waterspout_sdk::prelude::*;
+
+thread_local! {
+    static KEPT: Cell<Option<StreamedResponse>> = const { Cell::new(None) };
+}
 
 /// The request that the query describes.
 fn described(cx: &Context) -> Result<HttpRequest> {
@@ -207,4 +212,37 @@ impl RequestHandler for Late {
     }
 }
 
-export!(One, Many, Pair, Count, Hold, Upload, Late);
+/// Keeps the response of its URL for `/next`.
+#[derive(Default)]
+struct Keep;
+
+#[handler]
+#[route("/keep")]
+impl RequestHandler for Keep {
+    async fn get(&mut self, cx: &Context) -> Result {
+        let response = fetch_streaming(described(cx)?).await?;
+        KEPT.set(Some(response));
+        cx.write("kept")
+    }
+}
+
+/// `?ms=N`: the next piece of the response that is kept, `none` within that time, or `the end`.
+#[derive(Default)]
+struct Next;
+
+#[handler]
+#[route("/next")]
+impl RequestHandler for Next {
+    async fn get(&mut self, cx: &Context) -> Result {
+        let within = Duration::from_millis(cx.get_query_argument("ms")?.parse()?);
+        let mut response = KEPT.take().context("none is kept")?;
+        let read = with_timeout(within, response.body_chunk()).await;
+        KEPT.set(Some(response));
+        match read {
+            Ok(piece) => cx.write(piece?.unwrap_or_else(|| b"the end".to_vec())),
+            Err(_) => cx.write("none"),
+        }
+    }
+}
+
+export!(One, Many, Pair, Count, Hold, Upload, Late, Keep, Next);

@@ -1,0 +1,177 @@
+//! The body of a response as it arrives. A read goes on where nobody waits for it, and what it has read is there for who
+//! comes next, also where it was given up.
+
+use std::cell::Cell;
+use std::future::{IntoFuture, poll_fn};
+use std::pin::{Pin, pin};
+use std::rc::Rc;
+use std::task::{Context, Poll, ready};
+
+use wit_bindgen::{FutureRead, FutureReader, StreamRead, StreamReader, StreamResult};
+
+use crate::bindings::wasi::http::types::{ErrorCode, Trailers};
+use crate::kept::Kept;
+
+/// How much is asked for at once.
+///
+/// While it is waited for there has to be room for it, for each of all the fetches of an instance.
+const PIECE: usize = 16 * 1024;
+
+type End = Result<Option<Trailers>, ErrorCode>;
+type Piece = Result<Option<Vec<u8>>, ErrorCode>;
+
+pub struct Incoming {
+    wait: Kept,
+    place: Rc<Place>,
+}
+
+/// What there is while nothing is read.
+struct Place {
+    /// Until its end.
+    stream: Cell<Option<StreamReader<u8>>>,
+    /// Says whether that end was one.
+    ending: Cell<Option<FutureReader<End>>>,
+    /// What was read and not taken.
+    piece: Cell<Option<Piece>>,
+    is_over: Cell<bool>,
+}
+
+impl Incoming {
+    pub fn new((stream, ending): (StreamReader<u8>, FutureReader<End>)) -> Self {
+        Self {
+            wait: Kept::default(),
+            place: Rc::new(Place {
+                stream: Cell::new(Some(stream)),
+                ending: Cell::new(Some(ending)),
+                piece: Cell::new(None),
+                is_over: Cell::new(false),
+            }),
+        }
+    }
+
+    /// The next piece; none at the end.
+    pub fn poll_piece(&mut self, task: &mut Context<'_>) -> Poll<Piece> {
+        loop {
+            if let Some(piece) = self.place.piece.take() {
+                return Poll::Ready(piece);
+            }
+            if self.place.is_over.get() {
+                return Poll::Ready(Ok(None));
+            }
+            ready!(self.wait.poll(task, || Box::pin(read(self.place.clone()))));
+        }
+    }
+}
+
+impl Place {
+    fn end(&self, ended: End) {
+        self.is_over.set(true);
+        self.piece.set(Some(ended.map(|_| None)));
+    }
+}
+
+/// Reads until there is a piece, or the end.
+async fn read(place: Rc<Place>) {
+    if let Some(stream) = place.stream.take() {
+        let mut stream = Returned {
+            stream: Some(stream),
+            place: &place,
+        };
+        while let Some(reader) = &mut stream.stream {
+            let (result, piece) = read_once(reader, &place).await;
+            if !piece.is_empty() {
+                place.piece.set(Some(Ok(Some(piece))));
+                return;
+            }
+            if result == StreamResult::Dropped {
+                stream.stream = None;
+            }
+        }
+    }
+    if let Some(ending) = place.ending.take() {
+        let ended = read_end(ending, &place).await;
+        place.end(ended);
+    }
+}
+
+async fn read_once(reader: &mut StreamReader<u8>, place: &Place) -> (StreamResult, Vec<u8>) {
+    let reading = pin!(reader.read(Vec::with_capacity(PIECE)));
+    let mut reading = Reading {
+        reading: Some(reading),
+        place,
+    };
+    poll_fn(|task| {
+        let polled = reading
+            .reading
+            .as_mut()
+            .expect("it is polled until it is ready");
+        let read = ready!(polled.as_mut().poll(task));
+        reading.reading = None;
+        Poll::Ready(read)
+    })
+    .await
+}
+
+async fn read_end(ending: FutureReader<End>, place: &Place) -> End {
+    let reading = pin!(ending.into_future());
+    let mut reading = ReadingEnd {
+        reading: Some(reading),
+        place,
+    };
+    poll_fn(|task| {
+        let polled = reading
+            .reading
+            .as_mut()
+            .expect("it is polled until it is ready");
+        let read = ready!(polled.as_mut().poll(task));
+        reading.reading = None;
+        Poll::Ready(read)
+    })
+    .await
+}
+
+/// A stream that goes back to its place.
+struct Returned<'a> {
+    stream: Option<StreamReader<u8>>,
+    place: &'a Place,
+}
+
+impl Drop for Returned<'_> {
+    fn drop(&mut self) {
+        self.place.stream.set(self.stream.take());
+    }
+}
+
+/// A read that may be given up at the moment in which it is ready.
+struct Reading<'a, 'b> {
+    reading: Option<Pin<&'a mut StreamRead<'b, u8>>>,
+    place: &'a Place,
+}
+
+impl Drop for Reading<'_, '_> {
+    fn drop(&mut self) {
+        if let Some(reading) = self.reading.take() {
+            let (_, piece) = reading.cancel();
+            if !piece.is_empty() {
+                self.place.piece.set(Some(Ok(Some(piece))));
+            }
+        }
+    }
+}
+
+/// The same for the end.
+struct ReadingEnd<'a> {
+    reading: Option<Pin<&'a mut FutureRead<End>>>,
+    place: &'a Place,
+}
+
+impl Drop for ReadingEnd<'_> {
+    fn drop(&mut self) {
+        if let Some(reading) = self.reading.take() {
+            match reading.cancel() {
+                Ok(ended) => self.place.end(ended),
+                Err(ending) => self.place.ending.set(Some(ending)),
+            }
+        }
+    }
+}

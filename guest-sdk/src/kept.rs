@@ -10,7 +10,7 @@ use std::pin::Pin;
 use std::rc::{Rc, Weak};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
-use std::task::{Context, Poll, Wake, Waker};
+use std::task::{Context, Poll, Wake, Waker, ready};
 
 use futures_util::task::AtomicWaker;
 
@@ -50,6 +50,21 @@ impl Kept {
     /// Waits for what is under way, or else begins a wait.
     pub fn poll(&mut self, task: &mut Context<'_>, begin: impl FnOnce() -> Wait) -> Poll<()> {
         self.0.get_or_insert_with(Going::new).poll(task, begin)
+    }
+
+    /// Waits until there is something to take, and takes it.
+    pub fn poll_taken<T>(
+        &mut self,
+        task: &mut Context<'_>,
+        begin: impl Fn() -> Wait,
+        take: impl Fn() -> Option<T>,
+    ) -> Poll<T> {
+        loop {
+            ready!(self.poll(task, &begin));
+            if let Some(taken) = take() {
+                return Poll::Ready(taken);
+            }
+        }
     }
 }
 

@@ -18,7 +18,7 @@ use std::fmt;
 use std::future::poll_fn;
 use std::pin::Pin;
 use std::rc::Rc;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use anyhow::Context as _;
@@ -27,7 +27,7 @@ use serde::{Serialize, de::DeserializeOwned};
 
 use crate::Result;
 use crate::bindings::waterspout::web::kv as host;
-use crate::kept::Kept;
+use crate::kept::{Kept, Wait};
 
 /// How many changes [`Kv::watch`] holds back.
 pub const CAPACITY: u32 = 100;
@@ -364,19 +364,17 @@ impl Watcher {
     }
 
     fn poll(&mut self, task: &mut Context<'_>) -> Poll<Change> {
-        loop {
-            ready!(self.wait.poll(task, || {
-                let watcher = self.watcher.clone();
-                Box::pin(async move { watcher.ready().await })
-            }));
-            if let Some(change) = self.watcher.take() {
-                return Poll::Ready(Change {
-                    key: change.key,
-                    entry: change.entry.map(Entry::from),
-                    dropped: change.dropped,
-                });
-            }
-        }
+        let watcher = &self.watcher;
+        let begin = || -> Wait {
+            let watcher = watcher.clone();
+            Box::pin(async move { watcher.ready().await })
+        };
+        let taken = self.wait.poll_taken(task, begin, || watcher.take());
+        taken.map(|change| Change {
+            key: change.key,
+            entry: change.entry.map(Entry::from),
+            dropped: change.dropped,
+        })
     }
 }
 

@@ -29,7 +29,7 @@ use serde::{Serialize, de::DeserializeOwned};
 
 use crate::Result;
 use crate::bindings::waterspout::web::pubsub as host;
-use crate::kept::Kept;
+use crate::kept::{Kept, Wait};
 
 /// How many messages [`subscribe`] holds back.
 pub const CAPACITY: u32 = 100;
@@ -170,16 +170,15 @@ impl Subscription {
     }
 
     fn poll(&mut self, task: &mut Context<'_>) -> Poll<Message> {
-        loop {
-            ready!(self.wait.poll(task, || {
-                let subscription = self.subscription.clone();
-                Box::pin(async move { subscription.ready().await })
-            }));
-            if let Some(host::Message { data, dropped }) = self.subscription.take() {
-                self.dropped += dropped;
-                return Poll::Ready(Message { data, dropped });
-            }
-        }
+        let subscription = &self.subscription;
+        let begin = || -> Wait {
+            let subscription = subscription.clone();
+            Box::pin(async move { subscription.ready().await })
+        };
+        let taken = self.wait.poll_taken(task, begin, || subscription.take());
+        let host::Message { data, dropped } = ready!(taken);
+        self.dropped += dropped;
+        Poll::Ready(Message { data, dropped })
     }
 }
 

@@ -14,4 +14,5 @@ pub use client::{Answer, Client, LONG, soon};
 pub use guests::{example, guest, hello_saying, root, versioned};
 pub use load::Load;
 pub use peer::Peer;
+pub use under_way::let_go;
 pub use vitals::raise_descriptors;

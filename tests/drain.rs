@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use crate::harness::{App, Client, Running, example, guest, soon};
+use crate::harness::{App, Client, Running, example, guest, renumbered, soon};
 
 const MIB: usize = 1 << 20;
 
@@ -134,13 +134,8 @@ async fn swap_after_swap_ends_all_that_is_open_in_good_order() {
     for swap in 1..=swaps {
         let open = open(&server).await;
         for (file, bytes) in files.iter().zip(&bytes) {
-            // The same component in other bytes: a custom section that says which it is.
-            let mut next = bytes.clone();
-            next.extend([0, 3, 1, b'n', swap as u8]);
-            let path = server.app.handler_path(&format!("{file}.wasm"));
-            let beside = path.with_extension("new");
-            std::fs::write(&beside, next).unwrap();
-            std::fs::rename(beside, path).unwrap();
+            let next = renumbered(bytes.clone(), swap as u8);
+            server.app.replace(&format!("{file}.wasm"), &next);
         }
         end(open).await;
         if swap == swaps.div_ceil(10) {

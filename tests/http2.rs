@@ -105,6 +105,16 @@ async fn many_requests_share_a_connection() {
 }
 
 #[tokio::test]
+async fn a_handler_sees_which_http_a_client_speaks() {
+    let server = serve("h2c = true\n").await;
+    let client = connect(&server).await;
+    let (status, echo) = soon(ask(&client, get("/echo"))).await.unwrap();
+    let echo: serde_json::Value = serde_json::from_slice(&echo).unwrap();
+    assert_eq!((status, &echo["version"]), (200, &"HTTP/2.0".into()));
+    assert_eq!(server.json("/echo").await["version"], "HTTP/1.1");
+}
+
+#[tokio::test]
 async fn more_requests_at_once_are_refused() {
     let server = serve("h2c = true\nmax_concurrent_streams = 3\n").await;
     let mut raw = Raw::connect(&server).await;

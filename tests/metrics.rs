@@ -103,9 +103,7 @@ async fn a_swap_under_load_loses_no_count() {
     }
     for turn in 0..6 {
         let bytes = [&two, &one][turn % 2];
-        let aside = server.app.path().join("aside");
-        std::fs::write(&aside, bytes).unwrap();
-        std::fs::rename(aside, server.app.handler_path("version.wasm")).unwrap();
+        server.app.replace("version.wasm", bytes);
         server.until_serving("version.wasm", bytes).await;
     }
     over.send(true).unwrap();

@@ -94,7 +94,7 @@ async fn a_subscriber_of_one_generation_hears_what_the_next_publishes() {
 async fn messages_of_one_publisher_keep_their_order() {
     let server = serve("").await;
     let mut listeners = server
-        .send_all("GET /listen?topic=a&count=500&capacity=1024", 20)
+        .send_all("GET /listen?topic=a&count=500&capacity=1024&from=m", 20)
         .await;
     until_heard_by(&server, "/publish?topic=a&message=first", 20).await;
     assert_eq!(
@@ -117,11 +117,7 @@ async fn messages_of_one_publisher_keep_their_order() {
         let numbers: Vec<u32> = own
             .map(|number| number.parse().expect("a number"))
             .collect();
-        assert!(numbers.len() > 400, "{numbers:?}");
-        assert!(
-            numbers.iter().copied().eq(0..numbers.len() as u32),
-            "{numbers:?}"
-        );
+        assert!(numbers.iter().copied().eq(0..500), "{numbers:?}");
     }
 }
 
@@ -241,31 +237,30 @@ async fn a_subscription_ends_with_its_handler_and_with_its_instance() {
 
 #[tokio::test]
 async fn ten_thousand_long_polls_in_one_instance_are_answered_by_one_publish() {
-    const CLIENTS: usize = 10_000;
-    // Each has a descriptor here and one in the server; what other tests open comes on top.
+    // Each has a descriptor here and one in the server; a third is left to what other tests open.
     let most = raise_descriptors();
-    if most < CLIENTS + CLIENTS / 2 {
-        eprintln!("a process may open {most} files: no {CLIENTS} clients are tried");
-        return;
-    }
+    let clients = (most / 3 * 2).min(10_000);
+    assert!(
+        clients >= 1000,
+        "a process may open {most} files, which is too few to try {clients} long polls"
+    );
     let server = App::new()
         .handler("pubsub.wasm", guest("pubsub"))
         .config(
             "[server]\nmax_connections = 20000\n\n\
              [handler.\"pubsub.wasm\"]\ninstances = 1\nmax_concurrent = 20000\n\
-             deadline = \"off\"\ncpu_deadline = \"off\"\n\
-             block_log = \"off\"",
+             deadline = \"off\"",
         )
         .serve()
         .await;
-    let mut clients = server.send_all("GET /listen?topic=a", CLIENTS).await;
+    let mut polls = server.send_all("GET /listen?topic=a", clients).await;
     server
-        .until_json("/waiting", |waiting| *waiting == json!(CLIENTS))
+        .until_json("/waiting", |waiting| *waiting == json!(clients))
         .await;
     let published = server.get("/publish?topic=a&message=m").await.body;
-    assert_eq!(published, CLIENTS.to_string());
-    for client in &mut clients {
-        assert_eq!(heard(client).await, json!([["m0", 0]]));
+    assert_eq!(published, clients.to_string());
+    for poll in &mut polls {
+        assert_eq!(heard(poll).await, json!([["m0", 0]]), "of {clients}");
     }
 }
 

@@ -34,28 +34,14 @@ fn record(status: &Value, name: &str) -> Value {
     found.cloned().unwrap_or(json!({}))
 }
 
-/// How many runs the log has of a job, of which no two may be under way at once.
-fn one_at_a_time(server: &Running, name: &str) -> usize {
-    let (begins, ends) = (format!("{name}: begins"), format!("{name}: ends"));
-    let (mut runs, mut under_way) = (0, false);
-    for line in server.log.text().lines() {
-        if line.contains(&begins) {
-            assert!(!under_way, "two at once:\n{}", server.log.text());
-            (runs, under_way) = (runs + 1, true);
-        } else if line.contains(&ends) {
-            under_way = false;
-        }
-    }
-    runs
-}
-
 #[tokio::test]
 async fn what_a_component_declares_is_run_when_it_is_due() {
     let server = app("").serve().await;
     server
         .until(|status| record(status, "schedule.wasm#declared")["runs"].as_u64() >= Some(5))
         .await;
-    assert!(one_at_a_time(&server, "declared") >= 5);
+    server.log.nth_line_with(5, "declared: begins").await;
+    server.log.one_at_a_time("declared");
     server
         .log
         .line_with("the scheduled run `schedule.wasm#fail` failed: it failed on time")
@@ -83,7 +69,8 @@ async fn runs_that_take_too_long_are_missed_and_never_two_at_once() {
     // Three or so for each run.
     assert!(often["missed"].as_u64() >= Some(10), "{often}");
     assert_eq!(often["failures"], 0);
-    assert!(one_at_a_time(&server, "often") >= 5);
+    server.log.nth_line_with(5, "often: begins").await;
+    server.log.one_at_a_time("often");
     // The component's own don't count where the configuration has some.
     assert_eq!(
         status["schedules"].as_array().map(Vec::len),
@@ -104,7 +91,7 @@ async fn a_swap_changes_a_schedule_and_never_makes_two_of_it() {
             .await;
     }
     server.log.nth_line_with(12, "often: begins").await;
-    one_at_a_time(&server, "often");
+    server.log.one_at_a_time("often");
 }
 
 #[tokio::test]

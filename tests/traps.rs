@@ -1,6 +1,8 @@
 //! What a fault of a guest costs: the request whose fault it was, those that shared its instance, and nobody else.
 
-use crate::harness::{App, Client, Running, guest, soon};
+use std::time::{Duration, Instant};
+
+use crate::harness::{App, Client, Running, guest, let_go, soon};
 
 /// Serves one component in a single shared instance.
 async fn shared(name: &str, rules: &str) -> Running {
@@ -22,6 +24,19 @@ async fn traps(server: &Running, file: &str) -> u64 {
     server.component(file).await["traps"]
         .as_u64()
         .expect("a number")
+}
+
+impl Running {
+    /// Waits until so many requests wait at the gate of a component's one instance.
+    async fn until_at_gate(&self, name: &str, count: u64) {
+        self.until_json(&format!("/{name}/gate"), |waiting| *waiting == count)
+            .await;
+    }
+
+    async fn open_gate(&self, name: &str) {
+        let line = format!("POST /{name}/gate");
+        assert_eq!(self.request(&line, "", "").await.status, 200);
+    }
 }
 
 async fn answer(mut client: Client) -> (u16, String) {
@@ -73,32 +88,35 @@ async fn a_trap_in_on_finish_comes_after_the_answer() {
 #[tokio::test]
 async fn a_trap_in_on_connection_close_costs_the_others_a_replay() {
     let server = shared("trap", "").await;
-    let other = server.send("GET /trap/slow?ms=400").await;
-    server.until_in_flight("trap.wasm", 1).await;
+    let other = server.send("GET /trap/slow?at=gate").await;
     let leaving = server
-        .send("GET /trap?in=on_connection_close&ms=60000")
+        .send("GET /trap?in=on_connection_close&at=gate")
         .await;
-    server.until_in_flight("trap.wasm", 2).await;
+    server.until_at_gate("trap", 2).await;
     drop(leaving);
     server.until_count("trap.wasm", "traps", 1).await;
+    server.until_at_gate("trap", 1).await;
+    server.open_gate("trap").await;
     assert_eq!(answer(other).await, (200, "slow and well".to_owned()));
 }
 
 #[tokio::test]
 async fn of_those_that_shared_the_instance_the_safe_are_replayed_and_the_culprit_never() {
     let server = shared("trap", "").await;
-    let safe = server.send_all("GET /trap/slow?ms=500", 20).await;
-    let unsafe_ = server.send_all("POST /trap/slow?ms=500", 5).await;
-    server.until_in_flight("trap.wasm", 25).await;
+    let safe = server.send_all("GET /trap/slow?at=gate", 20).await;
+    let unsafe_ = server.send_all("POST /trap/slow?at=gate", 5).await;
+    server.until_at_gate("trap", 25).await;
     assert_eq!(
         answer(server.send("GET /trap?in=get&ms=50").await).await.0,
         500
     );
-    for client in safe {
-        assert_eq!(answer(client).await, (200, "slow and well".to_owned()));
-    }
     for client in unsafe_ {
         assert_eq!(answer(client).await.0, 503);
+    }
+    server.until_at_gate("trap", 20).await;
+    server.open_gate("trap").await;
+    for client in safe {
+        assert_eq!(answer(client).await, (200, "slow and well".to_owned()));
     }
     assert_eq!(traps(&server, "trap.wasm").await, 1);
     server.until_in_flight("trap.wasm", 0).await;
@@ -109,9 +127,9 @@ async fn a_safe_request_with_a_body_is_not_replayed() {
     let server = shared("trap", "").await;
     let mut other = server.connect().await;
     other
-        .send("GET /trap/slow?ms=500 HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\n\r\nx")
+        .send("GET /trap/slow?at=gate HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\n\r\nx")
         .await;
-    server.until_in_flight("trap.wasm", 1).await;
+    server.until_at_gate("trap", 1).await;
     assert_eq!(server.get("/trap?in=get").await.status, 500);
     assert_eq!(answer(other).await.0, 503);
 }
@@ -119,21 +137,25 @@ async fn a_safe_request_with_a_body_is_not_replayed() {
 #[tokio::test]
 async fn a_request_is_replayed_once() {
     let server = shared("trap", "").await;
-    let unlucky = server.send("GET /trap/slow?ms=2000").await;
-    server.until_in_flight("trap.wasm", 1).await;
-    assert_eq!(server.get("/trap?in=get").await.status, 500);
-    // Waits first, so that the replay is sure to be inside.
-    assert_eq!(server.get("/trap?in=get&ms=200").await.status, 500);
+    let unlucky = server.send("GET /trap/slow?at=gate").await;
+    for _ in 0..2 {
+        server.until_at_gate("trap", 1).await;
+        assert_eq!(server.get("/trap?in=get").await.status, 500);
+    }
     assert_eq!(answer(unlucky).await.0, 503);
 }
 
 #[tokio::test]
 async fn a_replay_keeps_its_first_deadline() {
-    let server = shared("trap", "deadline = \"1200ms\"").await;
-    let late = server.send("GET /trap/slow?ms=900").await;
-    server.until_in_flight("trap.wasm", 1).await;
-    assert_eq!(server.get("/trap?in=get&ms=400").await.status, 500);
+    const DEADLINE: Duration = Duration::from_secs(3);
+    let server = shared("trap", "deadline = \"3s\"").await;
+    let late = server.send("GET /trap/slow?at=gate").await;
+    server.until_at_gate("trap", 1).await;
+    let inside = Instant::now();
+    assert_eq!(server.get("/trap?in=get&ms=2000").await.status, 500);
+    let replayed = Instant::now();
     assert_eq!(answer(late).await.0, 504);
+    assert!(inside.elapsed() < replayed - inside + DEADLINE);
 }
 
 #[tokio::test]
@@ -143,10 +165,11 @@ async fn other_instances_and_components_are_not_touched() {
         .handler("slow.wasm", guest("slow"))
         .serve()
         .await;
-    let other = server.send("GET /slow?ms=300").await;
+    let mut other = server.hold("GET /slow?for=body", 1).await;
     server.until_in_flight("slow.wasm", 1).await;
     assert_eq!(server.get("/trap?in=get").await.status, 500);
-    assert_eq!(answer(other).await, (200, "slow".to_owned()));
+    let_go(&mut other).await;
+    assert_eq!(soon(other[0].answer()).await.body, "slow");
     assert_eq!(traps(&server, "slow.wasm").await, 0);
 }
 
@@ -204,11 +227,14 @@ async fn only_debug_shows_the_guest_s_stack_and_nothing_shows_the_host_s() {
 
 #[tokio::test]
 async fn a_run_past_cpu_deadline_is_a_503_and_the_others_are_replayed() {
-    let server = shared("spin", "cpu_deadline = \"50ms\"").await;
+    let server = shared("spin", "cpu_deadline = \"300ms\"").await;
     for spin in ["GET /spin", "GET /spin?ms=20"] {
-        let others = server.send_all("GET /spin/slow?ms=500", 20).await;
-        server.until_in_flight("spin.wasm", 20).await;
+        let others = server.send_all("GET /spin/slow?at=gate", 20).await;
+        server.until_at_gate("spin", 20).await;
         assert_eq!(answer(server.send(spin).await).await.0, 503);
+        // In another instance.
+        server.until_at_gate("spin", 20).await;
+        server.open_gate("spin").await;
         for client in others {
             assert_eq!(answer(client).await, (200, "slow and well".to_owned()));
         }
@@ -218,18 +244,20 @@ async fn a_run_past_cpu_deadline_is_a_503_and_the_others_are_replayed() {
 
 #[tokio::test]
 async fn a_blocking_call_past_cpu_deadline_is_a_503_and_the_others_are_replayed() {
-    let server = shared("blocking", "cpu_deadline = \"50ms\"").await;
-    let others = server.send_all("GET /blocking/slow?ms=500", 20).await;
-    server.until_in_flight("blocking.wasm", 20).await;
+    let server = shared("blocking", "cpu_deadline = \"300ms\"").await;
+    let others = server.send_all("GET /blocking/slow?at=gate", 20).await;
+    server.until_at_gate("blocking", 20).await;
     assert_eq!(
         answer(server.send("GET /blocking?ms=60000").await).await.0,
         503
     );
+    server.until_at_gate("blocking", 20).await;
+    server.open_gate("blocking").await;
     for client in others {
         assert_eq!(answer(client).await, (200, "slow and well".to_owned()));
     }
     // One that comes back by itself is ended as it does.
-    assert_eq!(server.get("/blocking?ms=300").await.status, 503);
+    assert_eq!(server.get("/blocking?ms=3000").await.status, 503);
     assert_eq!(server.get("/blocking?ms=1").await.body, "blocked");
 }
 
@@ -262,23 +290,23 @@ async fn a_component_that_spins_on_every_core_delays_no_other() {
 
 #[tokio::test]
 async fn a_wait_is_no_run() {
-    let server = shared("blocking", "cpu_deadline = \"50ms\"\nblock_log = \"20ms\"").await;
-    assert_eq!(server.get("/blocking/slow?ms=400").await.status, 200);
+    let limits = "cpu_deadline = \"500ms\"\nblock_log = \"300ms\"";
+    let server = shared("blocking", limits).await;
+    assert_eq!(server.get("/blocking/slow?ms=2000").await.status, 200);
     assert_eq!(traps(&server, "blocking.wasm").await, 0);
-    assert!(
-        !server.log.text().contains("block_log"),
-        "{}",
-        server.log.text()
-    );
+    server.log.line_with("200 GET /blocking/slow").await;
+    let text = server.log.text();
+    assert!(!text.contains("block_log"), "{text}");
 }
 
 #[tokio::test]
 async fn a_run_past_block_log_is_logged_once_with_the_guest_s_stack() {
-    let server = shared("blocking", "block_log = \"20ms\"").await;
-    assert_eq!(server.get("/blocking?ms=100").await.body, "blocked");
+    let limits = "block_log = \"100ms\"\ncpu_deadline = \"20s\"";
+    let server = shared("blocking", limits).await;
+    assert_eq!(server.get("/blocking?ms=1000").await.body, "blocked");
     server.log.line_with("past `block_log`").await;
     server.log.line_with("blocking.wasm!").await;
-    let server = shared("spin", "block_log = \"20ms\"\ncpu_deadline = \"200ms\"").await;
+    let server = shared("spin", "block_log = \"100ms\"\ncpu_deadline = \"1s\"").await;
     assert_eq!(server.get("/spin").await.status, 503);
     server.log.line_with("lost an instance in GET /spin").await;
     let text = server.log.text();

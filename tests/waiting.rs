@@ -92,15 +92,14 @@ async fn a_wait_may_have_an_end() {
 #[tokio::test]
 async fn those_who_sleep_wake_though_the_first_of_them_is_gone() {
     let server = serve("").await;
-    let first = server.send("GET /sleeps?times=1&ms=400").await;
-    server.until_in_flight("waiting.wasm", 1).await;
-    let others = server.send_all("GET /sleeps?times=3&ms=200", 20).await;
-    server.until_in_flight("waiting.wasm", 21).await;
+    let first = server.waits("GET /sleeps?times=1&ms=60000", 0).await;
+    let others = server.send_all("GET /sleeps?times=2&ms=1000", 20).await;
+    server.until_counted("waiting", 21).await;
     drop(first);
     for client in others {
         let (status, ms) = said(client).await;
         assert_eq!(status, 200);
-        assert!(ms.parse::<u64>().unwrap() >= 600, "{ms}");
+        assert!(ms.parse::<u64>().unwrap() >= 2000, "{ms}");
     }
     server.until_in_flight("waiting.wasm", 0).await;
 }

@@ -150,8 +150,8 @@ impl Message {
 
 /// The messages of a topic, from when it was made: a [`Stream`] without end. It ends when it is dropped.
 ///
-/// A handler that is cancelled drops what it holds, its subscriptions too. One that is kept in a `static` or a
-/// `thread_local!` lasts as long as the instance.
+/// A handler that is cancelled drops what it holds, its subscriptions too. One that is kept in a `thread_local!` lasts
+/// as long as the instance.
 pub struct Subscription {
     wait: Kept,
     subscription: Rc<host::Subscription>,

@@ -82,7 +82,7 @@ impl Request {
         &self.head().query
     }
 
-    /// `HTTP/1.0` or `HTTP/1.1`.
+    /// `HTTP/1.0`, `HTTP/1.1` or `HTTP/2.0`.
     pub fn version(&self) -> &str {
         &self.head().version
     }

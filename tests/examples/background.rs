@@ -9,7 +9,7 @@ async fn the_loops_beat_once_in_a_period_and_in_a_period_and_its_work() {
     let server = App::new()
         .handler(&format!("{file}.wasm"), example(&file))
         .config(&format!(
-            "[[route]]\npattern = '/'\nhandler = \"{file}.wasm\"\nkwargs = {{ period = 0.1, work = 0.05 }}\n"
+            "[[route]]\npattern = '/'\nhandler = \"{file}.wasm\"\nkwargs = {{ period = 0.2, work = 0.2 }}\n"
         ))
         .serve()
         .await;
@@ -22,16 +22,20 @@ async fn the_loops_beat_once_in_a_period_and_in_a_period_and_its_work() {
     let page = soon(async {
         loop {
             let page = server.get("/").await.body;
-            if beats(&page, "exact minute").len() >= 10 {
+            if beats(&page, "minute").len() >= 5 && beats(&page, "exact minute").len() >= 5 {
                 return page;
             }
         }
     })
     .await;
-    let [both, exact] = ["minute", "exact minute"].map(|name| beats(&page, name));
-    assert!(both.windows(2).all(|two| two[1] - two[0] >= 149), "{page}");
-    assert!(exact.windows(2).all(|two| two[1] - two[0] >= 99), "{page}");
-    assert!(exact.len() > both.len(), "{page}");
+    let [both, exact] = ["minute", "exact minute"].map(|name| {
+        let beats = beats(&page, name);
+        let gaps = beats.windows(2).map(|two| two[1] - two[0]);
+        gaps.min().expect("five beats")
+    });
+    assert!(both >= 399, "{page}");
+    // A machine may hold up some of them, but not all.
+    assert!((199..399).contains(&exact), "{page}");
 }
 
 #[tokio::test]
@@ -40,17 +44,17 @@ async fn inline_work_shows_in_the_log_and_offloaded_does_not() {
         .handler("blocking.wasm", example("blocking"))
         .config(
             "[[route]]\npattern = '/(inline|offloaded)'\nhandler = \"blocking.wasm\"\n\
-             [handler.\"blocking.wasm\"]\ncpu_deadline = \"20s\"\n",
+             [handler.\"blocking.wasm\"]\ncpu_deadline = \"20s\"\nblock_log = \"400ms\"\n",
         )
         .serve()
         .await;
-    let expected = "148933 primes below 2000000";
-    assert_eq!(server.get("/offloaded?below=2000000").await.body, expected);
+    let expected = "348513 primes below 5000000";
+    assert_eq!(server.get("/offloaded?below=5000000").await.body, expected);
     assert!(
         !server.log.text().contains("block_log"),
         "{}",
         server.log.text()
     );
-    assert_eq!(server.get("/inline?below=2000000").await.body, expected);
+    assert_eq!(server.get("/inline?below=5000000").await.body, expected);
     server.log.line_with("a run is past `block_log`").await;
 }

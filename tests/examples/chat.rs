@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::harness::{Answer, App, Client, Running, example, soon};
+use crate::harness::{Answer, App, Client, Running, example, renumbered, soon};
 
 const FORM: &str = "Content-Type: application/x-www-form-urlencoded\r\n";
 
@@ -84,10 +84,8 @@ async fn who_waits_in_the_chat_comes_back_to_the_next_version() {
     let mut server = chat().await;
     let mut waiting = poll(&server, "").await;
     server.until_in_flight("chat.wasm", 1).await;
-    // The same in other words: a custom section that says nothing.
-    let mut next = example("chat");
-    next.extend([0, 2, 1, b'x']);
-    std::fs::write(server.app.handler_path("chat.wasm"), next).unwrap();
+    let next = renumbered(example("chat"), 1);
+    server.app.replace("chat.wasm", &next);
     assert_eq!(messages(&soon(waiting.answer()).await), [Value::Null; 0]);
     let mut waiting = poll(&server, "").await;
     server.until_in_flight("chat.wasm", 1).await;

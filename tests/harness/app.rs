@@ -78,6 +78,14 @@ impl App {
         self
     }
 
+    /// Puts a component in the place of one that is served, in one step.
+    pub fn replace(&self, name: &str, bytes: &[u8]) {
+        let place = self.handler_path(name);
+        let beside = place.with_extension("new");
+        std::fs::write(&beside, bytes).expect("a file");
+        std::fs::rename(&beside, &place).expect("a rename");
+    }
+
     pub fn config(self, text: &str) -> Self {
         std::fs::write(self.path().join("waterspout.toml"), text).expect("waterspout.toml");
         self
@@ -514,6 +522,24 @@ impl Log {
             Ok(line) => line,
             Err(_) => panic!("no word of {words:?} in:\n{}", self.text()),
         }
+    }
+
+    /// How often something of this name has begun, as guests say it: `NAME: begins` and `NAME: ends`. No two of them may
+    /// have been under way at once.
+    pub fn one_at_a_time(&self, name: &str) -> usize {
+        let (begins, ends) = (format!("{name}: begins"), format!("{name}: ends"));
+        let text = self.text();
+        let (mut begun, mut under_way) = (0, false);
+        for line in text.lines() {
+            if line.contains(&begins) {
+                assert!(!under_way, "two at once:\n{text}");
+                (begun, under_way) = (begun + 1, true);
+            } else if line.contains(&ends) {
+                assert!(under_way, "one has ended twice:\n{text}");
+                under_way = false;
+            }
+        }
+        begun
     }
 
     pub fn text(&self) -> String {

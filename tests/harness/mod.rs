@@ -11,7 +11,8 @@ mod vitals;
 
 pub use app::{App, Running, cache, command, entry};
 pub use client::{Answer, Client, LONG, soon};
-pub use guests::{example, guest, hello_saying, root, versioned};
+pub use guests::{example, guest, hello_saying, renumbered, root, versioned};
 pub use load::Load;
 pub use peer::Peer;
+pub use under_way::let_go;
 pub use vitals::raise_descriptors;

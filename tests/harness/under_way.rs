@@ -4,6 +4,13 @@ use serde_json::Value;
 
 use super::{Client, Running, entry, soon};
 
+/// Sends what these requests, which wait in no particular order, are held by.
+pub async fn let_go(held: &mut [Client]) {
+    for client in held {
+        client.send("x").await;
+    }
+}
+
 impl Running {
     /// Sends a request without a body over a connection of its own, whose answer is taken later.
     pub async fn send(&self, line: &str) -> Client {
@@ -19,6 +26,21 @@ impl Running {
         let mut clients = Vec::new();
         for _ in 0..count {
             clients.push(self.send(line).await);
+        }
+        clients
+    }
+
+    /// Sends so many requests whose body of one byte is still to come: handlers that ask for it wait for `let_go`.
+    pub async fn hold(&self, line: &str, count: usize) -> Vec<Client> {
+        let mut clients = Vec::new();
+        for _ in 0..count {
+            let mut client = self.connect().await;
+            client
+                .send(format!(
+                    "{line} HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\n\r\n"
+                ))
+                .await;
+            clients.push(client);
         }
         clients
     }

@@ -1,7 +1,7 @@
 //! Requests that wait for an instance.
 
 use super::serve;
-use crate::harness::{App, Load, guest, soon};
+use crate::harness::{App, Load, guest, let_go, soon};
 
 #[tokio::test]
 async fn a_full_queue_is_a_503_with_retry_after() {
@@ -15,7 +15,7 @@ async fn a_full_queue_is_a_503_with_retry_after() {
             &format!("{rules}\nmax_concurrent = 2\nmax_queue = 1"),
         )
         .await;
-        let mut admitted = server.send_all("GET /slow?ms=500", 3).await;
+        let mut admitted = server.hold("GET /slow?for=body", 3).await;
         server.until_in_flight("slow.wasm", 3).await;
         let refused = server.get("/slow?ms=0").await;
         assert_eq!(refused.status, 503);
@@ -24,6 +24,7 @@ async fn a_full_queue_is_a_503_with_retry_after() {
             "{}",
             refused.head
         );
+        let_go(&mut admitted).await;
         for client in &mut admitted {
             assert_eq!(soon(client.answer()).await.status, 200, "{rules}");
         }
@@ -32,11 +33,11 @@ async fn a_full_queue_is_a_503_with_retry_after() {
 
 #[tokio::test]
 async fn waiting_counts_towards_the_deadline() {
-    let rules = "instances = 1\nmax_concurrent = 1\ndeadline = \"400ms\"";
+    let rules = "instances = 1\nmax_concurrent = 1\ndeadline = \"1500ms\"";
     let server = serve("slow", rules).await;
     let mut inside = server.send("GET /slow?ms=60000").await;
     server.until_in_flight("slow.wasm", 1).await;
-    let mut waiting = server.send("GET /slow?ms=390").await;
+    let mut waiting = server.send("GET /slow?ms=1490").await;
     assert_eq!(soon(inside.answer()).await.status, 504);
     assert_eq!(soon(waiting.answer()).await.status, 504);
     // Neither is left behind.
@@ -47,7 +48,7 @@ async fn waiting_counts_towards_the_deadline() {
 async fn a_client_that_left_the_queue_leaves_its_place_to_another() {
     let rules = "instances = 1\nmax_concurrent = 1\nmax_queue = 1";
     let server = serve("slow", rules).await;
-    let mut inside = server.send("GET /slow?ms=1000").await;
+    let mut inside = server.hold("GET /slow?for=body", 1).await;
     server.until_in_flight("slow.wasm", 1).await;
     for _ in 0..20 {
         let waiting = server.send("GET /slow?ms=0").await;
@@ -56,7 +57,8 @@ async fn a_client_that_left_the_queue_leaves_its_place_to_another() {
         server.until_in_flight("slow.wasm", 1).await;
     }
     let mut last = server.send("GET /slow?ms=0").await;
-    assert_eq!(soon(inside.answer()).await.body, "slow");
+    let_go(&mut inside).await;
+    assert_eq!(soon(inside[0].answer()).await.body, "slow");
     assert_eq!(soon(last.answer()).await.body, "slow");
     // Nothing of the others ever reached the guest.
     assert_eq!(server.json("/slow/counts").await["started"], 2);

@@ -1,9 +1,9 @@
 //! What the isolations share, and when an instance is replaced.
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::serve;
-use crate::harness::soon;
+use crate::harness::{let_go, soon};
 
 #[tokio::test]
 async fn module_state_is_kept_by_shared_and_exclusive_and_not_by_fresh() {
@@ -44,12 +44,13 @@ async fn shared_instances_have_each_their_own_state() {
 #[tokio::test]
 async fn requests_of_a_shared_instance_overlap() {
     let server = serve("slow", "instances = 1").await;
-    let clients = server.send_all("GET /slow?ms=1500", 20).await;
+    let mut clients = server.hold("GET /slow?for=body", 20).await;
     // All are inside before any has answered.
     let counts = server
         .until_json("/slow/counts", |counts| counts["started"] == 20)
         .await;
     assert_eq!(counts["answered"], 0);
+    let_go(&mut clients).await;
     for mut client in clients {
         assert_eq!(soon(client.answer()).await.body, "slow");
     }
@@ -59,14 +60,17 @@ async fn requests_of_a_shared_instance_overlap() {
 #[tokio::test]
 async fn an_exclusive_instance_serves_one_at_a_time() {
     let server = serve("slow", "isolation = \"exclusive\"\nmax_concurrent = 1").await;
-    let mut slow = server.send("GET /slow?ms=300").await;
+    let mut slow = server.hold("GET /slow?for=body", 1).await;
     server.until_in_flight("slow.wasm", 1).await;
-    let counts = server.json("/slow/counts").await;
+    let mut counts = server.send("GET /slow/counts").await;
+    server.until_in_flight("slow.wasm", 2).await;
+    let_go(&mut slow).await;
+    assert_eq!(soon(slow[0].answer()).await.body, "slow");
+    let counts: Value = serde_json::from_str(&soon(counts.answer()).await.body).expect("JSON");
     assert_eq!(
         (&counts["answered"], &counts["on_finish"]),
         (&json!(1), &json!(1))
     );
-    assert_eq!(soon(slow.answer()).await.body, "slow");
 }
 
 #[tokio::test]
@@ -74,9 +78,10 @@ async fn exclusive_and_fresh_grow_to_max_concurrent() {
     for isolation in ["exclusive", "fresh"] {
         let rules = format!("isolation = \"{isolation}\"\nmax_concurrent = 3");
         let server = serve("slow", &rules).await;
-        let clients = server.send_all("GET /slow?ms=400", 7).await;
+        let mut clients = server.hold("GET /slow?for=body", 7).await;
         server.until_in_flight("slow.wasm", 7).await;
         server.until_count("slow.wasm", "instances", 3).await;
+        let_go(&mut clients).await;
         for mut client in clients {
             assert_eq!(soon(client.answer()).await.body, "slow");
             let instances = server.component("slow.wasm").await["instances"].as_u64();
@@ -119,12 +124,13 @@ async fn an_instance_is_replaced_after_max_requests_and_no_request_is_lost() {
 #[tokio::test]
 async fn what_is_inside_an_instance_that_is_replaced_finishes() {
     let server = serve("slow", "max_requests = 2\ninstances = 1").await;
-    let mut slow = server.send("GET /slow?ms=600").await;
+    let mut slow = server.hold("GET /slow?for=body", 1).await;
     server.until_in_flight("slow.wasm", 1).await;
     assert_eq!(server.json("/slow/counts").await["started"], 1);
     assert_eq!(server.json("/slow/counts").await["started"], 0);
     server.until_count("slow.wasm", "instances", 2).await;
-    assert_eq!(soon(slow.answer()).await.body, "slow");
+    let_go(&mut slow).await;
+    assert_eq!(soon(slow[0].answer()).await.body, "slow");
     server.until_count("slow.wasm", "instances", 1).await;
 }
 

@@ -68,7 +68,7 @@ struct Schedule {
     name: Option<LitStr>,
     arguments: Option<String>,
     jitter: Option<LitStr>,
-    time_zone: Option<LitStr>,
+    timezone: Option<LitStr>,
 }
 
 impl Parse for Schedules {
@@ -99,7 +99,7 @@ impl Parse for Schedule {
             name: None,
             arguments: None,
             jitter: None,
-            time_zone: None,
+            timezone: None,
         };
         while !inner.is_empty() {
             inner.parse::<Token![,]>()?;
@@ -112,10 +112,10 @@ impl Parse for Schedule {
                 "name" => schedule.name.replace(inner.parse()?).is_some(),
                 "arguments" => schedule.arguments.replace(parse_json(&inner)?).is_some(),
                 "jitter" => schedule.jitter.replace(inner.parse()?).is_some(),
-                "time_zone" => schedule.time_zone.replace(inner.parse()?).is_some(),
+                "timezone" => schedule.timezone.replace(inner.parse()?).is_some(),
                 other => {
                     let message = format!(
-                        "unknown argument `{other}`: a schedule has `name`, `arguments`, `jitter` and `time_zone`"
+                        "unknown argument `{other}`: a schedule has `name`, `arguments`, `jitter` and `timezone`"
                     );
                     return Err(Error::new(key.span(), message));
                 }
@@ -143,7 +143,7 @@ impl Schedules {
                 name,
                 arguments,
                 jitter,
-                time_zone,
+                timezone,
             } = schedule;
             let function = last(&path)?;
             if !functions.has(&function) {
@@ -154,7 +154,7 @@ impl Schedules {
             let is_cron = kind == "cron";
             let name = name.map_or_else(|| function.clone(), |name| name.value());
             let arguments = optional(arguments);
-            let [jitter, time_zone] = [jitter, time_zone].map(optional);
+            let [jitter, timezone] = [jitter, timezone].map(optional);
             all.push(quote! {
                 ::waterspout_sdk::__private::Schedule {
                     name: #name,
@@ -163,7 +163,7 @@ impl Schedules {
                     function: #function,
                     arguments: #arguments,
                     jitter: #jitter,
-                    time_zone: #time_zone,
+                    time_zone: #timezone,
                 }
             });
         }

@@ -1,5 +1,5 @@
 //! Sleeps for `?ms=N` in WASI 0.2, which blocks the instance. Tests of `block_log` and `cpu_deadline` see it noticed,
-//! and what it costs those that wait in `/blocking/slow` of the same instance.
+//! and what it costs those that wait in `/blocking/slow` of the same instance, at the gate with `?at=gate`.
 
 use std::time::Duration;
 
@@ -25,7 +25,10 @@ struct Slow;
 #[route("/blocking/slow")]
 impl RequestHandler for Slow {
     async fn get(&mut self, cx: &Context) -> Result {
-        sleep(wait(cx)?).await;
+        match &*cx.get_query_argument_or("at", "")? {
+            "gate" => gate::wait().await,
+            _ => sleep(wait(cx)?).await,
+        }
         cx.write("slow and well")
     }
 }
@@ -35,4 +38,6 @@ fn wait(cx: &Context) -> Result<Duration> {
     Ok(Duration::from_millis(ms))
 }
 
-export!(Blocking, Slow);
+gate::gate!("/blocking/gate");
+
+export!(Blocking, Slow, Gate);

@@ -1,4 +1,5 @@
-//! Waits for `?ms=N`, then answers. Tests of cancellation read at `/slow/counts` how its lives ended.
+//! Waits for `?ms=N`, or for its body with `?for=body`, then answers. Tests of cancellation read at `/slow/counts` how its
+//! lives ended.
 
 use std::cell::Cell;
 use std::time::Duration;
@@ -24,7 +25,10 @@ impl RequestHandler for Slow {
         let ms: u64 = cx.get_query_argument_or("ms", "1000")?.parse()?;
         count(&STARTED);
         let unless_answered = CountOnDrop(&CANCELLED);
-        sleep(Duration::from_millis(ms)).await;
+        match &*cx.get_query_argument_or("for", "")? {
+            "body" => drop(cx.request().body().await?),
+            _ => sleep(Duration::from_millis(ms)).await,
+        }
         std::mem::forget(unless_answered);
         count(&ANSWERED);
         cx.write("slow")

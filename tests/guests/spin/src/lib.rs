@@ -1,5 +1,5 @@
 //! Spins for ever without an await at `/spin`, and after one of `?ms=N` where that is given. Tests of `cpu_deadline`
-//! see it end, and what it costs those that wait in `/spin/slow` of the same instance.
+//! see it end, and what it costs those that wait in `/spin/slow` of the same instance, at the gate with `?at=gate`.
 
 use std::time::Duration;
 
@@ -19,7 +19,7 @@ impl RequestHandler for Spin {
     }
 }
 
-/// Healthy: waits for `?ms=N` and answers.
+/// Healthy: waits as it is told and answers.
 #[derive(Default)]
 struct Slow;
 
@@ -33,6 +33,9 @@ impl RequestHandler for Slow {
 }
 
 async fn wait(cx: &Context) -> Result {
+    if cx.get_query_argument_or("at", "")? == "gate" {
+        gate::wait().await;
+    }
     let ms: u64 = cx.get_query_argument_or("ms", "0")?.parse()?;
     if ms > 0 {
         sleep(Duration::from_millis(ms)).await;
@@ -40,4 +43,6 @@ async fn wait(cx: &Context) -> Result {
     Ok(())
 }
 
-export!(Spin, Slow);
+gate::gate!("/spin/gate");
+
+export!(Spin, Slow, Gate);

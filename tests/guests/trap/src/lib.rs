@@ -1,5 +1,5 @@
-//! Traps in the function that `?in=` names, after `?ms=N` in a method. Tests of `invoke` and `instances` see what it
-//! costs: the others wait in `/trap/slow` of the same instance.
+//! Traps in the function that `?in=` names, after `?ms=N` in a method, or at the gate with `?at=gate`. Tests of `invoke`
+//! and `instances` see what it costs: the others wait in `/trap/slow` of the same instance.
 
 use std::time::Duration;
 
@@ -52,7 +52,7 @@ impl RequestHandler for Trap {
     }
 }
 
-/// Healthy: waits for `?ms=N` and answers.
+/// Healthy: waits as it is told and answers.
 #[derive(Default)]
 struct Slow;
 
@@ -78,9 +78,14 @@ fn trap_in(cx: &Context, function: &str) -> Result {
 }
 
 async fn wait(cx: &Context) -> Result {
+    if cx.get_query_argument_or("at", "")? == "gate" {
+        gate::wait().await;
+    }
     let ms: u64 = cx.get_query_argument_or("ms", "0")?.parse()?;
     sleep(Duration::from_millis(ms)).await;
     Ok(())
 }
 
-export!(Trap, Slow);
+gate::gate!("/trap/gate");
+
+export!(Trap, Slow, Gate);

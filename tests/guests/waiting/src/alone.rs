@@ -7,7 +7,8 @@ use std::time::{Duration, Instant};
 use waterspout_sdk::prelude::*;
 use waterspout_sdk::{WaitIterator, interleave, moment};
 
-use crate::milliseconds;
+use crate::shared::WAITING;
+use crate::{Counted, milliseconds};
 
 /// Waits so long, and tells which it was.
 async fn wait(which: u32, ms: u64) -> Result<u32> {
@@ -24,6 +25,7 @@ pub struct Sleeps;
 impl RequestHandler for Sleeps {
     async fn get(&mut self, cx: &Context) -> Result {
         let begun = Instant::now();
+        let _waiting = Counted::new(&WAITING);
         for _ in 0..times(cx)? {
             sleep(milliseconds(cx)?).await;
         }

@@ -15,7 +15,7 @@ static RELEASED: Event = Event::new();
 static ITEMS: Queue<String> = Queue::new(2);
 
 thread_local! {
-    static WAITING: Cell<u32> = const { Cell::new(0) };
+    pub static WAITING: Cell<u32> = const { Cell::new(0) };
     static HOLDING: Cell<u32> = const { Cell::new(0) };
     static MOST: Cell<u32> = const { Cell::new(0) };
 }

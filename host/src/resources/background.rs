@@ -105,6 +105,11 @@ impl Tenure {
         begun
     }
 
+    /// Whether the component serves, or has served.
+    pub fn has_begun(&self) -> bool {
+        lock(&self.state).has_begun
+    }
+
     /// The tasks that are not over yet, by name.
     pub fn unfinished(&self) -> Vec<Arc<Task>> {
         let members = lock(&self.state).members.clone();
@@ -190,12 +195,6 @@ impl Background {
                 ),
             };
         };
-        if self.count.fetch_add(1, Ordering::Relaxed) >= most {
-            self.count.fetch_sub(1, Ordering::Relaxed);
-            return Err(format!(
-                "{most} tasks run in the background of this instance, and no more may: `max_tasks`"
-            ));
-        }
         name.truncate(name.floor_char_boundary(MAX_NAME));
         let task = Task {
             number,
@@ -203,10 +202,28 @@ impl Background {
             kind,
             began: Instant::now(),
         };
+        if self.is_too_late(&task) {
+            return Err(
+                "the server shuts down, and has no time left for what is in the background: `grace`".into(),
+            );
+        }
+        if self.count.fetch_add(1, Ordering::Relaxed) >= most {
+            self.count.fetch_sub(1, Ordering::Relaxed);
+            return Err(format!(
+                "{most} tasks run in the background of this instance, and no more may: `max_tasks`"
+            ));
+        }
         lock(&self.state).arrived.push(Arc::new(task));
         self.has_arrivals.store(true, Ordering::Release);
         self.arrival.wake();
         Ok(())
+    }
+
+    /// Whether a shutdown would end a task before it began. Of a loop that is no loss: it ends with any drain.
+    fn is_too_late(&self, task: &Task) -> bool {
+        let drain = self.drain_now().filter(|_| !task.is_loop());
+        let end = drain.and_then(|drain| end_of(task, drain, None));
+        end.is_some_and(|end| end <= task.began)
     }
 
     /// The tasks that have come since somebody asked. From here on they run.
@@ -240,9 +257,13 @@ impl Background {
         self.count.load(Ordering::Relaxed) == 0
     }
 
-    /// All that run, which are lost with the instance.
+    /// All that run or were to, which are lost with the instance.
     pub fn lose(&self) -> Vec<Arc<Task>> {
-        std::mem::take(&mut lock(&self.state).running)
+        let mut inside = lock(&self.state);
+        let arrived = std::mem::take(&mut inside.arrived);
+        let mut lost = std::mem::take(&mut inside.running);
+        lost.extend(arrived);
+        lost
     }
 
     /// Keeps something until the instance is gone.
@@ -410,6 +431,38 @@ mod tests {
         };
         tokio::join!(wait, shutdown);
         assert_eq!(begin.elapsed(), Duration::from_millis(6000));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_a_shutdown_has_no_time_for_is_refused() {
+        let background = background(9);
+        let spawn = |number| background.register(number, "a".into(), Kind::Spawned);
+        background.tenure().end(None);
+        tokio::time::advance(Duration::from_secs(60)).await;
+        assert!(spawn(1).is_ok(), "a swap has no end");
+        let by = Instant::now() + Duration::from_secs(10);
+        background.tenure().end(Some(by));
+        tokio::time::advance(Duration::from_millis(8999)).await;
+        assert!(spawn(2).is_ok());
+        tokio::time::advance(Duration::from_millis(1)).await;
+        assert!(spawn(3).unwrap_err().contains("no time left"));
+        let again = background.register(4, "b".into(), Kind::Loop);
+        assert!(again.is_ok(), "a loop has ended with the drain");
+        assert_eq!(background.arrivals().len(), 3);
+    }
+
+    #[test]
+    fn what_has_arrived_is_lost_with_the_rest() {
+        let background = background(2);
+        for number in 0..2 {
+            let taken = background.register(number, "a".into(), Kind::Spawned);
+            assert!(taken.is_ok());
+            if number == 0 {
+                assert_eq!(background.arrivals().len(), 1);
+            }
+        }
+        let lost: Vec<u64> = background.lose().iter().map(|task| task.number).collect();
+        assert_eq!(lost, [0, 1]);
     }
 
     #[test]

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use wasmtime::component::{Accessor, HasSelf, Resource};
 
+use super::give_way;
 use crate::bindings::kv::{
     self, Error, Host, HostBucket, HostBucketWithStore, HostWatcher, HostWatcherWithStore, Page,
     Swapped,
@@ -90,6 +91,18 @@ pub(super) async fn write((bucket, commons): Found, key: String, act: Act) -> Re
     })
 }
 
+/// Writes for a guest that awaits it.
+async fn change(
+    accessor: &Accessor<Ctx, HasSelf<Ctx>>,
+    bucket: &Resource<Bucket>,
+    key: String,
+    act: Act,
+) -> Answer<Done> {
+    let done = write(find(accessor, bucket)?, key, act).await;
+    give_way(accessor).await;
+    Ok(done)
+}
+
 pub(super) fn check_key(key: &str) -> Result<(), Error> {
     match key.len() {
         1..=MAX_KEY => Ok(()),
@@ -115,7 +128,9 @@ impl HostBucketWithStore<Ctx> for HasSelf<Ctx> {
         key: String,
     ) -> Answer<Option<kv::Entry>> {
         let (bucket, commons) = find(accessor, &bucket)?;
-        Ok(check_key(&key).map(|()| commons.kv.get(&bucket, &key).map(entry)))
+        let found = check_key(&key).map(|()| commons.kv.get(&bucket, &key).map(entry));
+        give_way(accessor).await;
+        Ok(found)
     }
 
     async fn exists(
@@ -124,7 +139,9 @@ impl HostBucketWithStore<Ctx> for HasSelf<Ctx> {
         key: String,
     ) -> Answer<bool> {
         let (bucket, commons) = find(accessor, &bucket)?;
-        Ok(check_key(&key).map(|()| commons.kv.exists(&bucket, &key)))
+        let exists = check_key(&key).map(|()| commons.kv.exists(&bucket, &key));
+        give_way(accessor).await;
+        Ok(exists)
     }
 
     async fn set(
@@ -135,7 +152,7 @@ impl HostBucketWithStore<Ctx> for HasSelf<Ctx> {
         ttl: Option<u64>,
     ) -> Answer<u64> {
         let (value, ttl) = (value.into(), ttl.map(Duration::from_millis));
-        match write(find(accessor, &bucket)?, key, Act::Set { value, ttl }).await {
+        match change(accessor, &bucket, key, Act::Set { value, ttl }).await? {
             Ok(Done::Set(version)) => Ok(Ok(version)),
             Ok(done) => Err(unlike(&done)),
             Err(error) => Ok(Err(error)),
@@ -147,7 +164,7 @@ impl HostBucketWithStore<Ctx> for HasSelf<Ctx> {
         bucket: Resource<Bucket>,
         key: String,
     ) -> Answer<bool> {
-        match write(find(accessor, &bucket)?, key, Act::Delete).await {
+        match change(accessor, &bucket, key, Act::Delete).await? {
             Ok(Done::Deleted(existed)) => Ok(Ok(existed)),
             Ok(done) => Err(unlike(&done)),
             Err(error) => Ok(Err(error)),
@@ -167,7 +184,7 @@ impl HostBucketWithStore<Ctx> for HasSelf<Ctx> {
             value: value.into(),
             ttl: ttl.map(Duration::from_millis),
         };
-        match write(find(accessor, &bucket)?, key, act).await {
+        match change(accessor, &bucket, key, act).await? {
             Ok(Done::Set(version)) => Ok(Ok(Swapped::Done(version))),
             Ok(Done::Differs(current)) => Ok(Ok(Swapped::Differs(current.map(entry)))),
             Ok(done) => Err(unlike(&done)),
@@ -181,7 +198,7 @@ impl HostBucketWithStore<Ctx> for HasSelf<Ctx> {
         key: String,
         delta: i64,
     ) -> Answer<i64> {
-        match write(find(accessor, &bucket)?, key, Act::Increment(delta)).await {
+        match change(accessor, &bucket, key, Act::Increment(delta)).await? {
             Ok(Done::Incremented(sum)) => Ok(Ok(sum)),
             Ok(done) => Err(unlike(&done)),
             Err(error) => Ok(Err(error)),
@@ -196,14 +213,16 @@ impl HostBucketWithStore<Ctx> for HasSelf<Ctx> {
         limit: u32,
     ) -> Answer<Page> {
         let (bucket, commons) = find(accessor, &bucket)?;
-        if !(1..=MAX_PAGE).contains(&limit) {
-            return Ok(Err(Error::Limit(format!(
-                "a page has 1 to {MAX_PAGE} keys"
-            ))));
-        }
-        let limit = limit as usize;
-        let (keys, cursor) = commons.kv.list(&bucket, &prefix, cursor.as_deref(), limit);
-        Ok(Ok(Page { keys, cursor }))
+        let page = match limit {
+            1..=MAX_PAGE => {
+                let (after, limit) = (cursor.as_deref(), limit as usize);
+                let (keys, cursor) = commons.kv.list(&bucket, &prefix, after, limit);
+                Ok(Page { keys, cursor })
+            }
+            _ => Err(Error::Limit(format!("a page has 1 to {MAX_PAGE} keys"))),
+        };
+        give_way(accessor).await;
+        Ok(page)
     }
 
     async fn watch(
@@ -212,6 +231,8 @@ impl HostBucketWithStore<Ctx> for HasSelf<Ctx> {
         watched: kv::Watched,
         capacity: u32,
     ) -> Answer<Resource<Watcher>> {
+        // Before there is a watcher, which who waits no more would never drop.
+        give_way(accessor).await;
         let (bucket, commons) = find(accessor, &bucket)?;
         let watched = match watched {
             kv::Watched::Key(key) => check_key(&key).map(|()| Watched::Key(key.into())),

@@ -370,6 +370,19 @@ async fn a_guest_that_registers_tasks_without_end_gets_no_more_than_may_be() {
 }
 
 #[tokio::test]
+async fn who_exports_no_jobs_is_told_that_nothing_would_be_run() {
+    let server = App::new()
+        .handler("jobless.wasm", guest("jobless"))
+        .serve()
+        .await;
+    let answer = server.get("/jobless").await;
+    assert_eq!(answer.status, 200, "{answer:?}");
+    let why = "exports no `jobs`";
+    assert_eq!(answer.body.matches(why).count(), 2, "{answer:?}");
+    assert!(!answer.body.contains("Ok"), "{answer:?}");
+}
+
+#[tokio::test]
 async fn a_task_that_spins_on_is_given_up_also_where_runs_have_no_limit() {
     let server = App::new()
         .handler("hostile_jobs.wasm", guest("hostile_jobs"))

@@ -131,11 +131,21 @@ impl Tenure {
     }
 }
 
+/// What an instance may have in the background.
+#[derive(Clone, Copy, Debug)]
+pub enum Room {
+    /// So many tasks.
+    Tasks(usize),
+    /// None: it serves no requests. Instances that do have its component's tasks.
+    Elsewhere,
+    /// None, and no other instance either: the component has nothing by which a task could be run.
+    Nowhere,
+}
+
 /// The tasks of one instance.
 pub struct Background {
     tenure: Arc<Tenure>,
-    /// How many there may be. `None`: the instance is not there for tasks.
-    most: Option<usize>,
+    room: Room,
     /// Whether what is begun is for other instances.
     disregards: AtomicBool,
     state: Mutex<Inside>,
@@ -158,10 +168,10 @@ struct Inside {
 }
 
 impl Background {
-    pub fn new(tenure: Arc<Tenure>, most: Option<usize>) -> Arc<Self> {
+    pub fn new(tenure: Arc<Tenure>, room: Room) -> Arc<Self> {
         Arc::new(Self {
             tenure,
-            most,
+            room,
             disregards: AtomicBool::new(false),
             state: Mutex::default(),
             count: AtomicUsize::new(0),
@@ -185,15 +195,21 @@ impl Background {
         mut name: String,
         kind: Kind,
     ) -> Result<(), String> {
-        let Some(most) = self.most else {
-            return match kind {
-                // It never is the owner.
-                Kind::Loop => Ok(()),
-                Kind::Spawned if self.disregards.load(Ordering::Relaxed) => Ok(()),
-                Kind::Spawned => Err(
+        let most = match self.room {
+            Room::Tasks(most) => most,
+            // It never is the owner.
+            Room::Elsewhere if kind == Kind::Loop => return Ok(()),
+            Room::Elsewhere if self.disregards.load(Ordering::Relaxed) => return Ok(()),
+            Room::Elsewhere => {
+                return Err(
                     "this instance serves no requests, and runs nothing in the background".into(),
-                ),
-            };
+                );
+            }
+            Room::Nowhere => {
+                return Err(
+                    "the component exports no `jobs`, and so runs nothing in the background".into(),
+                );
+            }
         };
         name.truncate(name.floor_char_boundary(MAX_NAME));
         let task = Task {
@@ -410,7 +426,7 @@ mod tests {
     use super::*;
 
     fn background(most: usize) -> Arc<Background> {
-        Background::new(Arc::default(), Some(most))
+        Background::new(Arc::default(), Room::Tasks(most))
     }
 
     #[tokio::test(start_paused = true)]
@@ -480,7 +496,7 @@ mod tests {
 
     #[test]
     fn what_is_disregarded_never_arrives() {
-        let background = Background::new(Arc::default(), None);
+        let background = Background::new(Arc::default(), Room::Elsewhere);
         let spawn = |number| background.register(number, "a".into(), Kind::Spawned);
         assert!(spawn(1).unwrap_err().contains("serves no requests"));
         background.disregard(true);
@@ -488,6 +504,16 @@ mod tests {
         background.disregard(false);
         assert!(spawn(3).is_err());
         assert!(background.arrivals().is_empty() && background.is_empty());
+    }
+
+    #[test]
+    fn what_nobody_would_run_is_refused() {
+        let background = Background::new(Arc::default(), Room::Nowhere);
+        background.disregard(true);
+        for kind in [Kind::Spawned, Kind::Loop] {
+            let refused = background.register(1, "a".into(), kind).unwrap_err();
+            assert!(refused.contains("exports no `jobs`"), "{refused}");
+        }
     }
 
     #[tokio::test]

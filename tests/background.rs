@@ -146,6 +146,52 @@ async fn a_shutdown_ends_what_is_in_the_background_in_time_and_names_it() {
 }
 
 #[tokio::test]
+async fn what_a_shutdown_has_no_time_for_is_refused_and_all_else_runs_or_is_named() {
+    let server = serve("instances = 1").await;
+    let log = server.log.clone();
+    let mut waits = server.send("GET /do?what=late&ms=20").await;
+    server.until_in_flight(FILE, 1).await;
+    server.signal("TERM");
+    let answer = soon(waits.answer()).await.body;
+    let (begun, why) = answer.split_once(" begun, then: ").expect(&answer);
+    assert!(
+        why.contains("no time left") && why.contains("`grace`"),
+        "{why}"
+    );
+    let begun: usize = begun.parse().expect("a number");
+    let mut server = server;
+    let status = server.ended().await;
+    assert!(status.success(), "{status}");
+    log.line_with("stopped").await;
+    let text = log.text();
+    let told = ["the late work runs", "was given up before it began"];
+    let told: usize = told.iter().map(|words| text.matches(words).count()).sum();
+    assert!(begun > 0 && told == begun, "{begun} begun:\n{text}");
+}
+
+#[tokio::test]
+async fn what_has_no_time_to_begin_is_named() {
+    let server = serve("isolation = \"fresh\"\nspawn_budget = \"1ms\"").await;
+    let words = "was given up before it began";
+    // For a second after a loss no task begins. More than once, because a busy machine may let that second pass.
+    for round in 1..=10 {
+        begin(&server, "trap").await;
+        let lost = "lost an instance in the background task";
+        server.log.nth_line_with(round, lost).await;
+        begin(&server, "work").await;
+        server.until_count(FILE, "instances", 0).await;
+        if server.log.text().contains(words) {
+            break;
+        }
+    }
+    let line = server.log.line_with(words).await;
+    assert!(
+        line.contains("[W ") && line.contains("the background task `") && line.contains("lib.rs:"),
+        "{line}"
+    );
+}
+
+#[tokio::test]
 async fn who_waits_for_the_drain_is_told_at_the_swap() {
     let server = serve("instances = 1").await;
     let mut waits = server.send("GET /do?what=drain").await;
@@ -294,6 +340,19 @@ async fn a_guest_that_registers_tasks_without_end_gets_no_more_than_may_be() {
         })
         .await;
     assert_eq!(server.get("/hostile_jobs").await.body, "0");
+}
+
+#[tokio::test]
+async fn who_exports_no_jobs_is_told_that_nothing_would_be_run() {
+    let server = App::new()
+        .handler("jobless.wasm", guest("jobless"))
+        .serve()
+        .await;
+    let answer = server.get("/jobless").await;
+    assert_eq!(answer.status, 200, "{answer:?}");
+    let why = "exports no `jobs`";
+    assert_eq!(answer.body.matches(why).count(), 2, "{answer:?}");
+    assert!(!answer.body.contains("Ok"), "{answer:?}");
 }
 
 #[tokio::test]

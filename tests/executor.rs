@@ -27,6 +27,12 @@ async fn a_result_or_an_error_comes_back() {
         unknown.contains("no function `unknown`") && unknown.contains("`compute`"),
         "{unknown}"
     );
+    let namesake = call(&server, "namesake&n=3").await;
+    assert!(
+        namesake.contains("`executor::other::compute`")
+            && namesake.contains("`export!` names is `executor::compute`"),
+        "{namesake}"
+    );
     let closure = call(&server, "closure").await;
     assert!(closure.contains("no closure"), "{closure}");
     let nested = call(&server, "nested").await;

@@ -194,6 +194,7 @@ async fn a_redirect_keeps_what_it_may() {
                 "/308" => (308, format!("{there}/over")),
                 "/away" => (302, format!("{there}/over")),
                 "/loop" => (302, "/loop".to_owned()),
+                "/broken" => (302, "http://ada:secret@[bad/".to_owned()),
                 _ => return mirror(request).await,
             };
             let response = Response::builder().status(code).header("location", to);
@@ -243,6 +244,11 @@ async fn a_redirect_keeps_what_it_may() {
     );
     let explicit = seen(&go("/away", "&header=Authorization:mine").await);
     assert_eq!(explicit["authorization"], Value::Null);
+    let broken = go("/broken", "").await.to_string();
+    assert!(
+        broken.contains("not a URL: http://[bad/") && !broken.contains("secret"),
+        "{broken}"
+    );
     assert_eq!(go("/loop", "").await["code"], 302);
     let before = leading.counts.requests.load(SeqCst);
     go("/loop", "&max_redirects=2").await;

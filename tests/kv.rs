@@ -53,6 +53,19 @@ async fn what_one_instance_writes_all_others_read() {
     assert_eq!(ask("/kv/increment?key=m&by=1").await, no_number);
 }
 
+#[tokio::test]
+async fn who_writes_without_end_and_awaits_it_holds_up_nobody() {
+    let rules = "[handler.\"kv.wasm\"]\ninstances = 1\ncpu_deadline = \"1s\"\n";
+    let server = serve(rules).await;
+    let mut busy = server.send("GET /kv/busy?key=a&value=one&ms=2500").await;
+    server.until_in_flight("kv.wasm", 1).await;
+    // It ends when another request of its instance says so.
+    server.json("/kv/set?key=stop&value=now").await;
+    let answer = soon(busy.answer()).await;
+    assert_eq!(answer.status, 200, "{answer:?}");
+    assert_ne!(answer.body, "0");
+}
+
 /// A hundred clients that change one key at once.
 async fn race(server: &Running) {
     const CLIENTS: usize = 100;

@@ -28,6 +28,18 @@ async fn heard(client: &mut Client) -> Value {
 }
 
 #[tokio::test]
+async fn who_publishes_without_end_and_awaits_it_holds_up_nobody() {
+    let server = serve("instances = 1\ncpu_deadline = \"1s\"").await;
+    let mut busy = server.send("GET /busy?topic=a&ms=2500").await;
+    server.until_in_flight("pubsub.wasm", 1).await;
+    // It ends when another request of its instance says so.
+    assert_eq!(server.get("/busy?stop=yes").await.body, "stopped");
+    let answer = soon(busy.answer()).await;
+    assert_eq!(answer.status, 200, "{answer:?}");
+    assert_ne!(answer.body, "0");
+}
+
+#[tokio::test]
 async fn messages_go_to_all_instances_and_components() {
     let routes: String = [("one", "exclusive"), ("two", "fresh")]
         .map(|(name, isolation)| {

@@ -1,6 +1,9 @@
 //! Work that is handed to another instance of the component: what crosses, and by which name. Runs nothing itself.
 
+use std::any::type_name;
+
 use anyhow::{Context as _, anyhow, ensure};
+use serde::Serialize;
 
 use crate::Result;
 use crate::bindings::waterspout::web::executor;
@@ -14,6 +17,7 @@ use crate::jobs::Function;
 /// The function is one that [`export!`](crate::export!) names under `functions`: `fn` or `async fn`, with one argument
 /// that serializes (a tuple or a struct for several) and a [`Result`] of what serializes. It sees the module state of
 /// the other instance, not of this one. Neither `cpu_deadline` nor `block_log` is for it, but `executor_deadline` is.
+/// A function that `export!` does not name is an error, also where it has the name of one in another module.
 ///
 /// The error is that of the function, or says that it trapped, took too long, or that too many wait. When the request
 /// is cancelled, or this future dropped, the other instance is thrown away.
@@ -40,17 +44,43 @@ pub async fn run_in_executor<M, F: Function<M>>(
     arguments: &F::Arguments,
 ) -> Result<F::Output> {
     let _ = function;
-    let name = name_of(std::any::type_name::<F>());
+    let path = type_name::<F>();
+    let name = name_of(path);
     ensure!(
         !name.contains(['{', '<']),
         "run_in_executor needs a function that `export!` names, and no closure or generic one"
     );
-    let arguments = serde_json::to_vec(arguments)
-        .with_context(|| format!("writing the arguments of `{name}`"))?;
-    let result = executor::call(name.to_owned(), arguments)
+    let packed =
+        packed(path, arguments).with_context(|| format!("writing the arguments of `{name}`"))?;
+    let result = executor::call(name.to_owned(), packed)
         .await
         .map_err(|reason| anyhow!(reason))?;
     serde_json::from_slice(&result).with_context(|| format!("reading the result of `{name}`"))
+}
+
+/// What crosses: the function's whole path, since the host knows it by the last part alone, and the arguments in JSON,
+/// which has no such byte as the one between them.
+fn packed(path: &str, arguments: &impl Serialize) -> serde_json::Result<Vec<u8>> {
+    let mut packed = path.as_bytes().to_vec();
+    packed.push(END_OF_PATH);
+    serde_json::to_writer(&mut packed, arguments)?;
+    Ok(packed)
+}
+
+const END_OF_PATH: u8 = 0;
+
+/// The arguments of a call that is for this function. Those of a schedule come without a path.
+pub(crate) fn unpacked<F>(packed: &[u8]) -> Result<&[u8]> {
+    let Some(end) = packed.iter().position(|byte| *byte == END_OF_PATH) else {
+        return Ok(packed);
+    };
+    let (path, known) = (String::from_utf8_lossy(&packed[..end]), type_name::<F>());
+    ensure!(
+        path == known,
+        "`{path}` can't be called: the `{}` that `export!` names is `{known}`",
+        name_of(known)
+    );
+    Ok(&packed[end + 1..])
 }
 
 /// The last part of a path.
@@ -67,12 +97,36 @@ mod tests {
     }
 
     fn named<M, F: Function<M>>(_: F) -> &'static str {
-        name_of(std::any::type_name::<F>())
+        name_of(type_name::<F>())
+    }
+
+    fn unpack<M, F: Function<M>>(_: F, packed: &[u8]) -> Result<&[u8]> {
+        unpacked::<F>(packed)
     }
 
     #[test]
     fn a_function_is_known_by_the_name_that_export_gives_it() {
         assert_eq!(named(double), stringify!(double));
         assert!(named(|number: u32| double(number)).contains('{'));
+    }
+
+    mod other {
+        pub fn double(number: u32) -> crate::Result<u32> {
+            Ok(number + number)
+        }
+    }
+
+    #[test]
+    fn a_function_of_the_same_name_is_another() {
+        let here = concat!(module_path!(), "::double");
+        let call = packed(here, &7).unwrap();
+        assert_eq!(unpack(double, &call).unwrap(), b"7");
+        let error = unpack(other::double, &call).unwrap_err().to_string();
+        assert!(
+            error.contains(here) && error.contains("tests::other::double"),
+            "{error}"
+        );
+        // A schedule's.
+        assert_eq!(unpack(double, b"null").unwrap(), b"null");
     }
 }

@@ -14,6 +14,7 @@ use crate::bindings::exports::waterspout::web::jobs::{
 };
 use crate::bindings::waterspout::web::background::TaskId;
 use crate::cancel::{Work, cancellable};
+use crate::executor::unpacked;
 use crate::kept;
 use crate::lifecycle::{Component, Exported};
 use crate::logging;
@@ -83,9 +84,10 @@ pub struct Schedule {
 /// Calls a function with arguments and a result in JSON.
 #[doc(hidden)]
 pub fn call<M: 'static, F: Function<M>>(function: F, arguments: &[u8]) -> Called {
-    let arguments = serde_json::from_slice(arguments);
+    let arguments = unpacked::<F>(arguments)
+        .and_then(|arguments| serde_json::from_slice(arguments).context("reading the arguments"));
     Box::pin(async move {
-        let arguments = arguments.context("reading the arguments")?;
+        let arguments = arguments?;
         let result = function.call(arguments).await?;
         serde_json::to_vec(&result).context("writing the result")
     })

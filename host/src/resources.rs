@@ -26,7 +26,7 @@ use crate::pubsub::Share;
 use crate::router::Router;
 use crate::run::RunClock;
 
-pub use background::{Background, Loops, Task, Tenure};
+pub use background::{Background, Loops, Room, Task, Tenure};
 pub use body_memory::{BodyMemory, BodyShare};
 pub use commons::Commons;
 pub use exchange::{Answer, BodySlot, Cancel, Exchange, ShownId, Stage, host};

@@ -187,6 +187,12 @@ impl RunClock {
         self.entered.load(Relaxed) != OUTSIDE
     }
 
+    /// Whether the run under way has gone on for a tick. Never so between runs.
+    pub fn is_old(&self) -> bool {
+        let entered = self.entered.load(Relaxed);
+        entered != OUTSIDE && self.ticker.now() > entered
+    }
+
     /// Says that the run under way yields its thread.
     pub fn pause(&self) {
         self.paused.store(self.ticker.now(), Relaxed);
@@ -277,6 +283,21 @@ mod tests {
         assert_eq!(clock.verdict(), Verdict::Fine);
         advance(&ticker, 2);
         assert_eq!(clock.verdict(), Verdict::End);
+    }
+
+    #[test]
+    fn a_run_is_old_from_the_next_tick_on_and_as_long_as_it_lasts() {
+        let (ticker, clock) = clock();
+        assert!(!clock.is_old());
+        clock.on(CallHook::CallingWasm);
+        clock.on(CallHook::CallingHost);
+        assert!(!clock.is_old());
+        advance(&ticker, 1);
+        assert!(clock.is_old());
+        clock.outside();
+        assert!(!clock.is_old());
+        clock.on(CallHook::ReturningFromHost);
+        assert!(!clock.is_old());
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! URLs: taken apart for WASI, joined for redirects, by RFC 3986. Decides nothing about who may be reached.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use fluent_uri::{Uri, UriRef};
@@ -137,7 +138,23 @@ fn encoded(text: &[u8]) -> String {
 }
 
 fn fault(url: &str, error: &dyn fmt::Display) -> HttpClientError {
+    let url = without_user(url);
     HttpClientError::new(599, format!("not a URL: {url}: {error}"))
+}
+
+/// For a message, which may go into a log. Where a URL is broken, nobody knows where its user ends: a password may be
+/// what broke it. So nothing is shown of what stands before the last `@` but a scheme.
+fn without_user(url: &str) -> Cow<'_, str> {
+    let Some((before, rest)) = url.rsplit_once('@') else {
+        return url.into();
+    };
+    let begins_with = |scheme: &&str| {
+        let start = before.get(..scheme.len());
+        start.is_some_and(|start| start.eq_ignore_ascii_case(scheme))
+    };
+    let schemes = ["http://", "https://", "//"];
+    let scheme = schemes.into_iter().find(begins_with).unwrap_or_default();
+    format!("{scheme}{rest}").into()
 }
 
 #[cfg(test)]
@@ -171,6 +188,31 @@ mod tests {
                 599,
                 "{refused}"
             );
+        }
+    }
+
+    #[test]
+    fn no_fault_shows_a_user() {
+        let base = Url::parse("http://example.com/").unwrap();
+        for (broken, shown) in [
+            ("http://ada:secret@[bad/", "http://[bad/"),
+            ("HTTPS://ada:secret@[bad/", "https://[bad/"),
+            ("http://ada:secret@/x", "http:///x"),
+            ("//ada:secret@[bad/x", "//[bad/x"),
+            // Characters that have to be encoded in a password.
+            ("http://ada:se/secret@host/", "http://host/"),
+            ("http://ada:se#secret@host/", "http://host/"),
+            ("http://ada:se@secret@host/", "http://host/"),
+            ("http://ada:se%secret@host/", "http://host/"),
+            ("http://[bad/?q", "http://[bad/?q"),
+        ] {
+            let faults = [Url::parse(broken), base.join(broken.as_bytes())];
+            for fault in faults {
+                let fault = fault.unwrap_err().to_string();
+                assert!(!fault.contains("secret"), "{fault}");
+                let shown = format!("not a URL: {shown}: ");
+                assert!(fault.contains(&shown), "{broken}: {fault}");
+            }
         }
     }
 

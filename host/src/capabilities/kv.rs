@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use wasmtime::component::{Accessor, HasSelf, Resource};
 
+use super::give_way;
 use crate::bindings::kv::{
     self, Error, Host, HostBucket, HostBucketWithStore, HostWatcher, HostWatcherWithStore, Page,
     Swapped,
@@ -105,6 +106,18 @@ pub(super) async fn write((bucket, commons): Found, key: String, act: Act) -> Re
     })
 }
 
+/// Writes for a guest that awaits it.
+async fn change(
+    accessor: &Accessor<Ctx, HasSelf<Ctx>>,
+    bucket: &Resource<Bucket>,
+    key: String,
+    act: Act,
+) -> Answer<Done> {
+    let done = write(find(accessor, bucket)?, key, act).await;
+    give_way(accessor).await;
+    Ok(done)
+}
+
 pub(super) fn check_key(key: &str) -> Result<(), Error> {
     match key.len() {
         1..=MAX_KEY => Ok(()),
@@ -130,7 +143,9 @@ impl HostBucketWithStore<Ctx> for HasSelf<Ctx> {
         key: String,
     ) -> Answer<Option<kv::Entry>> {
         let (bucket, commons) = find(accessor, &bucket)?;
-        Ok(check_key(&key).map(|()| commons.kv.get(&bucket, &key).map(entry)))
+        let found = check_key(&key).map(|()| commons.kv.get(&bucket, &key).map(entry));
+        give_way(accessor).await;
+        Ok(found)
     }
 
     async fn exists(
@@ -139,7 +154,9 @@ impl HostBucketWithStore<Ctx> for HasSelf<Ctx> {
         key: String,
     ) -> Answer<bool> {
         let (bucket, commons) = find(accessor, &bucket)?;
-        Ok(check_key(&key).map(|()| commons.kv.exists(&bucket, &key)))
+        let exists = check_key(&key).map(|()| commons.kv.exists(&bucket, &key));
+        give_way(accessor).await;
+        Ok(exists)
     }
 
     async fn set(
@@ -150,7 +167,7 @@ impl HostBucketWithStore<Ctx> for HasSelf<Ctx> {
         ttl: Option<u64>,
     ) -> Answer<u64> {
         let (value, ttl) = (value.into(), ttl.map(Duration::from_millis));
-        match write(find(accessor, &bucket)?, key, Act::Set { value, ttl }).await {
+        match change(accessor, &bucket, key, Act::Set { value, ttl }).await? {
             Ok(Done::Set(version)) => Ok(Ok(version)),
             Ok(done) => Err(unlike(&done)),
             Err(error) => Ok(Err(error)),
@@ -162,7 +179,7 @@ impl HostBucketWithStore<Ctx> for HasSelf<Ctx> {
         bucket: Resource<Bucket>,
         key: String,
     ) -> Answer<bool> {
-        match write(find(accessor, &bucket)?, key, Act::Delete).await {
+        match change(accessor, &bucket, key, Act::Delete).await? {
             Ok(Done::Deleted(existed)) => Ok(Ok(existed)),
             Ok(done) => Err(unlike(&done)),
             Err(error) => Ok(Err(error)),
@@ -182,7 +199,7 @@ impl HostBucketWithStore<Ctx> for HasSelf<Ctx> {
             value: value.into(),
             ttl: ttl.map(Duration::from_millis),
         };
-        match write(find(accessor, &bucket)?, key, act).await {
+        match change(accessor, &bucket, key, act).await? {
             Ok(Done::Set(version)) => Ok(Ok(Swapped::Done(version))),
             Ok(Done::Differs(current)) => Ok(Ok(Swapped::Differs(current.map(entry)))),
             Ok(done) => Err(unlike(&done)),
@@ -196,7 +213,7 @@ impl HostBucketWithStore<Ctx> for HasSelf<Ctx> {
         key: String,
         delta: i64,
     ) -> Answer<i64> {
-        match write(find(accessor, &bucket)?, key, Act::Increment(delta)).await {
+        match change(accessor, &bucket, key, Act::Increment(delta)).await? {
             Ok(Done::Incremented(sum)) => Ok(Ok(sum)),
             Ok(done) => Err(unlike(&done)),
             Err(error) => Ok(Err(error)),
@@ -211,14 +228,16 @@ impl HostBucketWithStore<Ctx> for HasSelf<Ctx> {
         limit: u32,
     ) -> Answer<Page> {
         let (bucket, commons) = find(accessor, &bucket)?;
-        if !(1..=MAX_PAGE).contains(&limit) {
-            return Ok(Err(Error::Limit(format!(
-                "a page has 1 to {MAX_PAGE} keys"
-            ))));
-        }
-        let limit = limit as usize;
-        let (keys, cursor) = commons.kv.list(&bucket, &prefix, cursor.as_deref(), limit);
-        Ok(Ok(Page { keys, cursor }))
+        let page = match limit {
+            1..=MAX_PAGE => {
+                let (after, limit) = (cursor.as_deref(), limit as usize);
+                let (keys, cursor) = commons.kv.list(&bucket, &prefix, after, limit);
+                Ok(Page { keys, cursor })
+            }
+            _ => Err(Error::Limit(format!("a page has 1 to {MAX_PAGE} keys"))),
+        };
+        give_way(accessor).await;
+        Ok(page)
     }
 
     async fn watch(
@@ -227,6 +246,8 @@ impl HostBucketWithStore<Ctx> for HasSelf<Ctx> {
         watched: kv::Watched,
         capacity: u32,
     ) -> Answer<Resource<Watcher>> {
+        // Before there is a watcher, which who waits no more would never drop.
+        give_way(accessor).await;
         let (bucket, commons) = find(accessor, &bucket)?;
         let watched = match watched {
             kv::Watched::Key(key) => check_key(&key).map(|()| Watched::Key(key.into())),
@@ -256,6 +277,7 @@ impl HostWatcherWithStore<Ctx> for HasSelf<Ctx> {
     ) -> wasmtime::Result<()> {
         let watching = accessor.with(|mut access| access.get().table.get(&watcher).cloned())?;
         let ready = watching.ready().await;
+        give_way(accessor).await;
         ready.map_err(|_| wasmtime::format_err!("another `ready` of this watcher is under way"))
     }
 }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use wasmtime::component::{Accessor, HasSelf, Resource};
 
+use super::give_way;
 use crate::bindings::pubsub::{
     Error, Host, HostSubscription, HostSubscriptionWithStore, HostWithStore, Message,
 };
@@ -18,14 +19,16 @@ impl HostWithStore<Ctx> for HasSelf<Ctx> {
         topic: String,
         data: Vec<u8>,
     ) -> wasmtime::Result<Result<u32, Error>> {
-        if let Err(error) = check_topic(&topic) {
-            return Ok(Err(error));
-        }
-        if data.len() > MAX_MESSAGE {
-            return Ok(Err(Error::TooLarge(MAX_MESSAGE as u32)));
-        }
-        let commons = accessor.with(|mut access| access.get().commons.clone());
-        Ok(Ok(commons.topics.publish(&topic, &data.into())))
+        let heard = match check_topic(&topic) {
+            Ok(()) if data.len() > MAX_MESSAGE => Err(Error::TooLarge(MAX_MESSAGE as u32)),
+            Ok(()) => {
+                let commons = accessor.with(|mut access| access.get().commons.clone());
+                Ok(commons.topics.publish(&topic, &data.into()))
+            }
+            Err(error) => Err(error),
+        };
+        give_way(accessor).await;
+        Ok(heard)
     }
 
     async fn subscribe(
@@ -33,6 +36,8 @@ impl HostWithStore<Ctx> for HasSelf<Ctx> {
         topic: String,
         capacity: u32,
     ) -> wasmtime::Result<Result<Resource<Heard>, Error>> {
+        // Before there is a subscription, which who waits no more would never drop.
+        give_way(accessor).await;
         if let Err(error) = check_topic(&topic) {
             return Ok(Err(error));
         }
@@ -73,6 +78,7 @@ impl HostSubscriptionWithStore<Ctx> for HasSelf<Ctx> {
         let subscription =
             accessor.with(|mut access| access.get().table.get(&subscription).cloned())?;
         let ready = subscription.ready().await;
+        give_way(accessor).await;
         ready
             .map_err(|_| wasmtime::format_err!("another `ready` of this subscription is under way"))
     }

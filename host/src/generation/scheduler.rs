@@ -22,9 +22,20 @@ const LOOK: Duration = Duration::from_secs(30);
 /// What is kept back of a shutdown's time, so that a run that is cancelled is told of.
 const KEPT_BACK: Duration = Duration::from_millis(500);
 
+/// What the clock on the wall says. A test has one that it sets.
+#[derive(Clone)]
+struct Wall(Arc<dyn Fn() -> Timestamp + Send + Sync>);
+
+impl Default for Wall {
+    fn default() -> Self {
+        Self(Arc::new(Timestamp::now))
+    }
+}
+
 /// All schedules of the app, through its generations.
 #[derive(Default)]
 pub struct Scheduler {
+    wall: Wall,
     entries: Mutex<BTreeMap<String, Entry>>,
     /// By name. A run keeps its own until it ends, though no schedule has that name any more: one may have it again.
     courses: Mutex<BTreeMap<String, Weak<Course>>>,
@@ -79,6 +90,7 @@ impl Scheduler {
                         plan: schedule.plan.clone(),
                         course: course.clone(),
                         ends: self.ends.subscribe(),
+                        wall: self.wall.clone(),
                     };
                     Entry {
                         plan: schedule.plan.clone(),
@@ -138,41 +150,46 @@ struct Run {
     plan: Plan,
     course: Arc<Course>,
     ends: watch::Receiver<Option<Instant>>,
+    wall: Wall,
 }
 
 /// Whose time a schedule keeps.
-#[derive(Clone, Copy)]
 enum Clock {
     /// That on the wall, which may be set.
-    Wall,
+    Wall(Wall),
     /// One that nobody sets; it was right at the beginning.
     Steady { began: Timestamp, at: Instant },
 }
 
 impl Clock {
-    fn of(timing: &Timing) -> Self {
+    fn of(timing: &Timing, wall: &Wall) -> Self {
         match timing.is_steady() {
             true => Self::Steady {
-                began: Timestamp::now(),
+                began: (wall.0)(),
                 at: Instant::now(),
             },
-            false => Self::Wall,
+            false => Self::Wall(wall.clone()),
         }
     }
 
-    fn now(self) -> Timestamp {
+    fn now(&self) -> Timestamp {
         match self {
-            Self::Wall => Timestamp::now(),
-            Self::Steady { began, at } => later(began, at.elapsed()),
+            Self::Wall(wall) => (wall.0)(),
+            Self::Steady { began, at } => later(*began, at.elapsed()),
         }
     }
 
-    /// Waits for a moment of this clock.
-    async fn reaches(self, due: Timestamp) {
+    /// Waits for a moment of this clock, which was at `last` once already. `false`: it has been set back to well before
+    /// that.
+    async fn reaches(&self, due: Timestamp, last: Timestamp) -> bool {
         loop {
-            let left = Duration::try_from(due.duration_since(self.now())).unwrap_or_default();
+            let now = self.now();
+            if later(now, LOOK) < last {
+                return false;
+            }
+            let left = Duration::try_from(due.duration_since(now)).unwrap_or_default();
             if left.is_zero() {
-                return;
+                return true;
             }
             tokio::time::sleep(left.min(LOOK)).await;
         }
@@ -182,10 +199,18 @@ impl Clock {
 /// Waits, calls, and waits again, until it is aborted.
 async fn keep_time(run: Arc<Run>) {
     let (name, plan) = (&run.name, &run.plan);
-    let clock = Clock::of(&plan.timing);
+    let clock = Clock::of(&plan.timing, &run.wall);
     let mut last = clock.now();
     while let Some(due) = plan.timing.after(last) {
-        clock.reaches(later(due, jitter(plan.jitter))).await;
+        let at = later(due, jitter(plan.jitter));
+        if !clock.reaches(at, last).await {
+            last = clock.now();
+            tracing::warn!(
+                target: "general",
+                "the clock was set back: the schedule `{name}` goes by what it says now, and may repeat what it has run"
+            );
+            continue;
+        }
         // A run of the same name may go on that another version of the schedule has begun.
         if !run.course.is_running.swap(true, Relaxed) {
             let running = run.clone();
@@ -291,10 +316,10 @@ mod tests {
     use crate::config::Config;
     use crate::generation::{State, schedules};
 
-    /// How much later than its beat each run of the only schedule of a configuration began.
-    async fn delays(config: &str, period: Duration, runs: u64) -> Vec<Duration> {
+    /// The only schedule of a configuration, begun. Each of its runs is a failure at once.
+    fn begin(config: &str, wall: Wall) -> (Arc<Course>, AbortOnDropHandle<()>) {
         let config = Config::parse(config, Path::new("waterspout.toml")).expect("a configuration");
-        // One that can't serve: each run is a failure at once.
+        // One that can't serve.
         let component = Arc::new(Component {
             file: "a.wasm".to_owned(),
             sha256: String::new(),
@@ -313,9 +338,16 @@ mod tests {
             plan,
             course: course.clone(),
             ends: ends.subscribe(),
+            wall,
         };
+        let timer = AbortOnDropHandle::new(tokio::spawn(keep_time(Arc::new(run))));
+        (course, timer)
+    }
+
+    /// How much later than its beat each run of the only schedule of a configuration began.
+    async fn delays(config: &str, period: Duration, runs: u64) -> Vec<Duration> {
         let began = Instant::now();
-        let _timer = AbortOnDropHandle::new(tokio::spawn(keep_time(Arc::new(run))));
+        let (course, _timer) = begin(config, Wall::default());
         let mut delays = Vec::new();
         for number in 1..=runs {
             while course.failures.load(Relaxed) < number {
@@ -350,19 +382,57 @@ mod tests {
     async fn every_counts_the_time_that_passes_and_cron_looks_at_the_wall() {
         let minute = Duration::from_secs(60);
         let every = Timing::every(minute);
-        let clock = Clock::of(&every);
+        let clock = Clock::of(&every, &Wall::default());
         let (began, due) = (Instant::now(), every.after(clock.now()));
         // Paused, the clock on the wall is as good as set back: it does not say that a minute has passed.
-        let waited = clock.reaches(due.expect("a time"));
+        let waited = clock.reaches(due.expect("a time"), clock.now());
         let waited = tokio::time::timeout(2 * minute, waited).await;
         assert!(waited.is_ok(), "it waits for the clock on the wall");
         assert_eq!(began.elapsed(), minute);
 
         let cron = Timing::cron("0 0 1 1 *", TimeZone::UTC).expect("a time");
         let before = Timestamp::now();
-        let clock = Clock::of(&cron);
+        let clock = Clock::of(&cron, &Wall::default());
         tokio::time::advance(60 * minute).await;
         let passed = clock.now().duration_since(before);
         assert!(passed < SignedDuration::from_mins(1), "{passed:?}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_clock_that_is_set_back_stops_no_schedule() {
+        const MINUTE: Duration = Duration::from_secs(60);
+        let (began, start) = (Instant::now(), Timestamp::UNIX_EPOCH);
+        // By how many seconds it was set back so far.
+        let back = Arc::new(AtomicU64::new(0));
+        let set = back.clone();
+        let says = move || {
+            let passed = later(start, began.elapsed() + 100 * MINUTE);
+            let back = Duration::from_secs(set.load(Relaxed));
+            passed - SignedDuration::try_from(back).expect("not long")
+        };
+        let every_minute =
+            "[[schedule]]\nname = \"a\"\ncron = \"* * * * *\"\nfunction = \"a.wasm#f\"\n";
+        let (course, _timer) = begin(every_minute, Wall(Arc::new(says)));
+        let ran = async |runs| {
+            let begin = Instant::now();
+            while course.failures.load(Relaxed) < runs {
+                tokio::time::sleep(Duration::from_millis(100)).await;
+            }
+            assert_eq!(course.failures.load(Relaxed), runs);
+            begin.elapsed()
+        };
+        ran(1).await;
+        // A little, as clocks are set right: no minute comes twice.
+        back.fetch_add(20, Relaxed);
+        let waited = ran(2).await;
+        assert!(waited > MINUTE && waited < 2 * MINUTE, "{waited:?}");
+        // An hour, in the middle of a minute: the next one is in time.
+        tokio::time::sleep(MINUTE / 3).await;
+        back.fetch_add(3600, Relaxed);
+        let waited = ran(3).await;
+        assert!(waited <= MINUTE, "{waited:?}");
+        let waited = ran(4).await;
+        assert!(waited > MINUTE / 2 && waited < 2 * MINUTE, "{waited:?}");
+        assert_eq!(course.missed.load(Relaxed), 0);
     }
 }

@@ -92,7 +92,15 @@ impl Core {
         let budget = self.rules().spawn_budget;
         let owner = tokio::select! {
             biased;
-            () = background.time_is_up(task, budget) => return Ok(LifeEnd::Over),
+            () = background.time_is_up(task, budget) => {
+                if !task.is_loop() && background.tenure().has_begun() {
+                    tracing::warn!(
+                        target: "general", component,
+                        "the background task `{name}` was given up before it began: its instance is to end"
+                    );
+                }
+                return Ok(LifeEnd::Over);
+            }
             (begun, owner) = ready => match begun {
                 true => owner,
                 false => return Ok(LifeEnd::Over),

@@ -18,7 +18,9 @@ use crate::engine::Guest;
 use crate::error::Error;
 use crate::kv::Cursors;
 use crate::pubsub::Share;
-use crate::resources::{Background, BodyMemory, Ctx, Fetches, Http, MemoryLimit, Requests, Tasks};
+use crate::resources::{
+    Background, BodyMemory, Ctx, Fetches, Http, MemoryLimit, Requests, Room, Tasks,
+};
 use crate::run::RunLimits;
 
 /// What an instance is made for.
@@ -49,8 +51,12 @@ impl Blueprint {
         };
         let beats = self.meter.beats.clone();
         let run = self.engine.ticker.clock(limits, beats);
-        let most = (serves && self.linked.exports.has_jobs()).then_some(rules.max_tasks);
-        let background = Background::new(self.tenure.clone(), most);
+        let room = match self.linked.exports.has_jobs() {
+            false => Room::Nowhere,
+            true if serves => Room::Tasks(rules.max_tasks),
+            true => Room::Elsewhere,
+        };
+        let background = Background::new(self.tenure.clone(), room);
         let handles = handles(rules.per_instance().saturating_add(rules.max_tasks));
         let mut table = ResourceTable::new();
         table.set_max_capacity(handles);

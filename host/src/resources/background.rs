@@ -105,6 +105,11 @@ impl Tenure {
         begun
     }
 
+    /// Whether the component serves, or has served.
+    pub fn has_begun(&self) -> bool {
+        lock(&self.state).has_begun
+    }
+
     /// The tasks that are not over yet, by name.
     pub fn unfinished(&self) -> Vec<Arc<Task>> {
         let members = lock(&self.state).members.clone();
@@ -126,11 +131,21 @@ impl Tenure {
     }
 }
 
+/// What an instance may have in the background.
+#[derive(Clone, Copy, Debug)]
+pub enum Room {
+    /// So many tasks.
+    Tasks(usize),
+    /// None: it serves no requests. Instances that do have its component's tasks.
+    Elsewhere,
+    /// None, and no other instance either: the component has nothing by which a task could be run.
+    Nowhere,
+}
+
 /// The tasks of one instance.
 pub struct Background {
     tenure: Arc<Tenure>,
-    /// How many there may be. `None`: the instance is not there for tasks.
-    most: Option<usize>,
+    room: Room,
     /// Whether what is begun is for other instances.
     disregards: AtomicBool,
     state: Mutex<Inside>,
@@ -153,10 +168,10 @@ struct Inside {
 }
 
 impl Background {
-    pub fn new(tenure: Arc<Tenure>, most: Option<usize>) -> Arc<Self> {
+    pub fn new(tenure: Arc<Tenure>, room: Room) -> Arc<Self> {
         Arc::new(Self {
             tenure,
-            most,
+            room,
             disregards: AtomicBool::new(false),
             state: Mutex::default(),
             count: AtomicUsize::new(0),
@@ -180,22 +195,22 @@ impl Background {
         mut name: String,
         kind: Kind,
     ) -> Result<(), String> {
-        let Some(most) = self.most else {
-            return match kind {
-                // It never is the owner.
-                Kind::Loop => Ok(()),
-                Kind::Spawned if self.disregards.load(Ordering::Relaxed) => Ok(()),
-                Kind::Spawned => Err(
+        let most = match self.room {
+            Room::Tasks(most) => most,
+            // It never is the owner.
+            Room::Elsewhere if kind == Kind::Loop => return Ok(()),
+            Room::Elsewhere if self.disregards.load(Ordering::Relaxed) => return Ok(()),
+            Room::Elsewhere => {
+                return Err(
                     "this instance serves no requests, and runs nothing in the background".into(),
-                ),
-            };
+                );
+            }
+            Room::Nowhere => {
+                return Err(
+                    "the component exports no `jobs`, and so runs nothing in the background".into(),
+                );
+            }
         };
-        if self.count.fetch_add(1, Ordering::Relaxed) >= most {
-            self.count.fetch_sub(1, Ordering::Relaxed);
-            return Err(format!(
-                "{most} tasks run in the background of this instance, and no more may: `max_tasks`"
-            ));
-        }
         name.truncate(name.floor_char_boundary(MAX_NAME));
         let task = Task {
             number,
@@ -203,10 +218,28 @@ impl Background {
             kind,
             began: Instant::now(),
         };
+        if self.is_too_late(&task) {
+            return Err(
+                "the server shuts down, and has no time left for what is in the background: `grace`".into(),
+            );
+        }
+        if self.count.fetch_add(1, Ordering::Relaxed) >= most {
+            self.count.fetch_sub(1, Ordering::Relaxed);
+            return Err(format!(
+                "{most} tasks run in the background of this instance, and no more may: `max_tasks`"
+            ));
+        }
         lock(&self.state).arrived.push(Arc::new(task));
         self.has_arrivals.store(true, Ordering::Release);
         self.arrival.wake();
         Ok(())
+    }
+
+    /// Whether a shutdown would end a task before it began. Of a loop that is no loss: it ends with any drain.
+    fn is_too_late(&self, task: &Task) -> bool {
+        let drain = self.drain_now().filter(|_| !task.is_loop());
+        let end = drain.and_then(|drain| end_of(task, drain, None));
+        end.is_some_and(|end| end <= task.began)
     }
 
     /// The tasks that have come since somebody asked. From here on they run.
@@ -240,9 +273,13 @@ impl Background {
         self.count.load(Ordering::Relaxed) == 0
     }
 
-    /// All that run, which are lost with the instance.
+    /// All that run or were to, which are lost with the instance.
     pub fn lose(&self) -> Vec<Arc<Task>> {
-        std::mem::take(&mut lock(&self.state).running)
+        let mut inside = lock(&self.state);
+        let arrived = std::mem::take(&mut inside.arrived);
+        let mut lost = std::mem::take(&mut inside.running);
+        lost.extend(arrived);
+        lost
     }
 
     /// Keeps something until the instance is gone.
@@ -389,7 +426,7 @@ mod tests {
     use super::*;
 
     fn background(most: usize) -> Arc<Background> {
-        Background::new(Arc::default(), Some(most))
+        Background::new(Arc::default(), Room::Tasks(most))
     }
 
     #[tokio::test(start_paused = true)]
@@ -412,6 +449,38 @@ mod tests {
         assert_eq!(begin.elapsed(), Duration::from_millis(6000));
     }
 
+    #[tokio::test(start_paused = true)]
+    async fn what_a_shutdown_has_no_time_for_is_refused() {
+        let background = background(9);
+        let spawn = |number| background.register(number, "a".into(), Kind::Spawned);
+        background.tenure().end(None);
+        tokio::time::advance(Duration::from_secs(60)).await;
+        assert!(spawn(1).is_ok(), "a swap has no end");
+        let by = Instant::now() + Duration::from_secs(10);
+        background.tenure().end(Some(by));
+        tokio::time::advance(Duration::from_millis(8999)).await;
+        assert!(spawn(2).is_ok());
+        tokio::time::advance(Duration::from_millis(1)).await;
+        assert!(spawn(3).unwrap_err().contains("no time left"));
+        let again = background.register(4, "b".into(), Kind::Loop);
+        assert!(again.is_ok(), "a loop has ended with the drain");
+        assert_eq!(background.arrivals().len(), 3);
+    }
+
+    #[test]
+    fn what_has_arrived_is_lost_with_the_rest() {
+        let background = background(2);
+        for number in 0..2 {
+            let taken = background.register(number, "a".into(), Kind::Spawned);
+            assert!(taken.is_ok());
+            if number == 0 {
+                assert_eq!(background.arrivals().len(), 1);
+            }
+        }
+        let lost: Vec<u64> = background.lose().iter().map(|task| task.number).collect();
+        assert_eq!(lost, [0, 1]);
+    }
+
     #[test]
     fn no_more_tasks_than_may() {
         let background = background(2);
@@ -427,7 +496,7 @@ mod tests {
 
     #[test]
     fn what_is_disregarded_never_arrives() {
-        let background = Background::new(Arc::default(), None);
+        let background = Background::new(Arc::default(), Room::Elsewhere);
         let spawn = |number| background.register(number, "a".into(), Kind::Spawned);
         assert!(spawn(1).unwrap_err().contains("serves no requests"));
         background.disregard(true);
@@ -435,6 +504,16 @@ mod tests {
         background.disregard(false);
         assert!(spawn(3).is_err());
         assert!(background.arrivals().is_empty() && background.is_empty());
+    }
+
+    #[test]
+    fn what_nobody_would_run_is_refused() {
+        let background = Background::new(Arc::default(), Room::Nowhere);
+        background.disregard(true);
+        for kind in [Kind::Spawned, Kind::Loop] {
+            let refused = background.register(1, "a".into(), kind).unwrap_err();
+            assert!(refused.contains("exports no `jobs`"), "{refused}");
+        }
     }
 
     #[tokio::test]

@@ -68,6 +68,23 @@ impl RequestHandler for Do {
                 cx.draining().await;
                 return cx.write("drained");
             }
+            // One after the other, until there is an error.
+            "late" => {
+                cx.draining().await;
+                let mut begun = 0;
+                let late = || async {
+                    log::info!("the late work runs");
+                    Ok(())
+                };
+                let error = loop {
+                    match spawn(late()) {
+                        Ok(()) => begun += 1,
+                        Err(error) => break error,
+                    }
+                    sleep(ms).await;
+                };
+                return cx.write(format!("{begun} begun, then: {error:#}"));
+            }
             "wait" => sleep(ms).await,
             other => bail!("what is {other}?"),
         }

@@ -29,6 +29,7 @@ impl RequestHandler for Call {
             "nested" => run_in_executor(nested, &n).await,
             "large" => run_in_executor(large, &"x".repeat(n as usize)).await,
             "spawns" => run_in_executor(spawns, &()).await,
+            "namesake" => run_in_executor(other::compute, &n).await,
             "unknown" => run_in_executor(unknown, &n).await,
             "closure" => run_in_executor(|n: u64| Ok(n), &n).await,
             other => bail!("what is {other}?"),
@@ -48,6 +49,12 @@ fn compute(ms: u64) -> Result<u64> {
         turns = std::hint::black_box(turns + 1);
     }
     Ok(ms)
+}
+
+mod other {
+    pub fn compute(_: u64) -> super::Result<u64> {
+        Ok(0)
+    }
 }
 
 async fn pause(ms: u64) -> Result<u64> {

@@ -1,7 +1,7 @@
 //! Does with a bucket what the path and the query say, and answers in JSON: the tests of `kv` read it.
 
 use std::cell::Cell;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 use waterspout_sdk::kv::{self, Entry, Kv, Swapped};
@@ -120,6 +120,16 @@ async fn operate(cx: &Context, operation: &str) -> Result<Value> {
                 }
             }
             json!({ "written": count - full, "full": full })
+        }
+        // One write after the other, for so long and until there is a `stop`.
+        "busy" => {
+            let end = Instant::now() + Duration::from_millis(number("ms")?.unwrap_or(0));
+            let mut writes = 0;
+            while Instant::now() < end || !bucket.exists("stop").await? {
+                bucket.set(&key, &*value).await?;
+                writes += 1;
+            }
+            json!(writes)
         }
         other => bail!("no operation {other}"),
     })

@@ -4,7 +4,7 @@ use std::cell::{Cell, RefCell};
 use std::future::poll_fn;
 use std::pin::pin;
 use std::task::Poll;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 use waterspout_sdk::prelude::*;
@@ -12,6 +12,7 @@ use waterspout_sdk::pubsub::{self, Message, Subscription};
 
 thread_local! {
     static WAITING: Cell<u32> = const { Cell::new(0) };
+    static STOPS: Cell<bool> = const { Cell::new(false) };
     static KEPT: RefCell<Vec<Subscription>> = const { RefCell::new(Vec::new()) };
 }
 
@@ -38,6 +39,31 @@ impl RequestHandler for Publish {
             Ok(count) => cx.write(count.to_string()),
             Err(error) => cx.write(error.to_string()),
         }
+    }
+}
+
+/// `?topic=T&ms=N` publishes one message after the other and subscribes each time, for so long and until `?stop=yes`.
+#[derive(Default)]
+struct Busy;
+
+#[handler]
+#[route("/busy")]
+impl RequestHandler for Busy {
+    async fn get(&mut self, cx: &Context) -> Result {
+        if !cx.get_query_argument_or("stop", "")?.is_empty() {
+            STOPS.set(true);
+            return cx.write("stopped");
+        }
+        let topic = cx.get_query_argument("topic")?;
+        let ms: u64 = cx.get_query_argument("ms")?.parse()?;
+        let end = Instant::now() + Duration::from_millis(ms);
+        let mut published = 0;
+        while Instant::now() < end || !STOPS.get() {
+            pubsub::publish(&*topic, "m").await?;
+            drop(pubsub::subscribe(&*topic).await?);
+            published += 1;
+        }
+        cx.write(published.to_string())
     }
 }
 
@@ -219,4 +245,6 @@ impl Drop for Waiting {
     }
 }
 
-export!(Publish, Listen, Lag, Keep, Late, Burst, Restless, Count);
+export!(
+    Publish, Busy, Listen, Lag, Keep, Late, Burst, Restless, Count
+);

@@ -32,6 +32,7 @@ async fn app() -> App {
 }
 
 async fn open(server: &Running) -> Open {
+    assert_eq!(server.get("/do?what=work&ms=300").await.body, "begun");
     let polls = server.send_all("POST /a/message/updates", 5).await;
     let mut events = server.send_all("GET /stream/clock", 5).await;
     for client in &mut events {
@@ -56,8 +57,8 @@ async fn open(server: &Running) -> Open {
     }
 }
 
-/// Reads and sends on to the end, which has to be a good one.
-async fn end(open: Open) {
+/// Reads and sends on to the end, which has to be a good one, of what was opened so many times.
+async fn end(server: &Running, open: Open, times: usize) {
     for mut client in open.polls {
         let answer = soon(client.answer()).await;
         assert_eq!(
@@ -81,17 +82,15 @@ async fn end(open: Open) {
     soon(upload.send(vec![b'x'; MIB])).await;
     let answer = soon(upload.answer()).await;
     assert_eq!(answer.body, format!("{} bytes", 2 * MIB));
+    server.log.nth_line_with(times, "the work is done").await;
 }
 
 #[tokio::test]
 async fn a_shutdown_ends_all_that_is_open_in_good_order() {
     let mut server = app().await.serve().await;
-    let begun = server.get("/do?what=work&ms=300").await;
-    assert_eq!(begun.body, "begun");
     let open = open(&server).await;
     server.signal("TERM");
-    end(open).await;
-    server.log.line_with("the work is done").await;
+    end(&server, open, 1).await;
     assert!(server.ended().await.success());
     let log = server.log.text();
     assert!(!log.contains("were cut"), "{log}");
@@ -120,7 +119,8 @@ fn swaps() -> usize {
     said.map_or(10, |said| said.parse().expect("a number of swaps"))
 }
 
-/// The chat, the clock and the upload are swapped again and again, with all of them open each time.
+/// The chat, the clock, the upload and what works in the background are swapped again and again, with all of them open
+/// each time.
 #[tokio::test]
 async fn swap_after_swap_ends_all_that_is_open_in_good_order() {
     let swaps = swaps();
@@ -137,7 +137,7 @@ async fn swap_after_swap_ends_all_that_is_open_in_good_order() {
             let next = renumbered(bytes.clone(), swap as u8);
             server.app.replace(&format!("{file}.wasm"), &next);
         }
-        end(open).await;
+        end(&server, open, swap).await;
         if swap == swaps.div_ceil(10) {
             before = Some(server.vitals());
         }

@@ -1,5 +1,7 @@
 //! `executor`: functions that are called in another instance, and what that spares the one that calls.
 
+use tokio::task::JoinSet;
+
 use crate::harness::{App, Running, guest, soon};
 
 const FILE: &str = "executor.wasm";
@@ -174,12 +176,21 @@ async fn as_many_calls_wait_as_may_and_no_more() {
 #[tokio::test]
 async fn the_arguments_of_all_calls_take_no_more_than_the_memory_of_an_instance() {
     // Each caller has an instance of its own, or they would run out of memory themselves.
-    let server = serve("isolation = \"exclusive\"").await;
-    let mut calls = server.send_all("GET /call?what=large&n=14000000", 6).await;
-    let mut bodies = Vec::new();
-    for client in &mut calls {
-        bodies.push(soon(client.answer()).await.body);
+    let server = serve("isolation = \"exclusive\"\ncpu_deadline = \"20s\"").await;
+    // While all cores are taken, none of them comes to its end.
+    let cores = std::thread::available_parallelism()
+        .expect("the cores")
+        .get();
+    let pauses = server.send_all("GET /call?what=pause&n=60000", cores).await;
+    server.log.nth_line_with(cores, "it pauses").await;
+    let mut calls = JoinSet::new();
+    for mut client in server.send_all("GET /call?what=large&n=14000000", 6).await {
+        calls.spawn(async move { soon(client.answer()).await.body });
     }
+    let first = soon(calls.join_next()).await.expect("six");
+    drop(pauses);
+    let mut bodies = soon(calls.join_all()).await;
+    bodies.push(first.expect("an answer"));
     let refused = bodies
         .iter()
         .filter(|body| body.contains("more than `memory`"))

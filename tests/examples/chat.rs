@@ -70,6 +70,8 @@ async fn who_leaves_the_chat_waits_no_longer() {
     let leaves = poll(&server, "").await;
     let mut stays = poll(&server, "").await;
     server.until_in_flight("chat.wasm", 2).await;
+    // They are inside: this one came after them.
+    assert_eq!(server.get("/chat").await.status, 200);
     drop(leaves);
     server.log.line_with("somebody left the chat").await;
     server.until_in_flight("chat.wasm", 1).await;

@@ -58,13 +58,13 @@ mod other {
 }
 
 async fn pause(ms: u64) -> Result<u64> {
+    log::info!("it pauses");
     sleep(Duration::from_millis(ms)).await;
     Ok(ms)
 }
 
-/// Takes a second, and gives the length of what it is given.
-async fn large(text: String) -> Result<u64> {
-    sleep(Duration::from_secs(1)).await;
+/// The length of what it is given.
+fn large(text: String) -> Result<u64> {
     Ok(text.len() as u64)
 }
 

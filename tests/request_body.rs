@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::harness::{App, Client, Running, guest, soon};
+use crate::harness::{Answer, App, Client, Running, guest, soon};
 use crate::response::mebibytes;
 
 async fn serve(config: &str) -> Running {
@@ -169,6 +169,126 @@ async fn a_body_that_was_read_in_pieces_is_not_whole_any_more() {
     );
     let none = server.request("PUT /counted?read=both", "", "").await;
     assert_eq!(none.body, "Ok(0)");
+}
+
+/// A body of ten bytes is read by these steps; of each wait the log tells, and then a piece is sent.
+async fn stepped(server: &Running, told: &mut usize, query: &str, pieces: &[&str]) -> Answer {
+    let mut client = server.connect().await;
+    let head = "HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\n";
+    client.send(format!("POST /steps?{query} {head}")).await;
+    for piece in pieces {
+        *told += 1;
+        server.log.nth_line_with(*told, "a read waits").await;
+        client.send(piece).await;
+    }
+    soon(client.answer()).await
+}
+
+#[tokio::test]
+async fn what_comes_for_a_read_that_is_dropped_is_there_for_the_next() {
+    let server = serve("").await;
+    let mut told = 0;
+    for (query, pieces) in [
+        ("prepare=leave_chunk&do=body", &["0123456789"][..]),
+        ("prepare=leave_chunk&do=chunks", &["0123456789"]),
+        ("prepare=leave_body&do=body", &["0123456789"]),
+        ("do=leave_body,leave_body,body", &["01234", "56789"]),
+        ("do=leave_chunk,leave_body,body", &["01234", "56789"]),
+        (
+            "prepare=leave_chunk&do=leave_body,leave_body,body",
+            &["012", "345", "6789"],
+        ),
+        (
+            "do=leave_body,leave_chunk,leave_body,chunks",
+            &["012", "345", "6789"],
+        ),
+    ] {
+        let answer = stepped(&server, &mut told, query, pieces).await;
+        let told = (answer.status, &*answer.body);
+        assert_eq!(told, (200, "0123456789"), "{query}");
+    }
+}
+
+#[tokio::test]
+async fn a_body_may_be_asked_for_side_by_side() {
+    let server = serve("").await;
+    let mut told = 0;
+    let both = stepped(
+        &server,
+        &mut told,
+        "prepare=leave_chunk&do=two_bodies",
+        &["0123456789"],
+    )
+    .await;
+    assert_eq!(both.body, "0123456789 0123456789");
+    let pieces = stepped(
+        &server,
+        &mut told,
+        "do=two_chunks,chunks",
+        &["01234", "56789"],
+    )
+    .await;
+    assert_eq!(pieces.body, "0123456789");
+    let query = "do=beside_one_that_stands_still";
+    let whole = stepped(&server, &mut told, query, &["0123456789"]).await;
+    assert_eq!((whole.status, &*whole.body), (200, "0123456789"));
+}
+
+#[tokio::test]
+async fn arguments_of_a_form_may_be_asked_for_side_by_side() {
+    let server = serve("").await;
+    for late in [false, true] {
+        let mut client = server.connect().await;
+        let form = "Content-Type: application/x-www-form-urlencoded\r\nContent-Length: 7";
+        let head = format!("POST /steps?do=two_arguments HTTP/1.1\r\nHost: a\r\n{form}\r\n\r\n");
+        match late {
+            // The handler waits for it, as a rule.
+            true => {
+                client.send(head).await;
+                server.get("/received").await;
+                client.send("a=1&b=2").await;
+            }
+            false => client.send(head + "a=1&b=2").await,
+        }
+        let answer = soon(client.answer()).await;
+        assert_eq!((answer.status, &*answer.body), (200, "1 2"), "{late}");
+    }
+}
+
+#[tokio::test]
+async fn limits_hold_for_a_read_that_is_under_way() {
+    let server = serve("").await;
+    let mut told = 0;
+    for (query, status) in [("do=then_less_time", 408), ("do=then_less_room", 413)] {
+        let answer = stepped(&server, &mut told, query, &[]).await;
+        assert_eq!(answer.status, status, "{query}");
+    }
+    // Of what is here already, too.
+    for (prepare, pieces) in [
+        ("leave_chunk", &["0123456789"][..]),
+        ("leave_body", &["01234"]),
+    ] {
+        let query = format!("prepare={prepare},less_room&do=chunks");
+        let answer = stepped(&server, &mut told, &query, pieces).await;
+        assert_eq!(answer.status, 413, "{query}");
+    }
+}
+
+#[tokio::test]
+async fn a_body_that_failed_fails_whoever_asks() {
+    let server = serve("").await;
+    let mut told = 0;
+    let answer = stepped(
+        &server,
+        &mut told,
+        "do=less_room,as_error,as_error,chunks",
+        &[],
+    )
+    .await;
+    assert_eq!(answer.status, 413);
+    let query = "do=less_room,as_error,as_error";
+    let twice = stepped(&server, &mut told, query, &[]).await.body;
+    assert_eq!(twice.matches("the body is too large").count(), 2, "{twice}");
 }
 
 async fn send_form(server: &Running, path: &str, pieces: &[&[u8]]) -> Client {

@@ -3,6 +3,8 @@
 
 use std::cell::RefCell;
 
+use tokio::sync::Notify;
+
 use crate::bindings::waterspout::web::types;
 use crate::{Request, Result, response::Response};
 
@@ -15,6 +17,8 @@ pub struct Context {
     pub(crate) request: Request,
     pub(crate) path_arguments: types::Arguments,
     pub(crate) response: RefCell<Response>,
+    /// For flushes that wait until another has ended.
+    pub(crate) flushed: Notify,
     set_default_headers: fn(&Context) -> Result,
 }
 
@@ -27,6 +31,7 @@ impl Context {
             request: Request::new(request),
             path_arguments: types::Arguments::None,
             response: RefCell::default(),
+            flushed: Notify::const_new(),
             set_default_headers,
         };
         cx.set_default_headers();

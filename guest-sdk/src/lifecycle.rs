@@ -145,7 +145,6 @@ async fn run_with<H: Handler>(
         ended.unwrap_or(Outcome::Cancelled)
     };
     if !call.last || matches!(outcome, Outcome::Failed(_) | Outcome::Cancelled) {
-        object.cx.request.give_up_reading();
         keep(call.request, object);
     }
     outcome

@@ -1,9 +1,7 @@
 //! The request: each question is put to the host when it is asked first, and the answer kept. A handler that asks
 //! nothing pays nothing.
 
-mod reading;
-
-use std::cell::OnceCell;
+use std::cell::{Cell, OnceCell};
 use std::time::Duration;
 
 use anyhow::bail;
@@ -14,10 +12,10 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use serde::de::DeserializeOwned;
 
 use crate::bindings::waterspout::web::request::{self as host, BodyError, RequestHead};
+use crate::bindings::waterspout::web::request_body;
 use crate::bindings::waterspout::web::types::RequestId;
 use crate::multipart::{self, Files, Form};
 use crate::{Arguments, HttpError, Result, cookies};
-use reading::Reading;
 
 /// The request, in the words of Tornado's
 /// [`HTTPServerRequest`](https://www.tornadoweb.org/en/stable/httputil.html#tornado.httputil.HTTPServerRequest).
@@ -40,7 +38,8 @@ pub struct Request {
     query_arguments: OnceCell<Arguments>,
     body: OnceCell<Bytes>,
     form: OnceCell<Box<Form>>,
-    reading: Reading,
+    /// Whether a piece of the body was handed out.
+    has_taken: Cell<bool>,
 }
 
 impl Request {
@@ -282,7 +281,8 @@ impl Request {
         }
     }
 
-    /// The whole body, once it is here; empty where there is none. It can be asked for again.
+    /// The whole body, once it is here; empty where there is none. It can be asked for again, and by several futures
+    /// side by side. Nothing is lost where this future is dropped before it is ready, as `with_timeout` does it.
     ///
     /// [`HttpError`] 413 for a body that is too long, 408 for one that is too late, 400 for one that is broken. Another
     /// error where [`body_chunk`](Self::body_chunk) took from it before, or where the client is gone.
@@ -295,27 +295,20 @@ impl Request {
     /// # }
     /// ```
     pub async fn body(&self) -> Result<&[u8]> {
-        if let Some(body) = self.body.get() {
-            return Ok(body);
+        loop {
+            // After each wait, too: others may have asked meanwhile.
+            if let Some(body) = self.body.get() {
+                return Ok(body);
+            }
+            if self.has_taken.get() {
+                bail!("the body was read in pieces, and what was taken is gone");
+            }
+            if let Some(body) = request_body::take_body(self.id) {
+                let body = body.or_else(refuse)?;
+                return Ok(self.body.get_or_init(|| body.into()));
+            }
+            request_body::wait_body(self.id).await;
         }
-        if self.reading.has_taken() {
-            bail!("the body was read in pieces, and what was taken is gone");
-        }
-        let body = match self.reading.is_under_way() {
-            false => host::body(self.id).await.or_else(refuse)?,
-            // Seldom, so that no other request has the room for it.
-            true => Box::pin(self.rest()).await?,
-        };
-        Ok(self.body.get_or_init(|| body.into()))
-    }
-
-    /// The piece that is being read, and what follows it.
-    async fn rest(&self) -> Result<Vec<u8>> {
-        let Some(mut body) = self.body_chunk().await? else {
-            return Ok(Vec::new());
-        };
-        body.extend(host::body(self.id).await.or_else(refuse)?);
-        Ok(body)
     }
 
     /// The body as JSON; [`HttpError`] 400 where it is not JSON of that type, else fails as [`body`](Self::body) does.
@@ -341,9 +334,9 @@ impl Request {
     /// The next piece of the body as it arrives, never empty; none at its end. What was taken is gone: after it there
     /// is no [`body`](Self::body).
     ///
-    /// Nothing is lost where this future is dropped before it is ready, as `with_timeout` does it: the next call in the
-    /// same function of the handler goes on. A read that still waits when the function ends (`prepare`, say) is given
-    /// up; a piece that comes at that very moment goes with it.
+    /// Nothing is lost where this future is dropped before it is ready, as `with_timeout` does it: whoever asks next,
+    /// for a piece or for the [`body`](Self::body), goes on from there. What a `body()` that was dropped has waited for
+    /// comes as one piece. Futures that ask side by side get one piece each.
     ///
     /// Fails as [`body`](Self::body) does.
     ///
@@ -358,12 +351,15 @@ impl Request {
     /// # }
     /// ```
     pub async fn body_chunk(&self) -> Result<Option<Vec<u8>>> {
-        self.reading.next(self.id).await.or_else(refuse)
-    }
-
-    /// Ends a read that nobody waits for: one that went on would keep the call of the host that began it from its end.
-    pub(crate) fn give_up_reading(&self) {
-        self.reading.give_up();
+        loop {
+            // It hands nothing out, so a future that is dropped takes nothing with it.
+            request_body::wait_chunk(self.id).await;
+            if let Some(chunk) = request_body::take_chunk(self.id) {
+                let chunk = chunk.or_else(refuse)?;
+                self.has_taken.set(self.has_taken.get() || chunk.is_some());
+                return Ok(chunk);
+            }
+        }
     }
 
     /// The body went to `data_received`: what is asked of it from now on finds none, as in Tornado.
@@ -383,7 +379,7 @@ impl Request {
             query_arguments: OnceCell::new(),
             body: OnceCell::new(),
             form: OnceCell::new(),
-            reading: Reading::default(),
+            has_taken: Cell::new(false),
         }
     }
 

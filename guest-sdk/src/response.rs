@@ -3,8 +3,6 @@
 
 mod flush;
 
-use std::task::Waker;
-
 use anyhow::{Context as _, bail, ensure};
 use http::header::{CONTENT_ENCODING, CONTENT_LANGUAGE, CONTENT_TYPE, ETAG, SET_COOKIE};
 use http::{HeaderName, HeaderValue};
@@ -232,8 +230,6 @@ pub(crate) struct Response {
     /// The head is out.
     is_flushed: bool,
     is_flushing: bool,
-    /// Flushes that wait for another.
-    waiting: Vec<Waker>,
     trailers: Vec<(HeaderName, HeaderValue)>,
     /// What `send_error` was told.
     sent_error: Option<HttpError>,
@@ -252,7 +248,6 @@ impl Default for Response {
             finished: false,
             is_flushed: false,
             is_flushing: false,
-            waiting: Vec::new(),
             trailers: Vec::new(),
             sent_error: None,
         }

@@ -6,6 +6,8 @@ wasmtime::component::bindgen!({
     imports: {
         "waterspout:web/request.body": async | store | trappable,
         "waterspout:web/request.body-chunk": async | store | trappable,
+        "waterspout:web/request-body.wait-chunk": async | store | trappable,
+        "waterspout:web/request-body.wait-body": async | store | trappable,
         "waterspout:web/response.flush": async | store | trappable,
         "waterspout:web/background.draining": async | store | trappable,
         "waterspout:web/executor.call": async | store | trappable,

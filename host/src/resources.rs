@@ -29,7 +29,7 @@ use crate::run::RunClock;
 pub use background::{Background, Loops, Room, Task, Tenure};
 pub use body_memory::{BodyMemory, BodyShare};
 pub use commons::Commons;
-pub use exchange::{Answer, BodySlot, Cancel, Exchange, ShownId, Stage, host};
+pub use exchange::{Answer, Cancel, Exchange, ShownId, Stage, host};
 pub use head::{Head, fields, phrase};
 pub use stream::{Begun, Piece, Stream, Wrong};
 

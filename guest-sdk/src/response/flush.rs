@@ -1,8 +1,5 @@
 //! A response that is sent piece by piece. Says nothing of what is in it.
 
-use std::future::poll_fn;
-use std::task::{Poll, Waker};
-
 use anyhow::{bail, ensure};
 use http::{HeaderName, HeaderValue};
 
@@ -108,16 +105,11 @@ impl Context {
 
     /// Waits until no other flush is under way. A handler may have futures side by side, each of which flushes.
     async fn turn(&self) -> Turn<'_> {
-        poll_fn(|task| {
-            let mut response = self.response.borrow_mut();
-            if response.is_flushing {
-                response.waiting.push(task.waker().clone());
-                return Poll::Pending;
-            }
-            response.is_flushing = true;
-            Poll::Ready(Turn(self))
-        })
-        .await
+        while self.response.borrow().is_flushing {
+            self.flushed.notified().await;
+        }
+        self.response.borrow_mut().is_flushing = true;
+        Turn(self)
     }
 }
 
@@ -129,12 +121,8 @@ struct Turn<'a>(&'a Context);
 
 impl Drop for Turn<'_> {
     fn drop(&mut self) {
-        let waiting = {
-            let mut response = self.0.response.borrow_mut();
-            response.is_flushing = false;
-            std::mem::take(&mut response.waiting)
-        };
-        waiting.into_iter().for_each(Waker::wake);
+        self.0.response.borrow_mut().is_flushing = false;
+        self.0.flushed.notify_waiters();
     }
 }
 
@@ -142,5 +130,43 @@ fn refuse(error: FlushError) -> Result {
     match error {
         FlushError::Gone => bail!("the client is gone"),
         FlushError::Invalid(why) => bail!(why),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::pin::pin;
+    use std::sync::Arc;
+    use std::task::{self, Wake, Waker};
+
+    use super::*;
+    use crate::lifecycle::tests::{block_on, poll};
+
+    struct Silent;
+
+    impl Wake for Silent {
+        fn wake(self: Arc<Self>) {}
+    }
+
+    #[test]
+    fn a_flush_that_waits_is_known_once_and_one_that_was_dropped_not_at_all() {
+        let cx = Context::of_test(1);
+        let first = block_on(cx.turn());
+        let silent = Arc::new(Silent);
+        let waker = Waker::from(silent.clone());
+        let known = || Arc::strong_count(&silent) - 2;
+        let mut task = task::Context::from_waker(&waker);
+        {
+            let mut second = pin!(cx.turn());
+            for _ in 0..1000 {
+                assert!(second.as_mut().poll(&mut task).is_pending());
+            }
+            assert_eq!(known(), 1);
+        }
+        assert_eq!(known(), 0);
+        let mut third = pin!(cx.turn());
+        assert!(poll(third.as_mut()).is_pending());
+        drop(first);
+        let _turn = block_on(third);
     }
 }

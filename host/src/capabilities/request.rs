@@ -1,14 +1,15 @@
-//! `waterspout:web/request`: what a handler may ask of the request it serves. Each body is read here, when a
-//! guest wants it and not before.
+//! `waterspout:web/request`: what a handler may ask of the request it serves. A body is read when a guest wants it and
+//! not before.
 
 use std::sync::Arc;
 
 use bytes::Bytes;
 use wasmtime::component::{Accessor, HasSelf};
 
+use super::request_body::find;
 use crate::bindings::request::{BodyError, Host, HostWithStore, RequestHead};
-use crate::body::{self, RequestBody};
-use crate::resources::{BodyMemory, BodySlot, Ctx, Exchange};
+use crate::body;
+use crate::resources::{Ctx, Exchange};
 
 impl Ctx {
     /// The request behind a number. A guest that asks for one that is over, or never was, traps.
@@ -70,101 +71,40 @@ impl HostWithStore<Ctx> for HasSelf<Ctx> {
         accessor: &Accessor<Ctx, Self>,
         request: u64,
     ) -> wasmtime::Result<Result<Vec<u8>, BodyError>> {
-        let found = accessor.with(|mut access| {
-            let ctx = access.get();
-            let exchange = ctx.requests.get(request);
-            exchange.map(|exchange| (exchange, ctx.body_memory.clone()))
-        });
-        let Some((exchange, memory)) = found else {
+        let Some((exchange, memory)) = find(accessor, request) else {
             return Ok(Err(BodyError::Gone));
         };
-        Ok(read_whole(&exchange, &memory).await)
+        loop {
+            if let Some(whole) = exchange.take_whole(&memory) {
+                return Ok(whole.map_err(Into::into));
+            }
+            exchange.wait_whole(&memory).await;
+        }
     }
 
     async fn body_chunk(
         accessor: &Accessor<Ctx, Self>,
         request: u64,
     ) -> wasmtime::Result<Result<Option<Vec<u8>>, BodyError>> {
-        let exchange = accessor.with(|mut access| access.get().requests.get(request));
-        let Some(exchange) = exchange else {
+        let Some((exchange, _)) = find(accessor, request) else {
             return Ok(Err(BodyError::Gone));
         };
         // A wait, whatever is here already: it ends the run, and others have their turn.
         tokio::task::yield_now().await;
-        let body = match exchange.take_body() {
-            BodySlot::None => return Ok(Ok(None)),
-            BodySlot::Unread(body) => body,
-            BodySlot::Taken => return Ok(Err(BodyError::Gone)),
-        };
-        let mut borrowed = Borrowed {
-            exchange: &exchange,
-            body: Some(body),
-        };
-        Ok(match borrowed.chunk().await {
-            Ok(chunk) => Ok(chunk.map(Vec::from)),
-            Err(error) => Err(error.into()),
-        })
-    }
-}
-
-/// A body that goes back to its request, also where the guest no longer waits for its next piece.
-struct Borrowed<'a> {
-    exchange: &'a Exchange,
-    body: Option<RequestBody>,
-}
-
-impl Borrowed<'_> {
-    async fn chunk(&mut self) -> Result<Option<Bytes>, body::BodyError> {
-        let Some(body) = &mut self.body else {
-            return Ok(None);
-        };
-        let chunk = body.chunk().await?;
-        if chunk.is_none() {
-            keep_trailers(self.exchange, body);
-        }
-        Ok(chunk)
-    }
-}
-
-impl Drop for Borrowed<'_> {
-    fn drop(&mut self) {
-        if let Some(body) = self.body.take() {
-            self.exchange.put_body(body);
+        loop {
+            exchange.wait_chunk().await;
+            if let Some(chunk) = exchange.take_chunk() {
+                return Ok(wire(chunk));
+            }
         }
     }
 }
 
-async fn read_whole(exchange: &Exchange, memory: &BodyMemory) -> Result<Vec<u8>, BodyError> {
-    let mut body = match exchange.take_body() {
-        BodySlot::None => return Ok(Vec::new()),
-        BodySlot::Unread(body) => body,
-        BodySlot::Taken => return Err(BodyError::Gone),
-    };
-    // Where the length is not promised, the largest that may come is reserved: two bodies that grew side by
-    // side could otherwise wait for each other.
-    let most = body.max_size().min(memory.total());
-    let promised = body.size_hint().lower();
-    if promised > most {
-        return Err(BodyError::TooLarge);
-    }
-    let mut share = memory.reserve(most).await.ok_or(BodyError::TooLarge)?;
-    let mut whole = Vec::with_capacity(usize::try_from(promised).unwrap_or_default());
-    while let Some(chunk) = body.chunk().await? {
-        if (whole.len() + chunk.len()) as u64 > most {
-            return Err(BodyError::TooLarge);
-        }
-        whole.extend_from_slice(&chunk);
-    }
-    keep_trailers(exchange, &mut body);
-    share.shrink(whole.len());
-    exchange.hold(share);
-    Ok(whole)
-}
-
-fn keep_trailers(exchange: &Exchange, body: &mut RequestBody) {
-    if let Some(trailers) = body.take_trailers() {
-        exchange.keep_trailers(trailers);
-    }
+/// A piece for a guest.
+pub(super) fn wire(
+    chunk: Result<Option<Bytes>, body::BodyError>,
+) -> Result<Option<Vec<u8>>, BodyError> {
+    Ok(chunk?.map(Vec::from))
 }
 
 impl From<body::BodyError> for BodyError {

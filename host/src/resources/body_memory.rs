@@ -15,11 +15,15 @@ pub struct BodyMemory {
 /// What `BodyMemory` counts in: small enough to be fair, large enough for sizes past 4 GiB.
 const SHARE: u64 = 1024;
 
+fn shares(bytes: u64) -> usize {
+    usize::try_from(bytes.div_ceil(SHARE)).unwrap_or(usize::MAX)
+}
+
 impl BodyMemory {
     pub fn new(total: u64) -> Self {
-        let shares = usize::try_from(total.div_ceil(SHARE)).unwrap_or(usize::MAX);
+        let shares = shares(total).min(Semaphore::MAX_PERMITS);
         Self {
-            free: Arc::new(Semaphore::new(shares.min(Semaphore::MAX_PERMITS))),
+            free: Arc::new(Semaphore::new(shares)),
             given_back: Arc::default(),
             total,
         }
@@ -34,20 +38,26 @@ impl BodyMemory {
     ///
     /// There is no queue: a large body that waits holds up none that would fit.
     pub async fn reserve(&self, bytes: u64) -> Option<BodyShare> {
-        let shares = u32::try_from(bytes.div_ceil(SHARE)).ok()?;
-        if bytes > self.total {
+        if bytes > self.total || u32::try_from(bytes.div_ceil(SHARE)).is_err() {
             return None;
         }
         loop {
             let given_back = self.given_back.notified();
-            if let Ok(permit) = self.free.clone().try_acquire_many_owned(shares) {
-                return Some(BodyShare {
-                    permit: Some(permit),
-                    given_back: self.given_back.clone(),
-                });
+            if let Some(share) = self.try_reserve(bytes) {
+                return Some(share);
             }
             given_back.await;
         }
+    }
+
+    /// So many bytes, where they are free.
+    pub fn try_reserve(&self, bytes: u64) -> Option<BodyShare> {
+        let shares = u32::try_from(bytes.div_ceil(SHARE)).ok()?;
+        let permit = self.free.clone().try_acquire_many_owned(shares).ok()?;
+        Some(BodyShare {
+            permit: Some(permit),
+            given_back: self.given_back.clone(),
+        })
     }
 }
 
@@ -58,11 +68,29 @@ pub struct BodyShare {
 }
 
 impl BodyShare {
+    /// Takes what is missing to so many bytes, unless others have it.
+    pub fn grow(&mut self, bytes: u64) -> bool {
+        let Some(permit) = &mut self.permit else {
+            return false;
+        };
+        let missing = shares(bytes).saturating_sub(permit.num_permits());
+        let Ok(missing) = u32::try_from(missing) else {
+            return false;
+        };
+        if missing > 0 {
+            let free = permit.semaphore().clone();
+            match free.try_acquire_many_owned(missing) {
+                Ok(more) => permit.merge(more),
+                Err(_) => return false,
+            }
+        }
+        true
+    }
+
     /// Gives back what the body did not need.
-    pub fn shrink(&mut self, bytes: usize) {
-        let needed = bytes.div_ceil(SHARE as usize);
+    pub fn shrink(&mut self, bytes: u64) {
         if let Some(permit) = &mut self.permit {
-            let spare = permit.num_permits().saturating_sub(needed);
+            let spare = permit.num_permits().saturating_sub(shares(bytes));
             drop(permit.split(spare));
         }
         self.given_back.notify_waiters();

@@ -1,5 +1,8 @@
 //! One request on its way through a guest and back: what it asks, where its answer arrives, who wants it ended. Runs
-//! nothing, and waits for nobody but the answer.
+//! nothing, and waits for nobody but the answer and, where it is read,
+//! the body.
+
+mod reading;
 
 use std::fmt;
 use std::future::poll_fn;
@@ -12,6 +15,7 @@ use futures_util::task::AtomicWaker;
 use http::request::Parts;
 use http::{HeaderMap, Method};
 
+use self::reading::BodySlot;
 use super::stream::without_empty_etag;
 use super::{App, Begun, BodyShare, Head, Stream, Target, lock};
 use crate::access::Summary;
@@ -58,14 +62,6 @@ pub enum Answer {
     Late,
     /// No instance could be had.
     Unavailable(String),
-}
-
-/// Where a request's body is.
-pub enum BodySlot {
-    /// There is none.
-    None,
-    Unread(RequestBody),
-    Taken,
 }
 
 /// Where an answer arrives.
@@ -142,7 +138,7 @@ impl Exchange {
             cancel_on_close,
             shard: shards::here(),
             id: OnceLock::new(),
-            body: Mutex::new(body.map_or(BodySlot::None, BodySlot::Unread)),
+            body: Mutex::new(body.map_or(BodySlot::None, BodySlot::Here)),
             trailers: OnceLock::new(),
             body_memory: Mutex::new(None),
             answer: Mutex::new(AnswerSlot::Open),
@@ -337,32 +333,6 @@ impl Exchange {
         .await;
     }
 
-    /// Takes the body, which can be read once.
-    pub fn take_body(&self) -> BodySlot {
-        let mut body = lock(&self.body);
-        match *body {
-            BodySlot::None => BodySlot::None,
-            _ => std::mem::replace(&mut *body, BodySlot::Taken),
-        }
-    }
-
-    /// Puts back what is left of the body.
-    pub fn put_body(&self, rest: RequestBody) {
-        *lock(&self.body) = BodySlot::Unread(rest);
-    }
-
-    /// Does something with the body, unless it was read or is being read.
-    pub fn with_body(&self, change: impl FnOnce(&mut RequestBody)) {
-        if let BodySlot::Unread(body) = &mut *lock(&self.body) {
-            change(body);
-        }
-    }
-
-    /// Keeps what came after the body.
-    pub fn keep_trailers(&self, trailers: Box<HeaderMap>) {
-        let _ = self.trailers.set(trailers);
-    }
-
     /// What came after the body, once its end was read.
     pub fn trailers(&self) -> Option<&HeaderMap> {
         self.trailers.get().map(|trailers| &**trailers)
@@ -371,11 +341,6 @@ impl Exchange {
     /// The `Host` header as sent, or what Tornado takes where an HTTP/1.0 request has none.
     pub fn host(&self) -> &str {
         host(&self.head)
-    }
-
-    /// Keeps the share of `body_memory` until the request is over.
-    pub fn hold(&self, share: BodyShare) {
-        *lock(&self.body_memory) = Some(share);
     }
 
     /// Claims the one replay of a request that may be sent to a guest again: safe (RFC 9110, section 9.2.1),

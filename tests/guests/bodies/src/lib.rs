@@ -7,7 +7,7 @@ use std::time::Duration;
 use futures_util::future::{Either, select};
 use futures_util::poll;
 use serde_json::{Value, json};
-use waterspout_sdk::prelude::*;
+use waterspout_sdk::{Request, prelude::*};
 
 /// Writes down what happens to it.
 #[derive(Default)]
@@ -199,4 +199,91 @@ impl RequestHandler for Late {
     }
 }
 
-export!(Received, Counted, Apart, Late);
+/// Reads as its query says, step by step: `/steps?prepare=leave_chunk&do=body`.
+#[derive(Default)]
+struct Steps;
+
+#[handler]
+#[route("/steps")]
+impl RequestHandler for Steps {
+    async fn prepare(&mut self, cx: &Context) -> Result {
+        steps(cx, "prepare").await
+    }
+
+    async fn post(&mut self, cx: &Context) -> Result {
+        steps(cx, "do").await
+    }
+}
+
+async fn steps(cx: &Context, of: &str) -> Result {
+    let request = cx.request();
+    for step in cx.get_query_argument_or(of, "")?.split_terminator(',') {
+        match step {
+            "body" => cx.write(request.body().await?)?,
+            "chunks" => {
+                while let Some(piece) = request.body_chunk().await? {
+                    cx.write(piece)?;
+                }
+            }
+            "leave_body" => leave(request.body()).await?,
+            "leave_chunk" => leave(request.body_chunk()).await?,
+            "two_bodies" => {
+                let (one, two) = try_join!(request.body(), request.body())?;
+                cx.write([one, b" ", two].concat())?;
+            }
+            "two_chunks" => {
+                let (one, two) = try_join!(told(request), told(request))?;
+                cx.write([one, two].concat())?;
+            }
+            "two_arguments" => {
+                let (a, b) = try_join!(cx.get_body_argument("a"), cx.get_body_argument("b"))?;
+                cx.write(format!("{a} {b}"))?;
+            }
+            "beside_one_that_stands_still" => {
+                let mut read = pin!(request.body_chunk());
+                assert!(poll!(&mut read).is_pending());
+                log::info!("a read waits");
+                cx.write(request.body().await?)?;
+            }
+            "then_less_time" => {
+                let less = async {
+                    request.set_body_timeout(Duration::from_millis(50));
+                    Ok(())
+                };
+                try_join!(request.body(), less)?;
+            }
+            "then_less_room" => {
+                let less = async {
+                    request.set_max_body_size(9);
+                    Ok(())
+                };
+                try_join!(request.body(), less)?;
+            }
+            "less_room" => request.set_max_body_size(9),
+            "as_error" => match request.body().await {
+                Ok(body) => cx.write(body)?,
+                Err(error) => cx.write(error.to_string())?,
+            },
+            other => bail!("there is no step {other:?}"),
+        }
+    }
+    Ok(())
+}
+
+/// Begins a read, looks away while what it waits for comes, and drops it.
+async fn leave<T>(read: impl Future<Output = Result<T>>) -> Result {
+    let mut read = pin!(read);
+    if poll!(&mut read).is_ready() {
+        bail!("it does not wait");
+    }
+    log::info!("a read waits");
+    sleep(Duration::from_millis(100)).await;
+    Ok(())
+}
+
+async fn told(request: &Request) -> Result<Vec<u8>> {
+    log::info!("a read waits");
+    Ok(request.body_chunk().await?.unwrap_or_default())
+}
+
+export!(Received, Counted, Apart, Late, Steps);

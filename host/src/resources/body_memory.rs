@@ -103,3 +103,22 @@ impl Drop for BodyShare {
         self.given_back.notify_waiters();
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_share_grows_by_what_is_free_and_shrinks_to_what_is_needed() {
+        let memory = BodyMemory::new(4 * SHARE);
+        let mut one = memory.try_reserve(SHARE).expect("all is free");
+        let other = memory.try_reserve(2 * SHARE).expect("3 of 4 are free");
+        assert!(one.grow(2 * SHARE));
+        assert!(!one.grow(2 * SHARE + 1));
+        assert!(memory.try_reserve(1).is_none());
+        drop(other);
+        assert!(one.grow(4 * SHARE));
+        one.shrink(1);
+        assert!(memory.try_reserve(3 * SHARE).is_some());
+    }
+}

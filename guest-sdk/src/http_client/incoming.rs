@@ -7,7 +7,7 @@ use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::task::{Context, Poll, ready};
 
-use wit_bindgen::{FutureRead, FutureReader, StreamRead, StreamReader, StreamResult};
+use wit_bindgen::{FutureReader, StreamReader, StreamResult};
 
 use crate::bindings::wasi::http::types::{ErrorCode, Trailers};
 use crate::kept::Kept;
@@ -96,36 +96,20 @@ async fn read(place: Rc<Place>) {
 
 async fn read_once(reader: &mut StreamReader<u8>, place: &Place) -> (StreamResult, Vec<u8>) {
     let reading = pin!(reader.read(Vec::with_capacity(PIECE)));
-    let mut reading = Reading {
-        reading: Some(reading),
-        place,
-    };
-    poll_fn(|task| {
-        let polled = reading
-            .reading
-            .as_mut()
-            .expect("it is polled until it is ready");
-        let read = ready!(polled.as_mut().poll(task));
-        reading.reading = None;
-        Poll::Ready(read)
+    or_given_up(reading, |reading| {
+        let (_, piece) = reading.cancel();
+        if !piece.is_empty() {
+            place.piece.set(Some(Ok(Some(piece))));
+        }
     })
     .await
 }
 
 async fn read_end(ending: FutureReader<End>, place: &Place) -> End {
     let reading = pin!(ending.into_future());
-    let mut reading = ReadingEnd {
-        reading: Some(reading),
-        place,
-    };
-    poll_fn(|task| {
-        let polled = reading
-            .reading
-            .as_mut()
-            .expect("it is polled until it is ready");
-        let read = ready!(polled.as_mut().poll(task));
-        reading.reading = None;
-        Poll::Ready(read)
+    or_given_up(reading, |reading| match reading.cancel() {
+        Ok(ended) => place.end(ended),
+        Err(ending) => place.ending.set(Some(ending)),
     })
     .await
 }
@@ -142,36 +126,36 @@ impl Drop for Returned<'_> {
     }
 }
 
-/// A read that may be given up at the moment in which it is ready.
-struct Reading<'a, 'b> {
-    reading: Option<Pin<&'a mut StreamRead<'b, u8>>>,
-    place: &'a Place,
+/// Reads to the end, unless it is given up, be it at the moment in which it is ready: then `give_up` has it.
+async fn or_given_up<F: Future>(
+    reading: Pin<&mut F>,
+    give_up: impl FnMut(Pin<&mut F>),
+) -> F::Output {
+    let mut read = Read {
+        reading: Some(reading),
+        give_up,
+    };
+    poll_fn(|task| {
+        let Some(reading) = &mut read.reading else {
+            return Poll::Pending;
+        };
+        let output = ready!(reading.as_mut().poll(task));
+        read.reading = None;
+        Poll::Ready(output)
+    })
+    .await
 }
 
-impl Drop for Reading<'_, '_> {
+struct Read<'a, F, G: FnMut(Pin<&mut F>)> {
+    /// Until it is ready.
+    reading: Option<Pin<&'a mut F>>,
+    give_up: G,
+}
+
+impl<F, G: FnMut(Pin<&mut F>)> Drop for Read<'_, F, G> {
     fn drop(&mut self) {
         if let Some(reading) = self.reading.take() {
-            let (_, piece) = reading.cancel();
-            if !piece.is_empty() {
-                self.place.piece.set(Some(Ok(Some(piece))));
-            }
-        }
-    }
-}
-
-/// The same for the end.
-struct ReadingEnd<'a> {
-    reading: Option<Pin<&'a mut FutureRead<End>>>,
-    place: &'a Place,
-}
-
-impl Drop for ReadingEnd<'_> {
-    fn drop(&mut self) {
-        if let Some(reading) = self.reading.take() {
-            match reading.cancel() {
-                Ok(ended) => self.place.end(ended),
-                Err(ending) => self.place.ending.set(Some(ending)),
-            }
+            (self.give_up)(reading);
         }
     }
 }

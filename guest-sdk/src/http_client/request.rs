@@ -8,6 +8,7 @@ use bytes::Bytes;
 use http::header::{IF_MODIFIED_SINCE, USER_AGENT};
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
 
+use super::url::without_user;
 use super::{BodyWriter, MAX_BODY_SIZE, TIMEOUT};
 
 /// A request to another server: Tornado's
@@ -24,7 +25,6 @@ use super::{BodyWriter, MAX_BODY_SIZE, TIMEOUT};
 ///     .follow_redirects(false);
 /// ```
 #[must_use = "a request is sent by `fetch`"]
-#[derive(Debug)]
 pub struct HttpRequest {
     pub(super) url: String,
     pub(super) method: Method,
@@ -54,14 +54,13 @@ pub(super) enum Body {
     Spent,
 }
 
-impl fmt::Debug for Body {
+/// For logs: without what may be a secret, in headers, in the body, or before the host.
+impl fmt::Debug for HttpRequest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::None => "None",
-            Self::Whole(_) => "Whole(…)",
-            Self::Produced(_) => "Produced(…)",
-            Self::Spent => "Spent",
-        })
+        f.debug_struct("HttpRequest")
+            .field("method", &self.method)
+            .field("url", &without_user(&self.url))
+            .finish_non_exhaustive()
     }
 }
 
@@ -234,5 +233,22 @@ impl From<String> for HttpRequest {
 impl From<&String> for HttpRequest {
     fn from(url: &String) -> Self {
         Self::new(url)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_log_shows_of_a_request_has_no_secret() {
+        let request = HttpRequest::new("https://ada:secret@example.com/x")
+            .header("authorization", "secret")
+            .auth("ada", "secret")
+            .body("secret");
+        assert_eq!(
+            format!("{request:?}"),
+            r#"HttpRequest { method: GET, url: "https://example.com/x", .. }"#
+        );
     }
 }

@@ -142,9 +142,9 @@ fn fault(url: &str, error: &dyn fmt::Display) -> HttpClientError {
     HttpClientError::new(599, format!("not a URL: {url}: {error}"))
 }
 
-/// For a message, which may go into a log. Where a URL is broken, nobody knows where its user ends: a password may be
+/// For what may go into a log. Where a URL is broken, nobody knows where its user ends: a password may be
 /// what broke it. So nothing is shown of what stands before the last `@` but a scheme.
-fn without_user(url: &str) -> Cow<'_, str> {
+pub fn without_user(url: &str) -> Cow<'_, str> {
     let Some((before, rest)) = url.rsplit_once('@') else {
         return url.into();
     };

@@ -50,6 +50,32 @@ fn a_fault_is_shown_with_its_line_and_where_in_it() {
     }
 }
 
+#[test]
+fn an_address_that_is_taken_is_the_fault_of_who_said_it() {
+    let holder = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let taken = holder.local_addr().expect("its address").to_string();
+    let config = format!("[server]\nlisten = ['{taken}']\n");
+    let (code, said) = app(&config).run("serve");
+    let words = format!("cannot listen on {taken}: ");
+    assert!(
+        said.contains(&format!("waterspout.toml:2:10: {words}")),
+        "{said}"
+    );
+    assert!(said.contains("2 | listen = ["), "{said}");
+    assert_eq!(code, Some(1), "{said}");
+    let set = format!("server.listen=['{taken}']");
+    for (said_by, arguments) in [
+        ("--set server.listen", ["--set", &set]),
+        ("--listen", ["--listen", &taken]),
+        ("--admin", ["--admin", &taken]),
+    ] {
+        let elsewhere = "[server]\nlisten = ['127.0.0.1:0']\n";
+        let (code, said) = app(elsewhere).run_with("serve", &arguments);
+        assert!(said.contains(&format!("{said_by}: {words}")), "{said}");
+        assert_eq!(code, Some(2), "{said}");
+    }
+}
+
 /// What a command says on standard error, where that is a terminal.
 fn on_a_terminal(mut command: Command) -> String {
     let (mut ours, mut theirs) = (0, 0);

@@ -138,6 +138,15 @@ impl Config {
         }
     }
 
+    /// A position for what is said by somebody else than the file.
+    pub fn said_by(&mut self, origin: Origin) -> Position {
+        self.beside.push(origin);
+        Position {
+            beside: self.beside.len(),
+            ..Position::WHOLE_FILE
+        }
+    }
+
     /// All that the configuration leads to a handler, and where it says so: its routes, and the default handler.
     pub fn destinations(&self) -> impl Iterator<Item = &Destination> {
         let routes = self.routes.iter().map(|route| &route.destination);

@@ -17,7 +17,7 @@ use std::sync::Arc;
 
 use crate::config::{self, Config, Format, Levels, Listen, Said};
 use crate::engine::Engine;
-use crate::error::{Fault, Faults};
+use crate::error::{Fault, Faults, Origin};
 use crate::metrics::{Metrics, RouteKey};
 use crate::resources::{self, App, Meters};
 use crate::router::{Found, Router};
@@ -291,11 +291,14 @@ pub struct Overrides {
 impl Overrides {
     /// Puts it into a configuration that was read with what is `said`.
     pub fn apply(&self, config: &mut Config) {
+        let option = |name: &str| Origin::CommandLine(name.to_owned());
         if !self.listen.is_empty() {
             config.server.listen.clone_from(&self.listen);
+            config.server.listen_at = config.said_by(option("--listen"));
         }
         if self.admin.is_some() {
             config.server.admin.clone_from(&self.admin);
+            config.server.admin_at = config.said_by(option("--admin"));
         }
         config.log.format = self.log_format.unwrap_or(config.log.format);
         config.log.level = self.log_level.or(config.log.level);

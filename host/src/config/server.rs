@@ -4,6 +4,8 @@
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
+use crate::error::Position;
+
 use super::limits::Limits;
 use super::listen::Listen;
 use super::section::table;
@@ -19,8 +21,12 @@ pub(super) const MEMORY: std::ops::RangeInclusive<u64> = 64 * KB..=4 * GB;
 pub struct Server {
     /// Where the app is served.
     pub listen: Vec<Listen>,
+    /// Where that is said.
+    pub listen_at: Position,
     /// Where status and metrics are served, if anywhere.
     pub admin: Option<Listen>,
+    /// Where that is said.
+    pub admin_at: Position,
     /// Whether changed files make a new generation by themselves; else only SIGHUP does.
     pub watch: bool,
     /// Whether `X-Real-Ip` and its like from `trusted_downstream` are believed.
@@ -77,7 +83,9 @@ impl Default for Server {
         let seconds = |seconds| Some(Duration::from_secs(seconds));
         Server {
             listen: vec![Listen::Tcp((Ipv4Addr::LOCALHOST, 8888).into())],
+            listen_at: Position::WHOLE_FILE,
             admin: None,
+            admin_at: Position::WHOLE_FILE,
             watch: true,
             xheaders: false,
             trusted_downstream: vec![Ipv4Addr::LOCALHOST.into()],
@@ -104,11 +112,18 @@ pub(super) fn read(value: Value<'_, '_>) -> Option<Server> {
     let default = Server::default();
     // Listeners first: an admin address is also checked against them.
     let mut taken = Vec::new();
+    let (mut listen_at, mut admin_at) = (default.listen_at, default.admin_at);
     let server = Server {
         listen: section.or("listen", default.listen, |value| {
+            listen_at = value.position();
             listeners(value, &mut taken)
         }),
-        admin: section.get("admin", |value| listener(value, &mut taken)),
+        listen_at,
+        admin: section.get("admin", |value| {
+            admin_at = value.position();
+            listener(value, &mut taken)
+        }),
+        admin_at,
         watch: section.or("watch", default.watch, Value::boolean),
         xheaders: section.or("xheaders", default.xheaders, Value::boolean),
         trusted_downstream: section.or("trusted_downstream", default.trusted_downstream, |value| {

@@ -11,7 +11,7 @@ use crate::config::{self, Listen};
 use crate::connection::{RequestBody, Service};
 use crate::dispatch::dev::{self, Workbench};
 use crate::dispatch::{Reply, dispatch};
-use crate::error::{Fault, Faults};
+use crate::error::{Faults, Position};
 use crate::generation::{Generation, Site};
 use crate::http_client::{HttpClients, OwnListener};
 use crate::server::Server;
@@ -100,8 +100,9 @@ impl<A: Service, B: Service> Front<A, B> {
     /// An address that can't be had is a fault, and then nothing changes.
     pub async fn follow(&self, generation: &Generation, folder: &Path) -> Result<(), Faults> {
         let server = &generation.config.server;
-        let fault = |error: std::io::Error| {
-            let fault = Fault::in_file(&folder.join(config::FILE_NAME), error.to_string());
+        let file = folder.join(config::FILE_NAME);
+        let fault = |at: Position, error: std::io::Error| {
+            let fault = generation.config.fault(&file, at, error.to_string());
             Faults::from(match error.kind() {
                 std::io::ErrorKind::AddrInUse => {
                     fault.hint("does another server run there already?")
@@ -111,8 +112,10 @@ impl<A: Service, B: Service> Front<A, B> {
         };
         let (app, admin) = (self.app.local_addrs().await, self.admin.local_addrs().await);
         let shown: Vec<Listen> = server.admin.iter().cloned().collect();
-        let new_admin = self.admin.bind(&shown).await.map_err(fault)?;
-        let new_app = self.app.bind(&server.listen).await.map_err(fault)?;
+        let new_admin = self.admin.bind(&shown).await;
+        let new_admin = new_admin.map_err(|error| fault(server.admin_at, error))?;
+        let new_app = self.app.bind(&server.listen).await;
+        let new_app = new_app.map_err(|error| fault(server.listen_at, error))?;
         // Before anybody is let in: nobody is to be served on other terms than these.
         self.app.set_limits(generation.config.limits());
         self.admin.set_limits(generation.config.limits());

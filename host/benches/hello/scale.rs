@@ -5,6 +5,7 @@ mod components;
 mod connections;
 mod cores;
 mod endurance;
+mod lines;
 mod pairs;
 mod report;
 mod routes;

@@ -9,6 +9,8 @@ use crate::runs::{Runs, in_turns};
 use crate::start;
 use crate::versions::Versions;
 
+use super::lines;
+
 /// How many components the apps have. The first is what the others are divided by.
 const COUNTS: [usize; 4] = [1, 10, 100, 1000];
 
@@ -31,6 +33,8 @@ pub struct Components {
     pub rows: Vec<Row>,
     /// The milliseconds of each start of the largest app with all in the cache.
     pub starts: Vec<f64>,
+    /// What memory alone takes among as many.
+    pub lines: Vec<lines::Row>,
 }
 
 /// Measures apps of versions of one component.
@@ -77,5 +81,6 @@ pub fn measure(versions: &Versions, plan: &Plan, starts: usize) -> anyhow::Resul
         starts: (0..starts)
             .map(|_| start::start(largest, versions, 0..most))
             .collect::<anyhow::Result<_>>()?,
+        lines: lines::measure(&COUNTS, plan)?,
     })
 }

@@ -11,6 +11,7 @@ use super::components::Components;
 use super::connections::Connections;
 use super::cores::Cores;
 use super::endurance::{EACH, Endurance, Sample};
+use super::lines::{self, LINES, PAGES};
 use super::pairs::Pair;
 use super::routes::Row;
 
@@ -50,6 +51,29 @@ pub fn components(plan: &Plan, components: &Components) -> String {
         "\nStart of the largest with all in the cache, to the first right answer, on all cores: {} ms.\n",
         show(Spread::of(components.starts.iter().copied()), 0)
     );
+    text + &lines(&components.lines)
+}
+
+/// What memory alone takes among many components.
+fn lines(rows: &[lines::Row]) -> String {
+    let mut text = format!(
+        "\n### What memory alone takes\n\n\
+         {LINES} cache lines on {PAGES} pages for each component, as many as a request needs that no other component's\n\
+         does. They are read in the order in which the components would be asked, and nothing else is done.\n\
+         *Known*: where they all are is known before. *Led*: each says where the next one is. A request is between the\n\
+         two.\n\n\
+         | components | known: µs for those of one | led: µs for those of one |\n|---|---|---|\n"
+    );
+    for row in rows {
+        let show = |values: &[f64]| show(Spread::of(values.iter().copied()), 1);
+        let _ = writeln!(
+            text,
+            "| {} | {} | {} |",
+            row.components,
+            show(&row.known),
+            show(&row.led)
+        );
+    }
     text
 }
 

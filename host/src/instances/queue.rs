@@ -1,6 +1,7 @@
 //! The requests that wait for an instance, and the seats that wait for a request. Knows neither what a seat is
 //! made of nor how a request ends.
 
+use std::cmp::Ordering::{Equal, Greater, Less};
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed, Ordering::SeqCst};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -12,6 +13,8 @@ use crate::resources::Exchange;
 /// whose thread is that of its clients; seats of other lanes help only where none of its own comes.
 pub(super) struct Queue {
     lanes: Box<[Lane]>,
+    /// By the shard where a request comes from.
+    lane_of: Box<[usize]>,
     /// The shard of the first lane, and how many shards there are.
     first: usize,
     shards: usize,
@@ -52,10 +55,11 @@ struct State {
 impl Queue {
     /// So many lanes, of which the first is on the shard `first` of so many.
     pub(super) fn new(lanes: usize, first: usize, shards: usize) -> Self {
+        let lanes = lanes.clamp(1, shards);
+        let from_first = |shard| (shard + shards - first) % shards;
         Self {
-            lanes: (0..lanes.clamp(1, shards))
-                .map(|_| Lane::default())
-                .collect(),
+            lanes: (0..lanes).map(|_| Lane::default()).collect(),
+            lane_of: (0..shards).map(|shard| from_first(shard) % lanes).collect(),
             first,
             shards,
             in_need: AtomicUsize::new(0),
@@ -69,7 +73,7 @@ impl Queue {
 
     /// The lane for what comes from this shard.
     pub(super) fn lane_of(&self, shard: usize) -> usize {
-        (shard % self.shards + self.shards - self.first) % self.shards % self.lanes()
+        self.lane_of.get(shard).copied().unwrap_or(0)
     }
 
     /// The shard where a lane's seats are.
@@ -85,6 +89,8 @@ impl Queue {
         }
         state.accepted += 1;
         state.requests.push_back(exchange);
+        // Before any seat is asked whether it is busy: one that was has yet to look whether something waits.
+        self.lanes[lane].tell(&state);
         Ok(self.fetch(lane, state))
     }
 
@@ -132,7 +138,7 @@ impl Queue {
             }
             let mut state = self.lanes[other].state();
             let called = state.call();
-            self.tell(other, &mut state);
+            self.settle(other, &mut state);
             drop(state);
             if let Some(post) = called {
                 post.waker.wake();
@@ -142,8 +148,8 @@ impl Queue {
         false
     }
 
-    /// Tells what has changed in a lane to those who look without its lock.
-    fn tell(&self, lane: usize, state: &mut State) {
+    /// After a change in a lane, says how it is now.
+    fn settle(&self, lane: usize, state: &mut State) {
         self.set_need(lane, state, state.in_need);
     }
 
@@ -155,9 +161,7 @@ impl Queue {
             (true, false) => drop(self.in_need.fetch_sub(1, SeqCst)),
             _ => {}
         }
-        let lane = &self.lanes[lane];
-        lane.waiting.store(state.requests.len(), SeqCst);
-        lane.idle.store(state.idle.len(), SeqCst);
+        self.lanes[lane].tell(state);
     }
 
     /// Makes a post for a new seat, which is coming.
@@ -217,7 +221,7 @@ impl Queue {
                 next => break next,
             }
         };
-        self.tell(lane, &mut state);
+        self.settle(lane, &mut state);
         next
     }
 
@@ -232,7 +236,7 @@ impl Queue {
         if state.left > most {
             state.requests.retain(|exchange| !exchange.has_left());
             state.left = 0;
-            self.tell(lane, &mut state);
+            self.settle(lane, &mut state);
         }
         true
     }
@@ -266,7 +270,7 @@ impl Queue {
         let mut state = self.lanes[post.lane].state();
         post.listed.store(true, SeqCst);
         state.idle.push(post.clone());
-        self.tell(post.lane, &mut state);
+        self.settle(post.lane, &mut state);
     }
 
     /// Takes a post from among the idle. `false`: it was called just now.
@@ -275,13 +279,28 @@ impl Queue {
         let listed = post.listed.swap(false, SeqCst);
         if listed {
             state.idle.retain(|other| !Arc::ptr_eq(other, post));
-            self.tell(post.lane, &mut state);
+            self.settle(post.lane, &mut state);
         }
         listed
     }
 }
 
 impl Lane {
+    /// Tells how much is in it to those who look without the lock. Who looks for more must not miss it: that is said
+    /// before anything else is looked at.
+    fn tell(&self, state: &State) {
+        for (told, now) in [
+            (&self.waiting, state.requests.len()),
+            (&self.idle, state.idle.len()),
+        ] {
+            match now.cmp(&told.load(Relaxed)) {
+                Less => told.store(now, Relaxed),
+                Equal => {}
+                Greater => told.store(now, SeqCst),
+            }
+        }
+    }
+
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -3,14 +3,14 @@
 
 use std::cell::Cell;
 use std::io;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::sync::{Arc, OnceLock};
 use std::thread;
 
 use tokio::runtime::{Builder, Handle};
 
 thread_local! {
-    static HERE: Cell<usize> = const { Cell::new(0) };
+    static HERE: Cell<Option<usize>> = const { Cell::new(None) };
 }
 
 /// The threads that serve. They last as long as the process.
@@ -80,13 +80,19 @@ impl Shards {
     }
 }
 
-/// How many cores this process may use.
+/// How many cores this process might use when somebody first asked.
 pub fn cores() -> usize {
-    thread::available_parallelism().map_or(1, usize::from)
+    static CORES: OnceLock<usize> = OnceLock::new();
+    *CORES.get_or_init(|| thread::available_parallelism().map_or(1, usize::from))
 }
 
 /// On which shard the caller is. Threads that are none count as the first.
 pub fn here() -> usize {
+    HERE.get().unwrap_or(0)
+}
+
+/// Which shard the caller is, if any. There is one thread for each number below [`cores`].
+pub fn own() -> Option<usize> {
     HERE.get()
 }
 
@@ -129,7 +135,7 @@ fn start(shard: usize) -> io::Result<Handle> {
     thread::Builder::new()
         .name(format!("shard-{shard}"))
         .spawn(move || {
-            HERE.set(shard);
+            HERE.set(Some(shard));
             runtime.block_on(std::future::pending::<()>());
         })?;
     Ok(handle)

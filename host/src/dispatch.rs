@@ -9,12 +9,10 @@ mod redirect;
 mod reply;
 mod streamed;
 
-use std::future::ready;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use futures_util::FutureExt;
 use futures_util::future::Either;
 use http::header::Entry;
 use http::request::Parts;
@@ -57,13 +55,11 @@ where
         true => client.behind(&server.trusted_downstream, &head.headers),
         false => client,
     };
-    let is_head = head.method == Method::HEAD;
-    let compresses = generation.config.settings.compress_response;
-    let coding = compresses.then(|| Coding::preferred(&head.headers));
+    let finish = Finish::of(&generation, &head);
     let meters = &generation.app.meters;
     meters.requests.count();
     let declared = body.size_hint().lower();
-    let begun = match route(&generation, &head, declared) {
+    match route(&generation, &head, declared) {
         Routed::Answered(route, response) => {
             meters
                 .of(route)
@@ -77,7 +73,7 @@ where
                 generation: Some(generation.number),
                 handler: None,
             });
-            Err(response)
+            Either::Left(finish.whole(response))
         }
         Routed::Handler(visit) => {
             let limits = visit.body_limits;
@@ -90,27 +86,49 @@ where
             } else {
                 Some(RequestBody::new(body, limits))
             };
-            Ok(visit.begin(head, body, client, began))
+            let begun = visit.begin(head, body, client, began);
+            Either::Right(begun.answer(finish))
         }
-    };
-    let answered = match begun {
-        Ok(begun) => Either::Left(begun.answer()),
-        Err(response) => Either::Right(ready(response)),
-    };
-    let coded = answered.then(move |response| match coding {
-        // In a box: the future of every request is as large as its largest wait.
-        Some(coding) => Either::Left(Box::pin(compress::compress(response, coding))),
-        None => Either::Right(ready(response)),
-    });
-    coded.map(move |mut response| {
+    }
+}
+
+/// What is done last with every response: it depends on what was asked, and not on who answered.
+#[derive(Clone, Copy)]
+struct Finish {
+    is_head: bool,
+    /// Where responses are compressed: what the client takes, if anything.
+    coding: Option<Option<Coding>>,
+}
+
+impl Finish {
+    fn of(generation: &Generation, head: &Parts) -> Self {
+        let compresses = generation.config.settings.compress_response;
+        Self {
+            is_head: head.method == Method::HEAD,
+            coding: compresses.then(|| Coding::preferred(&head.headers)),
+        }
+    }
+
+    /// To one that is there.
+    fn whole(self, mut response: Response<Reply>) -> impl Future<Output = Response<Reply>> {
+        async move {
+            self.done_to(&mut response).await;
+            response
+        }
+    }
+
+    async fn done_to(self, response: &mut Response<Reply>) {
+        if let Some(coding) = self.coding {
+            // In a box: the future of every request is as large as its largest wait.
+            Box::pin(compress::compress(response, coding)).await;
+        }
         let is_empty = response.body().bytes().is_some_and(Bytes::is_empty);
-        if is_head && is_empty && !is_bodiless(response.status()) {
+        if self.is_head && is_empty && !is_bodiless(response.status()) {
             // hyper leaves it open.
             let headers = response.headers_mut();
             headers.insert(header::CONTENT_LENGTH, HeaderValue::from_static("0"));
         }
-        response
-    })
+    }
 }
 
 /// Whether a body is to be decompressed. The header is put away, as Tornado does it, so that nobody does it again.
@@ -146,6 +164,8 @@ struct Visit {
 }
 
 /// `declared`: how long the body is at least.
+// Within its caller, LLVM takes the arguments apart bit by bit and puts them together again: 1,000 instructions.
+#[inline(never)]
 fn route(generation: &Generation, head: &Parts, declared: u64) -> Routed {
     let host = router::host_name(host(head));
     let is_proxied = || head.headers.contains_key("x-real-ip");
@@ -264,11 +284,11 @@ impl Begun {
         clippy::manual_async_fn,
         reason = "an async fn has its arguments in it twice"
     )]
-    fn answer(mut self) -> impl Future<Output = Response<Reply>> + Send {
+    fn answer(mut self, finish: Finish) -> impl Future<Output = Response<Reply>> + Send {
         async move {
             let begun = &mut self;
             let exchange = &begun.exchange;
-            let response = match &begun.component.state {
+            let mut response = match &begun.component.state {
                 State::Serving { pool, .. } => {
                     let deadline = begun.component.settings.deadline;
                     let deadline = deadline.map(|deadline| begun.began + deadline);
@@ -290,6 +310,7 @@ impl Begun {
             let meter = exchange.app.meters.of(begun.route);
             meter.answered(response.status().as_u16(), begun.began.elapsed());
             begun.answered = true;
+            finish.done_to(&mut response).await;
             response
         }
     }

@@ -11,7 +11,7 @@ use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 use tokio::time::{Instant, Sleep};
 
-use super::http1::Half;
+use super::http1::Reading;
 use super::http2::Stream;
 use crate::body::{BodyError, Source};
 use crate::config::Limits;
@@ -141,8 +141,8 @@ impl Source for RequestBody {
 
 impl Drop for RequestBody {
     fn drop(&mut self) {
-        if let Some(Account::Half(half)) = self.account.take() {
-            half.abandon();
+        if let Some(Account::Reading(reading)) = self.account.take() {
+            reading.abandon();
         }
     }
 }
@@ -151,7 +151,7 @@ impl Drop for RequestBody {
 #[derive(Debug)]
 pub(super) enum Account {
     /// In HTTP/1: that its exchange is not over.
-    Half(Half),
+    Reading(Reading),
     /// In HTTP/2: how much of it was wanted.
     Stream(Stream),
 }

@@ -22,8 +22,8 @@ use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use tracing::debug;
 
-pub(super) use self::activity::Half;
-use self::activity::{Activity, Phase};
+pub(super) use self::activity::Reading;
+use self::activity::{Activity, Answering, Phase};
 use self::body::ResponseBody;
 use self::timed::TimedIo;
 use super::watchdog::Watchdog;
@@ -156,35 +156,42 @@ fn answer<'a, S: Service>(
     activity: &Arc<Activity>,
 ) -> impl Future<Output = Result<Response<ResponseBody<S::Body>>, Infallible>> + use<'a, S> {
     let declared = request.body().size_hint();
-    let exchange = activity.begin(declared.exact());
+    let answering = activity.begin(declared.exact());
     let (head, incoming) = request.into_parts();
-    let body = RequestBody::new(incoming, limits, || Account::Half(exchange.other()));
+    let body = RequestBody::new(incoming, limits, || Account::Reading(answering.reading()));
     let refused = refuse(&head).or_else(|| {
         (declared.lower() > limits.max_body_size).then_some(StatusCode::PAYLOAD_TOO_LARGE)
     });
-    let activity = activity.clone();
-    let end = move |mut response: Response<Option<S::Body>>| {
-        if activity.is_stopping() {
-            let headers = response.headers_mut();
-            headers.entry(CONNECTION).or_insert(CLOSE);
-        }
-        Ok(response.map(|body| ResponseBody::new(body, exchange)))
-    };
     match refused {
         Some(status) => {
             tell_refusal(service, status, Some((&head.method, &head.uri)), client);
-            Either::Left(future::ready(end(refusal(status))))
+            Either::Left(future::ready(Ok(end(refusal(status), answering, |()| {
+                None
+            }))))
         }
         None => {
             let response = service.call(Request::from_parts(head, body), client);
-            Either::Right(response.map(|response| end(response.map(Some))))
+            Either::Right(response.map(|response| Ok(end(response, answering, Some))))
         }
     }
 }
 
+/// The end of an exchange: what remains is to write this.
+fn end<T, B>(
+    mut response: Response<T>,
+    answering: Answering,
+    body: impl FnOnce(T) -> Option<B>,
+) -> Response<ResponseBody<B>> {
+    if answering.is_last() {
+        let headers = response.headers_mut();
+        headers.entry(CONNECTION).or_insert(CLOSE);
+    }
+    response.map(|inner| ResponseBody::new(body(inner), answering))
+}
+
 /// A bare answer, after which the connection closes: what follows it can't be trusted.
-fn refusal<B>(status: StatusCode) -> Response<Option<B>> {
-    let mut response = Response::new(None);
+fn refusal(status: StatusCode) -> Response<()> {
+    let mut response = Response::new(());
     *response.status_mut() = status;
     response.headers_mut().insert(CONNECTION, CLOSE);
     response

@@ -88,15 +88,15 @@ impl Coding {
 }
 
 /// Compresses the body, where that is worth it, and says that the answer depends on what the client takes.
-pub async fn compress(mut response: Response<Reply>, coding: Option<Coding>) -> Response<Reply> {
+pub async fn compress(response: &mut Response<Reply>, coding: Option<Coding>) {
     let headers = response.headers_mut();
     headers.append(header::VARY, HeaderValue::from_static("Accept-Encoding"));
-    let Some(coding) = coding.filter(|_| is_worth_it(&response)) else {
-        return response;
+    let Some(coding) = coding.filter(|_| is_worth_it(response)) else {
+        return;
     };
     let Some(body) = response.body().bytes().cloned() else {
-        compress_pieces(&mut response, coding);
-        return response;
+        compress_pieces(response, coding);
+        return;
     };
     let encoded = match body.len() {
         ..=MAX_LENGTH_HERE => coding.encode(&body),
@@ -116,7 +116,6 @@ pub async fn compress(mut response: Response<Reply>, coding: Option<Coding>) -> 
         // It goes out as it is.
         Err(error) => tracing::error!(target: "general", "a body can't be compressed: {error}"),
     }
-    response
 }
 
 /// The same for a body that is yet to come.

@@ -5,18 +5,21 @@ use std::task::{Context, Poll};
 
 use http_body::{Body, Frame, SizeHint};
 
-use super::activity::Half;
+use super::activity::Answering;
 
 /// A response's body, or none, that keeps its exchange open until hyper has taken the last of it.
 #[derive(Debug)]
 pub(super) struct ResponseBody<B> {
     body: Option<B>,
-    _half: Half,
+    _answering: Answering,
 }
 
 impl<B> ResponseBody<B> {
-    pub(super) fn new(body: Option<B>, half: Half) -> Self {
-        Self { body, _half: half }
+    pub(super) fn new(body: Option<B>, answering: Answering) -> Self {
+        Self {
+            body,
+            _answering: answering,
+        }
     }
 }
 

@@ -2,6 +2,7 @@
 //! itself.
 
 use std::io::{self, IoSlice};
+use std::mem::MaybeUninit;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
@@ -9,17 +10,21 @@ use std::task::{Context, Poll, ready};
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf};
 use tokio::time::timeout;
 
-use super::activity::Activity;
+use super::activity::{Activity, Heard};
 use super::{LINGER, Socket};
 
 const URI_TOO_LONG: &[u8] =
     b"HTTP/1.1 414 URI Too Long\r\nconnection: close\r\ncontent-length: 0\r\n\r\n";
+
+/// Up to so many bytes of several buffers are put together: to copy them takes less than to tell the system of each.
+const AT_ONCE: usize = 1024;
 
 /// A stream whose reads and writes are noted in an [`Activity`], and which closes in stages.
 #[derive(Debug)]
 pub(super) struct TimedIo<I> {
     io: I,
     activity: Arc<Activity>,
+    heard: Heard,
     max_line: usize,
     line_is_too_long: bool,
     hung_up: bool,
@@ -30,6 +35,7 @@ impl<I> TimedIo<I> {
         Self {
             io,
             activity,
+            heard: Heard::default(),
             max_line,
             line_is_too_long: false,
             hung_up: false,
@@ -70,15 +76,16 @@ impl<I: Socket> AsyncRead for TimedIo<I> {
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
+        let this = &mut *self;
         let before = buf.filled().len();
-        let Poll::Ready(read) = Pin::new(&mut self.io).poll_read(cx, buf) else {
-            self.activity.starved(|| self.io.has_unread());
+        let Poll::Ready(read) = Pin::new(&mut this.io).poll_read(cx, buf) else {
+            this.activity.starved(|| this.io.has_unread());
             return Poll::Pending;
         };
         read?;
         let fresh = &buf.filled()[before..];
-        if !fresh.is_empty() && self.activity.read(fresh) >= self.max_line {
-            self.line_is_too_long = true;
+        if !fresh.is_empty() && this.activity.read(fresh, &mut this.heard) >= this.max_line {
+            this.line_is_too_long = true;
             return Poll::Ready(Err(io::ErrorKind::InvalidData.into()));
         }
         Poll::Ready(Ok(()))
@@ -100,7 +107,15 @@ impl<I: Socket> AsyncWrite for TimedIo<I> {
         cx: &mut Context<'_>,
         bufs: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        let written = Pin::new(&mut self.io).poll_write_vectored(cx, bufs);
+        let length: usize = bufs.iter().map(|buf| buf.len()).sum();
+        let written = if length <= AT_ONCE {
+            let mut space = [MaybeUninit::uninit(); AT_ONCE];
+            let mut whole = ReadBuf::uninit(&mut space);
+            bufs.iter().for_each(|buf| whole.put_slice(buf));
+            Pin::new(&mut self.io).poll_write(cx, whole.filled())
+        } else {
+            Pin::new(&mut self.io).poll_write_vectored(cx, bufs)
+        };
         self.note_write(written)
     }
 

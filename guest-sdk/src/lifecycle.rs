@@ -6,9 +6,11 @@ pub(crate) mod tests;
 
 use std::any::Any;
 use std::cell::RefCell;
-use std::collections::BTreeMap;
+use std::collections::HashMap;
 use std::marker::PhantomData;
 use std::pin::{Pin, pin};
+
+use rustc_hash::FxBuildHasher;
 
 use crate::bindings::exports::waterspout::web::handler::{
     Description, Functions, Guest, HandlerClass, Route,
@@ -132,22 +134,48 @@ fn run<H: Handler>(call: Call, hook: Hook) -> Pin<Box<dyn Future<Output = Outcom
 }
 
 /// The call owns the object while it is under way: nothing is borrowed across an await, and an object whose only call
-/// is its last never sees the table.
+/// is its last sees neither the table nor a box of its own.
 async fn run_with<H: Handler>(
     call: Call,
     hook: Hook,
     run: impl AsyncFnOnce(&mut Object<H>, Hook) -> Outcome,
 ) -> Outcome {
-    let mut object = take(call.request).unwrap_or_else(|| Object::<H>::new(call.request));
+    let mut object = match take(call.request) {
+        Some(object) => Held::Kept(object),
+        None => Held::New(Object::<H>::new(call.request)),
+    };
     let outcome = {
-        let run = pin!(run(&mut object, hook));
+        let run = pin!(run(object.object(), hook));
         let ended = cancellable(Work::Request(call.request), run).await;
         ended.unwrap_or(Outcome::Cancelled)
     };
     if !call.last || matches!(outcome, Outcome::Failed(_) | Outcome::Cancelled) {
-        keep(call.request, object);
+        keep(call.request, object.into_box());
     }
     outcome
+}
+
+/// An object during a call.
+enum Held<H> {
+    New(Object<H>),
+    /// Between calls it stays where it is.
+    Kept(Box<Object<H>>),
+}
+
+impl<H> Held<H> {
+    fn object(&mut self) -> &mut Object<H> {
+        match self {
+            Self::New(object) => object,
+            Self::Kept(object) => object,
+        }
+    }
+
+    fn into_box(self) -> Box<Object<H>> {
+        match self {
+            Self::New(object) => Box::new(object),
+            Self::Kept(object) => object,
+        }
+    }
 }
 
 async fn run_in<C: Component>(call: Call, hook: Hook) -> Outcome {
@@ -400,18 +428,21 @@ impl Context {
     }
 }
 
+type Objects = HashMap<RequestId, Box<dyn Any>, FxBuildHasher>;
+
 thread_local! {
-    /// The objects between two calls. An ordered map: a hash map would ask the host for random numbers.
-    static OBJECTS: RefCell<BTreeMap<RequestId, Box<dyn Any>>> = const { RefCell::new(BTreeMap::new()) };
+    /// The objects between two calls. Its hash needs no secret, for which the host would have to be asked: the host
+    /// counts the requests, and nobody else chooses their numbers.
+    static OBJECTS: RefCell<Objects> = const { RefCell::new(HashMap::with_hasher(FxBuildHasher)) };
 }
 
-fn take<H: Handler>(request: RequestId) -> Option<Object<H>> {
+fn take<H: Handler>(request: RequestId) -> Option<Box<Object<H>>> {
     let object = OBJECTS.with_borrow_mut(|objects| objects.remove(&request))?;
-    Some(*object.downcast().expect("a request stays with its handler"))
+    Some(object.downcast().expect("a request stays with its handler"))
 }
 
-fn keep<H: Handler>(request: RequestId, object: Object<H>) {
-    OBJECTS.with_borrow_mut(|objects| objects.insert(request, Box::new(object)));
+fn keep<H: Handler>(request: RequestId, object: Box<Object<H>>) {
+    OBJECTS.with_borrow_mut(|objects| objects.insert(request, object));
 }
 
 pub(crate) fn log_error(function: &str, result: Result) {

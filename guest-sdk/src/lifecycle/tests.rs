@@ -94,7 +94,7 @@ fn body(outcome: Outcome) -> String {
 }
 
 fn live() -> usize {
-    OBJECTS.with_borrow(BTreeMap::len) + cancel::waiting()
+    OBJECTS.with_borrow(HashMap::len) + cancel::waiting()
 }
 
 struct Diaries;

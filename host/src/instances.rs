@@ -7,6 +7,7 @@ mod death;
 mod executor;
 mod hooks;
 mod instance;
+mod lives;
 mod post;
 mod queue;
 mod scene;

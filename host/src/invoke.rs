@@ -1,7 +1,10 @@
 //! One request's life inside a guest: the order of its functions, its deadline, its end when it is cancelled.
 //! Turns every way in which that can end into an `Answer`; words no response.
 
+use std::future::poll_fn;
+use std::pin::pin;
 use std::sync::{Arc, Weak};
+use std::task::Poll;
 use std::time::Duration;
 
 use futures_util::FutureExt;
@@ -15,7 +18,7 @@ use crate::instances::{LifeEnd, Pool, QueueFull, Scene};
 use crate::resources::{Answer, Cancel, Exchange, LET_GO, ShownId, Stage, Stream};
 use crate::timer::until;
 
-/// How long `on_connection_close` and `on_finish` may take each.
+/// How long `on_connection_close` and `on_finish` may take each, and up to a roll call more.
 const AFTERWARDS: Duration = Duration::from_secs(30);
 
 /// Leads a request through an instance of the pool and waits for its answer until the deadline.
@@ -31,7 +34,7 @@ pub fn invoke(
     deadline: Option<Instant>,
 ) -> impl Future<Output = (Answer, Sent)> + Send {
     async move {
-        let (answer, sent) = attempt(pool, exchange.clone(), deadline).await;
+        let (answer, sent) = attempt(pool, exchange, deadline).await;
         let has_page = exchange.target.functions.contains(Functions::WRITE_ERROR);
         let Answer::Trapped(trap) = &answer else {
             return (answer, sent);
@@ -46,7 +49,7 @@ pub fn invoke(
             cause: FailureCause::Trap,
         });
         // Rare, and so not to be carried about by every request.
-        match Box::pin(attempt(pool, page, deadline)).await {
+        match Box::pin(attempt(pool, &page, deadline)).await {
             (page @ (Answer::Response(_) | Answer::Begun(_)), sent) => (page, sent),
             _ => (answer, sent),
         }
@@ -90,11 +93,11 @@ impl Drop for Sent {
     }
 }
 
-fn attempt(
-    pool: &Pool,
-    exchange: Arc<Exchange>,
+fn attempt<'a>(
+    pool: &'a Pool,
+    exchange: &'a Arc<Exchange>,
     deadline: Option<Instant>,
-) -> impl Future<Output = (Answer, Sent)> + Send {
+) -> impl Future<Output = (Answer, Sent)> + Send + use<'a> {
     let mut client = Client {
         pool,
         deadline,
@@ -103,7 +106,6 @@ fn attempt(
     };
     async move {
         let client = &mut client;
-        let exchange = &client.exchange;
         let answer = match pool.submit(exchange.clone()) {
             Err(QueueFull) => Answer::Busy,
             Ok(()) => match answer_until(deadline, exchange).await {
@@ -117,7 +119,7 @@ fn attempt(
             },
         };
         client.waits = false;
-        (answer, Sent(client.exchange.clone()))
+        (answer, Sent(exchange.clone()))
     }
 }
 
@@ -135,13 +137,13 @@ fn answer_until(
 struct Client<'a> {
     pool: &'a Pool,
     deadline: Option<Instant>,
-    exchange: Arc<Exchange>,
+    exchange: &'a Arc<Exchange>,
     waits: bool,
 }
 
 impl Drop for Client<'_> {
     fn drop(&mut self) {
-        let exchange = &self.exchange;
+        let exchange = self.exchange;
         if self.waits {
             exchange.shut();
             exchange.cancel(Cancel::ClientGone);
@@ -441,11 +443,16 @@ impl Life<'_> {
     where
         P: ComponentNamedList + Lower + Send + Sync + 'static,
     {
-        let ended = self.start(function, parameters)?;
-        match timeout(AFTERWARDS, ended).await {
-            Ok(ended) => ended.map(|()| LifeEnd::Over),
-            Err(_) => Ok(LifeEnd::Deaf),
-        }
+        let mut ended = pin!(self.start(function, parameters)?);
+        let run = self.scene.run;
+        let began = run.now();
+        // Every life is polled often enough to see by itself that the time is over.
+        poll_fn(|cx| match ended.as_mut().poll(cx) {
+            Poll::Ready(ended) => Poll::Ready(ended.map(|()| LifeEnd::Over)),
+            Poll::Pending if run.has_passed(AFTERWARDS, began) => Poll::Ready(Ok(LifeEnd::Deaf)),
+            Poll::Pending => Poll::Pending,
+        })
+        .await
     }
 
     /// Starts a call of this request.

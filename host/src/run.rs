@@ -26,7 +26,8 @@ impl Ticker {
     pub fn clock(self: &Arc<Self>, limits: RunLimits, beats: Arc<AtomicU64>) -> Arc<RunClock> {
         let clock = Arc::new(RunClock {
             ticker: self.clone(),
-            limits,
+            cpu_deadline: ticks(limits.cpu_deadline),
+            block_log: ticks(limits.block_log),
             entered: AtomicU64::new(OUTSIDE),
             paused: AtomicU64::new(RUNNING),
             turn: AtomicU64::new(0),
@@ -50,7 +51,7 @@ impl Ticker {
         clocks.retain(|clock| match clock.upgrade() {
             Some(clock) => {
                 // Two ticks of grace: where the epoch can end the run, it knows more of the culprit.
-                if clock.past(clock.limits.cpu_deadline, 2) {
+                if clock.past(clock.cpu_deadline, 2) {
                     clock.overrun.notify_one();
                 }
                 if clock.is_under_way() && clock.paused.load(Relaxed) == RUNNING {
@@ -76,6 +77,14 @@ pub struct RunLimits {
     pub block_log: Option<Duration>,
 }
 
+/// A limit in ticks, of which it takes at least one more to be past it. None is never past.
+fn ticks(limit: Option<Duration>) -> u64 {
+    limit.map_or(u64::MAX, |limit| {
+        let ticks = limit.as_nanos().div_ceil(TICK.as_nanos());
+        u64::try_from(ticks).unwrap_or(u64::MAX)
+    })
+}
+
 /// The run that one instance is in, if any.
 ///
 /// A run begins when guest code is entered and ends when it returns or waits in a component-model wait. While
@@ -83,7 +92,9 @@ pub struct RunLimits {
 /// its thread to other instances, its time stands still: a busy neighbour costs nobody his run.
 pub struct RunClock {
     ticker: Arc<Ticker>,
-    limits: RunLimits,
+    /// In ticks, as all times in here.
+    cpu_deadline: u64,
+    block_log: u64,
     entered: AtomicU64,
     paused: AtomicU64,
     turn: AtomicU64,
@@ -199,12 +210,26 @@ impl RunClock {
     }
 
     fn resume(&self) {
-        let paused = self.paused.swap(RUNNING, Relaxed);
+        let paused = self.paused.load(Relaxed);
+        if paused == RUNNING {
+            return;
+        }
+        self.paused.store(RUNNING, Relaxed);
         let entered = self.entered.load(Relaxed);
-        if paused != RUNNING && entered != OUTSIDE {
+        if entered != OUTSIDE {
             let pause = self.ticker.now().saturating_sub(paused);
             self.entered.store(entered + pause, Relaxed);
         }
+    }
+
+    /// The time, of which only [`RunClock::has_passed`] knows more.
+    pub fn now(&self) -> u64 {
+        self.ticker.now()
+    }
+
+    /// Whether so much time has passed since.
+    pub fn has_passed(&self, time: Duration, since: u64) -> bool {
+        self.now().saturating_sub(since) > ticks(Some(time))
     }
 
     /// Counts the turns of the instance's event loop. What was noted when a run began is true of a fault in the
@@ -221,9 +246,9 @@ impl RunClock {
 
     /// What is to be done about the run under way.
     pub fn verdict(&self) -> Verdict {
-        if self.past(self.limits.cpu_deadline, 0) {
+        if self.past(self.cpu_deadline, 0) {
             Verdict::End
-        } else if self.past(self.limits.block_log, 0) && !self.logged.swap(true, Relaxed) {
+        } else if self.past(self.block_log, 0) && !self.logged.swap(true, Relaxed) {
             Verdict::Log
         } else {
             Verdict::Fine
@@ -234,7 +259,7 @@ impl RunClock {
     async fn overrun(&self) {
         loop {
             self.overrun.notified().await;
-            if self.past(self.limits.cpu_deadline, 0) {
+            if self.past(self.cpu_deadline, 0) {
                 return;
             }
         }
@@ -246,12 +271,10 @@ impl RunClock {
         Verdict::Began
     }
 
-    fn past(&self, limit: Option<Duration>, grace: u64) -> bool {
+    fn past(&self, limit: u64, grace: u64) -> bool {
         let entered = self.entered.load(Relaxed);
-        let Some(limit) = limit else { return false };
-        let ticks = limit.as_nanos().div_ceil(TICK.as_nanos());
         let now = self.ticker.now().min(self.paused.load(Relaxed));
-        entered != OUTSIDE && u128::from(now.saturating_sub(entered)) > ticks + u128::from(grace)
+        entered != OUTSIDE && now.saturating_sub(entered) > limit.saturating_add(grace)
     }
 }
 

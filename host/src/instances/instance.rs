@@ -8,14 +8,13 @@ use std::sync::atomic::{AtomicBool, Ordering::Relaxed, Ordering::SeqCst};
 use std::task::Poll;
 use std::time::Duration;
 
-use futures_util::StreamExt;
-use futures_util::stream::FuturesUnordered;
 use tokio::sync::OwnedSemaphorePermit;
 use wasmtime::Store;
 use wasmtime::component::{ComponentNamedList, Lift, Lower, TypedFunc};
 
 use super::background::Tasks as Jobs;
 use super::death::{Death, Forsaken, trap_text};
+use super::lives::Lives;
 use super::post::Post;
 use super::scene::Scene;
 use super::{Core, Isolation, LifeEnd};
@@ -88,9 +87,10 @@ impl Live {
             let scene = Scene {
                 accessor,
                 guest,
+                run,
                 requests,
             };
-            let mut lives = FuturesUnordered::new();
+            let mut lives = Lives::default();
             let mut jobs = Jobs::default();
             let turn = poll_fn(|cx| {
                 loop {
@@ -127,7 +127,7 @@ impl Live {
                             Err(error) => return Poll::Ready(Err(error)),
                         }
                     }
-                    match lives.poll_next_unpin(cx) {
+                    match lives.poll_next(cx) {
                         Poll::Ready(Some(Ok(LifeEnd::Over))) => {}
                         Poll::Ready(Some(Ok(LifeEnd::Deaf))) => replace(),
                         Poll::Ready(Some(Err(error))) => return Poll::Ready(Err(error)),
@@ -255,6 +255,11 @@ impl Core {
     ) -> wasmtime::Result<LifeEnd> {
         self.blueprint.meter.entered(exchange.began.elapsed());
         scene.requests.insert(request, exchange.clone());
+        poll_fn(|cx| {
+            exchange.listen(cx.waker());
+            Poll::Ready(())
+        })
+        .await;
         let end = (self.life)(scene, request, exchange).await?;
         scene.requests.remove(request);
         self.over();

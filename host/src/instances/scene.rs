@@ -4,11 +4,13 @@ use wasmtime::component::{Accessor, ComponentNamedList, GuestTaskId, Lift, Lower
 
 use crate::engine::{Function, Guest};
 use crate::resources::{Ctx, Requests};
+use crate::run::RunClock;
 
 /// Where a request's life takes place: inside one instance, while its event loop turns.
 pub struct Scene<'a> {
     pub accessor: &'a Accessor<Ctx>,
     pub guest: &'a Guest,
+    pub run: &'a RunClock,
     pub(super) requests: &'a Requests,
 }
 

@@ -8,7 +8,7 @@ use std::fmt;
 use std::future::poll_fn;
 use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
-use std::task::Poll;
+use std::task::{Poll, Waker};
 use std::time::Instant;
 
 use futures_util::task::AtomicWaker;
@@ -66,7 +66,8 @@ pub enum Answer {
 
 /// Where an answer arrives.
 enum AnswerSlot {
-    Open,
+    /// With whom to wake.
+    Open(Option<Waker>),
     Given(Answer),
     /// It was taken, or nobody waits for one any more.
     Shut,
@@ -95,11 +96,10 @@ pub struct Exchange {
     answer: Mutex<AnswerSlot>,
     /// Where the answer is made piece by piece. In a box, as it is rare.
     stream: OnceLock<Box<Stream>>,
-    answered: AtomicWaker,
     cancelled: AtomicBool,
     client_gone: AtomicBool,
     cancel: AtomicWaker,
-    sent: AtomicBool,
+    sent: AtomicU8,
     until_sent: AtomicWaker,
     replayed: AtomicBool,
     place: AtomicU8,
@@ -111,6 +111,15 @@ enum Place {
     Waiting,
     Inside,
     Left,
+}
+
+/// Whether the last byte of a response was handed over.
+#[repr(u8)]
+enum Sent {
+    No,
+    /// Not yet, and somebody waits for it.
+    Awaited,
+    Yes,
 }
 
 impl Exchange {
@@ -141,13 +150,12 @@ impl Exchange {
             body: Mutex::new(body.map_or(BodySlot::None, BodySlot::Here)),
             trailers: OnceLock::new(),
             body_memory: Mutex::new(None),
-            answer: Mutex::new(AnswerSlot::Open),
+            answer: Mutex::new(AnswerSlot::Open(None)),
             stream: OnceLock::new(),
-            answered: AtomicWaker::new(),
             cancelled: AtomicBool::new(false),
             client_gone: AtomicBool::new(false),
             cancel: AtomicWaker::new(),
-            sent: AtomicBool::new(false),
+            sent: AtomicU8::new(Sent::No as u8),
             until_sent: AtomicWaker::new(),
             replayed: AtomicBool::new(false),
             place: AtomicU8::new(Place::Waiting as u8),
@@ -189,10 +197,11 @@ impl Exchange {
     /// off by another.
     pub fn answer(&self, answer: Answer) {
         let mut slot = lock(&self.answer);
-        if matches!(*slot, AnswerSlot::Open) {
+        if let AnswerSlot::Open(waiting) = &mut *slot {
+            let waiting = waiting.take();
             *slot = AnswerSlot::Given(answer);
             drop(slot);
-            self.answered.wake();
+            waiting.map(Waker::wake);
         } else if let Some(stream) = self.stream() {
             drop(slot);
             stream.cut();
@@ -206,13 +215,14 @@ impl Exchange {
         without_empty_etag(&mut head.headers);
         let (stream, begun) = Stream::new(head, has_body)?;
         let mut slot = lock(&self.answer);
-        if !matches!(*slot, AnswerSlot::Open) {
+        let AnswerSlot::Open(waiting) = &mut *slot else {
             return Ok(None);
-        }
+        };
+        let waiting = waiting.take();
         let stream = &**self.stream.get_or_init(|| Box::new(stream));
         *slot = AnswerSlot::Given(Answer::Begun(Box::new(begun)));
         drop(slot);
-        self.answered.wake();
+        waiting.map(Waker::wake);
         Ok(Some(stream))
     }
 
@@ -224,14 +234,16 @@ impl Exchange {
     /// Waits for the answer and takes it. One only may wait, and once.
     pub async fn answered(&self) -> Answer {
         poll_fn(|cx| {
-            self.answered.register(cx.waker());
             let mut slot = lock(&self.answer);
+            if let AnswerSlot::Open(waiting) = &mut *slot {
+                if !matches!(waiting, Some(waiting) if waiting.will_wake(cx.waker())) {
+                    *waiting = Some(cx.waker().clone());
+                }
+                return Poll::Pending;
+            }
             match std::mem::replace(&mut *slot, AnswerSlot::Shut) {
                 AnswerSlot::Given(answer) => Poll::Ready(answer),
-                empty => {
-                    *slot = empty;
-                    Poll::Pending
-                }
+                _ => Poll::Pending,
             }
         })
         .await
@@ -244,7 +256,7 @@ impl Exchange {
 
     /// Whether an answer was given, or nobody waits for one.
     pub fn is_answered(&self) -> bool {
-        !matches!(*lock(&self.answer), AnswerSlot::Open)
+        !matches!(*lock(&self.answer), AnswerSlot::Open(_))
     }
 
     /// Whether somebody waits for an answer, or for more of one.
@@ -261,7 +273,9 @@ impl Exchange {
         if reason == Cancel::Deadline || self.cancel_on_close {
             self.cancelled.store(true, Ordering::Release);
         }
-        self.cancel.wake();
+        if self.is_cancelled() {
+            self.cancel.wake();
+        }
         self.sent();
     }
 
@@ -303,31 +317,41 @@ impl Exchange {
         moved.is_ok()
     }
 
-    /// Waits until the request is asked to end. One only may wait at a time.
+    /// Has one task woken when the request is asked to end. Said once for all the waits of that task.
+    pub fn listen(&self, waker: &Waker) {
+        self.cancel.register(waker);
+    }
+
+    /// Waits until the request is asked to end, in the task that listens.
     pub async fn cancelled(&self) {
-        poll_fn(|cx| {
-            self.cancel.register(cx.waker());
-            match self.is_cancelled() {
-                true => Poll::Ready(()),
-                false => Poll::Pending,
-            }
+        poll_fn(|_| match self.is_cancelled() {
+            true => Poll::Ready(()),
+            false => Poll::Pending,
         })
         .await;
     }
 
     /// Says that the last byte of the response was handed to the connection, or never will be.
     pub fn sent(&self) {
-        self.sent.store(true, Ordering::Release);
-        self.until_sent.wake();
+        if self.sent.swap(Sent::Yes as u8, Ordering::SeqCst) == Sent::Awaited as u8 {
+            self.until_sent.wake();
+        }
     }
 
     /// Waits for [`Exchange::sent`]. One only may wait.
     pub async fn until_sent(&self) {
         poll_fn(|cx| {
+            if self.sent.load(Ordering::Acquire) == Sent::Yes as u8 {
+                return Poll::Ready(());
+            }
             self.until_sent.register(cx.waker());
-            match self.sent.load(Ordering::Acquire) {
-                true => Poll::Ready(()),
-                false => Poll::Pending,
+            let (from, to) = (Sent::No as u8, Sent::Awaited as u8);
+            let awaited = self
+                .sent
+                .compare_exchange(from, to, Ordering::SeqCst, Ordering::SeqCst);
+            match awaited {
+                Err(sent) if sent == Sent::Yes as u8 => Poll::Ready(()),
+                _ => Poll::Pending,
             }
         })
         .await;

@@ -110,6 +110,10 @@ impl Finish {
     }
 
     /// To one that is there.
+    #[expect(
+        clippy::manual_async_fn,
+        reason = "an async fn has its arguments in it twice"
+    )]
     fn whole(self, mut response: Response<Reply>) -> impl Future<Output = Response<Reply>> {
         async move {
             self.done_to(&mut response).await;
@@ -164,25 +168,38 @@ struct Visit {
 }
 
 /// `declared`: how long the body is at least.
-// Within its caller, LLVM takes the arguments apart bit by bit and puts them together again: 1,000 instructions.
-#[inline(never)]
 fn route(generation: &Generation, head: &Parts, declared: u64) -> Routed {
     let host = router::host_name(host(head));
     let is_proxied = || head.headers.contains_key("x-real-ip");
-    let (index, lead, arguments) = match generation.find(host, head.uri.path(), is_proxied) {
-        Found::Route(route, arguments) => (
-            Some(route.target),
-            &generation.leads[route.target],
-            arguments,
-        ),
+    match generation.find(host, head.uri.path(), is_proxied) {
+        Found::Route(route, arguments) => {
+            let index = Some(route.target);
+            let lead = &generation.leads[route.target];
+            follow(generation, head, declared, index, lead, arguments)
+        }
         Found::NotUtf8(route) => {
-            return Routed::Answered(Some(route.target), page::error(StatusCode::BAD_REQUEST));
+            Routed::Answered(Some(route.target), page::error(StatusCode::BAD_REQUEST))
         }
         Found::Nothing => match &generation.default {
-            Some(lead) => (None, lead, router::Arguments::default()),
-            None => return Routed::Answered(None, page::error(StatusCode::NOT_FOUND)),
+            Some(lead) => {
+                let arguments = router::Arguments::default();
+                follow(generation, head, declared, None, lead, arguments)
+            }
+            None => Routed::Answered(None, page::error(StatusCode::NOT_FOUND)),
         },
-    };
+    }
+}
+
+/// Where a route leads. A function of its own: where arguments that were found and those by default come together in
+/// one variable, LLVM takes them apart bit by bit, in 1,000 instructions.
+fn follow(
+    generation: &Generation,
+    head: &Parts,
+    declared: u64,
+    index: Option<usize>,
+    lead: &Lead,
+    arguments: router::Arguments,
+) -> Routed {
     let (component, target) = match lead {
         Lead::Handler {
             component, target, ..

@@ -465,8 +465,14 @@ impl Life<'_> {
         P: ComponentNamedList + Lower + Send + Sync + 'static,
         R: ComponentNamedList + Lift + Send + Sync + 'static,
     {
-        self.scene.start(function, parameters, |ctx, call| {
+        let ended = self.scene.start(function, parameters, |ctx, call| {
             ctx.tasks.insert(call, self.request);
+        })?;
+        // Most calls are over at that turn, and wake nobody.
+        let turn = self.scene.line.wait();
+        Ok(async move {
+            turn.await;
+            ended.await
         })
     }
 

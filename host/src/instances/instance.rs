@@ -14,7 +14,7 @@ use wasmtime::component::{ComponentNamedList, Lift, Lower, TypedFunc};
 
 use super::background::Tasks as Jobs;
 use super::death::{Death, Forsaken, trap_text};
-use super::lives::Lives;
+use super::lives::{Line, Lives};
 use super::post::Post;
 use super::scene::Scene;
 use super::{Core, Isolation, LifeEnd};
@@ -83,14 +83,16 @@ impl Live {
                 core.replace(post);
             }
         };
+        let line = Line::default();
         let turning = self.store.run_concurrent(async |accessor| {
             let scene = Scene {
                 accessor,
                 guest,
                 run,
+                line: &line,
                 requests,
             };
-            let mut lives = Lives::default();
+            let mut lives = Lives::new(&line);
             let mut jobs = Jobs::default();
             let turn = poll_fn(|cx| {
                 loop {

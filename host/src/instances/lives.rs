@@ -4,6 +4,8 @@
 //! futures-util's `FuturesUnordered` does the same, for any number of threads at once; a wait costs it some 15 atomic
 //! instructions. Here nearly every call comes from the loop's own thread: a lock that nobody else wants is enough.
 
+use std::collections::VecDeque;
+use std::future::poll_fn;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -20,12 +22,45 @@ const ROLL_CALL: Duration = Duration::from_secs(5);
 /// How many rooms stay when nobody lives there.
 const KEPT: usize = 64;
 
-/// Futures that one task drives.
-pub(super) struct Lives<F> {
+/// A line of futures that wait for a turn of those that drive them. One comes at each turn, without a call: so it goes
+/// where each has begun something of which the loop does one after the other, and then turns.
+#[derive(Default)]
+pub struct Line(AtomicBool);
+
+impl Line {
+    /// Waits until it is one's turn. Who drives the futures has to see to it that there will be so many turns.
+    pub async fn wait(&self) {
+        let mut has_waited = false;
+        poll_fn(|_| match std::mem::replace(&mut has_waited, true) {
+            true => Poll::Ready(()),
+            false => {
+                self.0.store(true, Relaxed);
+                Poll::Pending
+            }
+        })
+        .await;
+    }
+
+    /// Whether who was polled just now waits in it.
+    fn is_joined(&self) -> bool {
+        let is_joined = self.0.load(Relaxed);
+        if is_joined {
+            self.0.store(false, Relaxed);
+        }
+        is_joined
+    }
+}
+
+/// Futures that one task drives. A turn is all that it polls before it says that it waits.
+pub(super) struct Lives<'a, F> {
     rooms: Vec<Room<F>>,
     empty: Vec<usize>,
-    /// The rooms to be looked into, the next one last.
-    called: Vec<usize>,
+    /// The rooms to be looked into.
+    called: VecDeque<usize>,
+    /// The rooms of those in the line.
+    in_line: VecDeque<usize>,
+    line: &'a Line,
+    in_turn: bool,
     calls: Arc<Calls>,
     /// Whom a call wakes.
     driver: Option<Waker>,
@@ -38,20 +73,21 @@ struct Room<F> {
     waker: Waker,
 }
 
-impl<F> Default for Lives<F> {
-    fn default() -> Self {
+impl<'a, F: Future> Lives<'a, F> {
+    pub(super) fn new(line: &'a Line) -> Self {
         Self {
             rooms: Vec::new(),
             empty: Vec::new(),
-            called: Vec::new(),
+            called: VecDeque::new(),
+            in_line: VecDeque::new(),
+            line,
+            in_turn: false,
             calls: Arc::default(),
             driver: None,
             roll_call: RollCall::default(),
         }
     }
-}
 
-impl<F: Future> Lives<F> {
     /// How many there are.
     pub(super) fn len(&self) -> usize {
         self.rooms.len() - self.empty.len()
@@ -61,7 +97,7 @@ impl<F: Future> Lives<F> {
         self.len() == 0
     }
 
-    /// One more, which is polled next.
+    /// One more, which is polled after those that have called before it.
     pub(super) fn push(&mut self, life: F) {
         let number = self.empty.pop().unwrap_or_else(|| {
             let number = self.rooms.len();
@@ -73,12 +109,22 @@ impl<F: Future> Lives<F> {
             number
         });
         self.rooms[number].life.set(Some(life));
-        self.called.push(number);
+        self.calls.take(&mut self.called);
+        self.called.push_back(number);
     }
 
     /// Has all of them polled, so that each can look at the time.
     fn call_all(&mut self) {
-        self.called = (0..self.rooms.len()).rev().collect();
+        self.called = (0..self.rooms.len()).collect();
+    }
+
+    fn next_called(&mut self, cx: &mut Context<'_>) -> Option<usize> {
+        // As long as somebody is in line, there is a next turn.
+        let is_quiet = self.called.is_empty() && self.in_line.is_empty() && !self.is_empty();
+        if is_quiet && self.roll_call.poll_due(cx) {
+            self.call_all();
+        }
+        self.called.pop_front()
     }
 
     /// The output of one that is over. `None`: there are none.
@@ -87,13 +133,11 @@ impl<F: Future> Lives<F> {
             self.driver = Some(cx.waker().clone());
             self.calls.state().driver = self.driver.clone();
         }
-        if !self.is_empty() && self.roll_call.poll_due(cx) {
-            self.call_all();
+        self.calls.take(&mut self.called);
+        if !std::mem::replace(&mut self.in_turn, true) {
+            self.called.extend(self.in_line.pop_front());
         }
-        if self.called.is_empty() {
-            self.calls.take(&mut self.called);
-        }
-        while let Some(number) = self.called.pop() {
+        while let Some(number) = self.next_called(cx) {
             // Who calls may mean somebody that lived there before.
             let Some(room) = self.rooms.get_mut(number) else {
                 continue;
@@ -110,7 +154,11 @@ impl<F: Future> Lives<F> {
                 }
                 return Poll::Ready(Some(output));
             }
+            if self.line.is_joined() {
+                self.in_line.push_back(number);
+            }
         }
+        self.in_turn = false;
         match self.is_empty() {
             true => Poll::Ready(None),
             false => Poll::Pending,
@@ -156,20 +204,18 @@ struct State {
 }
 
 impl Calls {
-    /// All of them, the first one last, where there were none.
-    fn take(&self, called: &mut Vec<usize>) {
+    /// Takes all of them.
+    fn take(&self, called: &mut VecDeque<usize>) {
         // Who comes too late for this look wakes the driver.
         if !self.any.load(Relaxed) {
             return;
         }
-        let mut state = self.state();
-        std::mem::swap(&mut state.rooms, called);
-        called
-            .iter()
-            .for_each(|&number| state.is_in[number] = false);
+        let state = &mut *self.state();
+        for number in state.rooms.drain(..) {
+            state.is_in[number] = false;
+            called.push_back(number);
+        }
         self.any.store(false, Relaxed);
-        drop(state);
-        called.reverse();
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -208,10 +254,11 @@ impl Wake for Bell {
 #[cfg(test)]
 mod tests {
     use std::cell::{Cell, RefCell};
-    use std::future::{pending, poll_fn};
+    use std::future::pending;
     use std::pin::pin;
     use std::rc::Rc;
 
+    use futures_util::FutureExt;
     use futures_util::future::{LocalBoxFuture, join};
     use tokio::sync::oneshot;
 
@@ -219,13 +266,14 @@ mod tests {
 
     type Life<'a> = LocalBoxFuture<'a, usize>;
 
-    async fn next(lives: &mut Lives<Life<'_>>) -> Option<usize> {
+    async fn next(lives: &mut Lives<'_, Life<'_>>) -> Option<usize> {
         poll_fn(|cx| lives.poll_next(cx)).await
     }
 
     #[tokio::test]
     async fn what_is_over_comes_out_and_its_room_is_used_again() {
-        let mut lives = Lives::default();
+        let line = Line::default();
+        let mut lives = Lives::new(&line);
         assert_eq!(next(&mut lives).await, None);
         for round in 0..3 {
             let (senders, waiting): (Vec<_>, Vec<_>) = (0..100).map(|_| oneshot::channel()).unzip();
@@ -255,8 +303,9 @@ mod tests {
 
     #[tokio::test]
     async fn who_is_not_called_is_not_polled() {
+        let line = Line::default();
         let polled = Rc::new(RefCell::new(Vec::new()));
-        let mut lives: Lives<Life<'_>> = Lives::default();
+        let mut lives: Lives<'_, Life<'_>> = Lives::new(&line);
         let mut senders = Vec::new();
         for number in 0..4 {
             let (sender, waiting) = oneshot::channel::<()>();
@@ -285,8 +334,23 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn who_has_called_is_before_who_comes() {
+        let line = Line::default();
+        let mut lives: Lives<'_, Life<'_>> = Lives::new(&line);
+        let (sender, waiting) = oneshot::channel();
+        lives.push(Box::pin(async { waiting.await.expect("it is sent") }));
+        let first = poll_fn(|cx| Poll::Ready(lives.poll_next(cx)));
+        assert!(first.await.is_pending());
+        sender.send(1).expect("it waits");
+        lives.push(Box::pin(async { 2 }));
+        assert_eq!(next(&mut lives).await, Some(1));
+        assert_eq!(next(&mut lives).await, Some(2));
+    }
+
+    #[tokio::test]
     async fn a_call_from_another_thread_is_followed() {
-        let mut lives: Lives<Life<'_>> = Lives::default();
+        let line = Line::default();
+        let mut lives: Lives<'_, Life<'_>> = Lives::new(&line);
         for _ in 0..1000 {
             let (sender, waiting) = oneshot::channel();
             lives.push(Box::pin(async { waiting.await.expect("it is sent") }));
@@ -298,8 +362,9 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn all_are_polled_every_so_often() {
+        let line = Line::default();
         let polls = Cell::new(0);
-        let mut lives: Lives<Life<'_>> = Lives::default();
+        let mut lives: Lives<'_, Life<'_>> = Lives::new(&line);
         lives.push(Box::pin(poll_fn(|_| {
             polls.set(polls.get() + 1);
             match polls.get() {
@@ -311,5 +376,26 @@ mod tests {
         let began = Instant::now();
         assert_eq!(next(&mut lives).await, Some(4));
         assert_eq!(began.elapsed().as_secs(), 3 * ROLL_CALL.as_secs());
+    }
+
+    #[tokio::test]
+    async fn one_of_a_line_comes_at_each_turn() {
+        let line = Line::default();
+        let mut lives: Lives<'_, Life<'_>> = Lives::new(&line);
+        for number in [1, 2] {
+            let line = &line;
+            lives.push(Box::pin(async move {
+                line.wait().await;
+                number
+            }));
+        }
+        lives.push(Box::pin(async { 3 }));
+        let mut turn = || poll_fn(|cx| Poll::Ready(lives.poll_next(cx))).now_or_never();
+        assert_eq!(turn(), Some(Poll::Ready(Some(3))));
+        assert_eq!(turn(), Some(Poll::Pending));
+        assert_eq!(turn(), Some(Poll::Ready(Some(1))));
+        assert_eq!(turn(), Some(Poll::Pending));
+        assert_eq!(turn(), Some(Poll::Ready(Some(2))));
+        assert_eq!(turn(), Some(Poll::Ready(None)));
     }
 }

@@ -2,6 +2,7 @@
 
 use wasmtime::component::{Accessor, ComponentNamedList, GuestTaskId, Lift, Lower};
 
+use super::lives::Line;
 use crate::engine::{Function, Guest};
 use crate::resources::{Ctx, Requests};
 use crate::run::RunClock;
@@ -11,6 +12,8 @@ pub struct Scene<'a> {
     pub accessor: &'a Accessor<Ctx>,
     pub guest: &'a Guest,
     pub run: &'a RunClock,
+    /// For those who have started a call: the guest takes up one call after the other, with a turn behind each.
+    pub line: &'a Line,
     pub(super) requests: &'a Requests,
 }
 

@@ -201,7 +201,9 @@ impl Exchange {
             let waiting = waiting.take();
             *slot = AnswerSlot::Given(answer);
             drop(slot);
-            waiting.map(Waker::wake);
+            if let Some(waiting) = waiting {
+                waiting.wake();
+            }
         } else if let Some(stream) = self.stream() {
             drop(slot);
             stream.cut();
@@ -222,7 +224,9 @@ impl Exchange {
         let stream = &**self.stream.get_or_init(|| Box::new(stream));
         *slot = AnswerSlot::Given(Answer::Begun(Box::new(begun)));
         drop(slot);
-        waiting.map(Waker::wake);
+        if let Some(waiting) = waiting {
+            waiting.wake();
+        }
         Ok(Some(stream))
     }
 

@@ -156,6 +156,10 @@ async fn run_with<H: Handler>(
 }
 
 /// An object during a call.
+#[expect(
+    clippy::large_enum_variant,
+    reason = "a box is what an object of a single call does without"
+)]
 enum Held<H> {
     New(Object<H>),
     /// Between calls it stays where it is.

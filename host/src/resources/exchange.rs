@@ -113,13 +113,13 @@ enum Place {
     Left,
 }
 
-/// Whether the last byte of a response was handed over.
+/// Whether the last byte of a response was handed to the connection.
 #[repr(u8)]
-enum Sent {
-    No,
-    /// Not yet, and somebody waits for it.
+enum Handover {
+    Open,
+    /// Still open, and somebody waits for its end.
     Awaited,
-    Yes,
+    Done,
 }
 
 impl Exchange {
@@ -155,7 +155,7 @@ impl Exchange {
             cancelled: AtomicBool::new(false),
             client_gone: AtomicBool::new(false),
             cancel: AtomicWaker::new(),
-            sent: AtomicU8::new(Sent::No as u8),
+            sent: AtomicU8::new(Handover::Open as u8),
             until_sent: AtomicWaker::new(),
             replayed: AtomicBool::new(false),
             place: AtomicU8::new(Place::Waiting as u8),
@@ -337,7 +337,7 @@ impl Exchange {
 
     /// Says that the last byte of the response was handed to the connection, or never will be.
     pub fn sent(&self) {
-        if self.sent.swap(Sent::Yes as u8, Ordering::SeqCst) == Sent::Awaited as u8 {
+        if self.sent.swap(Handover::Done as u8, Ordering::SeqCst) == Handover::Awaited as u8 {
             self.until_sent.wake();
         }
     }
@@ -345,16 +345,16 @@ impl Exchange {
     /// Waits for [`Exchange::sent`]. One only may wait.
     pub async fn until_sent(&self) {
         poll_fn(|cx| {
-            if self.sent.load(Ordering::Acquire) == Sent::Yes as u8 {
+            if self.sent.load(Ordering::Acquire) == Handover::Done as u8 {
                 return Poll::Ready(());
             }
             self.until_sent.register(cx.waker());
-            let (from, to) = (Sent::No as u8, Sent::Awaited as u8);
+            let (from, to) = (Handover::Open as u8, Handover::Awaited as u8);
             let awaited = self
                 .sent
                 .compare_exchange(from, to, Ordering::SeqCst, Ordering::SeqCst);
             match awaited {
-                Err(sent) if sent == Sent::Yes as u8 => Poll::Ready(()),
+                Err(sent) if sent == Handover::Done as u8 => Poll::Ready(()),
                 _ => Poll::Pending,
             }
         })

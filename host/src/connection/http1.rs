@@ -165,9 +165,8 @@ fn answer<'a, S: Service>(
     match refused {
         Some(status) => {
             tell_refusal(service, status, Some((&head.method, &head.uri)), client);
-            Either::Left(future::ready(Ok(end(refusal(status), answering, |()| {
-                None
-            }))))
+            let response = end(refusal(status), answering, |()| None);
+            Either::Left(future::ready(Ok(response)))
         }
         None => {
             let response = service.call(Request::from_parts(head, body), client);

@@ -7,7 +7,7 @@ mod reading;
 use std::fmt;
 use std::future::poll_fn;
 use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
-use std::sync::{Arc, Mutex, OnceLock};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
 use std::task::{Poll, Waker};
 use std::time::Instant;
 
@@ -196,14 +196,9 @@ impl Exchange {
     /// Gives the answer. The first one counts, while somebody waits for it; one that has begun and not ended is broken
     /// off by another.
     pub fn answer(&self, answer: Answer) {
-        let mut slot = lock(&self.answer);
-        if let AnswerSlot::Open(waiting) = &mut *slot {
-            let waiting = waiting.take();
-            *slot = AnswerSlot::Given(answer);
-            drop(slot);
-            if let Some(waiting) = waiting {
-                waiting.wake();
-            }
+        let slot = lock(&self.answer);
+        if matches!(*slot, AnswerSlot::Open(_)) {
+            give(slot, answer);
         } else if let Some(stream) = self.stream() {
             drop(slot);
             stream.cut();
@@ -216,17 +211,12 @@ impl Exchange {
         let has_body = self.head.method != Method::HEAD && !WITHOUT_BODY.contains(&head.status);
         without_empty_etag(&mut head.headers);
         let (stream, begun) = Stream::new(head, has_body)?;
-        let mut slot = lock(&self.answer);
-        let AnswerSlot::Open(waiting) = &mut *slot else {
+        let slot = lock(&self.answer);
+        if !matches!(*slot, AnswerSlot::Open(_)) {
             return Ok(None);
-        };
-        let waiting = waiting.take();
-        let stream = &**self.stream.get_or_init(|| Box::new(stream));
-        *slot = AnswerSlot::Given(Answer::Begun(Box::new(begun)));
-        drop(slot);
-        if let Some(waiting) = waiting {
-            waiting.wake();
         }
+        let stream = &**self.stream.get_or_init(|| Box::new(stream));
+        give(slot, Answer::Begun(Box::new(begun)));
         Ok(Some(stream))
     }
 
@@ -380,6 +370,15 @@ impl Exchange {
             && !self.is_cancelled()
             && !self.is_answered()
             && !self.replayed.swap(true, Ordering::AcqRel)
+    }
+}
+
+/// Puts an answer where one is open, and wakes who waits for it.
+fn give(mut slot: MutexGuard<'_, AnswerSlot>, answer: Answer) {
+    let before = std::mem::replace(&mut *slot, AnswerSlot::Given(answer));
+    drop(slot);
+    if let AnswerSlot::Open(Some(waiting)) = before {
+        waiting.wake();
     }
 }
 

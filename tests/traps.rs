@@ -261,6 +261,20 @@ async fn a_blocking_call_past_cpu_deadline_is_a_503_and_the_others_are_replayed(
     assert_eq!(server.get("/blocking?ms=1").await.body, "blocked");
 }
 
+/// `initialize` and `on_finish` can't await. What they do instead is their own affair.
+#[tokio::test]
+async fn functions_that_never_wait_may_block_and_look_at_a_wait() {
+    let server = shared("blocking", "").await;
+    let waiting = server.send("GET /blocking/slow?at=gate").await;
+    server.until_at_gate("blocking", 1).await;
+    for nth in 1..=3 {
+        assert_eq!(server.get("/blocking/brief").await.body, "brief");
+        server.log.nth_line_with(nth, "brief to its end").await;
+    }
+    server.open_gate("blocking").await;
+    assert_eq!(answer(waiting).await, (200, "slow and well".to_owned()));
+}
+
 /// All that another component is asked for has its timers and its deadline, and no core is free.
 #[tokio::test]
 async fn a_component_that_spins_on_every_core_delays_no_other() {

@@ -1,6 +1,8 @@
 //! Sleeps for `?ms=N` in WASI 0.2, which blocks the instance. Tests of `block_log` and `cpu_deadline` see it noticed,
 //! and what it costs those that wait in `/blocking/slow` of the same instance, at the gate with `?at=gate`.
 
+use std::pin::pin;
+use std::task::{self, Waker};
 use std::time::Duration;
 
 use waterspout_sdk::prelude::*;
@@ -33,6 +35,38 @@ impl RequestHandler for Slow {
     }
 }
 
+/// Blocks in the functions that can't wait, and looks there at something to wait for.
+#[derive(Default)]
+struct Brief;
+
+#[handler]
+#[route("/blocking/brief")]
+impl RequestHandler for Brief {
+    fn initialize(&mut self, _: &Context, _: Kwargs) -> Result {
+        block_and_look();
+        Ok(())
+    }
+
+    async fn get(&mut self, cx: &Context) -> Result {
+        cx.write("brief")
+    }
+
+    fn on_finish(&mut self, _: &Context) -> Result {
+        block_and_look();
+        log::info!("brief to its end");
+        Ok(())
+    }
+}
+
+fn block_and_look() {
+    std::thread::sleep(Duration::from_millis(1));
+    let hour = pin!(sleep(Duration::from_secs(3600)));
+    assert!(
+        hour.poll(&mut task::Context::from_waker(Waker::noop()))
+            .is_pending()
+    );
+}
+
 fn wait(cx: &Context) -> Result<Duration> {
     let ms = cx.get_query_argument_or("ms", "100")?.parse()?;
     Ok(Duration::from_millis(ms))
@@ -40,4 +74,4 @@ fn wait(cx: &Context) -> Result<Duration> {
 
 gate::gate!("/blocking/gate");
 
-export!(Blocking, Slow, Gate);
+export!(Blocking, Slow, Brief, Gate);

@@ -125,9 +125,9 @@ fn release(request: RequestId) {
 
 #[test]
 fn one_object_from_the_first_call_to_the_last() {
-    let db = Edge::Initialize(r#"{"db": null}"#.into());
+    let db = Hook::Initialize(r#"{"db": null}"#.into());
     assert!(matches!(
-        run_at_once::<Diary>(call(1, false), db),
+        block_on(run::<Diary>(call(1, false), db)),
         Outcome::Proceed
     ));
     assert!(matches!(
@@ -178,8 +178,10 @@ fn a_failed_object_waits_for_write_error() {
 
 #[test]
 fn kwargs_that_do_not_fit_are_a_500() {
-    let db = Edge::Initialize(r#"{"db": 1}"#.into());
-    let outcome = run_at_once::<Diary>(call(1, false), db);
+    let outcome = block_on(run::<Diary>(
+        call(1, false),
+        Hook::Initialize(r#"{"db": 1}"#.into()),
+    ));
     assert!(matches!(
         outcome,
         Outcome::Failed(types::Failure { status: 500, .. })

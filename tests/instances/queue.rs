@@ -1,7 +1,7 @@
 //! Requests that wait for an instance.
 
 use super::serve;
-use crate::harness::{App, Load, guest, let_go, soon};
+use crate::harness::{App, Load, guest, let_go, soon, versioned};
 
 #[tokio::test]
 async fn a_full_queue_is_a_503_with_retry_after() {
@@ -126,5 +126,22 @@ async fn clients_of_every_thread_are_served_where_there_are_few_instances() {
             load.end().await.assert_flawless();
         }
         server.until_in_flight("slow.wasm", 0).await;
+    }
+}
+
+/// Its instance may have begun to wait just then: of some thousand requests a few were lost, each until its deadline.
+#[tokio::test]
+async fn what_comes_from_another_thread_begins_at_once() {
+    for rules in ["instances = 1", "isolation = \"exclusive\""] {
+        let server = App::new()
+            .handler("version.wasm", versioned("one"))
+            .config(&format!(
+                "[handler.\"version.wasm\"]\n{rules}\nmax_concurrent = 1\ndeadline = \"2s\""
+            ))
+            .serve()
+            .await;
+        let load = Load::start(server.address, "/version", 8, &["one"]);
+        load.more(5000).await;
+        load.end().await.assert_flawless();
     }
 }

@@ -4,7 +4,7 @@
 use std::future::poll_fn;
 use std::pin::pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed, Ordering::SeqCst};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed, Ordering::SeqCst};
 use std::task::Poll;
 use std::time::Duration;
 
@@ -84,12 +84,14 @@ impl Live {
             }
         };
         let line = Line::default();
+        let last_start = AtomicU64::new(u64::MAX);
         let turning = self.store.run_concurrent(async |accessor| {
             let scene = Scene {
                 accessor,
                 guest,
                 run,
                 line: &line,
+                last_start: &last_start,
                 requests,
             };
             let mut lives = Lives::new(&line);
@@ -151,7 +153,15 @@ impl Live {
         let mut asked = None;
         let listening = poll_fn(|cx| {
             let turned = turning.as_mut().poll(cx);
-            if turned.is_ready() || !run.is_under_way() {
+            if turned.is_ready() {
+                return turned;
+            }
+            if !run.is_under_way() {
+                // Where it has nothing left to do, wasmtime's event loop turns once more before it waits, and does
+                // not look at what is started in that turn.
+                if last_start.load(Relaxed) == run.turn() {
+                    cx.waker().wake_by_ref();
+                }
                 return turned;
             }
             if !requests.hard_of_hearing(&mut asked) && !background.is_overdue(budget) {

@@ -1,5 +1,7 @@
 //! What a call into a living instance needs while its event loop turns. Keeps nothing.
 
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+
 use wasmtime::component::{Accessor, ComponentNamedList, GuestTaskId, Lift, Lower};
 
 use super::lives::Line;
@@ -14,6 +16,8 @@ pub struct Scene<'a> {
     pub run: &'a RunClock,
     /// For those who have started a call: the guest takes up one call after the other, with a turn behind each.
     pub line: &'a Line,
+    /// The turn of the event loop in which a call was started last.
+    pub(super) last_start: &'a AtomicU64,
     pub(super) requests: &'a Requests,
 }
 
@@ -35,6 +39,7 @@ impl Scene<'_> {
             note(store.data_mut(), call.task());
             Ok::<_, wasmtime::Error>((function, call))
         })?;
+        self.last_start.store(self.run.turn(), Relaxed);
         Ok(function.finish_call_concurrent(self.accessor, call))
     }
 }

@@ -261,18 +261,28 @@ async fn a_blocking_call_past_cpu_deadline_is_a_503_and_the_others_are_replayed(
     assert_eq!(server.get("/blocking?ms=1").await.body, "blocked");
 }
 
-/// `initialize` and `on_finish` can't await. What they do instead is their own affair.
+/// They have no task that could wait, and are called while others of their instance do.
 #[tokio::test]
-async fn functions_that_never_wait_may_block_and_look_at_a_wait() {
+async fn initialize_and_on_finish_may_block_wake_others_and_drop_what_waits() {
     let server = shared("blocking", "").await;
-    let waiting = server.send("GET /blocking/slow?at=gate").await;
-    server.until_at_gate("blocking", 1).await;
     for nth in 1..=3 {
+        let waiting = server.send("GET /blocking/slow?at=gate").await;
+        server.until_at_gate("blocking", 1).await;
         assert_eq!(server.get("/blocking/brief").await.body, "brief");
         server.log.nth_line_with(nth, "brief to its end").await;
+        assert_eq!(answer(waiting).await, (200, "slow and well".to_owned()));
     }
-    server.open_gate("blocking").await;
-    assert_eq!(answer(waiting).await, (200, "slow and well".to_owned()));
+    assert_eq!(traps(&server, "blocking.wasm").await, 0);
+}
+
+#[tokio::test]
+async fn what_must_wait_in_on_finish_traps() {
+    let server = shared("blocking", "").await;
+    assert_eq!(server.get("/blocking/brief?look=1").await.body, "brief");
+    server.log.line_with("task.is_null()").await;
+    assert_eq!(server.get("/blocking/brief").await.body, "brief");
+    server.log.line_with("brief to its end").await;
+    assert_eq!(traps(&server, "blocking.wasm").await, 1);
 }
 
 /// All that another component is asked for has its timers and its deadline, and no core is free.

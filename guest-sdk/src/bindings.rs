@@ -12,6 +12,11 @@ wit_bindgen::generate!({
         }
     ",
     generate_all,
+    // They never wait, and a task for each is dear.
+    sync: [
+        "export:waterspout:web/handler@0.1.0#initialize",
+        "export:waterspout:web/handler@0.1.0#on-finish",
+    ],
     pub_export_macro: true,
     export_macro_name: "__export_bindings",
     default_bindings_module: "::waterspout_sdk::__private::bindings",

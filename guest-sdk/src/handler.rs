@@ -25,6 +25,9 @@ use crate::{Context, Failure, HttpError, Result};
 /// When the client is gone or the deadline has passed, a function ends at its next `.await` and its locals are
 /// dropped; the object stays for `on_connection_close` and `on_finish`.
 ///
+/// `initialize` and `on_finish` can't wait. A future that they poll all the same, say with `now_or_never`, traps where it
+/// must wait for the host, as one of tokio's panics outside of its runtime; [`spawn`](crate::spawn) runs it.
+///
 /// ```
 /// # use waterspout_sdk::prelude::*;
 /// #[derive(Default)]

@@ -19,7 +19,8 @@ use crate::bindings::waterspout::web::types::{self, Arguments, Call, Outcome, Re
 use crate::cancel::{self, Work, cancellable};
 use crate::handler::Handler;
 use crate::jobs::{self, Called, Schedule};
-use crate::{Context, Failure, Kwargs, Result, error, kept, logging};
+use crate::kept::{self, Function};
+use crate::{Context, Failure, Kwargs, Result, error, logging};
 
 /// A component, as `export!` puts it together.
 #[doc(hidden)]
@@ -50,6 +51,9 @@ pub trait Handlers: 'static {
     /// Does `hook` with the handler at `index`. In a box, so that the compiler can bear a long list: one future in the
     /// other is too deep for it from some twenty on.
     fn run(index: u32, call: Call, hook: Hook) -> Pin<Box<dyn Future<Output = Outcome>>>;
+
+    /// Does `edge` with the handler at `index`.
+    fn run_at_once(index: u32, call: Call, edge: Edge) -> Outcome;
 }
 
 impl Handlers for () {
@@ -58,8 +62,16 @@ impl Handlers for () {
     }
 
     fn run(_: u32, call: Call, _: Hook) -> Pin<Box<dyn Future<Output = Outcome>>> {
-        panic!("the component has no handler {}", call.handler)
+        no_handler(&call)
     }
+
+    fn run_at_once(_: u32, call: Call, _: Edge) -> Outcome {
+        no_handler(&call)
+    }
+}
+
+fn no_handler(call: &Call) -> ! {
+    panic!("the component has no handler {}", call.handler)
 }
 
 impl<H: Handler, Rest: Handlers> Handlers for (H, Rest) {
@@ -75,11 +87,17 @@ impl<H: Handler, Rest: Handlers> Handlers for (H, Rest) {
             Some(index) => Rest::run(index, call, hook),
         }
     }
+
+    fn run_at_once(index: u32, call: Call, edge: Edge) -> Outcome {
+        match index.checked_sub(1) {
+            None => run_at_once::<H>(call, edge),
+            Some(index) => Rest::run_at_once(index, call, edge),
+        }
+    }
 }
 
-/// One function of a handler, with what the host gives to it.
+/// A function of a handler that may wait, with what the host gives to it.
 pub enum Hook {
-    Initialize(String),
     Prepare(Arguments),
     Get(Arguments),
     Head(Arguments),
@@ -90,6 +108,11 @@ pub enum Hook {
     Options(Arguments),
     WriteError(types::Failure),
     OnConnectionClose,
+}
+
+/// The first function of a request and the last, which never wait.
+pub enum Edge {
+    Initialize(String),
     OnFinish,
 }
 
@@ -140,18 +163,24 @@ async fn run_with<H: Handler>(
     hook: Hook,
     run: impl AsyncFnOnce(&mut Object<H>, Hook) -> Outcome,
 ) -> Outcome {
-    let mut object = match take(call.request) {
-        Some(object) => Held::Kept(object),
-        None => Held::New(Object::<H>::new(call.request)),
-    };
+    let mut object = Held::take(&call);
     let outcome = {
         let run = pin!(run(object.object(), hook));
         let ended = cancellable(Work::Request(call.request), run).await;
         ended.unwrap_or(Outcome::Cancelled)
     };
-    if !call.last || matches!(outcome, Outcome::Failed(_) | Outcome::Cancelled) {
-        keep(call.request, object.into_box());
-    }
+    object.leave(&call, &outcome);
+    outcome
+}
+
+/// Does `edge` with the object of the call's request, without a future and without a task of the component.
+fn run_at_once<H: Handler>(call: Call, edge: Edge) -> Outcome {
+    let mut object = Held::<H>::take(&call);
+    let outcome = {
+        let function = Function::begin(Work::Request(call.request));
+        function.poll(|| object.object().run_at_once(edge))
+    };
+    object.leave(&call, &outcome);
     outcome
 }
 
@@ -166,7 +195,21 @@ enum Held<H> {
     Kept(Box<Object<H>>),
 }
 
-impl<H> Held<H> {
+impl<H: Handler> Held<H> {
+    fn take(call: &Call) -> Self {
+        match take(call.request) {
+            Some(object) => Self::Kept(object),
+            None => Self::New(Object::new(call.request)),
+        }
+    }
+
+    /// After the call: it stays for the next one, if there is any.
+    fn leave(self, call: &Call, outcome: &Outcome) {
+        if !call.last || matches!(outcome, Outcome::Failed(_) | Outcome::Cancelled) {
+            keep(call.request, self.into_box());
+        }
+    }
+
     fn object(&mut self) -> &mut Object<H> {
         match self {
             Self::New(object) => object,
@@ -210,8 +253,8 @@ impl<C: Component> Guest for Exported<C> {
         log_error("stop", kept::function(Work::Instance, C::stop()).await);
     }
 
-    async fn initialize(call: Call, kwargs: String) -> Outcome {
-        run_in::<C>(call, Hook::Initialize(kwargs)).await
+    fn initialize(call: Call, kwargs: String) -> Outcome {
+        C::Handlers::run_at_once(call.handler, call, Edge::Initialize(kwargs))
     }
 
     async fn prepare(call: Call, arguments: Arguments) -> Outcome {
@@ -254,8 +297,8 @@ impl<C: Component> Guest for Exported<C> {
         run_in::<C>(call, Hook::OnConnectionClose).await;
     }
 
-    async fn on_finish(call: Call) {
-        run_in::<C>(call, Hook::OnFinish).await;
+    fn on_finish(call: Call) {
+        C::Handlers::run_at_once(call.handler, call, Edge::OnFinish);
     }
 
     async fn cancel(request: RequestId) {
@@ -313,10 +356,6 @@ impl<H: Handler> Object<H> {
     async fn run(&mut self, hook: Hook) -> Outcome {
         let Self { handler, cx, .. } = self;
         let result = match hook {
-            Hook::Initialize(kwargs) if H::has(Functions::INITIALIZE) => {
-                let result = Kwargs::new(&kwargs).and_then(|kwargs| handler.initialize(cx, kwargs));
-                return self.go_on(result);
-            }
             Hook::Prepare(arguments) if H::has(Functions::PREPARE) => {
                 let result = handler.prepare(cx.with(arguments)).await;
                 return self.go_on(result);
@@ -348,13 +387,24 @@ impl<H: Handler> Object<H> {
                 log_error("on_connection_close", handler.on_connection_close(cx).await);
                 return Outcome::Proceed;
             }
-            Hook::OnFinish if H::has(Functions::ON_FINISH) => {
-                log_error("on_finish", handler.on_finish(cx));
-                return Outcome::Proceed;
-            }
-            _ => panic!("the host called a function that the handler does not declare"),
+            _ => undeclared(),
         };
         self.finish(result)
+    }
+
+    fn run_at_once(&mut self, edge: Edge) -> Outcome {
+        let Self { handler, cx, .. } = self;
+        match edge {
+            Edge::Initialize(kwargs) if H::has(Functions::INITIALIZE) => {
+                let result = Kwargs::new(&kwargs).and_then(|kwargs| handler.initialize(cx, kwargs));
+                self.go_on(result)
+            }
+            Edge::OnFinish if H::has(Functions::ON_FINISH) => {
+                log_error("on_finish", handler.on_finish(cx));
+                Outcome::Proceed
+            }
+            _ => undeclared(),
+        }
     }
 
     /// The end of a function that others follow.
@@ -414,6 +464,10 @@ impl<H: Handler> Object<H> {
             .expect("a response that was cleared and not finished");
         Outcome::Finished(cx.response.borrow_mut().take())
     }
+}
+
+fn undeclared() -> ! {
+    panic!("the host called a function that the handler does not declare")
 }
 
 impl Context {

@@ -125,9 +125,9 @@ fn release(request: RequestId) {
 
 #[test]
 fn one_object_from_the_first_call_to_the_last() {
-    let db = Hook::Initialize(r#"{"db": null}"#.into());
+    let db = Edge::Initialize(r#"{"db": null}"#.into());
     assert!(matches!(
-        block_on(run::<Diary>(call(1, false), db)),
+        run_at_once::<Diary>(call(1, false), db),
         Outcome::Proceed
     ));
     assert!(matches!(
@@ -178,10 +178,8 @@ fn a_failed_object_waits_for_write_error() {
 
 #[test]
 fn kwargs_that_do_not_fit_are_a_500() {
-    let outcome = block_on(run::<Diary>(
-        call(1, false),
-        Hook::Initialize(r#"{"db": 1}"#.into()),
-    ));
+    let db = Edge::Initialize(r#"{"db": 1}"#.into());
+    let outcome = run_at_once::<Diary>(call(1, false), db);
     assert!(matches!(
         outcome,
         Outcome::Failed(types::Failure { status: 500, .. })

@@ -1,7 +1,7 @@
 //! Sleeps for `?ms=N` in WASI 0.2, which blocks the instance. Tests of `block_log` and `cpu_deadline` see it noticed,
 //! and what it costs those that wait in `/blocking/slow` of the same instance, at the gate with `?at=gate`.
 
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::task::{self, Waker};
 use std::time::Duration;
 
@@ -35,36 +35,42 @@ impl RequestHandler for Slow {
     }
 }
 
-/// Blocks in the functions that can't wait, and looks there at something to wait for.
+/// Blocks in the functions that can't wait, and drops there what still waits. At its end it opens the gate, or looks with
+/// `?look=1` whether an hour is over.
 #[derive(Default)]
-struct Brief;
+struct Brief {
+    waits: Option<Pin<Box<dyn Future<Output = ()>>>>,
+}
 
 #[handler]
 #[route("/blocking/brief")]
 impl RequestHandler for Brief {
     fn initialize(&mut self, _: &Context, _: Kwargs) -> Result {
-        block_and_look();
+        std::thread::sleep(Duration::from_millis(1));
         Ok(())
     }
 
     async fn get(&mut self, cx: &Context) -> Result {
+        let waits = self.waits.insert(Box::pin(draining()));
+        look(waits.as_mut());
         cx.write("brief")
     }
 
-    fn on_finish(&mut self, _: &Context) -> Result {
-        block_and_look();
+    fn on_finish(&mut self, cx: &Context) -> Result {
+        std::thread::sleep(Duration::from_millis(1));
+        if cx.get_query_argument("look").is_ok() {
+            look(pin!(sleep(Duration::from_secs(3600))));
+        }
+        self.waits = None;
+        gate::let_go();
         log::info!("brief to its end");
         Ok(())
     }
 }
 
-fn block_and_look() {
-    std::thread::sleep(Duration::from_millis(1));
-    let hour = pin!(sleep(Duration::from_secs(3600)));
-    assert!(
-        hour.poll(&mut task::Context::from_waker(Waker::noop()))
-            .is_pending()
-    );
+fn look(future: Pin<&mut (impl Future<Output = ()> + ?Sized)>) {
+    let polled = future.poll(&mut task::Context::from_waker(Waker::noop()));
+    assert!(polled.is_pending());
 }
 
 fn wait(cx: &Context) -> Result<Duration> {

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::Command;
 
-use crate::harness::{App, Client, Running, example, root};
+use crate::harness::{App, Client, Running, example, guest, root};
 
 /// How far a figure may be from the one of record, either way: a record that has become easy to keep sees nothing.
 const TOLERANCE: f64 = 0.05;
@@ -30,7 +30,14 @@ handler = 'exclusive.wasm'
 pattern = '/fresh'
 handler = 'fresh.wasm'
 
+[[route]]
+pattern = '/lifecycle'
+handler = 'lifecycle.wasm'
+
 [handler.'shared.wasm']
+instances = 1
+
+[handler.'lifecycle.wasm']
 instances = 1
 
 [handler.'exclusive.wasm']
@@ -83,6 +90,7 @@ async fn measure() -> Figures {
         .handler("shared.wasm", &hello)
         .handler("exclusive.wasm", &hello)
         .handler("fresh.wasm", &hello)
+        .handler("lifecycle.wasm", guest("four_calls"))
         .config(CONFIG)
         .counting_instructions(&counts)
         .serve()
@@ -91,7 +99,7 @@ async fn measure() -> Figures {
     for _ in 0..CONNECTIONS {
         clients.push(server.connect().await);
     }
-    let paths = ["/shared", "/exclusive", "/fresh", "/nowhere"];
+    let paths = ["/shared", "/exclusive", "/fresh", "/lifecycle", "/nowhere"];
     for path in paths {
         ask(&mut clients, path).await;
     }

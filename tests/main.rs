@@ -37,3 +37,4 @@ mod testing;
 mod tls;
 mod traps;
 mod waiting;
+mod watch;

@@ -1,8 +1,6 @@
 //! `generation`: what serves is changed while clients keep asking, and nobody notices but by the answer.
 
-use std::io::Write;
 use std::net::SocketAddr;
-use std::os::unix::fs::symlink;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -10,7 +8,9 @@ use serde_json::Value;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpStream, UnixStream};
 
-use crate::harness::{App, Client, Load, Running, example, guest, hello_saying, soon, versioned};
+use crate::harness::{
+    App, Client, Load, Running, WAYS, Way, example, guest, hello_saying, put, soon, versioned,
+};
 
 /// More than the pools and caches of a server need to be filled, and the number that the project promises.
 const SWAPS: usize = 200;
@@ -20,38 +20,6 @@ const WARM: usize = 20;
 
 /// The memory is looked at once in so many swaps.
 const LOOK: usize = 5;
-
-/// The ways in which a new version comes into its place.
-#[derive(Clone, Copy, Debug)]
-enum Way {
-    Renamed,
-    Copied,
-    Rewritten,
-}
-
-const WAYS: [Way; 3] = [Way::Renamed, Way::Copied, Way::Rewritten];
-
-/// Puts `bytes` in the place of `file`.
-fn put(way: Way, app: &App, file: &str, bytes: &[u8]) {
-    let place = app.handler_path(file);
-    let aside = app.path().join("incoming");
-    match way {
-        Way::Renamed => {
-            std::fs::write(&aside, bytes).expect("a file aside");
-            std::fs::rename(&aside, &place).expect("renamed");
-        }
-        Way::Copied => {
-            std::fs::write(&aside, bytes).expect("a file aside");
-            std::fs::copy(&aside, &place).expect("copied");
-        }
-        Way::Rewritten => {
-            let mut file = std::fs::File::create(&place).expect("truncated");
-            let (first, second) = bytes.split_at(bytes.len() / 2);
-            file.write_all(first).expect("the first half");
-            file.write_all(second).expect("the second half");
-        }
-    }
-}
 
 async fn version_v1() -> Running {
     App::new()
@@ -239,187 +207,6 @@ async fn a_changed_table_reloads_its_component_and_no_other() {
     server.until_generation(3).await;
     assert_eq!(server.component("state.wasm").await["generation"], 3);
     assert_eq!(count(&server).await, 1, "a new instance");
-}
-
-#[tokio::test]
-async fn what_changes_nothing_makes_no_generation() {
-    let server = version_v1().await;
-    let app = &server.app;
-    put(Way::Rewritten, app, "version.wasm", &versioned("v1"));
-    std::fs::write(app.handler_path("notes.txt"), "no component").expect("a file");
-    std::fs::write(app.handler_path(".hidden.wasm"), "not yet").expect("a file");
-    server.signal("HUP");
-    server.log.line_with("nothing has changed").await;
-    put(Way::Renamed, app, "version.wasm", &versioned("v2"));
-    let status = server.until_serving("version.wasm", &versioned("v2")).await;
-    assert_eq!(status["generation"], 2);
-}
-
-#[tokio::test]
-async fn without_a_watch_only_a_signal_reloads() {
-    let server = App::new()
-        .handler("version.wasm", versioned("v1"))
-        .config("[server]\nwatch = false\n")
-        .serve()
-        .await;
-    for version in ["v2", "v3"] {
-        put(
-            Way::Renamed,
-            &server.app,
-            "version.wasm",
-            &versioned(version),
-        );
-        assert_eq!(server.get("/version").await.body, "v1");
-    }
-    server.signal("HUP");
-    let status = server.until_serving("version.wasm", &versioned("v3")).await;
-    assert_eq!(status["generation"], 2, "v2 was never looked at");
-    assert_eq!(server.get("/version").await.body, "v3");
-}
-
-#[tokio::test]
-async fn a_reload_by_hand_waits_for_a_file_in_the_making() {
-    let server = App::new()
-        .handler("version.wasm", versioned("v1"))
-        .config("[server]\nwatch = false\n")
-        .serve()
-        .await;
-    let bytes = versioned("v2");
-    let (first, second) = bytes.split_at(bytes.len() / 2);
-    let place = server.app.handler_path("version.wasm");
-    let mut writer = std::fs::File::create(&place).expect("truncated");
-    writer.write_all(first).expect("the first half");
-    server.signal("HUP");
-    writer.write_all(second).expect("the second half");
-    drop(writer);
-    server.until_serving("version.wasm", &bytes).await;
-}
-
-#[tokio::test]
-async fn a_removed_file_takes_its_route_along_and_a_new_one_brings_it() {
-    let server = version_v1().await;
-    std::fs::remove_file(server.app.handler_path("version.wasm")).expect("removed");
-    server.until_generation(2).await;
-    assert_eq!(server.get("/version").await.status, 404);
-    put(Way::Copied, &server.app, "other.wasm", &versioned("v2"));
-    server.until_generation(3).await;
-    assert_eq!(server.get("/version").await.status, 404);
-    assert_eq!(server.get("/other").await.body, "v2");
-}
-
-#[tokio::test]
-async fn a_handlers_folder_may_come_later_and_be_replaced_whole() {
-    let app = App::new();
-    let handlers = app.path().join("handlers");
-    std::fs::remove_dir(&handlers).expect("an empty folder");
-    let server = app.serve().await;
-    assert_eq!(server.get("/version").await.status, 404);
-
-    std::fs::create_dir(&handlers).expect("handlers/");
-    put(Way::Copied, &server.app, "version.wasm", &versioned("v1"));
-    server.until_serving("version.wasm", &versioned("v1")).await;
-
-    let next = server.app.path().join("next");
-    std::fs::create_dir(&next).expect("next/");
-    std::fs::write(next.join("version.wasm"), versioned("v2")).expect("a handler");
-    std::fs::rename(&handlers, server.app.path().join("before")).expect("moved away");
-    std::fs::rename(&next, &handlers).expect("moved in");
-    server.until_serving("version.wasm", &versioned("v2")).await;
-
-    // The new folder is watched like the first.
-    put(
-        Way::Rewritten,
-        &server.app,
-        "version.wasm",
-        &versioned("v3"),
-    );
-    server.until_serving("version.wasm", &versioned("v3")).await;
-    assert_eq!(server.get("/version").await.body, "v3");
-}
-
-#[tokio::test]
-async fn links_count_too() {
-    let app = App::new().handler("version.wasm", versioned("v1"));
-    let releases = ["v2", "v3"].map(|version| {
-        let release = app.path().join(version);
-        std::fs::create_dir(&release).expect("a folder");
-        std::fs::write(release.join("version.wasm"), versioned(version)).expect("a handler");
-        release
-    });
-    let server = app.serve().await;
-    let handlers = server.app.path().join("handlers");
-    let [v2, v3] = &releases;
-
-    // A link to a file, of which no writer's end is ever told.
-    std::fs::hard_link(v2.join("version.wasm"), handlers.join("hard.wasm")).expect("a link");
-    server.until_serving("hard.wasm", &versioned("v2")).await;
-    symlink(v3.join("version.wasm"), handlers.join("soft.wasm")).expect("a link");
-    server.until_serving("soft.wasm", &versioned("v3")).await;
-
-    // A link in the folder's place, turned from one release to the next.
-    std::fs::rename(&handlers, server.app.path().join("before")).expect("moved away");
-    for (release, version) in [(v2, "v2"), (v3, "v3")] {
-        let aside = server.app.path().join("turn");
-        symlink(release, &aside).expect("a link");
-        std::fs::rename(&aside, &handlers).expect("turned");
-        server
-            .until_serving("version.wasm", &versioned(version))
-            .await;
-    }
-    assert_eq!(server.get("/hard").await.status, 404);
-    put(Way::Copied, &server.app, "version.wasm", &versioned("v4"));
-    server.until_serving("version.wasm", &versioned("v4")).await;
-}
-
-/// A file counts when its writer has closed it, however long that takes and whatever else is dropped meanwhile.
-#[tokio::test]
-async fn a_file_in_the_making_holds_nobody_up_and_is_not_looked_at() {
-    let server = App::new()
-        .handler("slow.wasm", versioned("v1"))
-        .handler("quick.wasm", versioned("v1"))
-        .serve()
-        .await;
-    let bytes = versioned("v2");
-    let (first, second) = bytes.split_at(bytes.len() / 2);
-    let mut writer =
-        std::fs::File::create(server.app.handler_path("slow.wasm")).expect("truncated");
-    writer.write_all(first).expect("the first half");
-    let mut newcomer =
-        std::fs::File::create(server.app.handler_path("new.wasm")).expect("a new file");
-    newcomer.write_all(first).expect("the first half");
-    let _empty = std::fs::File::create(server.app.handler_path("empty.wasm")).expect("a new file");
-
-    // Far longer than a file has to be quiet for where the system does not tell of its closing.
-    let began = Instant::now();
-    for version in ["v2", "v3"].iter().cycle() {
-        if began.elapsed() > Duration::from_millis(500) {
-            break;
-        }
-        let quick = versioned(version);
-        put(Way::Copied, &server.app, "quick.wasm", &quick);
-        let status = server.until_serving("quick.wasm", &quick).await;
-        assert_eq!(status["last_swap"]["ok"], true, "{status}");
-        assert_eq!(server.get("/slow").await.body, "v1");
-        assert_eq!(server.get("/new").await.status, 404);
-    }
-    writer.write_all(second).expect("the second half");
-    drop(writer);
-    server.until_serving("slow.wasm", &bytes).await;
-    newcomer.write_all(second).expect("the second half");
-    drop(newcomer);
-    server.until_serving("new.wasm", &bytes).await;
-    assert_eq!(
-        (
-            server.get("/slow").await.body,
-            server.get("/new").await.body
-        ),
-        ("v2".into(), "v2".into())
-    );
-    assert!(
-        !server.log.text().contains("refused"),
-        "{}",
-        server.log.text()
-    );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -8,6 +8,7 @@ mod routes;
 mod scheduler;
 mod schedules;
 mod site;
+mod stamps;
 pub mod watch;
 
 use std::collections::{BTreeMap, HashSet};
@@ -27,11 +28,13 @@ pub use component::{Component, State, describe};
 pub use schedules::Schedule;
 pub use site::{Site, Swap};
 
+use stamps::Stamps;
+
 /// What the app is at one time.
 pub struct Generation {
     /// Counts from 1, one for each switch.
     pub number: u64,
-    pub config: Config,
+    pub config: Arc<Config>,
     /// What connections are encrypted with, as its files were.
     pub tls: Option<Tls>,
     /// What requests may ask of it while they last.
@@ -42,6 +45,8 @@ pub struct Generation {
     pub default: Option<Lead>,
     pub components: BTreeMap<String, Arc<Component>>,
     pub schedules: Vec<Schedule>,
+    /// Of what it was read from.
+    stamps: Stamps,
 }
 
 /// Where a route leads.
@@ -108,13 +113,18 @@ impl Generation {
         previous: Option<Previous<'_>>,
     ) -> Result<Self, Refusal> {
         let number = previous.map_or(1, |previous| previous.generation.number + 1);
-        let mut config = match previous {
-            Some(previous) if previous.has_open(Path::new(config::FILE_NAME)) => {
+        let is_open = |path: &Path| previous.is_some_and(|previous| previous.has_open(path));
+        let mut stamps = Stamps::default();
+        let (file, config_file) = (Path::new(config::FILE_NAME), folder.join(config::FILE_NAME));
+        if !is_open(file) {
+            stamps.take(&config_file);
+        }
+        let config = match previous {
+            Some(previous) if is_open(file) || previous.has_read(&config_file, &stamps) => {
                 previous.generation.config.clone()
             }
-            _ => Config::load(folder, &overrides.said)?,
+            _ => Arc::new(overrides.load(folder)?),
         };
-        overrides.apply(&mut config);
         let tls = match (previous, &config.server.tls) {
             (Some(previous), tls)
                 if previous.has_open_certificate()
@@ -129,6 +139,11 @@ impl Generation {
         if let Some(previous) = previous {
             files.retain(|file, _| !previous.has_open_newcomer(file));
         }
+        for (file, path) in &files {
+            if !is_open(&handlers_folder(Path::new("")).join(file)) {
+                stamps.take(path);
+            }
+        }
         missing_components(folder, &config, &files)?;
         too_much_memory(folder, &config, engine)?;
         let loading = component::Loading {
@@ -136,6 +151,7 @@ impl Generation {
             engine,
             config: &config,
             previous,
+            stamps: &stamps,
             number,
         };
         let components = loading.load(files).await?;
@@ -162,13 +178,13 @@ impl Generation {
             default,
             components,
             schedules,
+            stamps,
         })
     }
 
     /// Listens where the folder says, and serves nothing: what there is to serve is yet to be made.
     fn empty(folder: &Path, overrides: &Overrides) -> Result<Self, Refusal> {
-        let mut config = Config::load(folder, &overrides.said)?;
-        overrides.apply(&mut config);
+        let config = overrides.load(folder)?;
         let tls = match &config.server.tls {
             Some(tls) => Some(Tls::load(folder, tls)?),
             None => None,
@@ -191,12 +207,13 @@ impl Generation {
                 settings,
                 generation: 0,
             }),
-            config,
+            config: Arc::new(config),
             tls,
             leads,
             default,
             components,
             schedules: Vec::new(),
+            stamps: Stamps::default(),
         })
     }
 
@@ -243,13 +260,19 @@ pub struct Previous<'a> {
     pub generation: &'a Generation,
     /// Files that somebody is writing, as paths within the app. They are not looked at: they are as they were.
     pub open: &'a HashSet<PathBuf>,
-    /// Whether a component that never loaded is tried again as it is: what it lacked may be there by now.
+    /// Whether all files are read, whatever their stamps say, and a component that never loaded is tried again as it is:
+    /// what it lacked may be there by now.
     pub again: bool,
 }
 
 impl Previous<'_> {
     fn has_open(&self, path: &Path) -> bool {
         self.open.contains(path)
+    }
+
+    /// Whether a file has not changed since the generation read it.
+    fn has_read(&self, path: &Path, now: &Stamps) -> bool {
+        !self.again && now.agree(&self.generation.stamps, path)
     }
 
     /// Whether a file is being written that is not the app's: a certificate or a key.
@@ -289,8 +312,15 @@ pub struct Overrides {
 }
 
 impl Overrides {
+    /// Reads an app's configuration, and puts it into that.
+    pub fn load(&self, app: &Path) -> Result<Config, Faults> {
+        let mut config = Config::load(app, &self.said)?;
+        self.apply(&mut config);
+        Ok(config)
+    }
+
     /// Puts it into a configuration that was read with what is `said`.
-    pub fn apply(&self, config: &mut Config) {
+    fn apply(&self, config: &mut Config) {
         let option = |name: &str| Origin::CommandLine(name.to_owned());
         if !self.listen.is_empty() {
             config.server.listen.clone_from(&self.listen);

@@ -46,8 +46,7 @@ pub async fn serve(
     let cache = cache_dir(options.cache_dir.as_ref());
     let shards = Shards::start().context("the threads that serve can't start")?;
     let overrides = options.overrides(bench.is_some())?;
-    let mut config = Config::load(app, &overrides.said)?;
-    overrides.apply(&mut config);
+    let config = overrides.load(app)?;
     logs.follow(&config.log);
     let kv = open_kv(app, &config)?;
     let engine = engine(&config, cache, shards.clone(), kv)?;
@@ -60,7 +59,7 @@ pub async fn serve(
         () = Signals::end(&mut signals.terminate, &mut signals.interrupt) => return Ok(()),
     };
     report_first(&site.current(), began.elapsed());
-    watch.also(&certificates(&site));
+    watch.also(&certificates(&site, true));
     match bench {
         None => {
             let front = Front::open(&site, shards, &engine.http, App(site.clone())).await?;
@@ -222,8 +221,8 @@ async fn follow_changes(
         drop(look);
         if !torn {
             again = false;
-            swap(site, front, logs, loaded, noticed, bench).await;
-            watch.also(&certificates(site));
+            let is_taken = swap(site, front, logs, loaded, noticed, bench).await;
+            watch.also(&certificates(site, is_taken));
         }
     }
 }
@@ -242,7 +241,7 @@ fn was_torn(loaded: &Result<Option<Generation>, Refusal>, look: &Look<'_>) -> bo
     })
 }
 
-/// Switches to what was loaded, or says why not.
+/// Switches to what was loaded, or says why not. Tells whether it did, or has nothing to switch to.
 async fn swap(
     site: &Site,
     front: &Front<impl Service, impl Service>,
@@ -250,7 +249,7 @@ async fn swap(
     loaded: Result<Option<Generation>, Refusal>,
     noticed: Instant,
     bench: Option<&Workbench>,
-) {
+) -> bool {
     let loaded = match loaded {
         Ok(Some(next)) => match front.follow(&next, site.folder()).await {
             Ok(()) => Ok(Some(next)),
@@ -259,6 +258,7 @@ async fn swap(
         loaded => loaded,
     };
     let took = noticed.elapsed();
+    let is_taken = loaded.is_ok();
     match loaded {
         Ok(None) => {
             site.keep(took);
@@ -292,17 +292,21 @@ async fn swap(
             );
         }
     }
+    is_taken
 }
 
-/// The files of certificates and keys, which need not be in the app: those that the folder asks for now, even where it
-/// was refused for what is in them.
-fn certificates(site: &Site) -> Vec<PathBuf> {
-    let wanted = Config::load(site.folder(), &site.overrides().said).ok();
-    let tls = wanted.map_or_else(
-        || site.current().config.server.tls.clone(),
-        |config| config.server.tls,
-    );
-    let files = tls.iter().flat_map(config::Tls::files);
+/// The files of certificates and keys, which need not be in the app: those that the folder asks for now, which may be
+/// others than the ones that serve unless it `is_taken`.
+fn certificates(site: &Site, is_taken: bool) -> Vec<PathBuf> {
+    let current = site.current().config.clone();
+    let wanted = match is_taken {
+        true => current,
+        false => site
+            .overrides()
+            .load(site.folder())
+            .map_or(current, Arc::new),
+    };
+    let files = wanted.server.tls.iter().flat_map(config::Tls::files);
     files.map(|file| site.folder().join(file)).collect()
 }
 

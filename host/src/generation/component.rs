@@ -12,6 +12,7 @@ use wasmtime_wasi::FsPerms;
 
 use super::declared::{self, Declared};
 use super::schedules::{self, Plan};
+use super::stamps::Stamps;
 use super::{Previous, Refusal, handlers_folder};
 use crate::bindings::{Description, JobDescription};
 use crate::capabilities::wasi::{Folder, Grants};
@@ -110,6 +111,8 @@ pub struct Loading<'a> {
     pub engine: &'a Arc<Engine>,
     pub config: &'a Config,
     pub previous: Option<Previous<'a>>,
+    /// Of the files, taken before they are read.
+    pub stamps: &'a Stamps,
     pub number: u64,
 }
 
@@ -156,6 +159,13 @@ impl Loading<'_> {
             .filter(|before| before.settings == settings);
         let again = self.previous.is_some_and(|previous| previous.again);
         let kept = before.filter(|before| !again || matches!(before.state, State::Serving { .. }));
+        if let Some(serving) = kept.filter(|kept| kept.pool().is_some())
+            && self
+                .previous
+                .is_some_and(|previous| previous.has_read(&path, self.stamps))
+        {
+            return serving.clone();
+        }
         let (sha256, linked) = match self.read(&file, path, kept.cloned()).await {
             Ok(Read::Kept(component)) => return component,
             Ok(Read::New { sha256, linked }) => (sha256, linked),

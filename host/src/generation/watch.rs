@@ -46,6 +46,8 @@ struct Signal {
 struct Pending {
     /// When the change was noticed that nobody has asked for yet.
     since: Option<Instant>,
+    /// Whether a folder may have come since all were last watched.
+    new_folders: bool,
     /// Files that somebody is writing.
     open: HashMap<PathBuf, Writing>,
     /// What was written, or came or went, since the look began that is under way.
@@ -129,8 +131,10 @@ impl Watch {
             notify::recommended_watcher(move |event: notify::Result<Event>| match event {
                 Ok(event) if !event.need_rescan() => {
                     let weight = weigh(&event.kind);
-                    for path in event.paths.iter().filter_map(&matters) {
-                        seen.note(path, weight);
+                    for path in &event.paths {
+                        if let Some(known) = matters(path) {
+                            seen.note(known, weight, may_bring_folder(&event.kind, path));
+                        }
                     }
                 }
                 _ => seen.note_anything(),
@@ -152,10 +156,11 @@ impl Watch {
     pub async fn changed(&self) -> Instant {
         loop {
             self.newer().await;
-            let noticed = self.signal.pending().since.take();
-            if let Some(since) = noticed {
-                // Folders come and go with changes.
+            let (noticed, new_folders) = self.signal.pending().take();
+            if new_folders {
                 self.watch_folders();
+            }
+            if let Some(since) = noticed {
                 return since;
             }
         }
@@ -251,8 +256,9 @@ impl Signal {
         lock(&self.state)
     }
 
-    fn note(&self, path: PathBuf, weight: Weight) {
+    fn note(&self, path: PathBuf, weight: Weight, new_folder: bool) {
         let mut pending = self.pending();
+        pending.new_folders |= new_folder;
         match weight {
             Weight::Nothing => return,
             Weight::Writing => {
@@ -288,6 +294,7 @@ impl Signal {
     fn note_anything(&self) {
         let mut pending = self.pending();
         pending.open.clear();
+        pending.new_folders = true;
         pending.since.get_or_insert_with(Instant::now);
         drop(pending);
         self.changed.notify_one();
@@ -295,6 +302,11 @@ impl Signal {
 }
 
 impl Pending {
+    /// When a change was noticed, if there is one, and whether a folder may have come with it.
+    fn take(&mut self) -> (Option<Instant>, bool) {
+        (self.since.take(), std::mem::take(&mut self.new_folders))
+    }
+
     /// When the first file will have been left alone for long enough.
     fn quiet_at(&self) -> Option<Instant> {
         let last_signs = self.open.values().filter_map(|writing| match writing {
@@ -346,6 +358,16 @@ fn weigh(event: &EventKind) -> Weight {
         EventKind::Access(_) => Weight::Nothing,
         EventKind::Create(_) | EventKind::Modify(ModifyKind::Metadata(_)) => Weight::Perhaps,
         _ => Weight::Writing,
+    }
+}
+
+/// Whether there may be a folder since this event that was not watched before it. Where one went, another may have
+/// come already; and a link to one comes as a file.
+fn may_bring_folder(event: &EventKind, path: &Path) -> bool {
+    match event {
+        EventKind::Remove(_) => true,
+        EventKind::Create(_) | EventKind::Modify(ModifyKind::Name(_)) => path.is_dir(),
+        _ => false,
     }
 }
 

@@ -30,6 +30,7 @@ use crate::http_client::Access;
 use crate::metrics::ComponentMeter;
 use crate::resources::{Exchange, Tenure};
 use crate::run::RunLimits;
+use crate::shards;
 
 pub use crate::config::Isolation;
 use birth::Purpose;
@@ -134,7 +135,9 @@ impl Blueprint {
                 "finds no place: as many instances live as may",
             ));
         };
+        shards::give_way();
         let mut first = self.instantiate(place, Purpose::Serve).await?;
+        shards::give_way();
         first.check()?;
         let description = sound(self.describe(&mut first).await?)?;
         let jobs = self.describe_jobs(&mut first).await?;

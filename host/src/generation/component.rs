@@ -204,7 +204,9 @@ impl Loading<'_> {
             if let Some(kept) = kept.filter(|kept| kept.sha256 == binary.sha256()) {
                 return Ok(Read::Kept(kept));
             }
+            shards::give_way();
             let compiled = engine.compile(&name, &binary);
+            shards::give_way();
             let linked = compiled.and_then(|component| engine.link(&component).map(Box::new));
             let sha256 = binary.sha256().to_owned();
             Ok(Read::New { sha256, linked })

@@ -140,7 +140,7 @@ impl Generation {
             files.retain(|file, _| !previous.has_open_newcomer(file));
         }
         for (file, path) in &files {
-            if !is_open(&handlers_folder(Path::new("")).join(file)) {
+            if !previous.is_some_and(|previous| previous.has_open_component(file)) {
                 stamps.take(path);
             }
         }
@@ -270,6 +270,10 @@ impl Previous<'_> {
         self.open.contains(path)
     }
 
+    fn has_open_component(&self, file: &str) -> bool {
+        self.has_open(&handlers_folder(Path::new("")).join(file))
+    }
+
     /// Whether a file has not changed since the generation read it.
     fn has_read(&self, path: &Path, now: &Stamps) -> bool {
         !self.again && now.agree(&self.generation.stamps, path)
@@ -282,13 +286,12 @@ impl Previous<'_> {
 
     /// Whether this component is being written for the first time, and so is not there yet.
     fn has_open_newcomer(&self, file: &str) -> bool {
-        !self.generation.components.contains_key(file)
-            && self.has_open(&handlers_folder(Path::new("")).join(file))
+        !self.generation.components.contains_key(file) && self.has_open_component(file)
     }
 
     /// The component as it was, if its file is being written.
     fn instead_of(&self, file: &str) -> Option<Arc<Component>> {
-        self.has_open(&handlers_folder(Path::new("")).join(file))
+        self.has_open_component(file)
             .then(|| self.generation.components.get(file).cloned())
             .flatten()
     }

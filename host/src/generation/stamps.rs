@@ -53,10 +53,11 @@ impl Stamp {
             modified: (metadata.mtime(), metadata.mtime_nsec()),
             changed: (metadata.ctime(), metadata.ctime_nsec()),
         };
-        // What changed before 1970, or will yet change, has a clock that is not to be trusted.
-        let seconds = Duration::from_secs(u64::try_from(stamp.changed.0).ok()?);
+        // What changed before 1970, after all time, or will yet change, has a clock that is not to be trusted.
+        let seconds = u64::try_from(stamp.changed.0).ok()?;
         let nanoseconds = Duration::from_nanos(u64::try_from(stamp.changed.1).ok()?);
-        let changed = SystemTime::UNIX_EPOCH + seconds + nanoseconds;
+        let since = Duration::from_secs(seconds).checked_add(nanoseconds)?;
+        let changed = SystemTime::UNIX_EPOCH.checked_add(since)?;
         (now.duration_since(changed).ok()? >= SETTLED).then_some(stamp)
     }
 }

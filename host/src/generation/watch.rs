@@ -201,19 +201,25 @@ impl Watch {
     fn watch_folders(&self) {
         let mut watcher = lock(&self.watcher);
         for (folder, mode) in &self.folders {
-            watch(&mut watcher, folder, *mode);
+            if !watch(&mut watcher, folder, *mode) {
+                // Until it can be.
+                self.signal.pending().new_folders = true;
+            }
         }
     }
 }
 
-/// Watches a folder. One that is watched already is watched on; one that is not there may come later.
-fn watch(watcher: &mut RecommendedWatcher, folder: &Path, mode: RecursiveMode) {
+/// Watches a folder. One that is watched already is watched on; one that is not there may come later. Tells whether it
+/// is not there or watched.
+fn watch(watcher: &mut RecommendedWatcher, folder: &Path, mode: RecursiveMode) -> bool {
     if let Err(error) = watcher.watch(folder, mode)
         && folder.exists()
     {
         let folder = folder.display();
         tracing::warn!(target: "general", "{folder} can't be watched, so a change needs a SIGHUP: {error}");
+        return false;
     }
+    true
 }
 
 /// Whether this is one of the files, or what the links to all of a folder go through (Kubernetes calls it `..data`).

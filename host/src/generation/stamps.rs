@@ -53,13 +53,20 @@ impl Stamp {
             modified: (metadata.mtime(), metadata.mtime_nsec()),
             changed: (metadata.ctime(), metadata.ctime_nsec()),
         };
-        // What changed before 1970, after all time, or will yet change, has a clock that is not to be trusted.
-        let seconds = u64::try_from(stamp.changed.0).ok()?;
-        let nanoseconds = Duration::from_nanos(u64::try_from(stamp.changed.1).ok()?);
-        let since = Duration::from_secs(seconds).checked_add(nanoseconds)?;
-        let changed = SystemTime::UNIX_EPOCH.checked_add(since)?;
-        (now.duration_since(changed).ok()? >= SETTLED).then_some(stamp)
+        is_settled(stamp.changed, now).then_some(stamp)
     }
+}
+
+/// Whether this time lies far enough back. One before 1970, after all time or yet to come is of a clock that is not to
+/// be trusted.
+fn is_settled((seconds, nanoseconds): (i64, i64), now: SystemTime) -> bool {
+    let age = || {
+        let nanoseconds = Duration::from_nanos(u64::try_from(nanoseconds).ok()?);
+        let since = Duration::from_secs(u64::try_from(seconds).ok()?).checked_add(nanoseconds)?;
+        let changed = SystemTime::UNIX_EPOCH.checked_add(since)?;
+        now.duration_since(changed).ok()
+    };
+    age().is_some_and(|age| age >= SETTLED)
 }
 
 #[cfg(test)]
@@ -80,6 +87,22 @@ mod tests {
         stamps.take(file.path());
         assert!(!stamps.agree(&stamps, file.path()));
         assert!(!stamps.agree(&stamps, Path::new("/nowhere")));
+    }
+
+    #[test]
+    fn no_time_of_a_file_is_too_early_or_too_late() {
+        let now = SystemTime::UNIX_EPOCH + Duration::from_secs(10);
+        assert!(is_settled((8, 0), now));
+        for changed in [
+            (8, 1),
+            (11, 0),
+            (-1, 0),
+            (0, -1),
+            (i64::MIN, i64::MIN),
+            (i64::MAX, i64::MAX),
+        ] {
+            assert!(!is_settled(changed, now), "{changed:?}");
+        }
     }
 
     #[test]

@@ -167,10 +167,7 @@ async fn check_and_inspect_know_functions_and_schedules() {
     let app = app("");
     let (code, text) = app.run("check");
     assert_eq!(code, Some(0), "{text}");
-    assert!(
-        text.contains("1 components, 1 routes, 2 schedules"),
-        "{text}"
-    );
+    assert!(text.contains("1 component, 1 route, 2 schedules"), "{text}");
     let path = app.handler_path(FILE);
     let output = crate::harness::command("inspect", &path)
         .output()

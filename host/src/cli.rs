@@ -249,3 +249,9 @@ fn cache_dir(given: Option<&PathBuf>) -> Option<PathBuf> {
         None => dirs::cache_dir().map(|folder| folder.join("waterspout")),
     }
 }
+
+/// So many of something: `1 route`, `2 routes`.
+fn counted(count: usize, one: &str) -> String {
+    let plural = if count == 1 { "" } else { "s" };
+    format!("{count} {one}{plural}")
+}

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::bail;
 
-use super::{Check, Set, cache_dir, diagnostics, grants, serve};
+use super::{Check, Set, cache_dir, counted, diagnostics, grants, serve};
 use crate::config::Config;
 use crate::engine::Import;
 use crate::error::{Fault, Faults};
@@ -47,13 +47,13 @@ pub async fn check(options: &Check) -> anyhow::Result<()> {
         return Err(Faults::new(failed).into());
     }
     println!(
-        "{}: fine ({} components, {} routes{})",
+        "{}: fine ({}, {}{})",
         app.display(),
-        generation.components.len(),
-        generation.leads.len(),
+        counted(generation.components.len(), "component"),
+        counted(generation.leads.len(), "route"),
         match generation.schedules.len() {
             0 => String::new(),
-            count => format!(", {count} schedules"),
+            count => format!(", {}", counted(count, "schedule")),
         }
     );
     Ok(())

@@ -13,7 +13,7 @@ use sd_notify::NotifyState;
 
 use self::front::{App, AppOfDev, Front};
 use self::signals::{Signals, end_with_stdin};
-use super::{Serve, cache_dir};
+use super::{Serve, cache_dir, counted};
 use crate::config::{self, Config};
 use crate::connection::Service;
 use crate::dispatch::dev::Workbench;
@@ -332,9 +332,9 @@ fn report_first(generation: &Generation, took: Duration) {
     }
     tracing::info!(
         target: "general",
-        "generation 1: {} components, {} routes ({:.0} ms)",
-        generation.components.len(),
-        generation.leads.len(),
+        "generation 1: {}, {} ({:.0} ms)",
+        counted(generation.components.len(), "component"),
+        counted(generation.leads.len(), "route"),
         took.as_secs_f64() * 1000.0
     );
 }

@@ -2,8 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::harness::{Answer, App, Client, Running, guest, soon};
-use crate::response::mebibytes;
+use crate::harness::{Answer, App, Client, Running, guest, mebibytes, soon};
 
 async fn serve(config: &str) -> Running {
     App::new()

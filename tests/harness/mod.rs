@@ -17,4 +17,4 @@ pub use load::Load;
 pub use peer::Peer;
 pub use place::{WAYS, Way, put};
 pub use under_way::let_go;
-pub use vitals::raise_descriptors;
+pub use vitals::{mebibytes, raise_descriptors};

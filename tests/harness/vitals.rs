@@ -61,3 +61,12 @@ impl Running {
         }
     }
 }
+
+/// How much is streamed: enough to show in memory whatever is kept of it.
+const MEBIBYTES: u64 = 256;
+
+/// As many as `WATERSPOUT_STREAM` says, 2048 for what 2 GiB take.
+pub fn mebibytes() -> u64 {
+    let said = std::env::var("WATERSPOUT_STREAM").ok();
+    said.map_or(MEBIBYTES, |said| said.parse().expect("a number of MiB"))
+}

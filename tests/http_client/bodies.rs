@@ -15,8 +15,7 @@ use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 
 use super::{configured, encoded, fetched, fetching, origin, serving};
 use crate::harness::peer::{Body, whole};
-use crate::harness::{Peer, Running, soon};
-use crate::response::mebibytes;
+use crate::harness::{Peer, Running, mebibytes, soon};
 
 fn coded(coding: &str, plain: &[u8]) -> Vec<u8> {
     let mut coded = Vec::new();

@@ -88,11 +88,8 @@ async fn a_swap_waits_for_what_is_spawned_as_long_as_its_budget() {
     );
     assert!(began.elapsed() >= Duration::from_millis(900), "{line}");
     server.log.line_with("stopped").await;
-    assert!(
-        !server.log.text().contains("and did not"),
-        "{}",
-        server.log.text()
-    );
+    let log = server.logged().await;
+    assert!(!log.contains("and did not"), "{log}");
 }
 
 #[tokio::test]
@@ -142,7 +139,8 @@ async fn a_shutdown_ends_what_is_in_the_background_in_time_and_names_it() {
     log.line_with("the work is done").await;
     let line = log.line_with("was cancelled after").await;
     assert!(line.contains("lib.rs:"), "{line}");
-    assert!(!log.text().contains("did not stop"), "{}", log.text());
+    let log = log.whole().await;
+    assert!(!log.contains("did not stop"), "{log}");
 }
 
 #[tokio::test]
@@ -162,8 +160,8 @@ async fn what_a_shutdown_has_no_time_for_is_refused_and_all_else_runs_or_is_name
     let mut server = server;
     let status = server.ended().await;
     assert!(status.success(), "{status}");
-    log.line_with("stopped").await;
-    let text = log.text();
+    let text = log.whole().await;
+    assert!(text.contains("stopped"), "{text}");
     let told = ["the late work runs", "was given up before it began"];
     let told: usize = told.iter().map(|words| text.matches(words).count()).sum();
     assert!(begun > 0 && told == begun, "{begun} begun:\n{text}");
@@ -174,13 +172,12 @@ async fn what_has_no_time_to_begin_is_named() {
     let server = serve("isolation = \"fresh\"\nspawn_budget = \"1ms\"").await;
     let words = "was given up before it began";
     // For a second after a loss no task begins. More than once, because a busy machine may let that second pass.
-    for round in 1..=10 {
-        begin(&server, "trap").await;
-        let lost = "lost an instance in the background task";
-        server.log.nth_line_with(round, lost).await;
-        begin(&server, "work").await;
-        server.until_count(FILE, "instances", 0).await;
-        if server.log.text().contains(words) {
+    for _ in 0..10 {
+        for what in ["trap", "work"] {
+            begin(&server, what).await;
+            server.until_count(FILE, "instances", 0).await;
+        }
+        if server.logged().await.contains(words) {
             break;
         }
     }
@@ -217,7 +214,7 @@ async fn timers_run_once_and_those_that_wait_end_with_their_instance() {
         "{:?}",
         began.elapsed()
     );
-    let log = server.log.text();
+    let log = server.logged().await;
     assert!(!log.contains("was cancelled"), "{log}");
     // One was cancelled, and the other never ran.
     let given_up: Vec<&str> = log
@@ -306,7 +303,11 @@ async fn another_instance_takes_a_loop_over_whose_owner_traps() {
     // Of both instances the one that has the loop is lost.
     for _ in 0..100 {
         server.get("/do?what=trap-loop").await;
-        if server.log.text().contains("in the background task `beat`") {
+        if server
+            .logged()
+            .await
+            .contains("in the background task `beat`")
+        {
             break;
         }
     }

@@ -143,5 +143,6 @@ async fn log_and_status_say_it_in_plain_lines() {
     );
     assert_eq!(status["last_swap"]["error"], plain);
     server.log.line_with("hint: did you mean").await;
-    assert!(!server.log.text().contains("^^"), "{}", server.log.text());
+    let log = server.logged().await;
+    assert!(!log.contains("^^"), "{log}");
 }

@@ -92,7 +92,7 @@ async fn a_shutdown_ends_all_that_is_open_in_good_order() {
     server.signal("TERM");
     end(&server, open, 1).await;
     assert!(server.ended().await.success());
-    let log = server.log.text();
+    let log = server.log.whole().await;
     assert!(!log.contains("were cut"), "{log}");
 }
 
@@ -152,7 +152,7 @@ async fn swap_after_swap_ends_all_that_is_open_in_good_order() {
     // What compiled functions may keep in memory, and what the allocator does: 120 MiB after a hundred swaps, 124 after
     // two hundred.
     server.until_as_before(before.expect("swaps"), 96).await;
-    let log = server.log.text();
+    let log = server.logged().await;
     assert!(!log.contains("refused"), "{log}");
     tokio::time::timeout(Duration::from_secs(60), server.stop())
         .await

@@ -49,13 +49,10 @@ async fn what_computes_inline_is_logged_and_what_is_offloaded_is_not() {
     // A busy machine may hold up any run, but not for so long.
     let server = serve("instances = 1\nblock_log = \"300ms\"\ncpu_deadline = \"20s\"").await;
     assert_eq!(call(&server, "compute&n=1500").await, "1500");
-    assert!(
-        !server.log.text().contains("block_log"),
-        "{}",
-        server.log.text()
-    );
+    let log = server.logged().await;
+    assert!(!log.contains("block_log"), "{log}");
     // Its clock stands while others have the core.
-    while !server.log.text().contains("block_log") {
+    while !server.logged().await.contains("block_log") {
         assert_eq!(call(&server, "inline&n=1500").await, "1500");
     }
     let line = server.log.line_with("a run is past `block_log`").await;
@@ -98,7 +95,7 @@ async fn what_start_spawns_is_for_the_instances_that_serve() {
         refused.contains("runs nothing in the background"),
         "{refused}"
     );
-    let text = server.log.text();
+    let text = server.logged().await;
     assert_eq!(text.matches(words).count(), 1, "{text}");
 }
 

@@ -109,7 +109,8 @@ async fn a_schedule_that_goes_and_comes_back_waits_for_its_run() {
     let status = server
         .until(|status| begins() > 1 || record(status, "often")["missed"].as_u64() >= Some(5))
         .await;
-    assert_eq!(begins(), 1, "two at once:\n{}", server.log.text());
+    let log = server.logged().await;
+    assert_eq!(begins(), 1, "two at once:\n{log}");
     assert_eq!(record(&status, "often")["running"], true, "{status}");
 }
 

@@ -263,11 +263,8 @@ async fn an_address_that_is_taken_changes_nothing() {
         "{error}"
     );
     assert_eq!(server.get("/version").await.body, "v1");
-    assert!(
-        !server.log.text().contains("127.0.0.2"),
-        "{}",
-        server.log.text()
-    );
+    let log = server.logged().await;
+    assert!(!log.contains("127.0.0.2"), "{log}");
     drop(holder);
 }
 

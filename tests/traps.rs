@@ -318,8 +318,7 @@ async fn a_wait_is_no_run() {
     let server = shared("blocking", limits).await;
     assert_eq!(server.get("/blocking/slow?ms=2000").await.status, 200);
     assert_eq!(traps(&server, "blocking.wasm").await, 0);
-    server.log.line_with("200 GET /blocking/slow").await;
-    let text = server.log.text();
+    let text = server.logged().await;
     assert!(!text.contains("block_log"), "{text}");
 }
 
@@ -332,8 +331,7 @@ async fn a_run_past_block_log_is_logged_once_with_the_guest_s_stack() {
     server.log.line_with("blocking.wasm!").await;
     let server = shared("spin", "block_log = \"100ms\"\ncpu_deadline = \"1s\"").await;
     assert_eq!(server.get("/spin").await.status, 503);
-    server.log.line_with("lost an instance in GET /spin").await;
-    let text = server.log.text();
+    let text = server.logged().await;
     assert_eq!(text.matches("past `block_log`").count(), 1, "{text}");
     assert!(text.contains("spin.wasm!"), "{text}");
 }

@@ -187,11 +187,8 @@ async fn a_file_in_the_making_holds_nobody_up_and_is_not_looked_at() {
         ),
         ("v2".into(), "v2".into())
     );
-    assert!(
-        !server.log.text().contains("refused"),
-        "{}",
-        server.log.text()
-    );
+    let log = server.logged().await;
+    assert!(!log.contains("refused"), "{log}");
 }
 
 /// What was left alone for long is not read again, so what the system tells of it has to be enough.

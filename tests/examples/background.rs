@@ -50,11 +50,8 @@ async fn inline_work_shows_in_the_log_and_offloaded_does_not() {
         .await;
     let expected = "348513 primes below 5000000";
     assert_eq!(server.get("/offloaded?below=5000000").await.body, expected);
-    assert!(
-        !server.log.text().contains("block_log"),
-        "{}",
-        server.log.text()
-    );
+    let log = server.logged().await;
+    assert!(!log.contains("block_log"), "{log}");
     assert_eq!(server.get("/inline?below=5000000").await.body, expected);
     server.log.line_with("a run is past `block_log`").await;
 }

@@ -6,6 +6,7 @@ use std::os::fd::AsRawFd;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
 
 use serde_json::Value;
@@ -296,6 +297,16 @@ impl Running {
         soon(client.answer()).await
     }
 
+    /// The log with all that was written before this call. The server writes it on a thread of its own, so an answer may
+    /// be here before the lines that come before it: a request that nobody else sends is waited for in the access log.
+    pub async fn logged(&self) -> String {
+        static CALLS: AtomicUsize = AtomicUsize::new(0);
+        let path = format!("/logged-{}", CALLS.fetch_add(1, Ordering::Relaxed));
+        self.get(&path).await;
+        self.log.line_with(&format!(" GET {path} ")).await;
+        self.log.text()
+    }
+
     /// `/api/status`.
     pub async fn status(&self) -> Value {
         let answer = soon(Client::connect(self.admin).await.get("/api/status")).await;
@@ -490,6 +501,13 @@ impl Log {
         self.gate.opened.notify_all();
     }
 
+    /// All of it, once the server has ended.
+    pub async fn whole(&self) -> String {
+        let mut count = self.count.clone();
+        soon(async { while count.changed().await.is_ok() {} }).await;
+        self.text()
+    }
+
     /// Waits for a line with these words, from the beginning.
     pub async fn line_with(&self, words: &str) -> String {
         self.nth_line_with(1, words).await
@@ -542,6 +560,7 @@ impl Log {
         begun
     }
 
+    /// What there is of it by now. A line of something that has happened may still be to come: see [`Running::logged`].
     pub fn text(&self) -> String {
         self.lines.lock().expect("the log").join("\n")
     }

@@ -229,7 +229,7 @@ async fn a_file_belongs_to_one_server_at_a_time() {
     .expect("written");
     server.until_generation(2).await;
     server.json("/kv/set?key=b&value=two").await;
-    assert!(!server.log.text().contains("waits for a restart"));
+    assert!(!server.logged().await.contains("waits for a restart"));
     let server = server.kill().serve().await;
     assert_eq!(server.json("/kv/list").await["keys"], json!(["a", "b"]));
 }

@@ -15,7 +15,9 @@ use crate::harness::{App, Running, example, guest, soon};
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
 // Types of frames (RFC 9113, section 6).
+const DATA: u8 = 0;
 const HEADERS: u8 = 1;
+const PRIORITY: u8 = 2;
 const RST_STREAM: u8 = 3;
 const SETTINGS: u8 = 4;
 const PING: u8 = 6;
@@ -25,6 +27,12 @@ const CONTINUATION: u8 = 9;
 
 /// `:method GET`, `:scheme http`, `:path /` and an authority of one letter, as HPACK has them.
 const GET: &[u8] = &[0x82, 0x86, 0x84, 0x41, 0x01, b'a'];
+/// The same with `POST` and `/slow`.
+const SLOW: &[u8] = b"\x83\x86\x04\x05/slow\x41\x01a";
+
+/// The same with `GET` and `/slow?for=body`.
+const READS: &[u8] = b"\x82\x86\x04\x0e/slow?for=body\x41\x01a";
+
 const END_STREAM: u8 = 1;
 const END_HEADERS: u8 = 4;
 
@@ -238,6 +246,11 @@ impl Raw {
 
     /// Reads frames up to one of this type. `None`: the connection ended before.
     async fn until(&mut self, kind: u8) -> Option<u8> {
+        self.payload(kind).await.map(|_| kind)
+    }
+
+    /// The same, and what is in it.
+    async fn payload(&mut self, kind: u8) -> Option<Vec<u8>> {
         loop {
             let mut head = [0; 9];
             self.stream.read_exact(&mut head).await.ok()?;
@@ -245,35 +258,33 @@ impl Raw {
             let mut payload = vec![0; length as usize];
             self.stream.read_exact(&mut payload).await.ok()?;
             if head[3] == kind {
-                return Some(kind);
+                return Some(payload);
             }
         }
     }
 
-    /// Sends these again and again until the server says that it ends the connection.
-    async fn flood(self, mut next: impl FnMut(u32) -> Vec<u8> + Send + 'static) -> bool {
+    /// Sends these until the server says that it ends the connection, and why.
+    async fn flood(self, mut next: impl FnMut(u32) -> Vec<u8> + Send + 'static) -> Option<u32> {
         let (read, mut write) = self.stream.into_split();
         let sending = tokio::spawn(async move {
-            for turn in 0.. {
+            for turn in 0..TURNS {
                 if write.write_all(&next(turn)).await.is_err() {
-                    return;
+                    return write;
                 }
             }
+            write
         });
         let mut read = tokio::io::BufReader::new(read);
         let told = async {
             loop {
                 let mut head = [0; 9];
-                if read.read_exact(&mut head).await.is_err() {
-                    return false;
-                }
+                read.read_exact(&mut head).await.ok()?;
                 let length = u32::from_be_bytes([0, head[0], head[1], head[2]]);
                 let mut payload = vec![0; length as usize];
+                read.read_exact(&mut payload).await.ok()?;
                 if head[3] == GOAWAY {
-                    return true;
-                }
-                if read.read_exact(&mut payload).await.is_err() {
-                    return false;
+                    let code = payload.get(4..8)?.try_into().ok()?;
+                    return Some(u32::from_be_bytes(code));
                 }
             }
         };
@@ -283,12 +294,18 @@ impl Raw {
     }
 }
 
+/// How often a flood sends what it sends, and how many frames that is.
+const TURNS: u32 = 100;
+const FRAMES: usize = 100;
+
+const ENHANCE_YOUR_CALM: u32 = 11;
+
 /// What is sent at each turn.
 type Flood = Box<dyn FnMut(u32) -> Vec<u8> + Send>;
 
 /// Frames that are legal each by itself, for a client that asks nothing.
 fn floods() -> Vec<(&'static str, Flood)> {
-    let many = |frame: Vec<u8>| frame.repeat(100);
+    let many = |frame: Vec<u8>| frame.repeat(FRAMES);
     vec![
         ("PING", Box::new(move |_| many(frame(PING, 0, 0, &[0; 8])))),
         (
@@ -300,36 +317,82 @@ fn floods() -> Vec<(&'static str, Flood)> {
             Box::new(move |_| many(frame(WINDOW_UPDATE, 0, 0, &[0, 0, 0, 1]))),
         ),
         (
+            "PRIORITY",
+            Box::new(move |_| many(frame(PRIORITY, 0, 1, &[0, 0, 0, 0, 16]))),
+        ),
+        (
+            "DATA without any",
+            Box::new(|turn| match turn {
+                0 => frame(HEADERS, END_HEADERS, 1, READS),
+                _ => frame(DATA, 0, 1, &[]).repeat(FRAMES),
+            }),
+        ),
+        (
+            "an unknown type",
+            Box::new(move |_| many(frame(200, 0, 0, &[]))),
+        ),
+        (
+            "PING between requests",
+            Box::new(move |turn| {
+                let asks = frame(HEADERS, END_STREAM | END_HEADERS, 2 * turn + 1, GET);
+                [asks, many(frame(PING, 0, 0, &[0; 8]))].concat()
+            }),
+        ),
+        (
             "CONTINUATION",
             Box::new(|turn| match turn {
                 0 => frame(HEADERS, END_STREAM, 1, GET),
-                _ => frame(CONTINUATION, 0, 1, &[]).repeat(100),
+                _ => frame(CONTINUATION, 0, 1, &[]).repeat(FRAMES),
             }),
         ),
         (
             "rapid reset",
             Box::new(|turn| {
-                let stream = 2 * turn + 1;
-                let asks = frame(HEADERS, END_STREAM | END_HEADERS, stream, GET);
-                [asks, frame(RST_STREAM, 0, stream, &[0, 0, 0, 8])].concat()
+                let reset = |nth| {
+                    let stream = 2 * nth + 1;
+                    let asks = frame(HEADERS, END_STREAM | END_HEADERS, stream, GET);
+                    [asks, frame(RST_STREAM, 0, stream, &[0, 0, 0, 8])].concat()
+                };
+                (turn * 50..turn * 50 + 50).flat_map(reset).collect()
             }),
         ),
     ]
 }
 
 #[tokio::test]
-async fn floods_end_in_goaway() {
+async fn floods_end_within_ten_thousand_frames() {
     let server = serve("h2c = true\n").await;
     assert_eq!(server.get("/hello").await.status, 200);
     let before = server.vitals();
     for round in 0..3 {
         for (name, next) in floods() {
             let raw = Raw::connect(&server).await;
-            assert!(raw.flood(next).await, "{name}, round {round}");
+            let told = raw.flood(next).await;
+            assert_eq!(told, Some(ENHANCE_YOUR_CALM), "{name}, round {round}");
         }
     }
     server.until_as_before(before, 8).await;
     assert_eq!(server.get("/hello").await.status, 200);
+}
+
+/// It is told to stop, which is no error (RFC 9113, section 8.1), and has its window back.
+#[tokio::test]
+async fn a_client_that_sends_what_nobody_reads_is_told_to_stop() {
+    let server = serve("h2c = true\n").await;
+    let mut raw = Raw::connect(&server).await;
+    // More than the window of the connection, all in all.
+    for turn in 0..100 {
+        let stream = 2 * turn + 1;
+        // It has no such method.
+        let asks = frame(HEADERS, END_HEADERS, stream, SLOW);
+        let body = frame(DATA, 0, stream, &[b'x'; 16_384]);
+        raw.stream.write_all(&[asks, body].concat()).await.unwrap();
+        assert_eq!(
+            soon(raw.payload(RST_STREAM)).await,
+            Some(vec![0; 4]),
+            "{turn}"
+        );
+    }
 }
 
 /// One that asks for ever and takes nothing gives way to others in time.

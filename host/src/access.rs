@@ -36,18 +36,34 @@ pub struct Details {
 }
 
 /// Tells the access log of an answer, by Tornado's `log_request` at a level of its status. `took` is asked only where
-/// the line is written; without it, no time was taken.
+/// the line is written.
 pub fn log(
     request: &Summary<'_>,
     status: u16,
-    took: Option<&dyn Fn() -> Duration>,
+    took: &dyn Fn() -> Duration,
     details: impl Fn() -> Details,
+) {
+    write(request, status, Some(took), None, &details);
+}
+
+/// Tells it of a request that nobody was asked to answer, and why. No time was taken.
+pub fn refused(request: &Summary<'_>, status: u16, why: &str, details: impl Fn() -> Details) {
+    write(request, status, None, Some(why), &details);
+}
+
+fn write(
+    request: &Summary<'_>,
+    status: u16,
+    took: Option<&dyn Fn() -> Duration>,
+    why: Option<&str>,
+    details: &dyn Fn() -> Details,
 ) {
     let message = tracing::field::display(Line {
         request,
         status,
         took,
-        details: &details,
+        why,
+        details,
         ms: OnceCell::new(),
     });
     match status {
@@ -63,6 +79,8 @@ struct Line<'a> {
     request: &'a Summary<'a>,
     status: u16,
     took: Option<&'a dyn Fn() -> Duration>,
+    /// For what it was refused.
+    why: Option<&'a str>,
     details: &'a dyn Fn() -> Details,
     /// Once: both forms of a line are to say the same.
     ms: OnceCell<f64>,
@@ -90,6 +108,9 @@ impl Line<'_> {
         fields.insert("remote_ip".to_owned(), json!(client));
         fields.insert("ms".to_owned(), json!((self.ms() * 100.0).round() / 100.0));
         fields.insert("request_id".to_owned(), json!(request_id));
+        if let Some(why) = self.why {
+            fields.insert("why".to_owned(), json!(why));
+        }
         if let Some(generation) = generation {
             fields.insert("generation".to_owned(), json!(generation));
         }
@@ -105,7 +126,13 @@ impl fmt::Display for Line<'_> {
         match f.alternate() {
             // Not with `{:#}`, which would spread it over lines.
             true => write!(f, "{}", self.fields()),
-            false => write!(f, "{} {} {:.2}ms", self.status, self.request, self.ms()),
+            false => {
+                write!(f, "{} {} {:.2}ms", self.status, self.request, self.ms())?;
+                match self.why {
+                    Some(why) => write!(f, ": {why}"),
+                    None => Ok(()),
+                }
+            }
         }
     }
 }

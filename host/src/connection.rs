@@ -18,12 +18,13 @@ use std::time::Duration;
 
 use bytes::Buf;
 use futures_util::future::{Either, maybe_done};
-use http::{Method, Request, Response, StatusCode, Uri};
+use http::{Method, Request, Response, Uri};
 use http_body::Body;
+use tracing::info;
 
 use self::body::Account;
 pub use self::body::RequestBody;
-pub use self::refuse::refuse;
+pub use self::refuse::{Refusal, refuse};
 pub use self::socket::Socket;
 use crate::access::{self, Details, Summary};
 use crate::client::{Client, Protocol};
@@ -106,7 +107,7 @@ where
     match tls {
         None if !limits.h2c => {
             let client = client(Protocol::Http);
-            Either::Left(http1::serve(io, client, limits, service, stop))
+            Either::Left(http1::serve(io, None, client, limits, service, stop))
         }
         None => {
             let client = client(Protocol::Http);
@@ -136,7 +137,10 @@ async fn serve_either<I, S>(
     let mut stop = pin!(maybe_done(stop));
     match opening::preface(io, limits, stop.as_mut()).await {
         Some((io, true)) => http2::serve(io, client, limits, service, stop).await,
-        Some((io, false)) => http1::serve(io, client, limits, service, stop).await,
+        Some((io, false)) => {
+            let since = io.since();
+            http1::serve(io, since, client, limits, service, stop).await;
+        }
         None => {}
     }
 }
@@ -156,7 +160,7 @@ async fn serve_encrypted<I, S>(
     let mut stop = pin!(maybe_done(stop));
     match opening::handshake(io, tls, limits, stop.as_mut()).await {
         Some((io, true)) => http2::serve(io, client, limits, service, stop).await,
-        Some((io, false)) => http1::serve(io, client, limits, service, stop).await,
+        Some((io, false)) => http1::serve(io, None, client, limits, service, stop).await,
         None => {}
     }
 }
@@ -165,15 +169,21 @@ async fn serve_encrypted<I, S>(
 /// head could not be read.
 fn tell_refusal(
     service: &impl Service,
-    status: StatusCode,
+    refusal: &Refusal,
     asked: Option<(&Method, &Uri)>,
     client: Client,
 ) {
-    service.refused(status.as_u16());
+    let status = refusal.status.as_u16();
+    service.refused(status);
     let request = Summary { asked, client };
-    access::log(&request, status.as_u16(), None, || Details {
+    access::refused(&request, status, &refusal.why, || Details {
         request_id: request_id::make(),
         generation: None,
         handler: None,
     });
+}
+
+/// Tells the log of a head that was not answered, because it did not come in time.
+fn tell_late_head(client: Client) {
+    info!(target: "general", "closed ({client}): the head of a request took longer than `header_timeout`");
 }

@@ -169,6 +169,9 @@ struct Visit {
 
 /// `declared`: how long the body is at least.
 fn route(generation: &Generation, head: &Parts, declared: u64) -> Routed {
+    if head.method == Method::OPTIONS && head.uri.path() == "*" {
+        return Routed::Answered(None, server_options());
+    }
     let host = router::host_name(host(head));
     let is_proxied = || head.headers.contains_key("x-real-ip");
     match generation.find(host, head.uri.path(), is_proxied) {
@@ -310,6 +313,10 @@ impl Begun {
                     let deadline = begun.component.settings.deadline;
                     let deadline = deadline.map(|deadline| begun.began + deadline);
                     let (answer, sent) = invoke(pool, exchange, deadline).await;
+                    if !matches!(answer, Answer::Begun(_)) {
+                        // So that the connection knows before the head is out how much of it is left.
+                        exchange.abandon_body();
+                    }
                     let mut response = begun.respond(answer);
                     response.body_mut().tells(sent);
                     response
@@ -454,6 +461,16 @@ fn arguments(arguments: router::Arguments) -> bindings::Arguments {
     }
 }
 
+/// What `OPTIONS *` asks: of the server, and no route of it (RFC 9110, section 9.3.7).
+fn server_options() -> Response<Reply> {
+    let mut response = Response::new(Reply::new(Bytes::new()));
+    *response.status_mut() = StatusCode::NO_CONTENT;
+    let headers = response.headers_mut();
+    headers.insert(header::ALLOW, allow(Functions::all()));
+    page::sign(headers);
+    response
+}
+
 fn implements(functions: Functions, method: &Method) -> bool {
     METHODS
         .iter()
@@ -474,5 +491,5 @@ fn log_access(
     began: Instant,
     details: impl Fn() -> Details,
 ) {
-    access::log(request, status.as_u16(), Some(&|| began.elapsed()), details);
+    access::log(request, status.as_u16(), &|| began.elapsed(), details);
 }

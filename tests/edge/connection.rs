@@ -154,9 +154,13 @@ async fn an_idle_connection_is_closed_at_its_timeout() {
     assert!(began.elapsed() >= SHORT / 2, "{:?}", began.elapsed());
 }
 
+/// Answers, and reads nothing.
+async fn ignore(_: Request<RequestBody>, _: client::Client) -> Response<Full<Bytes>> {
+    status(StatusCode::OK)
+}
+
 #[tokio::test]
 async fn a_body_that_nobody_reads_leaves_the_connection_idle() {
-    let ignore = |_: Request<RequestBody>, _: client::Client| async { status(StatusCode::OK) };
     let (_server, address) = start(
         Limits {
             header_timeout: Some(SHORT),
@@ -172,6 +176,245 @@ async fn a_body_that_nobody_reads_leaves_the_connection_idle() {
     assert_eq!(client.answer().await.status, 200);
     tokio::time::sleep(SHORT * 2).await;
     assert_eq!(client.get("/").await.status, 200);
+}
+
+/// A request whose body has so many bytes: its head, and that body.
+fn post(length: usize, is_chunked: bool) -> (String, String) {
+    let bytes = "x".repeat(length);
+    let (framing, body) = match is_chunked {
+        true => (
+            "Transfer-Encoding: chunked".to_owned(),
+            format!("{length:x}\r\n{bytes}\r\n0\r\nA: b\r\n\r\n"),
+        ),
+        false => (format!("Content-Length: {length}"), bytes),
+    };
+    (
+        format!("POST / HTTP/1.1\r\nHost: a\r\n{framing}\r\n\r\n"),
+        body,
+    )
+}
+
+/// The body may be sent when the answer is there already.
+#[tokio::test]
+async fn a_body_that_nobody_reads_costs_no_request() {
+    let (server, address) = start(limits(), ignore).await;
+    let mut client = Client::connect(address).await;
+    for is_chunked in [false, true] {
+        for length in [1, 5, 20_000, 60_000, 65_536] {
+            let (head, body) = post(length, is_chunked);
+            let what = format!("{length} bytes, chunked: {is_chunked}");
+            // One after the other, and each for itself.
+            client.send(&head).await;
+            let answer = client.answer().await;
+            assert_eq!(answer.status, 200, "{what}");
+            assert_eq!(answer.header("connection"), None, "{what}");
+            client.send(&body).await;
+            assert_eq!(client.get("/").await.status, 200, "{what}");
+            // With all that follows.
+            client.send(format!("{head}{body}").repeat(3)).await;
+            for _ in 0..3 {
+                assert_eq!(client.answer().await.status, 200, "{what}");
+            }
+        }
+    }
+    assert_eq!(server.connections(), 1);
+}
+
+#[tokio::test]
+async fn a_body_that_is_too_long_to_drop_ends_the_connection_with_a_word() {
+    let (_server, address) = start(limits(), ignore).await;
+    for length in [65_537, 1_000_000] {
+        let mut client = Client::connect(address).await;
+        let (head, body) = post(length, false);
+        client.send(&head).await;
+        let answer = client.answer().await;
+        assert_eq!(answer.header("connection"), Some("close"), "{length}");
+        // Heard out, not reset.
+        client.send(&body).await;
+        let mut rest = Vec::new();
+        soon(client.stream.read_to_end(&mut rest)).await.unwrap();
+    }
+    // Also where the client would rather speak another protocol.
+    let mut client = Client::connect(address).await;
+    let (head, body) = post(1_000_000, false);
+    let head = head.replace("Host: a", "Host: a\r\nConnection: Upgrade\r\nUpgrade: h2c");
+    client.send(&head).await;
+    let answer = client.answer().await;
+    assert_eq!(answer.header("connection"), Some("close"));
+    client.send(&body).await;
+    let mut rest = Vec::new();
+    soon(client.stream.read_to_end(&mut rest)).await.unwrap();
+    // In chunks, nobody knows before; but the client has its answer.
+    let mut client = Client::connect(address).await;
+    let (head, body) = post(1_000_000, true);
+    client.send(&head).await;
+    assert_eq!(client.answer().await.status, 200);
+    client.send(&body).await;
+    let mut rest = Vec::new();
+    soon(client.stream.read_to_end(&mut rest)).await.unwrap();
+    assert_eq!(rest, b"");
+}
+
+#[tokio::test]
+async fn a_body_that_nobody_reads_is_not_waited_for_long() {
+    let (server, address) = start(
+        Limits {
+            body_timeout: None,
+            header_timeout: None,
+            idle_connection_timeout: None,
+            ..limits()
+        },
+        ignore,
+    )
+    .await;
+    for begin in [
+        "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\n",
+        "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 60000\r\n\r\nhell",
+        "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n",
+        "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n00",
+        "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n1;a",
+        "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n0\r\nA: b",
+    ] {
+        let mut client = Client::connect(address).await;
+        client.send(begin).await;
+        assert_eq!(client.answer().await.status, 200, "{begin:?}");
+        drip_with(
+            &mut client,
+            begin.as_bytes().last().filter(|byte| **byte != b'\n'),
+        )
+        .await;
+    }
+    until_none_is_left(&server).await;
+}
+
+/// Sends this byte again and again, until the other side has hung up.
+async fn drip_with(client: &mut Client, byte: Option<&u8>) {
+    loop {
+        let pause = tokio::time::timeout(SHORT / 4, client.stream.read_u8());
+        if soon(pause).await.is_ok() {
+            return;
+        }
+        if let Some(byte) = byte
+            && client.stream.write_u8(*byte).await.is_err()
+        {
+            return;
+        }
+    }
+}
+
+async fn until_none_is_left<S: waterspout::connection::Service>(
+    server: &waterspout::server::Server<S>,
+) {
+    soon(async {
+        while server.connections() > 0 {
+            tokio::time::sleep(SHORT / 10).await;
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_client_that_waits_to_send_what_nobody_reads_is_told_that_it_ends() {
+    let (_server, address) = start(limits(), ignore).await;
+    let mut client = Client::connect(address).await;
+    client
+        .send("POST / HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 3\r\n\r\n")
+        .await;
+    let answer = client.answer().await;
+    assert_eq!(answer.status, 200);
+    assert_eq!(answer.header("connection"), Some("close"));
+    assert_eq!(client.rest().await, b"");
+    // One that does not wait loses nothing.
+    let mut client = Client::connect(address).await;
+    client
+        .send("POST / HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 3\r\n\r\nabc")
+        .await;
+    assert_eq!(client.answer().await.status, 200);
+    assert_eq!(client.get("/").await.status, 200);
+}
+
+/// Blank lines before a request are none, and a byte that may begin another protocol is one of a head.
+#[tokio::test]
+async fn nothing_turns_back_the_clock_of_a_head() {
+    let (server, address) = start(
+        Limits {
+            header_timeout: Some(SHORT),
+            h2c: true,
+            ..limits()
+        },
+        echo,
+    )
+    .await;
+    for (before, turns) in [
+        ("\r\n", &b"\r\n"[..]),
+        ("\n", b"\n"),
+        ("GET / HTTP/1.1\r\nHost: a\r\n\r\n\r\n", b"\r\n"),
+        ("P", b""),
+        ("PRI * HTTP/2.0\r\n", b""),
+        ("GET / HTTP/1.1\r\nX: ", b"y"),
+    ] {
+        let mut client = Client::connect(address).await;
+        client.send(before).await;
+        if before.starts_with("GET / HTTP/1.1\r\nHost") {
+            assert_eq!(client.answer().await.status, 200);
+        }
+        let began = Instant::now();
+        let mut turns = turns.iter().cycle();
+        loop {
+            let pause = tokio::time::timeout(SHORT / 20, client.stream.read_u8());
+            if soon(pause).await.is_ok() {
+                break;
+            }
+            if let Some(byte) = turns.next()
+                && client.stream.write_u8(*byte).await.is_err()
+            {
+                break;
+            }
+            assert!(began.elapsed() < Duration::from_secs(20), "{before:?}");
+        }
+    }
+    until_none_is_left(&server).await;
+}
+
+/// Wherever it stands still, and however little of it comes.
+#[tokio::test]
+async fn a_late_body_is_late_in_all_its_parts() {
+    let (server, address) = start(
+        Limits {
+            body_timeout: Some(SHORT),
+            ..limits()
+        },
+        echo,
+    )
+    .await;
+    for (begin, more) in [
+        ("", ""),
+        ("0", "0"),
+        ("1;", "a"),
+        ("1;a=\"", "b"),
+        ("1\r\n", ""),
+        ("ffff\r\n", "x"),
+        ("0\r\n", ""),
+        ("0\r\n", "A"),
+        ("0\r\nA: ", "b"),
+    ] {
+        let mut client = Client::connect(address).await;
+        client.send(format!("{CHUNKED}{begin}")).await;
+        let answer = loop {
+            tokio::select! {
+                answer = client.head() => break answer,
+                () = tokio::time::sleep(SHORT / 10) => client.send(more).await,
+            }
+        };
+        // So many digits are none.
+        let told = ["HTTP/1.1 408 ", "HTTP/1.1 400 "];
+        assert!(
+            told.iter().any(|told| answer.starts_with(told)),
+            "{begin:?}: {answer}"
+        );
+        assert!(answer.contains("connection: close"), "{begin:?}: {answer}");
+    }
+    until_none_is_left(&server).await;
 }
 
 #[tokio::test]

@@ -1,6 +1,7 @@
 //! The edge alone: server and connections with a service that is no guest. And the logs, which take a process.
 
 mod connection;
+mod http2;
 mod log;
 mod malformed;
 mod server;

@@ -19,13 +19,17 @@ use crate::config::Limits;
 /// A request's body, within the limits of the server.
 ///
 /// It stays on the wire until it is polled, and only then is a client that `Expect`s it told to
-/// go on. After an error, and when it is dropped early, hyper closes the connection behind the
-/// response unless the rest of the body happened to be there.
+/// go on. When it is dropped early, the connection reads the rest of it and drops that, within bounds; after an error
+/// that leaves no rest it closes behind the response.
 #[derive(Debug)]
 pub struct RequestBody {
     /// Whom it tells what becomes of it, until its end.
     account: Option<Account>,
-    incoming: Incoming,
+    /// Until this is dropped.
+    incoming: Option<Incoming>,
+    /// The rest of it can't be had.
+    has_failed: bool,
+    is_too_large: bool,
     taken: u64,
     max_size: u64,
     has_begun: bool,
@@ -43,7 +47,9 @@ impl RequestBody {
     ) -> Self {
         Self {
             account: (!incoming.is_end_stream()).then(account),
-            incoming,
+            incoming: Some(incoming),
+            has_failed: false,
+            is_too_large: false,
             taken: 0,
             max_size: limits.max_body_size,
             has_begun: false,
@@ -57,7 +63,10 @@ impl RequestBody {
         &mut self,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
-        let Some(frame) = ready!(Pin::new(&mut self.incoming).poll_frame(cx)) else {
+        let Some(incoming) = &mut self.incoming else {
+            return Poll::Ready(None);
+        };
+        let Some(frame) = ready!(Pin::new(incoming).poll_frame(cx)) else {
             return Poll::Ready(None);
         };
         let frame = frame.map_err(|error| body_error(&error))?;
@@ -93,10 +102,11 @@ impl Body for RequestBody {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         // hyper may not say so before the next request, where the response has ended first.
-        if self.incoming.is_end_stream() {
+        if self.is_end_stream() {
             return Poll::Ready(None);
         }
-        if self.incoming.size_hint().lower() > self.max_size.saturating_sub(self.taken) {
+        if self.size_hint().lower() > self.max_size.saturating_sub(self.taken) {
+            self.is_too_large = true;
             return Poll::Ready(Some(Err(BodyError::TooLarge)));
         }
         self.has_begun = true;
@@ -110,18 +120,22 @@ impl Body for RequestBody {
                 Some(Err(BodyError::Timeout))
             }
         };
-        if frame.is_none() || self.incoming.is_end_stream() {
-            self.account = None;
+        match &frame {
+            Some(Err(BodyError::TooLarge)) => self.is_too_large = true,
+            Some(Err(_)) => self.has_failed = true,
+            Some(Ok(_)) if !self.is_end_stream() => {}
+            Some(Ok(_)) | None => self.account = None,
         }
         Poll::Ready(frame)
     }
 
     fn is_end_stream(&self) -> bool {
-        self.incoming.is_end_stream()
+        self.incoming.as_ref().is_none_or(Body::is_end_stream)
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.incoming.size_hint()
+        let incoming = self.incoming.as_ref();
+        incoming.map_or_else(|| SizeHint::with_exact(0), Body::size_hint)
     }
 }
 
@@ -141,8 +155,14 @@ impl Source for RequestBody {
 
 impl Drop for RequestBody {
     fn drop(&mut self) {
-        if let Some(Account::Reading(reading)) = self.account.take() {
-            reading.abandon();
+        let (Some(Account::Reading(reading)), Some(incoming)) =
+            (self.account.take(), self.incoming.take())
+        else {
+            return;
+        };
+        match self.has_failed {
+            true => reading.fail(),
+            false => reading.abandon(incoming, self.is_too_large),
         }
     }
 }

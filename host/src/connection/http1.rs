@@ -2,7 +2,9 @@
 
 mod activity;
 mod body;
+mod framing;
 mod timed;
+mod unread;
 
 use std::convert::Infallible;
 use std::future::{self, Future, poll_fn};
@@ -13,21 +15,26 @@ use std::time::Duration;
 
 use futures_util::FutureExt;
 use futures_util::future::Either;
-use http::header::CONNECTION;
+use http::header::{CONNECTION, EXPECT};
 use http::{HeaderValue, Request, Response, StatusCode};
 use http_body::Body;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
+use tokio::time::Instant;
 use tracing::debug;
 
 pub(super) use self::activity::Reading;
 use self::activity::{Activity, Answering, Phase};
 use self::body::ResponseBody;
 use self::timed::TimedIo;
+use self::unread::PATIENCE;
 use super::watchdog::Watchdog;
-use super::{Account, BUFFER, FRESH, LINGER, RequestBody, Service, Socket, refuse, tell_refusal};
+use super::{
+    Account, BUFFER, FRESH, LINGER, Refusal, RequestBody, Service, Socket, refuse, tell_late_head,
+    tell_refusal,
+};
 use crate::client::Client;
 use crate::config::Limits;
 use crate::timer::with_timer;
@@ -40,8 +47,11 @@ const CLOSE: HeaderValue = HeaderValue::from_static("close");
 /// unless its client has only just come: then it may ask once.
 ///
 /// What can be done at once is done before the future is made: there are as many of these as connections.
+///
+/// `since`: when the first byte came, where it was read before.
 pub(super) fn serve<I, S>(
     io: I,
+    since: Option<Instant>,
     client: Client,
     limits: &Limits,
     service: &S,
@@ -63,7 +73,7 @@ where
     async move {
         let mut stopping = false;
         let mut last = false;
-        let mut watchdog = Watchdog::new(activity.phase());
+        let mut watchdog = Watchdog::new(Phase::Head { served: 0 }, since);
 
         let end = with_timer(poll_fn(|cx| {
             loop {
@@ -75,6 +85,12 @@ where
                 if let Poll::Ready(end) = Pin::new(&mut http).poll(cx) {
                     return Poll::Ready(end.map_err(End::Failed));
                 }
+                if activity.poll_unread(cx) {
+                    continue;
+                }
+                if activity.refuses() {
+                    return Poll::Ready(Err(End::Refused));
+                }
                 let phase = activity.phase();
                 let begins = matches!(phase, Phase::Idle { served: 0 } | Phase::Head { .. });
                 if stopping && !last && !begins {
@@ -84,25 +100,39 @@ where
                 }
                 let limit = limit_of(phase, limits, stopping);
                 ready!(watchdog.poll_expired(phase, limit, cx));
-                if phase == Phase::Closing && activity.hear_no_more() {
+                match phase {
                     // hyper is done, then, and tells how it went.
-                    continue;
+                    Phase::Closing if activity.hear_no_more() => {}
+                    Phase::Dropping { .. } => activity.give_up(),
+                    _ => return Poll::Ready(Err(End::Expired(phase))),
                 }
-                return Poll::Ready(Err(End::Expired(phase)));
             }
         }))
         .await;
 
-        if let Err(end) = end {
-            if let Some(status) = end.answered() {
-                tell_refusal(service, status, None, client);
+        let Err(end) = end else {
+            let io = http.into_parts().io.into_inner();
+            if !io.has_hung_up() {
+                Box::pin(io.hang_up()).await;
             }
-            debug!(target: "general", ?client, ?end, "connection cut off");
-        }
-        let io = http.into_parts().io.into_inner();
-        if io.line_is_too_long() {
-            Box::pin(io.refuse_line()).await;
-            tell_refusal(service, StatusCode::URI_TOO_LONG, None, client);
+            return;
+        };
+        debug!(target: "general", ?client, ?end, "connection cut off");
+        match end {
+            End::Refused => {
+                let io = http.into_parts().io.into_inner();
+                if let Some(refusal) = io.refusal() {
+                    tell_refusal(service, &refusal, None, client);
+                    Box::pin(io.refuse(refusal.status)).await;
+                }
+            }
+            End::Expired(Phase::Head { .. }) => tell_late_head(client),
+            End::Expired(_) => {}
+            End::Failed(error) => {
+                if let Some(refusal) = refusal_of(&error) {
+                    tell_refusal(service, &refusal, None, client);
+                }
+            }
         }
     }
 }
@@ -111,26 +141,27 @@ where
 #[derive(Debug)]
 enum End {
     Failed(hyper::Error),
-    #[expect(dead_code, reason = "read by Debug, for the log")]
     Expired(Phase),
+    /// What came is not shown to hyper.
+    Refused,
 }
 
-impl End {
-    /// With what hyper has answered a head that it could not read.
-    fn answered(&self) -> Option<StatusCode> {
-        match self {
-            Self::Failed(error) if !error.is_parse() || error.is_parse_version_h2() => None,
-            // Only in words does it tell a long URI from the rest.
-            Self::Failed(error) if error.to_string() == "URI too long" => {
-                Some(StatusCode::URI_TOO_LONG)
-            }
-            Self::Failed(error) if error.is_parse_too_large() => {
-                Some(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE)
-            }
-            Self::Failed(_) => Some(StatusCode::BAD_REQUEST),
-            Self::Expired(_) => None,
-        }
+/// With what hyper has answered a head that it could not read.
+fn refusal_of(error: &hyper::Error) -> Option<Refusal> {
+    if !error.is_parse() || error.is_parse_version_h2() {
+        return None;
     }
+    let why = error.to_string();
+    let status = match error {
+        // Only in words does it tell a long URI from the rest.
+        _ if why == "URI too long" => StatusCode::URI_TOO_LONG,
+        error if error.is_parse_too_large() => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
+        _ => StatusCode::BAD_REQUEST,
+    };
+    Some(Refusal {
+        status,
+        why: why.into(),
+    })
 }
 
 /// How long a connection may stay in `phase`.
@@ -143,6 +174,7 @@ fn limit_of(phase: Phase, limits: &Limits, stopping: bool) -> Option<Duration> {
         Phase::Idle { .. } => limits.idle_connection_timeout,
         Phase::Head { .. } => limits.header_timeout,
         Phase::Exchange => None,
+        Phase::Dropping { .. } => Some(PATIENCE),
         Phase::Stalled { .. } => limits.write_timeout,
         Phase::Closing => Some(LINGER),
     }
@@ -156,16 +188,17 @@ fn answer<'a, S: Service>(
     activity: &Arc<Activity>,
 ) -> impl Future<Output = Result<Response<ResponseBody<S::Body>>, Infallible>> + use<'a, S> {
     let declared = request.body().size_hint();
-    let answering = activity.begin(declared.exact());
+    let mut answering = activity.begin();
     let (head, incoming) = request.into_parts();
-    let body = RequestBody::new(incoming, limits, || Account::Reading(answering.reading()));
-    let refused = refuse(&head).or_else(|| {
-        (declared.lower() > limits.max_body_size).then_some(StatusCode::PAYLOAD_TOO_LARGE)
+    let body = RequestBody::new(incoming, limits, || {
+        Account::Reading(answering.reading(head.headers.contains_key(EXPECT)))
     });
+    let refused = refuse(&head).or_else(|| Refusal::of_body(declared.lower(), limits));
     match refused {
-        Some(status) => {
-            tell_refusal(service, status, Some((&head.method, &head.uri)), client);
-            let response = end(refusal(status), answering, |()| None);
+        Some(refusal) => {
+            tell_refusal(service, &refusal, Some((&head.method, &head.uri)), client);
+            drop(body);
+            let response = end(bare(&refusal), answering, |()| None);
             Either::Left(future::ready(Ok(response)))
         }
         None => {
@@ -181,17 +214,20 @@ fn end<T, B>(
     answering: Answering,
     body: impl FnOnce(T) -> Option<B>,
 ) -> Response<ResponseBody<B>> {
+    let headers = response.headers_mut();
     if answering.is_last() {
-        let headers = response.headers_mut();
-        headers.entry(CONNECTION).or_insert(CLOSE);
+        headers.insert(CONNECTION, CLOSE);
     }
+    answering.answered(headers);
     response.map(|inner| ResponseBody::new(body(inner), answering))
 }
 
-/// A bare answer, after which the connection closes: what follows it can't be trusted.
-fn refusal(status: StatusCode) -> Response<()> {
+/// A bare answer. Behind what is malformed the connection closes: nothing that follows it can be trusted.
+fn bare(refusal: &Refusal) -> Response<()> {
     let mut response = Response::new(());
-    *response.status_mut() = status;
-    response.headers_mut().insert(CONNECTION, CLOSE);
+    *response.status_mut() = refusal.status;
+    if refusal.status != StatusCode::PAYLOAD_TOO_LARGE {
+        response.headers_mut().insert(CONNECTION, CLOSE);
+    }
     response
 }

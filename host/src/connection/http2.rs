@@ -1,6 +1,7 @@
 //! A connection that speaks HTTP/2 (RFC 9113): many requests at once, each of them a task. Routes nothing.
 
 mod body;
+mod frames;
 mod metered;
 mod traffic;
 
@@ -11,23 +12,23 @@ use std::sync::Arc;
 use std::task::{Poll, ready};
 use std::time::Duration;
 
-use http::header::HOST;
+use http::header::{COOKIE, HOST};
 use http::request::Parts;
 use http::uri::Uri;
-use http::{HeaderValue, Request, Response, StatusCode};
+use http::{HeaderMap, HeaderValue, Request, Response};
 use http_body::Body;
 use hyper::body::Incoming;
 use hyper::server::conn::http2;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
-use tracing::debug;
+use tracing::{debug, info};
 
 use self::body::ResponseBody;
 use self::metered::MeteredIo;
 pub(super) use self::traffic::Stream;
 use self::traffic::{Phase, Traffic};
 use super::watchdog::Watchdog;
-use super::{Account, LINGER, RequestBody, Service, Socket, refuse, tell_refusal};
+use super::{Account, LINGER, Refusal, RequestBody, Service, Socket, refuse, tell_refusal};
 use crate::client::Client;
 use crate::config::Limits;
 use crate::timer::with_timer;
@@ -68,12 +69,12 @@ pub(super) async fn serve<I, S>(
     );
     let mut stop = pin!(stop);
     let mut ending = false;
-    let mut watchdog = Watchdog::new(traffic.phase());
+    let mut flooded = false;
+    let mut watchdog = Watchdog::new(traffic.phase(), None);
 
     let end = with_timer(poll_fn(|cx| {
         loop {
-            let stopped = !ending && stop.as_mut().poll(cx).is_ready();
-            if stopped || (traffic.is_flooded() && !ending) {
+            if !ending && stop.as_mut().poll(cx).is_ready() {
                 ending = true;
                 traffic.close();
                 http.as_mut().graceful_shutdown();
@@ -81,10 +82,12 @@ pub(super) async fn serve<I, S>(
             if let Poll::Ready(end) = http.as_mut().poll(cx) {
                 return Poll::Ready(end.map_err(End::Failed));
             }
-            if traffic.is_flooded() && !ending {
+            let phase = traffic.phase();
+            if phase == Phase::Flooded && !flooded {
+                // The socket gets one more look, so that the client is told.
+                flooded = true;
                 continue;
             }
-            let phase = traffic.phase();
             ready!(watchdog.poll_expired(phase, limit_of(phase, limits), cx));
             match phase {
                 Phase::Idle { .. } if !ending => {
@@ -98,6 +101,9 @@ pub(super) async fn serve<I, S>(
     }))
     .await;
 
+    if flooded {
+        info!(target: "general", "closed ({client}): many frames of HTTP/2 that bring no request further");
+    }
     if let Err(end) = end {
         debug!(target: "general", ?client, ?end, "connection cut off");
     }
@@ -131,11 +137,11 @@ fn answer<S: Service>(
     let stream = traffic.begin();
     let declared = request.body().size_hint().lower();
     let (mut head, incoming) = request.into_parts();
-    let refused = refuse(&head)
-        .or_else(|| (declared > limits.max_body_size).then_some(StatusCode::PAYLOAD_TOO_LARGE));
-    if let Some(status) = refused {
-        tell_refusal(service, status, Some((&head.method, &head.uri)), client);
+    let refused = refuse(&head).or_else(|| Refusal::of_body(declared, limits));
+    if let Some(refusal) = &refused {
+        tell_refusal(service, refusal, Some((&head.method, &head.uri)), client);
     }
+    let refused = refused.map(|refusal| refusal.status);
     as_http1(&mut head);
     let body = RequestBody::new(incoming, limits, || Account::Stream(stream.clone()));
     let request = Request::from_parts(head, body);
@@ -165,5 +171,19 @@ fn as_http1(head: &mut Parts) {
     if let Some(path) = head.uri.path_and_query() {
         let path = path.clone();
         head.uri = Uri::from(path);
+    }
+    join_cookies(&mut head.headers);
+}
+
+/// Makes one `Cookie` of those that a client has split to compress them better (RFC 9113, section 8.2.3).
+fn join_cookies(headers: &mut HeaderMap) {
+    let mut cookies = headers.get_all(COOKIE).iter();
+    if cookies.next().is_none() || cookies.next().is_none() {
+        return;
+    }
+    let cookies = headers.get_all(COOKIE).iter().map(HeaderValue::as_bytes);
+    let joined = cookies.collect::<Vec<_>>().join(&b"; "[..]);
+    if let Ok(joined) = HeaderValue::from_bytes(&joined) {
+        headers.insert(COOKIE, joined);
     }
 }

@@ -3,12 +3,13 @@
 
 use std::future::Future;
 use std::io::{self, IoSlice};
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use futures_util::future::maybe_done;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf};
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 use tracing::debug;
@@ -18,7 +19,7 @@ use crate::config::Limits;
 use crate::tls::Tls;
 
 /// With what every HTTP/2 connection begins (RFC 9113, section 3.4).
-const PREFACE: &[u8; 24] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+pub(super) const PREFACE: &[u8; 24] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
 /// Makes a connection an encrypted one, and tells whether the client wants HTTP/2. `None`: it came to nothing.
 pub(super) async fn handshake<I: Socket>(
@@ -39,10 +40,13 @@ pub(super) async fn preface<I: Socket>(
     limits: &Limits,
     stop: impl Future<Output = ()>,
 ) -> Option<(Begun<I>, bool)> {
+    let mut stop = pin!(maybe_done(stop));
     let mut begin = [0; PREFACE.len()];
-    let mut length = 0;
+    let first = io.read(&mut begin);
+    let mut length = within(limits.idle_connection_timeout, first, stop.as_mut()).await?;
+    let since = Instant::now();
     let reading = async {
-        while length < PREFACE.len() && PREFACE.starts_with(&begin[..length]) {
+        while length > 0 && length < PREFACE.len() && PREFACE.starts_with(&begin[..length]) {
             match io.read(&mut begin[length..]).await? {
                 0 => break,
                 bytes => length += bytes,
@@ -50,13 +54,14 @@ pub(super) async fn preface<I: Socket>(
         }
         Ok(())
     };
-    within(limits.idle_connection_timeout, reading, stop).await?;
+    within(limits.header_timeout, reading, stop).await?;
     let is_http2 = length == PREFACE.len() && begin == *PREFACE;
     let begun = Begun {
         io,
         begin,
         next: 0,
         length,
+        since,
     };
     Some((begun, is_http2))
 }
@@ -100,6 +105,14 @@ pub(super) struct Begun<I> {
     begin: [u8; PREFACE.len()],
     next: usize,
     length: usize,
+    since: Instant,
+}
+
+impl<I> Begun<I> {
+    /// When the first byte came, where one has.
+    pub(super) fn since(&self) -> Option<Instant> {
+        (self.length > 0).then_some(self.since)
+    }
 }
 
 impl<I: Socket> Socket for Begun<I> {

@@ -1,21 +1,61 @@
 //! Which heads that hyper lets pass are malformed all the same. It is pure, and it never judges
 //! what a well-formed request asks for.
 
-use http::header::{HOST, TRANSFER_ENCODING};
+use std::borrow::Cow;
+
+use http::header::HOST;
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, Version};
 
-/// The status that refuses `head`, or `None` where it is sound.
+use crate::config::Limits;
+
+/// With what a request is refused, and why, for the log.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Refusal {
+    /// What the client is told.
+    pub status: StatusCode,
+    /// What the log is told.
+    pub why: Cow<'static, str>,
+}
+
+impl Refusal {
+    const fn bad(why: &'static str) -> Self {
+        Self {
+            status: StatusCode::BAD_REQUEST,
+            why: Cow::Borrowed(why),
+        }
+    }
+
+    /// For a body of which at least so many bytes are announced.
+    pub fn of_body(declared: u64, limits: &Limits) -> Option<Self> {
+        (declared > limits.max_body_size).then_some(Self {
+            status: StatusCode::PAYLOAD_TOO_LARGE,
+            why: Cow::Borrowed("the body is larger than `max_body_size`"),
+        })
+    }
+}
+
+/// What refuses `head`, or `None` where it is sound.
 ///
 /// hyper has refused by now what it can't parse. What is left are rules between the fields:
-/// RFC 9112, 3.2 (request targets, `Host`) and 6.1 (`Transfer-Encoding`); RFC 9113, 8.3.1 (`:authority`). And one
-/// limit of Tornado's: on the arguments of a query.
-pub fn refuse(head: &Parts) -> Option<StatusCode> {
-    let sound = target_is_sound(&head.method, &head.uri)
-        && query_is_sound(&head.uri)
-        && host_is_sound(head.version, &head.uri, &head.headers)
-        && framing_is_sound(&head.headers);
-    (!sound).then_some(StatusCode::BAD_REQUEST)
+/// RFC 9112, 3.2 (request targets, `Host`); RFC 9113, 8.3.1 (`:authority`). And one limit of Tornado's: on the arguments
+/// of a query. A tunnel is what nobody makes here (RFC 9110, 9.3.6).
+pub fn refuse(head: &Parts) -> Option<Refusal> {
+    let why = if !target_is_sound(&head.method, &head.uri) {
+        "the target of the request is malformed"
+    } else if head.method == Method::CONNECT {
+        return Some(Refusal {
+            status: StatusCode::NOT_IMPLEMENTED,
+            why: Cow::Borrowed("no tunnel is made"),
+        });
+    } else if !query_is_sound(&head.uri) {
+        "the query has more than 1,000 arguments"
+    } else if !host_is_sound(head.version, &head.uri, &head.headers) {
+        "`Host` is missing, or not one sound host"
+    } else {
+        return None;
+    };
+    Some(Refusal::bad(why))
 }
 
 /// A path, an absolute URI without user, `*` for OPTIONS, or an authority for CONNECT.
@@ -39,7 +79,7 @@ fn query_is_sound(uri: &Uri) -> bool {
     })
 }
 
-/// One `Host`, which HTTP/1.0 may leave out, and HTTP/2 where it has an authority instead. Where that has both, they
+/// One `Host`, which HTTP/1.0 may leave out or empty, and HTTP/2 where it has an authority instead. Where that has both, they
 /// must say the same (RFC 9113, section 8.3.1).
 fn host_is_sound(version: Version, uri: &Uri, headers: &HeaderMap) -> bool {
     let mut hosts = headers.get_all(HOST).iter();
@@ -51,23 +91,14 @@ fn host_is_sound(version: Version, uri: &Uri, headers: &HeaderMap) -> bool {
     }
     match (hosts.next(), hosts.next()) {
         (None, _) => version == Version::HTTP_10,
+        (Some(host), None) if host.is_empty() => version == Version::HTTP_10,
         (Some(host), None) => is_host(host.as_bytes()),
         (Some(_), Some(_)) => false,
     }
 }
 
-/// `chunked`, once, is the only coding that is understood.
-fn framing_is_sound(headers: &HeaderMap) -> bool {
-    let mut codings = headers.get_all(TRANSFER_ENCODING).iter();
-    match (codings.next(), codings.next()) {
-        (None, _) => true,
-        (Some(coding), None) => coding.as_bytes().eq_ignore_ascii_case(b"chunked"),
-        (Some(_), Some(_)) => false,
-    }
-}
-
-/// `uri-host [":" port]` of RFC 3986, or nothing, where a target has no authority. A comma is
-/// legal there but stands, as in Tornado, for a list that a proxy has joined.
+/// `uri-host [":" port]` of RFC 3986. A comma is legal there but stands, as in Tornado, for a list that a proxy has
+/// joined.
 fn is_host(value: &[u8]) -> bool {
     let (host, port) = match value.iter().rposition(|&byte| byte == b':') {
         Some(colon) if !value[colon..].contains(&b']') => (&value[..colon], &value[colon + 1..]),
@@ -81,7 +112,7 @@ fn is_host(value: &[u8]) -> bool {
                         .iter()
                         .all(|&byte| byte == b':' || is_name_byte(byte))
             }
-            name => is_name(name),
+            name => !name.is_empty() && is_name(name),
         }
 }
 
@@ -113,7 +144,6 @@ mod tests {
     #[test]
     fn hosts() {
         for host in [
-            "",
             "a",
             "a.b:80",
             "a:",
@@ -126,8 +156,8 @@ mod tests {
             assert!(is_host(host.as_bytes()), "{host}");
         }
         for host in [
-            "a,b", "u@a", "a b", "a/b", "a:b", "a:1:2", "::1", "[::1", "[]", "[::1]a", "a%2",
-            "a?b", "a\u{e4}",
+            "", ":80", "a,b", "u@a", "a b", "a/b", "a:b", "a:1:2", "::1", "[::1", "[]", "[::1]a",
+            "a%2", "a?b", "a\u{e4}",
         ] {
             assert!(!is_host(host.as_bytes()), "{host}");
         }
@@ -144,9 +174,6 @@ mod tests {
             ("GET", "a", false),
             ("GET", "*", false),
             ("OPTIONS", "*", true),
-            ("CONNECT", "a:80", true),
-            ("CONNECT", "/", false),
-            ("CONNECT", "http://a/", false),
         ] {
             let request = Request::builder()
                 .method(method)
@@ -156,6 +183,15 @@ mod tests {
                 .unwrap();
             let refused = refuse(&request.into_parts().0).is_some();
             assert_eq!(refused, !sound, "{method} {target}");
+        }
+    }
+
+    #[test]
+    fn no_tunnel_is_made() {
+        for (target, status) in [("a:80", 501), ("/", 400), ("http://a/", 400)] {
+            let request = Request::connect(target).header(HOST, "a").body(()).unwrap();
+            let refusal = refuse(&request.into_parts().0).unwrap();
+            assert_eq!(refusal.status, status, "{target}");
         }
     }
 

@@ -19,10 +19,11 @@ pub(super) struct Watchdog<P> {
 }
 
 impl<P: Copy + PartialEq> Watchdog<P> {
-    pub(super) fn new(phase: P) -> Self {
+    /// `since`: when the phase began, where that was before this.
+    pub(super) fn new(phase: P, since: Option<Instant>) -> Self {
         Self {
             phase,
-            since: None,
+            since,
             timer: Timer::default(),
         }
     }

@@ -1,8 +1,16 @@
 //! What one connection is doing, as seen from beneath and from above hyper. It never keeps time
 //! and never ends anything.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::Relaxed, Ordering::SeqCst};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::Context;
+
+use http::HeaderMap;
+use http::header::CONNECTION;
+use hyper::body::Incoming;
+
+use super::framing::Framing;
+use super::unread::{MAX_DROPPED, Unread};
 
 /// Who a connection waits for.
 ///
@@ -16,6 +24,8 @@ pub(super) enum Phase {
     Head { served: u64 },
     /// For whoever answers the request.
     Exchange,
+    /// For the rest of a body that nobody reads, behind its response.
+    Dropping { served: u64 },
     /// For a client that takes no bytes.
     Stalled { written: u64 },
     /// For a client to hang up, after we did.
@@ -28,18 +38,26 @@ pub(super) enum Phase {
 /// says is marked.
 #[derive(Debug, Default)]
 pub(super) struct Activity {
-    /// Requests whose head was complete.
+    /// Requests that were begun to be answered.
     served: Note,
     /// Responses not yet over.
     answering: Note,
-    /// Requests' bodies not yet over. Said by the body.
+    /// Requests' bodies that somebody may read. Said by the body.
     reading: AtomicU32,
-    /// A body was given up before its end. Said by the body.
-    abandoned: AtomicBool,
-    /// Bytes still to come of a body whose length was declared.
-    body_left: Note,
-    /// The last byte read doesn't end a message.
+    /// The body of the latest request that has one. Shared with it.
+    unread: Mutex<Option<Arc<Unread>>>,
+    /// There is one.
+    has_body: Flag,
+    /// Requests whose head has come.
+    heads: Note,
+    /// Bytes to come of the body behind the latest of them.
+    to_come: Note,
+    /// Some of that body has come.
+    body_began: Flag,
+    /// Some of a head has come, and not all.
     partial: Flag,
+    /// What came last breaks the rules, and is held back.
+    broken: Flag,
     written: Note,
     stalled: Flag,
     stopping: Flag,
@@ -88,10 +106,11 @@ impl Activity {
         if self.in_exchange() {
             return Phase::Exchange;
         }
-        // The connection lives, so hyper is through with the last body, read or not.
-        self.body_left.set(0);
-        self.abandoned.store(false, Relaxed);
         let served = self.served.get();
+        if self.unread().is_some_and(|unread| unread.is_here()) {
+            return Phase::Dropping { served };
+        }
+        self.has_body.set(false);
         if self.partial.get() {
             Phase::Head { served }
         } else {
@@ -103,26 +122,50 @@ impl Activity {
         self.answering.get() > 0 || self.reading.load(SeqCst) > 0
     }
 
-    /// Bytes came in, after what was heard before.
-    ///
-    /// Whether they begin a request, hyper knows and doesn't tell. But all that it consumes ends
-    /// with a blank line, save a body of declared length: so where the bytes that aren't such a
-    /// body end with anything else, part of a head is waiting for its rest. Bytes that share a
-    /// read with the end of such a body are taken for it: the error is in the client's favour,
-    /// and the idle timeout bounds it.
-    ///
-    /// Tells how long the request line is that they begin, continue or end.
-    pub(super) fn read(&self, bytes: &[u8], heard: &mut Heard) -> usize {
-        let body_left = self.body_left.get();
-        if body_left > 0 {
-            self.body_left
-                .set(body_left.saturating_sub(bytes.len() as u64));
-            self.partial.set(false);
-            return 0;
+    /// Bytes came in, and are followed this far.
+    pub(super) fn read(&self, framing: &Framing) {
+        self.heads.set(framing.heads());
+        self.to_come.set(framing.to_come());
+        self.partial.set(framing.is_in_head());
+        self.body_began.set(framing.body_began());
+        self.broken.set(framing.breach().is_some());
+    }
+
+    /// Whether what comes next is a head that is to be refused.
+    pub(super) fn refuses(&self) -> bool {
+        self.broken.get() && matches!(self.phase(), Phase::Head { .. })
+    }
+
+    /// How much is to come of the body of the latest request. `None`: nobody knows.
+    fn to_come(&self) -> Option<u64> {
+        match self.to_come.get() {
+            _ if self.heads.get() > self.served.get() => Some(0),
+            u64::MAX => None,
+            bytes => Some(bytes),
         }
-        let line = heard.line(bytes, self.partial.get(), self.in_exchange());
-        self.partial.set(!heard.ends_blank(bytes));
-        line
+    }
+
+    fn unread(&self) -> Option<Arc<Unread>> {
+        if !self.has_body.get() {
+            return None;
+        }
+        let unread = self.unread.lock();
+        unread.unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Drops what has come of a body that nobody reads. Tells whether hyper has to be asked again.
+    pub(super) fn poll_unread(&self, cx: &mut Context<'_>) -> bool {
+        self.unread().is_some_and(|unread| {
+            let is_bounded = self.to_come().is_some();
+            unread.poll(is_bounded, cx)
+        })
+    }
+
+    /// The client has taken too long for a body that nobody reads.
+    pub(super) fn give_up(&self) {
+        if let Some(unread) = self.unread() {
+            unread.give_up();
+        }
     }
 
     /// hyper took all that the runtime knows of.
@@ -154,7 +197,8 @@ impl Activity {
     /// We said our last byte. Tells whether the client may still be talking.
     pub(super) fn closing(&self) -> bool {
         self.closing.set(true);
-        self.partial.get() || self.abandoned.load(Relaxed)
+        let is_more_to_come = self.to_come() != Some(0) || self.heads.get() > self.served.get();
+        self.partial.get() || self.broken.get() || is_more_to_come
     }
 
     /// The client was heard out for long enough. Tells whether that is news.
@@ -169,87 +213,122 @@ impl Activity {
         self.heard_enough.get()
     }
 
-    /// A head is complete, and a body of `length` bytes, if that is known, follows it.
-    pub(super) fn begin(self: &Arc<Self>, length: Option<u64>) -> Answering {
+    /// A head is complete.
+    pub(super) fn begin(self: &Arc<Self>) -> Answering {
         self.served.set(self.served.get() + 1);
-        if let Some(length @ 1..) = length {
-            self.body_left.set(length);
-            self.partial.set(false);
-        }
         self.answering.set(self.answering.get() + 1);
-        Answering(self.clone())
-    }
-}
-
-/// What the socket gave last.
-#[derive(Debug, Default)]
-pub(super) struct Heard {
-    /// The last bytes, newest lowest.
-    tail: u32,
-    /// Bytes of a request line whose end is yet to come.
-    line: Option<usize>,
-}
-
-impl Heard {
-    /// `partial`: what came before belongs to the same head.
-    fn line(&mut self, bytes: &[u8], partial: bool, in_exchange: bool) -> usize {
-        let before = if partial { self.line } else { Some(0) };
-        let (Some(before), false) = (before, in_exchange) else {
-            self.line = None;
-            return 0;
-        };
-        let end = bytes.iter().position(|&byte| byte == b'\n');
-        let line = before + end.unwrap_or(bytes.len());
-        self.line = end.is_none().then_some(line);
-        line
-    }
-
-    fn ends_blank(&mut self, bytes: &[u8]) -> bool {
-        for &byte in &bytes[bytes.len().saturating_sub(3)..] {
-            self.tail = self.tail << 8 | u32::from(byte);
+        Answering {
+            activity: self.clone(),
+            expects: false,
+            unread: None,
         }
-        self.tail & 0xff_ffff == u32::from_be_bytes(*b"\0\n\r\n")
-            || self.tail & 0xffff == u32::from_be_bytes(*b"\0\0\n\n")
     }
 }
 
 /// A request that isn't answered to the end while this lives, which is in the connection's task.
 #[derive(Debug)]
-pub(super) struct Answering(Arc<Activity>);
+pub(super) struct Answering {
+    activity: Arc<Activity>,
+    /// The client waits to be told before it sends its body.
+    expects: bool,
+    /// Its body, where it has one.
+    unread: Option<Arc<Unread>>,
+}
 
 impl Answering {
-    /// That the request's body isn't over, either.
-    pub(super) fn reading(&self) -> Reading {
-        self.0.reading.fetch_add(1, SeqCst);
-        Reading(self.0.clone())
+    /// That the request's body isn't over, either. `expects`: the client may wait to be told before it sends it.
+    pub(super) fn reading(&mut self, expects: bool) -> Reading {
+        let unread = Arc::new(Unread::new());
+        let latest = Some(unread.clone());
+        *self
+            .activity
+            .unread
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner) = latest.clone();
+        self.unread = latest;
+        self.expects = expects;
+        self.activity.has_body.set(true);
+        self.activity.reading.fetch_add(1, SeqCst);
+        Reading {
+            activity: self.activity.clone(),
+            unread,
+        }
     }
 
-    /// Whether the request in flight is the last one.
+    /// Whether no request can follow this one, now that the head of its response is made.
     pub(super) fn is_last(&self) -> bool {
-        self.0.stopping.get()
+        self.activity.stopping.get()
+            || (self.activity.broken.get() && !self.activity.partial.get())
+            || self
+                .unread
+                .as_ref()
+                .is_some_and(|unread| self.is_too_much(unread))
+    }
+
+    /// Whether more of the body is to come than would be read for nobody.
+    fn is_too_much(&self, unread: &Unread) -> bool {
+        if unread.has_failed() {
+            return true;
+        }
+        match self.activity.to_come() {
+            Some(0) => false,
+            // It may come or not, so that nobody could tell what follows it.
+            _ if self.expects && !self.activity.body_began.get() => true,
+            Some(bytes) => bytes > MAX_DROPPED,
+            // Who reads on may or may not read it to its end.
+            None => unread.is_away() || unread.is_long(),
+        }
+    }
+
+    /// The head of the response goes out, and says whether the connection closes behind it.
+    pub(super) fn answered(&self, headers: &HeaderMap) {
+        if let Some(unread) = &self.unread {
+            let connection = headers.get(CONNECTION);
+            let closes =
+                connection.is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"close"));
+            unread.answered(closes);
+        }
     }
 }
 
 impl Drop for Answering {
     fn drop(&mut self) {
-        self.0.answering.set(self.0.answering.get() - 1);
+        let answering = &self.activity.answering;
+        answering.set(answering.get() - 1);
     }
 }
 
-/// A request's body that isn't over while this lives.
+/// A request's body that somebody may read while this lives.
 #[derive(Debug)]
-pub(in crate::connection) struct Reading(Arc<Activity>);
+pub(in crate::connection) struct Reading {
+    activity: Arc<Activity>,
+    unread: Arc<Unread>,
+}
 
 impl Reading {
-    /// Nobody will read it to its end.
-    pub(in crate::connection) fn abandon(self) {
-        self.0.abandoned.store(true, SeqCst);
+    /// Nobody reads it to its end. This is left of it. `is_long`: more than anybody wanted has come already.
+    pub(in crate::connection) fn abandon(self, incoming: Incoming, is_long: bool) {
+        let waiting = self.unread.give_back(incoming, is_long);
+        // Not before it is over for all who count.
+        drop(self);
+        if let Some(waiting) = waiting {
+            waiting.wake();
+        }
+    }
+
+    /// It can't be had to its end.
+    pub(in crate::connection) fn fail(self) {
+        self.unread.give_up();
     }
 }
 
 impl Drop for Reading {
     fn drop(&mut self) {
-        self.0.reading.fetch_sub(1, SeqCst);
+        let waiting = self.unread.end();
+        self.activity.reading.fetch_sub(1, SeqCst);
+        if let Some(waiting) = waiting {
+            waiting.wake();
+        }
     }
 }
 
@@ -260,45 +339,55 @@ mod tests {
     const IDLE: Phase = Phase::Idle { served: 0 };
     const HEAD: Phase = Phase::Head { served: 0 };
 
+    /// An activity, and what it hears.
+    struct Heard(Arc<Activity>, Framing);
+
+    impl Heard {
+        fn nothing() -> Self {
+            Self(Arc::default(), Framing::new(1024))
+        }
+
+        fn read(&mut self, bytes: &[u8]) -> Phase {
+            self.1.read(bytes);
+            self.0.read(&self.1);
+            self.0.phase()
+        }
+    }
+
     #[test]
     fn a_head_is_waited_for_from_its_first_byte() {
-        let (activity, mut heard) = (Activity::default(), Heard::default());
-        assert_eq!(activity.phase(), IDLE);
-        for byte in b"GET / HTTP/1.1\r\nHost: a\r\n\r" {
-            activity.read(&[*byte], &mut heard);
-            assert_eq!(activity.phase(), HEAD);
+        let mut heard = Heard::nothing();
+        assert_eq!(heard.0.phase(), IDLE);
+        for byte in b"\r\n\n\r\nGET / HTTP/1.1\r\nHost: a\r\n\r" {
+            assert_eq!(heard.read(&[*byte]), HEAD);
         }
     }
 
     #[test]
     fn a_head_behind_another_is_seen_when_the_response_ends() {
-        let (activity, mut heard) = (Arc::new(Activity::default()), Heard::default());
-        activity.read(b"GET / HTTP/1.1\r\nHost: a\r\n\r\nGE", &mut heard);
-        let exchange = activity.begin(Some(0));
-        assert_eq!(activity.phase(), Phase::Exchange);
+        let mut heard = Heard::nothing();
+        heard.read(b"GET / HTTP/1.1\r\nHost: a\r\n\r\nGE");
+        let exchange = heard.0.begin();
+        assert_eq!(heard.0.phase(), Phase::Exchange);
         drop(exchange);
-        assert_eq!(activity.phase(), Phase::Head { served: 1 });
+        assert_eq!(heard.0.phase(), Phase::Head { served: 1 });
     }
 
     #[test]
     fn the_bytes_of_a_body_begin_no_head() {
-        let (activity, mut heard) = (Arc::new(Activity::default()), Heard::default());
-        activity.read(
-            b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 6\r\n\r\nabc",
-            &mut heard,
-        );
-        let exchange = activity.begin(Some(6));
-        activity.read(b"def", &mut heard);
+        let mut heard = Heard::nothing();
+        heard.read(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 6\r\n\r\nabc");
+        let exchange = heard.0.begin();
+        heard.read(b"def");
         drop(exchange);
-        assert_eq!(activity.phase(), Phase::Idle { served: 1 });
-        activity.read(b"G", &mut heard);
-        assert_eq!(activity.phase(), Phase::Head { served: 1 });
+        assert_eq!(heard.0.phase(), Phase::Idle { served: 1 });
+        assert_eq!(heard.read(b"G"), Phase::Head { served: 1 });
     }
 
     #[test]
     fn a_response_being_read_is_progress() {
         let activity = Arc::new(Activity::default());
-        let _exchange = activity.begin(None);
+        let _exchange = activity.begin();
         activity.stalled();
         let first = activity.phase();
         activity.wrote(1);

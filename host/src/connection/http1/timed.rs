@@ -1,5 +1,5 @@
-//! The socket as hyper sees it: every read and write is noted. It never ends a connection by
-//! itself.
+//! The socket as hyper sees it: every read and write is noted, and what breaks the rules of framing is held back. It
+//! never ends a connection by itself.
 
 use std::io::{self, IoSlice};
 use std::mem::MaybeUninit;
@@ -7,14 +7,16 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
+use http::StatusCode;
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf};
 use tokio::time::timeout;
 
-use super::activity::{Activity, Heard};
-use super::{LINGER, Socket};
+use super::activity::Activity;
+use super::framing::{Breach, Framing};
+use super::{LINGER, Refusal, Socket};
 
-const URI_TOO_LONG: &[u8] =
-    b"HTTP/1.1 414 URI Too Long\r\nconnection: close\r\ncontent-length: 0\r\n\r\n";
+/// How many bytes of a client are heard that was hung up on.
+const MAX_HEARD: usize = 64 * 1024 * 1024;
 
 /// Up to so many bytes of several buffers are put together: to copy them takes less than to tell the system of each.
 const AT_ONCE: usize = 1024;
@@ -24,10 +26,10 @@ const AT_ONCE: usize = 1024;
 pub(super) struct TimedIo<I> {
     io: I,
     activity: Arc<Activity>,
-    heard: Heard,
-    max_line: usize,
-    line_is_too_long: bool,
+    framing: Framing,
     hung_up: bool,
+    /// Bytes that came after that.
+    heard: usize,
 }
 
 impl<I> TimedIo<I> {
@@ -35,29 +37,30 @@ impl<I> TimedIo<I> {
         Self {
             io,
             activity,
-            heard: Heard::default(),
-            max_line,
-            line_is_too_long: false,
+            framing: Framing::new(max_line),
             hung_up: false,
+            heard: 0,
         }
     }
 
-    /// Whether reading has failed at a request line that reached the limit.
-    pub(super) fn line_is_too_long(&self) -> bool {
-        self.line_is_too_long
+    /// With what a head is to be refused that hyper was not shown whole.
+    pub(super) fn refusal(&self) -> Option<Refusal> {
+        self.framing.breach().map(Breach::refusal)
     }
 
-    /// Answers such a line: hyper would have taken it for a head too large.
-    pub(super) async fn refuse_line(mut self)
-    where
-        I: Socket,
-    {
-        self.line_is_too_long = false;
-        let answered = async {
-            self.write_all(URI_TOO_LONG).await?;
-            self.shutdown().await
-        };
-        let _ = timeout(LINGER, answered).await;
+    /// Whether the client was told that nothing more is said. hyper leaves that to others where a request has asked for
+    /// another protocol, though nobody answered that.
+    pub(super) fn has_hung_up(&self) -> bool {
+        self.hung_up
+    }
+
+    /// What hyper reads where something is held back.
+    fn held_back(&self) -> Poll<io::Result<()>> {
+        match self.framing.is_in_head() {
+            // The connection sees to it when it is done with what was before.
+            true => Poll::Pending,
+            false => Poll::Ready(Err(io::ErrorKind::InvalidData.into())),
+        }
     }
 
     fn note_write(&self, written: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
@@ -70,6 +73,23 @@ impl<I> TimedIo<I> {
     }
 }
 
+impl<I: Socket> TimedIo<I> {
+    /// Answers a head that is to be refused.
+    pub(super) async fn refuse(mut self, status: StatusCode) {
+        let answer = format!("HTTP/1.1 {status}\r\nconnection: close\r\ncontent-length: 0\r\n\r\n");
+        let answered = async {
+            self.write_all(answer.as_bytes()).await?;
+            self.shutdown().await
+        };
+        let _ = timeout(LINGER, answered).await;
+    }
+
+    /// Says that nothing more is said, and hears the client out.
+    pub(super) async fn hang_up(mut self) {
+        let _ = timeout(LINGER, self.shutdown()).await;
+    }
+}
+
 impl<I: Socket> AsyncRead for TimedIo<I> {
     fn poll_read(
         mut self: Pin<&mut Self>,
@@ -77,6 +97,9 @@ impl<I: Socket> AsyncRead for TimedIo<I> {
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         let this = &mut *self;
+        if this.framing.breach().is_some() {
+            return this.held_back();
+        }
         let before = buf.filled().len();
         let Poll::Ready(read) = Pin::new(&mut this.io).poll_read(cx, buf) else {
             this.activity.starved(|| this.io.has_unread());
@@ -84,9 +107,16 @@ impl<I: Socket> AsyncRead for TimedIo<I> {
         };
         read?;
         let fresh = &buf.filled()[before..];
-        if !fresh.is_empty() && this.activity.read(fresh, &mut this.heard) >= this.max_line {
-            this.line_is_too_long = true;
-            return Poll::Ready(Err(io::ErrorKind::InvalidData.into()));
+        if fresh.is_empty() {
+            return Poll::Ready(Ok(()));
+        }
+        let passed = this.framing.read(fresh);
+        this.activity.read(&this.framing);
+        if this.framing.breach().is_some() {
+            buf.set_filled(before + passed);
+            if passed == 0 {
+                return this.held_back();
+            }
         }
         Poll::Ready(Ok(()))
     }
@@ -130,10 +160,6 @@ impl<I: Socket> AsyncWrite for TimedIo<I> {
     /// Hangs up, then hears out a client that is still sending: a socket closed with bytes unread
     /// is reset, and the reset can overtake the answer (RFC 9112, 9.6).
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        if self.line_is_too_long {
-            // `refuse_line` has the last word.
-            return Poll::Ready(Ok(()));
-        }
         if !self.hung_up {
             ready!(Pin::new(&mut self.io).poll_shutdown(cx))?;
             self.hung_up = true;
@@ -145,7 +171,9 @@ impl<I: Socket> AsyncWrite for TimedIo<I> {
         while !self.activity.is_deaf() {
             let mut buf = ReadBuf::new(&mut scrap);
             ready!(Pin::new(&mut self.io).poll_read(cx, &mut buf))?;
-            if buf.filled().is_empty() {
+            let heard = buf.filled().len();
+            self.heard += heard;
+            if heard == 0 || self.heard > MAX_HEARD {
                 break;
             }
         }

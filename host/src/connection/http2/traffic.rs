@@ -15,6 +15,16 @@ const ALLOWANCE: u64 = CONNECTION_WINDOW as u64 + 256 * 1024;
 /// How many bytes of it come back in a second: for those who ask now and then whether we live, for months.
 const REFILL: u64 = 4 * 1024;
 
+/// How many frames of control a client may send that nothing calls for.
+const CONTROL: u64 = 4_000;
+
+/// How many of them come back in a second, and with each request that is answered.
+const CONTROL_IN_A_SECOND: u64 = 50;
+const CONTROL_OF_AN_ANSWER: u64 = 8;
+
+/// So many bytes of a response or of a body that is read call for one of them.
+const BYTES_OF_CONTROL: u64 = 2 * 1024;
+
 /// What a request costs that is cancelled before it is answered, beside its bytes: the work that it caused.
 const CANCELLED: u64 = 8 * 1024;
 
@@ -48,6 +58,8 @@ struct State {
     /// The responses that are under way, by their requests' numbers.
     sending: BTreeMap<u64, Sending>,
     allowance: u64,
+    /// Of frames of control, in bytes that call for them.
+    control: u64,
     refilled: Instant,
     flooded: bool,
     closing: bool,
@@ -86,6 +98,7 @@ impl Traffic {
             open: 0,
             sending: BTreeMap::new(),
             allowance: ALLOWANCE,
+            control: CONTROL * BYTES_OF_CONTROL,
             refilled: Instant::now(),
             flooded: false,
             closing: false,
@@ -110,9 +123,9 @@ impl Traffic {
         }
     }
 
-    /// Bytes came in.
-    pub(super) fn read(&self, bytes: usize) {
-        self.state().charge(bytes as u64);
+    /// Bytes came in, and so many frames of control began in them.
+    pub(super) fn read(&self, bytes: usize, control: u64) {
+        self.state().charge(bytes as u64, control);
     }
 
     /// Whether the client sends much that is of no use.
@@ -144,15 +157,27 @@ impl Traffic {
 }
 
 impl State {
-    fn charge(&mut self, bytes: u64) {
+    fn charge(&mut self, bytes: u64, control: u64) {
         let now = Instant::now();
-        let refill = now.duration_since(self.refilled).as_secs() * REFILL;
-        if refill > 0 {
+        let seconds = now.duration_since(self.refilled).as_secs();
+        if seconds > 0 {
             self.refilled = now;
+            self.allow(seconds.saturating_mul(REFILL));
+            self.call_for(seconds.saturating_mul(CONTROL_IN_A_SECOND * BYTES_OF_CONTROL));
         }
-        let allowance = self.allowance.saturating_add(refill).min(ALLOWANCE);
-        self.allowance = allowance.saturating_sub(bytes);
-        self.flooded |= self.allowance == 0;
+        self.allowance = self.allowance.saturating_sub(bytes);
+        self.control = self.control.saturating_sub(control * BYTES_OF_CONTROL);
+        self.flooded |= self.allowance == 0 || self.control == 0;
+    }
+
+    fn allow(&mut self, bytes: u64) {
+        self.allowance = self.allowance.saturating_add(bytes).min(ALLOWANCE);
+    }
+
+    /// So many bytes went their way.
+    fn call_for(&mut self, bytes: u64) {
+        let control = self.control.saturating_add(bytes);
+        self.control = control.min(CONTROL * BYTES_OF_CONTROL);
     }
 }
 
@@ -170,13 +195,15 @@ impl Stream {
     /// Somebody wanted these bytes of its body.
     pub(in crate::connection) fn took(&self, bytes: u64) {
         let mut state = self.0.traffic.state();
-        state.allowance = state.allowance.saturating_add(bytes).min(ALLOWANCE);
+        state.allow(bytes);
+        state.call_for(bytes);
     }
 
     /// The head of its response is made: what came so far was of use.
     pub(super) fn answered(&self) {
         let mut state = self.0.traffic.state();
         state.allowance = ALLOWANCE;
+        state.call_for(CONTROL_OF_AN_ANSWER * BYTES_OF_CONTROL);
         state.sending.insert(self.0.number, Sending::now());
     }
 
@@ -202,6 +229,7 @@ impl Stream {
             sending.since = Instant::now();
             sending.left = sending.left.saturating_sub(bytes as u64);
         });
+        self.0.traffic.state().call_for(bytes as u64);
     }
 
     fn change(&self, change: impl FnOnce(&mut Sending)) {
@@ -217,7 +245,7 @@ impl Drop for Request {
         let mut state = self.traffic.state();
         state.open -= 1;
         if state.sending.remove(&self.number).is_none() {
-            state.charge(CANCELLED);
+            state.charge(CANCELLED, 0);
         }
     }
 }
@@ -269,21 +297,30 @@ mod tests {
     async fn who_gets_answers_is_no_flood() {
         let traffic = Traffic::new();
         for _ in 0..1_000 {
-            traffic.read(60_000);
+            traffic.read(60_000, 3);
             let request = traffic.begin();
             request.answered();
         }
         assert!(!traffic.is_flooded());
         let upload = traffic.begin();
         for _ in 0..1_000 {
-            traffic.read(60_000);
+            traffic.read(60_000, 3);
             upload.took(60_000);
+        }
+        assert!(!traffic.is_flooded());
+        // A download that the client has window for in small steps.
+        let download = traffic.begin();
+        download.answered();
+        for _ in 0..10_000 {
+            download.ready(16_384);
+            download.progressed(16_384);
+            traffic.read(52, 4);
         }
         assert!(!traffic.is_flooded());
         // A ping every second for a week.
         for _ in 0..7 * 24 * 3600 {
             tokio::time::advance(Duration::from_secs(1)).await;
-            traffic.read(17);
+            traffic.read(17, 1);
         }
         assert!(!traffic.is_flooded());
     }
@@ -292,13 +329,21 @@ mod tests {
     async fn who_gets_none_is_one() {
         let cancels = Traffic::new();
         for _ in 0..200 {
-            cancels.read(50);
+            cancels.read(50, 1);
             drop(cancels.begin());
         }
         assert!(cancels.is_flooded());
         let pings = Traffic::new();
-        for _ in 0..100_000 {
-            pings.read(17);
+        for _ in 0..CONTROL {
+            assert!(!pings.is_flooded());
+            pings.read(17, 1);
+        }
+        assert!(pings.is_flooded());
+        // Nor does an answer now and then make it any better.
+        let pings = Traffic::new();
+        for _ in 0..200 {
+            pings.begin().answered();
+            pings.read(850, 50);
         }
         assert!(pings.is_flooded());
     }

@@ -155,6 +155,14 @@ impl Exchange {
         Poll::Ready(())
     }
 
+    /// Gives up what nobody has read of it: the request is answered.
+    pub fn abandon_body(&self) {
+        let slot = lock(&self.body);
+        if matches!(*slot, BodySlot::Here(_)) {
+            self.fail(slot, BodyError::Gone);
+        }
+    }
+
     fn fail(&self, mut slot: MutexGuard<'_, BodySlot>, error: BodyError) {
         let over = std::mem::replace(&mut *slot, BodySlot::Failed(error));
         drop(slot);

@@ -1,0 +1,155 @@
+//! What becomes of a body that nobody reads to its end: the connection reads it and drops it, up to a bound, so that the
+//! next request on it can be served. Who wants a body, it never asks.
+
+use std::pin::Pin;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, Waker};
+use std::time::Duration;
+
+use http_body::Body;
+use hyper::body::Incoming;
+
+/// How many bytes of a body are read for nobody.
+pub(super) const MAX_DROPPED: u64 = 65_536;
+
+/// How long a client may take to send them once its response is out.
+pub(super) const PATIENCE: Duration = Duration::from_secs(1);
+
+/// One body, shared by whoever reads it, who may be in another thread, and its connection.
+#[derive(Debug)]
+pub(super) struct Unread(Mutex<State>);
+
+#[derive(Debug)]
+struct State {
+    body: Place,
+    /// Bytes that were dropped.
+    dropped: u64,
+    /// The head of the response is made: what nobody reads now, nobody ever will.
+    is_answered: bool,
+    /// The response says that the connection closes behind it.
+    closes: bool,
+    /// More of it has come than anybody wanted.
+    is_long: bool,
+}
+
+#[derive(Debug)]
+enum Place {
+    /// With whoever may read it. The connection is woken when it comes back.
+    Away(Option<Waker>),
+    /// Here, because nobody reads it.
+    Here(Incoming),
+    /// It has ended, or was given up.
+    Over,
+    /// The same, and what follows it can't be believed, or won't come.
+    Failed,
+}
+
+impl Unread {
+    pub(super) fn new() -> Self {
+        Self(Mutex::new(State {
+            body: Place::Away(None),
+            dropped: 0,
+            is_answered: false,
+            closes: false,
+            is_long: false,
+        }))
+    }
+
+    /// Nobody reads it, and this is left of it. Tells whom to wake for that.
+    #[must_use]
+    pub(super) fn give_back(&self, incoming: Incoming, is_long: bool) -> Option<Waker> {
+        let mut state = self.state();
+        state.is_long = is_long;
+        let place = match state.closes {
+            true => Place::Failed,
+            false => Place::Here(incoming),
+        };
+        match std::mem::replace(&mut state.body, place) {
+            Place::Away(waker) => waker,
+            _ => None,
+        }
+    }
+
+    /// Whoever had it is done with it. Tells whom to wake for that: where the response is out, nothing else would.
+    #[must_use]
+    pub(super) fn end(&self) -> Option<Waker> {
+        let mut state = self.state();
+        let Place::Away(waker) = &mut state.body else {
+            return None;
+        };
+        let waker = waker.take();
+        state.body = Place::Over;
+        waker.filter(|_| state.is_answered)
+    }
+
+    /// The head of the response is made. `closes`: it says that the connection closes, and then none of the body is
+    /// read for nobody.
+    pub(super) fn answered(&self, closes: bool) {
+        let mut state = self.state();
+        state.is_answered = true;
+        state.closes = closes;
+        if closes && matches!(state.body, Place::Here(_)) {
+            over(state, Place::Failed);
+        }
+    }
+
+    /// Has hyper close the connection behind the response, as the rest of the body is not waited for.
+    pub(super) fn give_up(&self) {
+        over(self.state(), Place::Failed);
+    }
+
+    pub(super) fn is_here(&self) -> bool {
+        matches!(self.state().body, Place::Here(_))
+    }
+
+    pub(super) fn is_away(&self) -> bool {
+        matches!(self.state().body, Place::Away(_))
+    }
+
+    pub(super) fn is_long(&self) -> bool {
+        self.state().is_long
+    }
+
+    pub(super) fn has_failed(&self) -> bool {
+        matches!(self.state().body, Place::Failed)
+    }
+
+    /// Drops what has come of it. `is_bounded`: it is known to end soon. Tells whether hyper has to be asked again.
+    pub(super) fn poll(&self, is_bounded: bool, cx: &mut Context<'_>) -> bool {
+        let mut state = self.state();
+        let is_answered = state.is_answered;
+        let incoming = match &mut state.body {
+            Place::Away(waker) => {
+                match waker {
+                    Some(waker) => waker.clone_from(cx.waker()),
+                    None => *waker = Some(cx.waker().clone()),
+                }
+                return false;
+            }
+            Place::Here(incoming) if is_answered => incoming,
+            _ => return false,
+        };
+        let bytes = match Pin::new(incoming).poll_frame(cx) {
+            Poll::Pending => return false,
+            Poll::Ready(Some(Ok(frame))) => frame.data_ref().map_or(0, |data| data.len() as u64),
+            Poll::Ready(None) => return over(state, Place::Over),
+            Poll::Ready(Some(Err(_))) => return over(state, Place::Failed),
+        };
+        state.dropped += bytes;
+        if state.dropped > MAX_DROPPED && !is_bounded {
+            return over(state, Place::Failed);
+        }
+        true
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn over(mut state: MutexGuard<'_, State>, end: Place) -> bool {
+    let before = std::mem::replace(&mut state.body, end);
+    drop(state);
+    drop(before);
+    true
+}

@@ -106,7 +106,8 @@ impl Request {
         }
     }
 
-    /// The client's address, without port; empty for a unix socket.
+    /// The client's address, without port; empty for a unix socket. `unknown` is who comes by a trusted proxy that names
+    /// its client in a way that can't be read.
     pub fn remote_ip(&self) -> &str {
         &self.head().remote_ip
     }

@@ -1,19 +1,57 @@
 //! Who asks: what the socket says, or what a proxy says that is trusted to. Pure.
 
 use std::fmt;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use http::{HeaderMap, HeaderValue};
+use http::{HeaderMap, HeaderName, HeaderValue};
 
 /// Where a request comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Client {
-    /// `None` on a unix socket.
-    pub remote_ip: Option<IpAddr>,
+    /// The other end.
+    pub remote_ip: RemoteIp,
     /// What it speaks.
     pub protocol: Protocol,
     /// Whether a proxy that is trusted passes it on, whose headers are believed.
     pub is_proxied: bool,
+}
+
+/// The other end of a request, without port.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RemoteIp {
+    /// An address.
+    Ip(IpAddr),
+    /// None, on a unix socket.
+    Unix,
+    /// A trusted proxy names it in a way that can't be read. It is nobody, and surely not the proxy.
+    Unknown,
+}
+
+impl From<Option<IpAddr>> for RemoteIp {
+    /// What a socket says: `None` on a unix socket.
+    fn from(ip: Option<IpAddr>) -> Self {
+        ip.map_or(Self::Unix, Self::Ip)
+    }
+}
+
+impl RemoteIp {
+    /// As handlers see it: empty for a unix socket, and `unknown`, which is no address.
+    pub fn for_guests(self) -> String {
+        match self {
+            Self::Unix => String::new(),
+            other => other.to_string(),
+        }
+    }
+}
+
+impl fmt::Display for RemoteIp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Ip(ip) => ip.fmt(f),
+            Self::Unix => f.write_str("unix"),
+            Self::Unknown => f.write_str("unknown"),
+        }
+    }
 }
 
 /// What the client speaks, to us or to the proxy in front.
@@ -41,11 +79,13 @@ impl Client {
     ///
     /// Whoever is not trusted speaks for itself. A unix socket is: only who may open its file comes that way.
     pub fn behind(self, trusted: &[IpAddr], headers: &HeaderMap) -> Client {
-        if self.remote_ip.is_some_and(|ip| !trusted.contains(&ip)) {
+        if let RemoteIp::Ip(ip) = self.remote_ip
+            && !is_trusted(trusted, ip)
+        {
             return self;
         }
         Client {
-            remote_ip: address(trusted, headers).or(self.remote_ip),
+            remote_ip: address(trusted, headers).unwrap_or(self.remote_ip),
             protocol: protocol(headers).unwrap_or(self.protocol),
             is_proxied: true,
         }
@@ -55,30 +95,82 @@ impl Client {
 /// As the logs name it.
 impl fmt::Display for Client {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.remote_ip {
-            Some(ip) => ip.fmt(f),
-            None => f.write_str("unix"),
-        }
+        self.remote_ip.fmt(f)
     }
 }
 
-fn address(trusted: &[IpAddr], headers: &HeaderMap) -> Option<IpAddr> {
-    if let Some(real) = headers.get("x-real-ip") {
-        return real.to_str().ok()?.trim().parse().ok();
+/// An IPv4 address counts the same where it is written as IPv6.
+fn is_trusted(trusted: &[IpAddr], ip: IpAddr) -> bool {
+    let ip = ip.to_canonical();
+    trusted.iter().any(|trusted| trusted.to_canonical() == ip)
+}
+
+/// Whom a proxy names. `None`: it names nobody, so it speaks for itself.
+fn address(trusted: &[IpAddr], headers: &HeaderMap) -> Option<RemoteIp> {
+    if headers.contains_key(REAL_IP) {
+        let mut named = nodes(headers, REAL_IP);
+        // Of two, one may be the client's own.
+        return Some(match (named.next().and_then(read), named.next()) {
+            (Some(ip), None) => RemoteIp::Ip(ip),
+            _ => RemoteIp::Unknown,
+        });
     }
-    let mut last = None;
-    for candidate in entries(headers, "x-forwarded-for").rev() {
-        last = candidate.parse().ok();
-        if !last.is_some_and(|ip| trusted.contains(&ip)) {
+    headers.get(FORWARDED_FOR)?;
+    let mut last = RemoteIp::Unknown;
+    for entry in nodes(headers, FORWARDED_FOR).rev() {
+        let Some(ip) = read(entry) else {
+            return Some(RemoteIp::Unknown);
+        };
+        last = RemoteIp::Ip(ip);
+        if !is_trusted(trusted, ip) {
             break;
         }
     }
-    last
+    Some(last)
+}
+
+const REAL_IP: HeaderName = HeaderName::from_static("x-real-ip");
+const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+
+/// An address as proxies write it: with or without a port, an IPv6 one in brackets or not, perhaps with a zone; all of it
+/// perhaps in quotes, as in `Forwarded` (RFC 7239, section 6).
+fn read(entry: &str) -> Option<IpAddr> {
+    let quoted = entry.strip_prefix('"');
+    let node = match quoted {
+        Some(rest) => rest.strip_suffix('"')?,
+        None => entry,
+    };
+    let ip: IpAddr = match node.strip_prefix('[') {
+        Some(rest) => {
+            let (address, after) = rest.split_once(']')?;
+            if !after.is_empty() && !after.strip_prefix(':').is_some_and(is_port) {
+                return None;
+            }
+            without_zone(address)?.parse::<Ipv6Addr>().ok()?.into()
+        }
+        None => match node.split_once(':') {
+            Some((address, port)) if is_port(port) => address.parse::<Ipv4Addr>().ok()?.into(),
+            _ => without_zone(node)?.parse().ok()?,
+        },
+    };
+    Some(ip.to_canonical())
+}
+
+fn is_port(text: &str) -> bool {
+    text.bytes().all(|byte| byte.is_ascii_digit()) && text.parse::<u16>().is_ok()
+}
+
+/// `fe80::1` of `fe80::1%eth0`: the zone says by which of the proxy's links. `None`: there is an empty one.
+fn without_zone(address: &str) -> Option<&str> {
+    match address.split_once('%') {
+        Some((address, zone)) => (address.contains(':') && !zone.is_empty()).then_some(address),
+        None => Some(address),
+    }
 }
 
 fn protocol(headers: &HeaderMap) -> Option<Protocol> {
-    let named = ["x-scheme", "x-forwarded-proto"];
-    let name = named.into_iter().find(|name| headers.contains_key(*name))?;
+    let named = ["x-scheme", "x-forwarded-proto"].map(HeaderName::from_static);
+    let name = named.into_iter().find(|name| headers.contains_key(name))?;
     match entries(headers, name).next_back()? {
         "http" => Some(Protocol::Http),
         "https" => Some(Protocol::Https),
@@ -86,13 +178,18 @@ fn protocol(headers: &HeaderMap) -> Option<Protocol> {
     }
 }
 
-/// What stands between the commas of all headers of a name.
-fn entries<'h>(headers: &'h HeaderMap, name: &str) -> impl DoubleEndedIterator<Item = &'h str> {
-    let values = headers.get_all(name).iter();
+/// What stands between the commas of all headers of a name. A value that is no text is an entry that nobody can read.
+fn entries(headers: &HeaderMap, name: HeaderName) -> impl DoubleEndedIterator<Item = &str> {
+    let values = headers.get_all(name).into_iter();
     values
-        .map(|value: &HeaderValue| value.to_str().unwrap_or_default())
+        .map(|value: &HeaderValue| value.to_str().unwrap_or("?"))
         .flat_map(|value| value.split(','))
         .map(str::trim)
+}
+
+/// The same of a list of addresses, where an empty entry is none (RFC 9110, section 5.6.1).
+fn nodes(headers: &HeaderMap, name: HeaderName) -> impl DoubleEndedIterator<Item = &str> {
+    entries(headers, name).filter(|entry| !entry.is_empty())
 }
 
 #[cfg(test)]
@@ -111,10 +208,10 @@ mod tests {
     ) -> (String, &'static str) {
         let headers = sent.iter().map(|(name, value)| {
             let name = HeaderName::from_static(name);
-            (name, HeaderValue::from_static(value))
+            (name, HeaderValue::from_bytes(value.as_bytes()).unwrap())
         });
         let client = Client {
-            remote_ip: socket.map(ip),
+            remote_ip: socket.map(ip).into(),
             protocol: Protocol::Http,
             is_proxied: false,
         };
@@ -124,8 +221,7 @@ mod tests {
             map.append(name, value);
         }
         let client = client.behind(&trusted, &map);
-        let ip = client.remote_ip.map_or(String::new(), |ip| ip.to_string());
-        (ip, client.protocol.as_str())
+        (client.to_string(), client.protocol.as_str())
     }
 
     #[test]
@@ -148,12 +244,96 @@ mod tests {
                 &[("x-forwarded-for", "192.0.2.7"), ("x-real-ip", "::1")],
                 "::1",
             ),
-            (&[("x-forwarded-for", "192.0.2.7, unknown")], "127.0.0.1"),
-            (&[("x-real-ip", "nobody")], "127.0.0.1"),
+            (
+                &[("x-forwarded-for", "192.0.2.7, ::ffff:10.0.0.1")],
+                "192.0.2.7",
+            ),
+            (
+                &[("x-forwarded-for", "192.0.2.7, ,"), ("x-forwarded-for", "")],
+                "192.0.2.7",
+            ),
         ] {
             assert_eq!(behind(proxy, sent).0, client, "{sent:?}");
         }
         assert_eq!(behind(None, &[("x-real-ip", "192.0.2.7")]).0, "192.0.2.7");
+        assert_eq!(behind(None, &[]).0, "unix");
+    }
+
+    #[test]
+    fn an_address_is_read_in_each_form_that_proxies_write() {
+        for (sent, client) in [
+            ("203.0.113.7:52110", "203.0.113.7"),
+            ("2001:DB8::7", "2001:db8::7"),
+            ("[2001:db8::7]", "2001:db8::7"),
+            ("[2001:db8::7]:443", "2001:db8::7"),
+            ("\"203.0.113.7\"", "203.0.113.7"),
+            ("\"203.0.113.7:80\"", "203.0.113.7"),
+            ("\"[2001:db8::7]:443\"", "2001:db8::7"),
+            ("::ffff:203.0.113.7", "203.0.113.7"),
+            ("[::ffff:203.0.113.7]:443", "203.0.113.7"),
+            ("fe80::7%eth0", "fe80::7"),
+            ("[fe80::7%25eth0]:443", "fe80::7"),
+        ] {
+            for name in ["x-real-ip", "x-forwarded-for"] {
+                assert_eq!(behind(Some("127.0.0.1"), &[(name, sent)]).0, client);
+            }
+            let two: &'static str = format!("192.0.2.1, {sent}, 10.0.0.1:9").leak();
+            let two = [("x-forwarded-for", two)];
+            assert_eq!(behind(Some("127.0.0.1"), &two).0, client, "{two:?}");
+        }
+    }
+
+    #[test]
+    fn who_is_named_in_no_form_that_can_be_read_is_nobody_and_never_the_proxy() {
+        for sent in [
+            "unknown",
+            "_hidden",
+            "for=203.0.113.7",
+            "203.0.113.7:",
+            "203.0.113.7:http",
+            "203.0.113.7:+80",
+            "203.0.113.7:65536",
+            "203.0.113",
+            "203.0.113.07",
+            "0xcb007107",
+            "[2001:db8::7",
+            "2001:db8::7]",
+            "[2001:db8::7]443",
+            "[2001:db8::7]:",
+            "[203.0.113.7]",
+            "\"203.0.113.7",
+            "203.0.113.7\"",
+            "\"\"",
+            "203.0.113.7%eth0",
+            "fe80::7%",
+            "203.0.113.7 10.0.0.1",
+            "localhost",
+            "\u{e9}",
+            "",
+        ] {
+            let proxies = [Some("127.0.0.1"), Some("::ffff:127.0.0.1"), None];
+            for (proxy, name) in proxies
+                .into_iter()
+                .flat_map(|proxy| [(proxy, "x-real-ip"), (proxy, "x-forwarded-for")])
+            {
+                assert_eq!(
+                    behind(proxy, &[(name, sent)]).0,
+                    "unknown",
+                    "{name}: {sent}"
+                );
+            }
+            if !sent.is_empty() {
+                let list: &'static str = format!("203.0.113.7, {sent}, 10.0.0.1").leak();
+                let sent = [("x-forwarded-for", list)];
+                assert_eq!(behind(Some("127.0.0.1"), &sent).0, "unknown", "{sent:?}");
+            }
+        }
+        for two in ["203.0.113.7, 203.0.113.8", "203.0.113.7, unknown"] {
+            let sent = [("x-real-ip", two)];
+            assert_eq!(behind(Some("127.0.0.1"), &sent).0, "unknown", "{two}");
+        }
+        let two = [("x-real-ip", "203.0.113.7"), ("x-real-ip", "203.0.113.8")];
+        assert_eq!(behind(Some("127.0.0.1"), &two).0, "unknown");
     }
 
     #[test]
@@ -175,6 +355,12 @@ mod tests {
                 "http",
             ),
             (&[("x-forwarded-proto", "gopher")], "http"),
+            (&[("x-forwarded-proto", "https, ")], "http"),
+            (&[("x-forwarded-proto", "https:443")], "http"),
+            (
+                &[("x-forwarded-proto", "https"), ("x-scheme", "gopher")],
+                "http",
+            ),
         ] {
             assert_eq!(behind(Some("10.0.0.1"), sent).1, protocol, "{sent:?}");
         }

@@ -99,7 +99,7 @@ where
     S: Service,
 {
     let client = |protocol| Client {
-        remote_ip,
+        remote_ip: remote_ip.into(),
         protocol,
         is_proxied: false,
     };

@@ -358,7 +358,7 @@ async fn a_unix_socket_is_replaced_when_stale_and_removed_when_closed() {
         Shards::here(),
         limits(),
         |request, client: client::Client| async move {
-            assert_eq!(client.remote_ip, None);
+            assert_eq!(client.remote_ip, client::RemoteIp::Unix);
             echo(request, client).await
         },
     );

@@ -36,10 +36,7 @@ impl Host for Ctx {
             version: format!("{:?}", head.version),
             protocol: exchange.client.protocol.as_str().to_owned(),
             host: exchange.host().to_owned(),
-            remote_ip: exchange
-                .client
-                .remote_ip
-                .map_or_else(String::new, |ip| ip.to_string()),
+            remote_ip: exchange.client.remote_ip.for_guests(),
         })
     }
 

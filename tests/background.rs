@@ -373,3 +373,15 @@ async fn a_task_that_spins_on_is_given_up_also_where_runs_have_no_limit() {
         .until_count("hostile_jobs.wasm", "in_flight", 0)
         .await;
 }
+
+#[tokio::test]
+async fn the_longest_time_is_as_good_as_any() {
+    let server = serve("instances = 1").await;
+    begin(&server, "forever&ms=1").await;
+    begin(&server, "work&ms=1").await;
+    let counts = server
+        .until_json("/counts", |counts| counts["done"] == 1)
+        .await;
+    assert_eq!(counts["runs"], json!([]), "{counts}");
+    assert_eq!(server.component(FILE).await["traps"], 0);
+}

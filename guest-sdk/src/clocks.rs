@@ -26,9 +26,13 @@ use crate::bindings::wasi::clocks::monotonic_clock::{self, Mark};
 /// # }
 /// ```
 pub async fn sleep(duration: Duration) {
-    let nanoseconds = u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX);
-    let due = monotonic_clock::now().saturating_add(nanoseconds);
+    let due = monotonic_clock::now().saturating_add(nanoseconds(duration));
     Sleep::until(due).await;
+}
+
+/// As the host counts. What is longer than it can count is as long as it can.
+pub fn nanoseconds(duration: Duration) -> u64 {
+    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
 }
 
 thread_local! {

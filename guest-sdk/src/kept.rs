@@ -15,6 +15,7 @@ use std::task::{Context, Poll, Wake, Waker, ready};
 use futures_util::task::AtomicWaker;
 
 use crate::cancel::Work;
+use crate::logging;
 
 /// A call of the host, under way.
 pub type Wait = Pin<Box<dyn Future<Output = ()>>>;
@@ -144,6 +145,7 @@ impl Function {
         let before = CURRENT.replace(Some(self.0));
         let polled = poll();
         CURRENT.set(before);
+        logging::hand_over();
         polled
     }
 }

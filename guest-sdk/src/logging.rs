@@ -1,6 +1,7 @@
-//! The app log: carries what the [`log`] crate's macros write to the host. It never formats a line that nobody reads
-//! and never waits.
+//! The app log: carries what the [`log`] crate's macros write to the host, and what is printed without a line's end. It
+//! never formats a line that nobody reads and never waits.
 
+use std::io::Write;
 use std::sync::Once;
 
 use crate::bindings::waterspout::web::logging::{Level, log};
@@ -15,7 +16,21 @@ pub(crate) fn install() {
         if cfg!(target_family = "wasm") && log::set_logger(&AppLog).is_ok() {
             log::set_max_level(log::LevelFilter::Debug);
         }
+        if cfg!(target_family = "wasm") {
+            let say = std::panic::take_hook();
+            std::panic::set_hook(Box::new(move |panic| {
+                say(panic);
+                hand_over();
+            }));
+        }
     });
+}
+
+/// Hands what is printed and has no end of a line yet over to the host, which logs it at the latest when the instance
+/// ends. `print!` keeps it in the instance, which may be lost.
+pub(crate) fn hand_over() {
+    // A log that takes nothing is the host's affair.
+    let _ = std::io::stdout().flush();
 }
 
 struct AppLog;

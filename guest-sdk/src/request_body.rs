@@ -17,7 +17,7 @@ use multer::{Field, Multipart};
 
 use crate::bindings::waterspout::web::request_body as host;
 use crate::multipart::{self, Disposition, MAX_PART_HEADER_SIZE};
-use crate::{Request, Result};
+use crate::{Request, Result, clocks};
 
 impl Request {
     /// Sets how many bytes the body may have: as many as the handler's `max_body_size` allows, or fewer. Reading more
@@ -40,7 +40,7 @@ impl Request {
     /// Reading fails after that with [`HttpError`](crate::HttpError) 408. Tornado's
     /// `request.connection.set_body_timeout`, for `prepare`.
     pub fn set_body_timeout(&self, timeout: Duration) {
-        let nanoseconds = u64::try_from(timeout.as_nanos()).unwrap_or(u64::MAX);
+        let nanoseconds = clocks::nanoseconds(timeout);
         host::set_timeout(self.number(), nanoseconds);
     }
 

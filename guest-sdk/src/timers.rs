@@ -123,7 +123,7 @@ where
     F: Fn() -> W + 'static,
     W: Future<Output = Result>,
 {
-    /// One that does not run yet. A period of nothing is one millisecond.
+    /// One that does not run yet. A period of nothing is one millisecond, and one of more than 584 years is that long.
     #[track_caller]
     pub fn new(period: Duration, callback: F) -> Self {
         Self {
@@ -138,7 +138,10 @@ where
     /// Has each period differ at random by so much of itself: 0.1 is 5 % either way. It keeps what was begun together
     /// from staying together.
     pub fn jitter(mut self, jitter: f64) -> Self {
-        self.jitter = jitter.clamp(0.0, 1.0);
+        self.jitter = match jitter.is_nan() {
+            true => 0.0,
+            false => jitter.clamp(0.0, 1.0),
+        };
         self
     }
 
@@ -163,12 +166,13 @@ where
                         .as_ref()
                         .is_some_and(|it| Rc::ptr_eq(&it.waits, &shared))
                 };
-                let mut beats = Beats::new(Instant::now(), period);
+                let begin = Instant::now();
+                let mut beats = Beats::new(period);
                 while is_on() {
-                    let now = Instant::now();
+                    let now = begin.elapsed();
                     let next = beats.next(now, varied(period, jitter));
                     shared.set(true);
-                    let is_due = until(next.saturating_duration_since(now)).await;
+                    let is_due = until(next.saturating_sub(now)).await;
                     shared.set(false);
                     if !is_due {
                         log::debug!("{what} ends: its instance is to end");
@@ -198,27 +202,32 @@ where
     }
 }
 
-/// When what is periodic is due.
+/// When what is periodic is due, from its start. What would come after all time comes at its end.
 struct Beats {
-    next: Instant,
+    next: Duration,
     period: Duration,
 }
 
 impl Beats {
-    fn new(now: Instant, period: Duration) -> Self {
-        Self { next: now, period }
+    fn new(period: Duration) -> Self {
+        Self {
+            next: Duration::ZERO,
+            period,
+        }
     }
 
     /// The beat after the last one; of those that are past already, none. As Tornado has it.
-    fn next(&mut self, now: Instant, period: Duration) -> Instant {
-        self.next = match now.checked_duration_since(self.next) {
-            Some(late) if late >= period => {
-                let skipped = late.as_nanos() / self.period.as_nanos().max(1);
-                let skipped = u32::try_from(skipped).unwrap_or(u32::MAX - 1);
-                self.next + self.period * skipped + period
-            }
-            _ => self.next + period,
-        };
+    fn next(&mut self, now: Duration, period: Duration) -> Duration {
+        if let Some(late) = now.checked_sub(self.next)
+            && late >= period
+        {
+            let skipped = late.as_nanos() / self.period.as_nanos().max(1);
+            let skipped = u32::try_from(skipped).unwrap_or(u32::MAX);
+            self.next = self
+                .next
+                .saturating_add(self.period.saturating_mul(skipped));
+        }
+        self.next = self.next.saturating_add(period);
         self.next
     }
 }
@@ -228,7 +237,8 @@ fn varied(period: Duration, jitter: f64) -> Duration {
         return period;
     }
     let random = RandomState::new().hash_one(0) as f64 / u64::MAX as f64;
-    period.mul_f64(1.0 + jitter * (random - 0.5))
+    let varied = period.as_secs_f64() * (1.0 + jitter * (random - 0.5));
+    Duration::try_from_secs_f64(varied).unwrap_or(Duration::MAX)
 }
 
 /// Waits for the time to pass. `false`: the instance is to end before.
@@ -247,10 +257,9 @@ mod tests {
 
     #[test]
     fn a_run_that_is_too_long_skips_beats() {
-        let period = Duration::from_secs(10);
-        let begin = Instant::now();
-        let mut beats = Beats::new(begin, period);
-        let at = |seconds: u64| begin + Duration::from_secs(seconds);
+        let at = Duration::from_secs;
+        let period = at(10);
+        let mut beats = Beats::new(period);
         assert_eq!(beats.next(at(0), period), at(10));
         assert_eq!(beats.next(at(13), period), at(20));
         // The run that began at 20 has ended at 45.
@@ -266,5 +275,23 @@ mod tests {
             assert!(varied >= period.mul_f64(0.9) && varied <= period.mul_f64(1.1));
         }
         assert_eq!(varied(period, 0.0), period);
+    }
+
+    #[test]
+    fn the_longest_period_is_as_good_as_any() {
+        let longest = Duration::MAX;
+        for _ in 0..100 {
+            assert!(varied(longest, 1.0) >= longest.mul_f64(0.49));
+        }
+        let mut beats = Beats::new(longest);
+        for now in [Duration::ZERO, Duration::from_secs(1), longest, longest] {
+            assert_eq!(beats.next(now, longest), longest);
+        }
+        // One that missed more beats than can be counted.
+        let mut beats = Beats::new(Duration::from_millis(1));
+        assert!(beats.next(longest, Duration::from_millis(1)) > Duration::ZERO);
+        let nothing = || async { Ok(()) };
+        let callback = PeriodicCallback::new(longest, nothing);
+        assert_eq!(callback.jitter(f64::NAN).jitter, 0.0);
     }
 }

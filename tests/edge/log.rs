@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::harness::{App, Running, guest};
+use crate::harness::{App, Running, guest, renumbered};
 
 /// More than the log keeps of one text.
 const LENGTH: usize = 20_000;
@@ -271,4 +271,41 @@ async fn what_the_connection_refuses_is_in_the_access_log() {
     let text = server.log.text();
     let lines = text.lines().filter(|line| line.contains(" access] "));
     assert_eq!(lines.count(), 6, "one line for each answer");
+}
+
+/// Everything that a guest has begun to say, each half once, when its instance has ended in this way.
+async fn halves(end: &str, then: impl AsyncFnOnce(Running) -> Option<Running>) {
+    let app = App::new().handler("chatty.wasm", guest("chatty"));
+    let rules = "[server]\ngrace = \"2s\"\n[handler.\"chatty.wasm\"]\ninstances = 1\n";
+    let server = app.config(rules).serve().await;
+    let log = server.log.clone();
+    server.get(&format!("/half?end={end}")).await;
+    let server = then(server).await;
+    for (output, level) in [("stderr", "[W"), ("stdout", "[I")] {
+        let line = log.line_with(&format!("half a line on {output}")).await;
+        assert!(
+            line.starts_with(level) && line.ends_with(output),
+            "{end}: {line}"
+        );
+    }
+    drop(server);
+}
+
+#[tokio::test]
+async fn a_line_without_its_end_is_logged_when_its_instance_ends() {
+    let lives = async |server: Running| Some(server);
+    halves("trap", lives).await;
+    halves("panic", lives).await;
+    halves("swap", async |server: Running| {
+        let bytes = renumbered(guest("chatty"), 1);
+        server.app.replace("chatty.wasm", &bytes);
+        server.until_serving("chatty.wasm", &bytes).await;
+        Some(server)
+    })
+    .await;
+    halves("SIGTERM", async |server: Running| {
+        assert_eq!(server.stop().await.code(), Some(0));
+        None
+    })
+    .await;
 }

@@ -70,35 +70,51 @@ pub fn context(component: &Arc<str>, grants: &Grants) -> wasmtime::Result<WasiCt
 
 /// A guest's standard output or error: each line is a message in the app log. A write never waits.
 #[derive(Clone)]
-struct Lines {
+struct Lines(Arc<Line>);
+
+/// What is written to all of its copies, and has no end yet.
+struct Line {
     component: Arc<str>,
     level: Level,
-    pending: Arc<Mutex<Vec<u8>>>,
+    begun: Mutex<Vec<u8>>,
 }
 
 impl Lines {
     fn new(component: &Arc<str>, level: Level) -> Self {
-        Self {
+        Self(Arc::new(Line {
             component: component.clone(),
             level,
-            pending: Arc::default(),
-        }
+            begun: Mutex::default(),
+        }))
     }
 
     fn take(&self, bytes: &[u8]) {
-        let mut pending = self.pending.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut begun = self.0.begun.lock().unwrap_or_else(PoisonError::into_inner);
         for piece in bytes.split_inclusive(|byte| *byte == b'\n') {
-            pending.extend_from_slice(piece);
-            if piece.ends_with(b"\n") || pending.len() > logging::MAX_MESSAGE {
-                let line = String::from_utf8_lossy(&pending);
-                logging::say(
-                    &self.component,
-                    self.level,
-                    line.trim_end_matches(['\r', '\n']),
-                    None,
-                );
-                pending.clear();
+            begun.extend_from_slice(piece);
+            if piece.ends_with(b"\n") || begun.len() > logging::MAX_MESSAGE {
+                self.0.say(&begun);
+                begun.clear();
             }
+        }
+    }
+}
+
+impl Line {
+    fn say(&self, line: &[u8]) {
+        let line = String::from_utf8_lossy(line);
+        let line = line.trim_end_matches(['\r', '\n']);
+        logging::say(&self.component, self.level, line, None);
+    }
+}
+
+/// The instance is gone, however it ended: what it has begun to say is all that there will be.
+impl Drop for Line {
+    fn drop(&mut self) {
+        let begun = self.begun.get_mut().unwrap_or_else(PoisonError::into_inner);
+        let begun = std::mem::take(begun);
+        if !begun.is_empty() {
+            self.say(&begun);
         }
     }
 }

@@ -5,6 +5,7 @@ use std::cell::{Cell, RefCell};
 use std::time::{Duration, SystemTime};
 
 use waterspout_sdk::prelude::*;
+use waterspout_sdk::{kv, moment};
 
 thread_local! {
     static BEGUN: Cell<u32> = const { Cell::new(0) };
@@ -55,6 +56,29 @@ impl RequestHandler for Do {
                     callback.stop();
                     sleep(Duration::from_millis(2)).await;
                 }
+            }
+            // As long as anything can take: none of it happens, and nothing comes to harm.
+            "forever" => {
+                let longest = Duration::MAX;
+                for jitter in [0.0, 1.0, f64::NAN] {
+                    PeriodicCallback::new(longest, || note("periodic"))
+                        .jitter(jitter)
+                        .start()?;
+                }
+                call_later(longest, note("later"))?;
+                if let Some(end) = SystemTime::UNIX_EPOCH.checked_add(Duration::from_secs(1 << 62))
+                {
+                    call_at(end, note("at"))?;
+                }
+                spawn(async move {
+                    sleep(longest).await;
+                    Ok(())
+                })?;
+                with_timeout(longest, moment()).await?;
+                kv::open("times")?.set_for("x", "", longest).await?;
+                cx.request().set_body_timeout(longest);
+                ensure!(with_timeout(ms, sleep(longest)).await.is_err());
+                ensure!(kv::open("times")?.exists("x").await?, "it is kept");
             }
             "stop" => {
                 let callback = PeriodicCallback::new(ms, || work(Duration::from_millis(200)));

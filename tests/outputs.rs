@@ -262,3 +262,49 @@ fn decode(coding: Option<&str>, body: &[u8]) -> Vec<u8> {
     read.expect("what was said to be that");
     decoded
 }
+
+#[tokio::test]
+async fn a_length_that_is_not_the_body_s_is_logged_and_the_body_s_goes_out() {
+    let server = App::new()
+        .handler("outputs.wasm", guest("outputs"))
+        .serve()
+        .await;
+    for (said, sent) in [
+        ("3", "hello"),
+        ("50", "hello"),
+        ("five", "hello"),
+        ("1", ""),
+    ] {
+        let answer = server.get(&format!("/said/{said}/{sent}")).await;
+        let length = sent.len().to_string();
+        assert_eq!(answer.header("content-length"), Some(&*length), "{said}");
+        assert_eq!(answer.body, sent, "{said}");
+        let line = server
+            .log
+            .line_with(&format!("GET /said/{said}/{sent} "))
+            .await;
+        assert!(
+            line.contains("outputs.wasm#Said: the handler set"),
+            "{line}"
+        );
+        assert!(line.contains(said) && line.starts_with("[W"), "{line}");
+    }
+    let right = server.get("/said/5/hello").await;
+    assert_eq!(right.body, "hello");
+    server.get("/said/9/x?status=304").await;
+    // A response to HEAD says what the body would be.
+    let mut client = server.connect().await;
+    client
+        .send("HEAD /said/7/ HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
+        .await;
+    let head = String::from_utf8(client.rest().await).unwrap();
+    assert!(head.contains("content-length: 7\r\n"), "{head}");
+    let log = server.log.clone();
+    server.end().await;
+    assert_eq!(
+        log.text().matches("the handler set").count(),
+        4,
+        "{}",
+        log.text()
+    );
+}

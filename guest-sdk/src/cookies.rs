@@ -1,10 +1,10 @@
 //! Cookies: those of the request, read, and those of the response, written as Python's `http.cookies` and so Tornado
 //! write them. It signs none.
 
-use anyhow::ensure;
-use cookie::Cookie;
+use anyhow::{Context as _, ensure};
 use cookie::time::format_description::well_known::Rfc2822;
 use cookie::time::{Duration, OffsetDateTime, UtcOffset};
+use cookie::{Cookie, SameSite};
 use http::HeaderValue;
 
 use crate::{Context, Result};
@@ -25,7 +25,8 @@ impl Context {
 
     /// Sets a cookie, in place of one of the same name that was set before: a name and a value, or a [`Cookie`] with
     /// attributes. Its path is `/` where it has none; an empty one is left out. A value is quoted and escaped where it
-    /// has to be, so that it can't bring attributes along. It goes out with error pages too, and after
+    /// has to be, so that it can't bring attributes along. `SameSite=None` and `Partitioned` bring `Secure`, without which
+    /// browsers drop the cookie; over plain HTTP they keep none that is `Secure`, but from `localhost`. It goes out with error pages too, and after
     /// [`clear`](Self::clear); with the page of an error that is no [`HttpError`](crate::HttpError) only where the
     /// handler has a [`write_error`](crate::RequestHandler::write_error).
     ///
@@ -102,21 +103,25 @@ fn line(cookie: &Cookie) -> Result<HeaderValue> {
         !cookie.value().bytes().any(|byte| byte <= b' '),
         "Invalid cookie {name}: a space or a control character in its value"
     );
+    // Browsers drop one of these that is not `Secure`.
+    let partitioned = cookie.partitioned().unwrap_or_default();
+    let needs_secure = partitioned || cookie.same_site() == Some(SameSite::None);
+    let is_secure = needs_secure || cookie.secure().unwrap_or_default();
     let attributes = [
         ("; Domain=", attribute("domain", cookie.domain())?),
         (
             "; expires=",
             cookie.expires_datetime().map(date).transpose()?,
         ),
-        ("; HttpOnly", flag(cookie.http_only())),
+        ("; HttpOnly", flag(cookie.http_only().unwrap_or_default())),
         ("; Max-Age=", cookie.max_age().map(seconds)),
-        ("; Partitioned", flag(cookie.partitioned())),
+        ("; Partitioned", flag(partitioned)),
         ("; Path=", attribute("path", cookie.path().or(Some("/")))?),
         (
             "; SameSite=",
             cookie.same_site().map(|same_site| same_site.to_string()),
         ),
-        ("; Secure", flag(cookie.secure())),
+        ("; Secure", flag(is_secure)),
     ];
     let mut line = format!("{name}={}", quote(cookie.value()));
     for (attribute, value) in attributes {
@@ -153,8 +158,8 @@ fn attribute(name: &str, value: Option<&str>) -> Result<Option<String>> {
     Ok((!value.is_empty()).then(|| value.to_owned()))
 }
 
-fn flag(is_set: Option<bool>) -> Option<String> {
-    is_set.unwrap_or_default().then(String::new)
+fn flag(is_set: bool) -> Option<String> {
+    is_set.then(String::new)
 }
 
 fn seconds(age: Duration) -> String {
@@ -163,7 +168,10 @@ fn seconds(age: Duration) -> String {
 
 /// A date as HTTP wants it: that of mails, with `GMT`.
 fn date(time: OffsetDateTime) -> Result<String> {
-    let date = time.to_offset(UtcOffset::UTC).format(&Rfc2822)?;
+    let time = time.checked_to_offset(UtcOffset::UTC);
+    let date = time
+        .context("a date that no calendar has")?
+        .format(&Rfc2822)?;
     Ok(date.replace("+0000", "GMT"))
 }
 
@@ -229,13 +237,35 @@ fn unquote(value: &str) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    use cookie::SameSite;
-
     use super::*;
 
     fn written<'c>(cookie: impl Into<Cookie<'c>>) -> String {
         let line = line(&cookie.into()).unwrap();
         std::str::from_utf8(line.as_bytes()).unwrap().to_owned()
+    }
+
+    #[test]
+    fn what_browsers_drop_without_secure_brings_it() {
+        let cookie = || Cookie::build(("a", "1"));
+        let none = "a=1; Path=/; SameSite=None; Secure";
+        assert_eq!(written(cookie().same_site(SameSite::None)), none);
+        let refused = cookie().same_site(SameSite::None).secure(false);
+        assert_eq!(written(refused), none);
+        let partitioned = "a=1; Partitioned; Path=/; Secure";
+        assert_eq!(written(cookie().partitioned(true)), partitioned);
+        let lax = cookie().same_site(SameSite::Lax).partitioned(false);
+        assert_eq!(written(lax), "a=1; Path=/; SameSite=Lax");
+    }
+
+    #[test]
+    fn a_date_past_all_calendars_ends_nothing() {
+        use cookie::time::PrimitiveDateTime;
+
+        let west = UtcOffset::from_hms(-1, 0, 0).unwrap();
+        let late = PrimitiveDateTime::MAX.assume_offset(west);
+        // An error, or a date with a year of five digits, where a library knows those.
+        let written = line(&Cookie::build(("a", "1")).expires(late).build());
+        assert!(written.is_err() || written.is_ok_and(|line| !line.is_empty()));
     }
 
     #[test]

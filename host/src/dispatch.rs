@@ -4,6 +4,7 @@
 mod compress;
 pub mod dev;
 mod etag;
+mod length;
 mod page;
 mod redirect;
 mod reply;
@@ -130,7 +131,8 @@ impl Finish {
         if self.is_head && is_empty && !is_bodiless(response.status()) {
             // hyper leaves it open.
             let headers = response.headers_mut();
-            headers.insert(header::CONTENT_LENGTH, HeaderValue::from_static("0"));
+            let length = headers.entry(header::CONTENT_LENGTH);
+            length.or_insert(HeaderValue::from_static("0"));
         }
     }
 }
@@ -342,8 +344,7 @@ impl Begun {
     /// What the client gets for what became of its request: the table of the contract, section 5.
     fn respond(&self, answer: Answer) -> Response<Reply> {
         let exchange = &self.exchange;
-        let deadline = self.component.settings.deadline;
-        let mut response = respond_to(exchange, answer, self.debug, deadline);
+        let mut response = respond_to(exchange, answer, self.debug, &self.component);
         if matches!(exchange.stage, Stage::ErrorPage(_)) {
             let allow = || allow(exchange.target.functions);
             let headers = response.headers_mut();
@@ -361,16 +362,21 @@ impl Drop for Begun {
     }
 }
 
-/// `deadline`: how long a handler may go on when nobody waits for it.
 fn respond_to(
     exchange: &Exchange,
     answer: Answer,
     debug: bool,
-    deadline: Option<Duration>,
+    component: &Component,
 ) -> Response<Reply> {
     match answer {
         Answer::Response(response) => match guest_response(response) {
-            Ok(mut response) => {
+            Ok((mut response, said)) => {
+                if let Err(problem) = length::settle(&exchange.head.method, said, &mut response) {
+                    let request_id = tracing::field::display(ShownId(exchange));
+                    let handler = component.handler_name(exchange.target.handler);
+                    let summary = exchange.summary();
+                    tracing::warn!(target: "app", request_id, "{summary}: {handler}: {problem}");
+                }
                 etag::settle(&exchange.head, &mut response);
                 response
             }
@@ -380,7 +386,7 @@ fn respond_to(
                 page::error(StatusCode::INTERNAL_SERVER_ERROR)
             }
         },
-        Answer::Begun(begun) => streamed(*begun, deadline),
+        Answer::Begun(begun) => streamed(*begun, component.settings.deadline),
         Answer::Failed(failure) => match &failure.message {
             Some(message) if debug => page::traceback(page::status_of(&failure), message),
             _ => page::failure(&failure),
@@ -403,15 +409,20 @@ fn respond_to(
     }
 }
 
-/// A guest's own response, if it may go out. Else what is wrong with it, for its author.
-fn guest_response(guest: bindings::Response) -> Result<Response<Reply>, String> {
+/// How long a guest says that its body is.
+type Said = Result<Option<u64>, String>;
+
+/// A guest's own response, if it may go out, and what it says of its length. Else what is wrong with it, for its author.
+fn guest_response(guest: bindings::Response) -> Result<(Response<Reply>, Said), String> {
     let head = Head::of(guest.status, guest.reason, guest.headers)?;
-    Ok(with_head(head, |status| {
+    let said = head.content_length();
+    let response = with_head(head, |status| {
         Reply::new(match is_bodiless(status) {
             true => Bytes::new(),
             false => guest.body.into(),
         })
-    }))
+    });
+    Ok((response, said))
 }
 
 /// A guest's own response, which it still makes. `deadline`: how long it may go on when nobody waits for it.

@@ -76,6 +76,24 @@ impl RequestHandler for Long {
     }
 }
 
+/// Says how long its body is, right or wrong: `/said/LENGTH/BODY`.
+#[derive(Default)]
+struct Said;
+
+#[handler]
+#[route("/said/([^/]*)/(.*)")]
+impl RequestHandler for Said {
+    async fn get(&mut self, cx: &Context) -> Result {
+        self.head(cx).await?;
+        cx.write(cx.path_arg::<String>(1)?)
+    }
+
+    async fn head(&mut self, cx: &Context) -> Result {
+        cx.set_status(cx.get_query_argument_or("status", "200")?.parse()?);
+        cx.set_header("Content-Length", cx.path_arg::<String>(0)?)
+    }
+}
+
 /// Sets a cookie, and fails as it was not meant to. With a page of its own, and without.
 #[derive(Default)]
 struct Breaks;
@@ -125,4 +143,4 @@ impl RequestHandler for Timed {
     }
 }
 
-export!(Set, Defaults, Long, Breaks, BreaksWithPage, Timed);
+export!(Set, Defaults, Long, Said, Breaks, BreaksWithPage, Timed);

@@ -2,8 +2,11 @@
 //! loopback.
 
 mod bodies;
+mod heads;
+mod kept;
 mod reach;
 mod time;
+mod urls;
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering::SeqCst;

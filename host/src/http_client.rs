@@ -2,9 +2,11 @@
 //! never holds a body whole.
 
 mod addresses;
+mod again;
 mod body;
 mod connect;
 mod decompress;
+mod exchange;
 mod fault;
 mod origin;
 mod resolve;
@@ -17,19 +19,20 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use bytes::Bytes;
-use http::header::{HeaderValue, PROXY_AUTHORIZATION};
-use http::{Method, Request, Response, Uri};
+use http::header::{HOST, HeaderValue, PROXY_AUTHORIZATION};
+use http::{HeaderMap, Method, Request, Response};
 use http_body_util::combinators::UnsyncBoxBody;
 use hyper_util::client::legacy::Client;
-use hyper_util::client::legacy::connect::capture_connection;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use tokio::sync::Semaphore;
-use tokio::time::{Instant, timeout, timeout_at};
+use tokio::time::timeout_at;
 
 use crate::config::{self, HttpGrant};
 use crate::shards;
+use again::Untouched;
 use body::Incoming;
-use connect::{Connector, Settings, Way};
+use connect::{Connector, Settings, Versions, Way};
+use exchange::{Until, attempt, twice_at_most};
 use origin::Origin;
 use resolve::System;
 use trust::Roots;
@@ -42,6 +45,9 @@ const MAX_IDLE: usize = 256;
 const IDLE: Duration = Duration::from_secs(60);
 /// The longest head of a response, and the most that is read ahead of a guest from one HTTP/1 connection.
 const MAX_HEAD: usize = 64 * 1024;
+/// How many lines a head may have. hyper has room for 100, and takes memory for more with every response: so many are as
+/// cheap as few.
+const MAX_HEADERS: usize = 1024;
 /// What a server may send ahead of a guest in one stream of HTTP/2, and in all of a connection: a guest that reads
 /// nothing holds up no other until that many of its streams are full.
 const STREAM_WINDOW: u32 = 256 * 1024;
@@ -52,8 +58,10 @@ const OTHER_TIMEOUT: Duration = Duration::from_secs(600);
 /// How many refused origins one component is told of in the log.
 const MAX_TOLD: usize = 100;
 
+/// What its guest says is wrong with a request's body.
+pub type Failure = Box<dyn std::error::Error + Send + Sync>;
 /// A request's body.
-pub type Outgoing = UnsyncBoxBody<Bytes, Box<dyn std::error::Error + Send + Sync>>;
+pub type Outgoing = UnsyncBoxBody<Bytes, Failure>;
 /// A response's body.
 pub type Received = UnsyncBoxBody<Bytes, Fault>;
 
@@ -89,9 +97,11 @@ pub struct HttpClients {
 /// The clients of one shard, and the settings that they were made with.
 struct Made {
     settings: Arc<Settings>,
-    granted: Client<Connector, Outgoing>,
-    own: Client<Connector, Outgoing>,
+    granted: Pooled,
+    own: Pooled,
 }
+
+type Pooled = Client<Connector, Untouched>;
 
 impl HttpClients {
     /// For so many shards.
@@ -137,14 +147,15 @@ impl HttpClients {
         })
     }
 
-    fn client(&self, way: Way, settings: &Arc<Settings>) -> Client<Connector, Outgoing> {
+    fn client(&self, way: Way, settings: &Arc<Settings>) -> Pooled {
         let mut slot = lock(&self.clients[shards::here() % self.clients.len()]);
         if !matches!(&*slot, Some(made) if Arc::ptr_eq(&made.settings, settings)) {
             *slot = None;
         }
+        let kept = |way| self.build(settings, way, Versions::All, MAX_IDLE);
         let made = slot.get_or_insert_with(|| Made {
-            granted: self.build(settings, Way::Granted),
-            own: self.build(settings, Way::Own),
+            granted: kept(Way::Granted),
+            own: kept(Way::Own),
             settings: settings.clone(),
         });
         match way {
@@ -153,15 +164,29 @@ impl HttpClients {
         }
     }
 
-    fn build(&self, settings: &Arc<Settings>, way: Way) -> Client<Connector, Outgoing> {
+    /// One that makes a connection for each request, and keeps none.
+    fn unpooled(&self, way: Way, versions: Versions, settings: &Arc<Settings>) -> Pooled {
+        self.build(settings, way, versions, 0)
+    }
+
+    fn build(
+        &self,
+        settings: &Arc<Settings>,
+        way: Way,
+        versions: Versions,
+        max_idle: usize,
+    ) -> Pooled {
         let (own, roots) = (self.own.clone(), self.roots.clone());
-        let connector = Connector::new(way, settings.clone(), own, roots, Arc::new(System));
+        let system = Arc::new(System);
+        let connector = Connector::new(way, versions, settings.clone(), own, roots, system);
         Client::builder(TokioExecutor::new())
             .timer(TokioTimer::new())
             .pool_timer(TokioTimer::new())
             .pool_idle_timeout(IDLE)
-            .pool_max_idle_per_host(MAX_IDLE)
+            .pool_max_idle_per_host(max_idle)
             .http1_max_buf_size(MAX_HEAD)
+            .http1_max_headers(MAX_HEADERS)
+            .http1_allow_obsolete_multiline_headers_in_responses(true)
             .http2_initial_stream_window_size(STREAM_WINDOW)
             .http2_initial_connection_window_size(CONNECTION_WINDOW)
             .http2_max_header_list_size(MAX_HEAD as u32)
@@ -185,49 +210,44 @@ impl Access {
     /// Sends a request, once it has its turn, and waits for the head of its response.
     pub async fn send(
         self: Arc<Self>,
-        mut request: Request<Outgoing>,
+        request: Request<Outgoing>,
         timeouts: Timeouts,
     ) -> Result<Response<Received>, Fault> {
+        let (mut head, body) = request.into_parts();
         // A tunnel would lead anywhere.
-        if *request.method() == Method::CONNECT {
+        if head.method == Method::CONNECT {
             return Err(Fault::Method);
         }
-        let way = self.way(request.uri())?;
-        let connect_by = Instant::now() + timeouts.connect.unwrap_or(CONNECT_TIMEOUT);
-        let turn = timeout_at(connect_by, self.turns.clone().acquire_owned()).await;
+        let origin = Origin::of(&head.uri).ok_or(Fault::Uri)?;
+        let way = self.way(&origin)?;
+        // What was looked at is what is dialled, and what the server is told.
+        head.uri = origin.uri(head.uri).ok_or(Fault::Uri)?;
+        let is_other_host = self.settle_host(&mut head.headers, &origin, way)?;
+        let mut until = Until::new(timeouts);
+        let turn = timeout_at(until.connected, self.turns.clone().acquire_owned()).await;
         let turn = turn.map_err(|_| Fault::ConnectTimeout)?.ok();
-        let decode = decompress::ask(request.headers_mut());
-        let is_head = *request.method() == Method::HEAD;
+        let decode = decompress::ask(&mut head.headers);
+        let is_head = head.method == Method::HEAD;
         // The password is for the proxy of these settings, and for no other server.
         let settings = self.clients.settings.load_full();
         if way == Way::Granted
-            && let Some(password) = settings.password_for(request.uri())
+            && let Some(password) = settings.password_for(&head.uri)
         {
-            request.headers_mut().insert(PROXY_AUTHORIZATION, password);
+            head.headers.insert(PROXY_AUTHORIZATION, password);
         }
-        let mut connected = capture_connection(&mut request);
-        let client = self.clients.client(way, &settings);
-        let mut responding = std::pin::pin!(client.request(request));
-        let early = {
-            let connecting = async {
-                tokio::select! {
-                    biased;
-                    response = &mut responding => Some(response),
-                    _ = connected.wait_for_connection_metadata() => None,
-                }
-            };
-            let connecting = timeout_at(connect_by, connecting).await;
-            connecting.map_err(|_| Fault::ConnectTimeout)?
-        };
-        let response = match early {
-            Some(response) => response,
-            None => {
-                let first_byte = timeouts.first_byte.unwrap_or(OTHER_TIMEOUT);
-                let response = timeout(first_byte, responding).await;
-                response.map_err(|_| Fault::ReadTimeout)?
+        let unpooled = |versions| self.clients.unpooled(way, versions, &settings);
+        let response = match is_other_host && origin.encrypted {
+            true => {
+                let client = unpooled(Versions::Http1);
+                attempt(&client, head, Untouched::last(body), &mut until).await
+            }
+            false => {
+                let client = self.clients.client(way, &settings);
+                let afresh = || unpooled(Versions::All);
+                twice_at_most(&client, afresh, head, body, &mut until).await
             }
         };
-        let response = response.map_err(Fault::of_client)?;
+        let response = response.map_err(exchange::Failed::fault)?;
         let between = timeouts.between_bytes.unwrap_or(OTHER_TIMEOUT);
         let response = response.map(|body| Incoming::new(body, between, turn));
         Ok(match decode && !is_head {
@@ -237,17 +257,44 @@ impl Access {
     }
 
     /// By which of its grants a component may have this.
-    fn way(&self, uri: &Uri) -> Result<Way, Fault> {
-        let origin = Origin::of(uri).ok_or(Fault::Uri)?;
-        if self.origins.contains(&origin) {
+    fn way(&self, origin: &Origin) -> Result<Way, Fault> {
+        if self.origins.contains(origin) {
             return Ok(Way::Granted);
         }
-        let is_own = connect::own_address(&self.clients.own.load(), &origin).is_some();
+        let is_own = connect::own_address(&self.clients.own.load(), origin).is_some();
         if self.own && is_own {
             return Ok(Way::Own);
         }
-        self.tell(&origin, is_own);
+        self.tell(origin, is_own);
         Err(Fault::NotGranted)
+    }
+
+    /// A `Host` of the guest's own asks the same server for another site: that has to be granted as well. `true`: there is
+    /// one. The app itself is granted with all of its hosts.
+    fn settle_host(
+        &self,
+        headers: &mut HeaderMap,
+        origin: &Origin,
+        way: Way,
+    ) -> Result<bool, Fault> {
+        let mut set = headers.get_all(HOST).iter();
+        let Some(host) = set.next() else {
+            return Ok(false);
+        };
+        let authority = host.to_str().ok().and_then(|host| host.parse().ok());
+        let named = authority.and_then(|host| Origin::at(origin.encrypted, &host));
+        let named = named.filter(|_| set.next().is_none()).ok_or(Fault::Host)?;
+        if named == *origin {
+            headers.remove(HOST);
+            return Ok(false);
+        }
+        if way == Way::Granted && !self.origins.contains(&named) {
+            self.tell(&named, false);
+            return Err(Fault::NotGranted);
+        }
+        let host = named.authority().try_into().map_err(|_| Fault::Host)?;
+        headers.insert(HOST, host);
+        Ok(true)
     }
 
     /// Says in the log what would grant it, once for each origin.

@@ -1,9 +1,9 @@
-//! A server that handlers fetch from, in the test's own process: it answers by a function, and counts who comes.
+//! Servers that handlers fetch from, in the test's own process: they answer by a function, and count who comes.
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
+use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
 use http_body_util::combinators::BoxBody;
@@ -13,7 +13,8 @@ use hyper::service::service_fn;
 use hyper::{Request, Response};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::server::conn::auto;
-use tokio::net::TcpListener;
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
+use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::TlsAcceptor;
 
 pub type Body = BoxBody<Bytes, Infallible>;
@@ -130,4 +131,89 @@ impl Drop for Peer {
 /// A body that is there at once.
 pub fn whole(bytes: impl Into<Bytes>) -> Body {
     Full::new(bytes.into()).boxed()
+}
+
+/// What a [`Wire`] does with a request.
+pub enum Say {
+    /// Answers, and waits for the next one.
+    This(Vec<u8>),
+    /// Answers, and closes the connection.
+    Last(Vec<u8>),
+    /// Closes the connection.
+    Nothing,
+}
+
+/// A server that says what no library would: bytes, for each head that comes. It keeps all heads.
+pub struct Wire {
+    pub port: u16,
+    heads: Arc<Mutex<Vec<String>>>,
+    task: tokio::task::JoinHandle<()>,
+}
+
+impl Wire {
+    /// Answers by this function of a head and of how many came by its connection before.
+    pub async fn start(answer: impl Fn(&str, usize) -> Say + Clone + Send + 'static) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let port = listener.local_addr().expect("an address").port();
+        let heads = Arc::<Mutex<Vec<String>>>::default();
+        let seen = heads.clone();
+        let task = tokio::spawn(async move {
+            while let Ok((socket, _)) = listener.accept().await {
+                let (answer, seen) = (answer.clone(), seen.clone());
+                tokio::spawn(async move {
+                    let mut socket = BufReader::new(socket);
+                    let mut before = 0;
+                    while let Some(head) = read_request(&mut socket).await {
+                        let said = answer(&head, before);
+                        seen.lock().unwrap().push(head);
+                        before += 1;
+                        let (bytes, goes_on) = match said {
+                            Say::This(bytes) => (bytes, true),
+                            Say::Last(bytes) => (bytes, false),
+                            Say::Nothing => (Vec::new(), false),
+                        };
+                        let sent = socket.get_mut().write_all(&bytes).await;
+                        if sent.is_err() || !goes_on {
+                            break;
+                        }
+                    }
+                });
+            }
+        });
+        Self { port, heads, task }
+    }
+
+    pub fn origin(&self) -> String {
+        format!("http://127.0.0.1:{}", self.port)
+    }
+
+    /// How many heads came that begin so.
+    pub fn count(&self, begin: &str) -> usize {
+        let heads = self.heads.lock().unwrap();
+        heads.iter().filter(|head| head.starts_with(begin)).count()
+    }
+}
+
+impl Drop for Wire {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+/// The head of a request, whose body is read as well.
+async fn read_request(socket: &mut BufReader<TcpStream>) -> Option<String> {
+    let mut head = String::new();
+    while !head.ends_with("\r\n\r\n") {
+        if socket.read_line(&mut head).await.ok()? == 0 {
+            return None;
+        }
+    }
+    let length = head.lines().find_map(|line| {
+        let (name, value) = line.split_once(':')?;
+        let is_length = name.eq_ignore_ascii_case("content-length");
+        is_length.then(|| value.trim().parse().expect("a length"))
+    });
+    let mut body = vec![0; length.unwrap_or(0)];
+    socket.read_exact(&mut body).await.ok()?;
+    Some(head)
 }

@@ -98,7 +98,7 @@ async fn no_spelling_of_this_machine_is_reached_without_a_grant() {
 }
 
 /// Leads on to whatever its query says.
-async fn leading() -> Peer {
+pub async fn leading() -> Peer {
     let leading = Peer::start(|request: Request<Incoming>| async move {
         let to = request.uri().query().unwrap_or_default().to_owned();
         redirect(&percent_encoding::percent_decode_str(&to).decode_utf8_lossy())

@@ -8,7 +8,7 @@ use std::time::Duration;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
-use http::header::{ACCEPT_ENCODING, AUTHORIZATION, CONTENT_LENGTH, HOST, USER_AGENT};
+use http::header::{ACCEPT_ENCODING, AUTHORIZATION, CONTENT_LENGTH, USER_AGENT};
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use wit_bindgen::{FutureReader, StreamReader, StreamWriter};
 
@@ -19,10 +19,11 @@ use super::{HttpClientError, HttpRequest};
 use crate::bindings::wasi::clocks::monotonic_clock;
 use crate::bindings::wasi::http::client;
 use crate::bindings::wasi::http::types::{
-    ErrorCode, Fields, Method as WasiMethod, Request, RequestOptions, Response, Scheme, Trailers,
+    ErrorCode, Fields, HeaderError, Method as WasiMethod, Request, RequestOptions, Response,
+    Scheme, Trailers,
 };
 use crate::bindings::{wit_future, wit_stream};
-use crate::clocks::Sleep;
+use crate::clocks::{Sleep, nanoseconds};
 
 /// Since when a fetch is under way, and until when it may be.
 pub struct Clock {
@@ -34,7 +35,7 @@ impl Clock {
     /// `limit`: none if it is zero.
     pub fn start(limit: Duration) -> Self {
         let began = monotonic_clock::now();
-        let limit = u64::try_from(limit.as_nanos()).unwrap_or(u64::MAX);
+        let limit = nanoseconds(limit);
         let end = (limit > 0).then(|| Sleep::until(began.saturating_add(limit)));
         Self { began, end }
     }
@@ -80,8 +81,8 @@ pub async fn send(
 ) -> Result<Sent, HttpClientError> {
     let headers = headers(request, url)?;
     let options = RequestOptions::new();
-    let nanoseconds = u64::try_from(request.connect_timeout.as_nanos()).unwrap_or(u64::MAX);
-    let _ = options.set_connect_timeout((nanoseconds > 0).then_some(nanoseconds));
+    let connect_timeout = nanoseconds(request.connect_timeout);
+    let _ = options.set_connect_timeout((connect_timeout > 0).then_some(connect_timeout));
     let (contents, mut producing, trailers) = contents(&mut request.body);
     let (outgoing, _) = Request::new(headers, contents, trailers, Some(options));
     let _ = outgoing.set_method(&method(&request.method));
@@ -91,7 +92,7 @@ pub async fn send(
     };
     let set = outgoing.set_scheme(Some(&scheme));
     let set = set.and_then(|()| outgoing.set_authority(Some(url.authority())));
-    let set = set.and_then(|()| outgoing.set_path_with_query(Some(&url.path_with_query())));
+    let set = set.and_then(|()| outgoing.set_path_with_query(Some(url.path_with_query())));
     set.map_err(|()| HttpClientError::new(599, format!("not a URL: {url}")))?;
     let sending = beside(&mut producing, client::send(outgoing));
     let response = clock.within(sending).await??;
@@ -208,29 +209,54 @@ fn headers(request: &HttpRequest, url: &Url) -> Result<Fields, HttpClientError> 
             .entry(ACCEPT_ENCODING)
             .or_insert(HeaderValue::from_static("identity"));
     }
-    if let Some((username, password)) = request.auth.as_ref().or(url.user()) {
+    if let Some((username, password)) = request.auth.clone().or_else(|| url.user()) {
         let basic = STANDARD.encode(format!("{username}:{password}"));
         let value = HeaderValue::try_from(format!("Basic {basic}"));
         let value = value.map_err(|error| HttpClientError::new(599, error.to_string()))?;
         headers.entry(AUTHORIZATION).or_insert(value);
     }
     match &request.body {
-        Body::Whole(bytes) => {
-            headers.insert(CONTENT_LENGTH, HeaderValue::from(bytes.len()));
-        }
+        Body::Whole(bytes) => set_length(&mut headers, bytes.len())?,
         Body::None if !matches!(request.method, Method::GET | Method::HEAD | Method::TRACE) => {
-            headers.insert(CONTENT_LENGTH, HeaderValue::from(0));
+            set_length(&mut headers, 0)?;
         }
+        Body::None if headers.contains_key(CONTENT_LENGTH) => set_length(&mut headers, 0)?,
         _ => {}
     }
-    // The host says whom it asks.
-    headers.remove(HOST);
     let list: Vec<(String, Vec<u8>)> = headers
         .iter()
         .map(|(name, value)| (name.as_str().to_owned(), value.as_bytes().to_owned()))
         .collect();
-    Fields::from_list(&list)
-        .map_err(|error| HttpClientError::new(599, format!("a header can't be sent: {error}")))
+    Fields::from_list(&list).map_err(|error| refused(&list, error))
+}
+
+/// Says how long the body is. A handler that has said it, too, has to be right.
+fn set_length(headers: &mut HeaderMap, length: usize) -> Result<(), HttpClientError> {
+    if let Some(said) = headers.insert(CONTENT_LENGTH, HeaderValue::from(length))
+        && said.as_bytes().trim_ascii() != length.to_string().as_bytes()
+    {
+        let said = String::from_utf8_lossy(said.as_bytes()).into_owned();
+        let message =
+            format!("The header `content-length` says {said:?}, and the body has {length} bytes");
+        return Err(HttpClientError::new(599, message));
+    }
+    Ok(())
+}
+
+/// Which of the headers the host does not take, and why.
+fn refused(list: &[(String, Vec<u8>)], error: HeaderError) -> HttpClientError {
+    let fields = Fields::new();
+    let one = list
+        .iter()
+        .find_map(|(name, value)| Some((name, fields.append(name, value).err()?)));
+    let message = match one {
+        Some((name, HeaderError::Forbidden)) => {
+            format!("The header `{name}` can't be set: the connection says it by itself")
+        }
+        Some((name, error)) => format!("The header `{name}` can't be sent: {error}"),
+        None => format!("The headers can't be sent: {error}"),
+    };
+    HttpClientError::new(599, message)
 }
 
 fn method(method: &Method) -> WasiMethod {
@@ -256,7 +282,7 @@ fn fault(error: &ErrorCode) -> HttpClientError {
             "Timeout during request".to_owned()
         }
         ErrorCode::HttpRequestDenied => {
-            "Not granted: `allow = { http = […] }` of the component does not name this origin"
+            "Not granted: `allow = { http = […] }` of the component does not name this origin, or the one of its `Host`"
                 .to_owned()
         }
         ErrorCode::ConnectionRefused => "Connection refused".to_owned(),
@@ -269,7 +295,15 @@ fn fault(error: &ErrorCode) -> HttpClientError {
             format!("The name has no address: {why}")
         }
         ErrorCode::TlsCertificateError => "The server's certificate is not accepted".to_owned(),
-        ErrorCode::HttpResponseContentCoding(Some(why)) => why.clone(),
+        ErrorCode::HttpRequestBodySize(_) => {
+            "The header `content-length` says something else than the body is long".to_owned()
+        }
+        ErrorCode::HttpResponseHeaderSectionSize(_) => {
+            "The head of the response is too long".to_owned()
+        }
+        ErrorCode::HttpResponseContentCoding(Some(why)) | ErrorCode::InternalError(Some(why)) => {
+            why.clone()
+        }
         ErrorCode::HttpResponseIncomplete | ErrorCode::ConnectionTerminated => {
             "Stream closed".to_owned()
         }

@@ -93,7 +93,9 @@ impl HttpRequest {
         self
     }
 
-    /// A header beside those that are there.
+    /// A header beside those that are there. A `Host` is sent in place of the URL's, where `allow.http` grants it, too:
+    /// the same server may have other sites. Those of the connection itself, like `Connection` and `Transfer-Encoding`,
+    /// can't be set, and a `Content-Length` has to be the body's: an error says so.
     pub fn header<N, V>(mut self, name: N, value: V) -> Self
     where
         N: TryInto<HeaderName, Error: fmt::Display>,
@@ -103,8 +105,8 @@ impl HttpRequest {
             (Ok(name), Ok(value)) => {
                 self.headers.append(name, value);
             }
+            (Ok(name), Err(error)) => self.note(format!("the header `{name}`: {error}")),
             (Err(error), _) => self.note(error),
-            (_, Err(error)) => self.note(error),
         }
         self
     }
@@ -185,9 +187,13 @@ impl HttpRequest {
         self.set(USER_AGENT, agent.as_ref())
     }
 
-    /// Asks for a response only if there is one newer than this; else it is a 304.
+    /// Asks for a response only if there is one newer than this; else it is a 304. What HTTP has no date for, before 1970
+    /// and after 9999, is the nearest that it has.
     pub fn if_modified_since(self, time: SystemTime) -> Self {
-        self.set(IF_MODIFIED_SINCE, &httpdate::fmt_http_date(time))
+        // A date of HTTP has a year of four digits.
+        let (first, last) = (SystemTime::UNIX_EPOCH, Duration::from_secs(253_402_300_799));
+        let since = time.duration_since(first).unwrap_or_default().min(last);
+        self.set(IF_MODIFIED_SINCE, &httpdate::fmt_http_date(first + since))
     }
 
     /// The largest body that [`fetch`](super::fetch) takes, 10 MB by default; a larger one is an error.
@@ -208,7 +214,7 @@ impl HttpRequest {
             Ok(value) => {
                 self.headers.insert(name, value);
             }
-            Err(error) => self.note(error),
+            Err(error) => self.note(format!("the header `{name}`: {error}")),
         }
         self
     }
@@ -239,6 +245,20 @@ impl From<&String> for HttpRequest {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn every_time_has_a_date() {
+        let epoch = SystemTime::UNIX_EPOCH;
+        let decade = Duration::from_secs(10 * 366 * 24 * 3600);
+        for (time, date) in [
+            (epoch - decade, "Thu, 01 Jan 1970 00:00:00 GMT"),
+            (epoch, "Thu, 01 Jan 1970 00:00:00 GMT"),
+            (epoch + decade * 1000, "Fri, 31 Dec 9999 23:59:59 GMT"),
+        ] {
+            let request = HttpRequest::new("http://example.com").if_modified_since(time);
+            assert_eq!(request.headers[IF_MODIFIED_SINCE], date);
+        }
+    }
 
     #[test]
     fn what_a_log_shows_of_a_request_has_no_secret() {

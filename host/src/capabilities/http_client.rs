@@ -1,12 +1,16 @@
 //! `wasi:http` for guests: `client` of 0.3, and `outgoing-handler` of 0.2, which blocks its instance while it waits.
 //! Who may fetch what is decided in [`crate::http_client`].
 
+use std::sync::Arc;
 use std::time::Instant;
 
+use http::HeaderName;
+use http::header::HOST;
 use http_body_util::BodyExt;
 use wasmtime::component::Linker;
 use wasmtime_wasi_http::{
-    Error, RequestOptions, WasiBody, WasiHttpCtxView, WasiHttpHooks, WasiHttpView,
+    DEFAULT_FORBIDDEN_HEADERS, Error, ForbiddenHeaderFilter, RequestOptions, WasiBody,
+    WasiHttpCtxView, WasiHttpHooks, WasiHttpView,
 };
 
 use crate::http_client::{Fault, Timeouts};
@@ -34,7 +38,26 @@ impl WasiHttpView for Ctx {
 type Io = Box<dyn Future<Output = Result<(), Error>> + Send>;
 type Sending = Box<dyn Future<Output = Result<(http::Response<WasiBody>, Io), Error>> + Send>;
 
+/// What a guest can't say in a head, because the connection says it. `Host` it can: which ones, is decided where the
+/// request is sent.
+fn is_forbidden(name: &HeaderName) -> bool {
+    *name != HOST && DEFAULT_FORBIDDEN_HEADERS.contains(name)
+}
+
 impl WasiHttpHooks for Fetches {
+    fn is_forbidden_header(&mut self, name: &HeaderName) -> bool {
+        is_forbidden(name)
+    }
+
+    fn forbidden_header_filter(&mut self) -> ForbiddenHeaderFilter {
+        Arc::new(is_forbidden)
+    }
+
+    /// The client does it, from the URL as it was understood.
+    fn set_host_header(&mut self) -> bool {
+        false
+    }
+
     fn send_request(
         &mut self,
         request: http::Request<WasiBody>,
@@ -80,6 +103,7 @@ fn error(fault: &Fault) -> Error {
         Fault::Prohibited(_) => Error::DestinationIpProhibited,
         Fault::Uri => Error::HttpRequestUriInvalid,
         Fault::Method => Error::HttpRequestMethodInvalid,
+        Fault::Host => Error::InternalError(text()),
         Fault::Unresolved(why) => Error::DnsError {
             rcode: Some(why.clone()),
             info_code: None,

@@ -2,9 +2,10 @@
 //! It never asks whether the file exists, nor what the component says of itself.
 
 use std::collections::BTreeMap;
-use std::net::{Ipv4Addr, Ipv6Addr};
 use std::path::PathBuf;
 use std::time::Duration;
+
+use url::{Host, Url};
 
 use crate::error::Position;
 
@@ -117,7 +118,7 @@ pub struct Allow {
 pub enum HttpGrant {
     /// `"self"`: the app's own routes.
     Own,
-    /// Scheme, host and perhaps port, in lower case: `https://api.example.com`.
+    /// Scheme, host and perhaps port, in lower case and in Punycode: `https://api.example.com`.
     Origin(String),
 }
 
@@ -313,39 +314,23 @@ fn http_grant(value: Value<'_, '_>) -> Option<HttpGrant> {
     }
 }
 
-/// The origin in lower case, if it is one.
+/// The origin as the URL standard writes it, if it is one. A name may have letters of any script.
 fn origin(text: &str) -> Option<String> {
     let (scheme, authority) = text.split_once("://")?;
     let authority = authority.strip_suffix('/').unwrap_or(authority);
-    let (host, port) = match authority.rsplit_once(':') {
-        Some((host, port)) if !port.ends_with(']') => (host, Some(port)),
-        _ => (authority, None),
-    };
     let is_scheme = ["http", "https"]
         .iter()
         .any(|known| scheme.eq_ignore_ascii_case(known));
-    let is_host = !host.is_empty()
-        && host
-            .bytes()
-            .all(|byte| byte.is_ascii_alphanumeric() || b"-._[]:".contains(&byte))
-        && is_address_or_name(host);
-    let is_port = port.is_none_or(|port| port.parse::<u16>().is_ok());
-    (is_scheme && is_host && is_port)
-        .then(|| format!("{scheme}://{authority}").to_ascii_lowercase())
-}
-
-/// Whether a host is spelled as an address is, or else can't be taken for one: some would read `127.1` and `0x7f.1` as
-/// addresses.
-fn is_address_or_name(host: &str) -> bool {
-    if let Some(address) = host.strip_prefix('[') {
-        let address = address.strip_suffix(']').unwrap_or_default();
-        return address.parse::<Ipv6Addr>().is_ok();
+    let is_plain =
+        |char: char| char.is_ascii_alphanumeric() || !char.is_ascii() || "-._[]:".contains(char);
+    if !is_scheme || authority.ends_with(':') || !authority.chars().all(is_plain) {
+        return None;
     }
-    let name = host.strip_suffix('.').unwrap_or(host);
-    let last = name.rsplit('.').next().unwrap_or_default();
-    let is_number = last.bytes().all(|byte| byte.is_ascii_digit());
-    match is_number || last.starts_with("0x") || last.starts_with("0X") {
-        true => host.parse::<Ipv4Addr>().is_ok(),
-        false => !host.contains(['[', ']', ':']),
-    }
+    let url = Url::parse(text).ok()?;
+    // `127.1` and `0x7f.1` are addresses, too. Who grants one is to write what it is.
+    let is_as_written = match url.host()? {
+        Host::Ipv4(address) => authority.starts_with(&address.to_string()),
+        _ => true,
+    };
+    is_as_written.then(|| url.origin().ascii_serialization())
 }

@@ -70,7 +70,15 @@ fn mapping(value: Value<'_, '_>) -> Option<BTreeMap<String, IpAddr>> {
     let mut mapping = BTreeMap::new();
     for (name, value) in table(value, "in `hostname_mapping`")?.entries() {
         let address = value.parse("an IP address", "\"192.0.2.7\"");
-        mapping.extend(address.map(|address| (name.text().to_ascii_lowercase(), address)));
+        mapping.extend(address.map(|address| (host(name.text()), address)));
     }
     Some(mapping)
+}
+
+/// A name as fetches have it: in lower case, in Punycode. What is no name is never asked for.
+fn host(name: &str) -> String {
+    match url::Host::parse(name) {
+        Ok(host) => host.to_string(),
+        Err(_) => name.to_ascii_lowercase(),
+    }
 }

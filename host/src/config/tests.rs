@@ -149,7 +149,7 @@ fn every_key_is_read() {
         [
             HttpGrant::Origin("https://api.example.com:8443".into()),
             HttpGrant::Own,
-            HttpGrant::Origin("http://[::1]:80".into()),
+            HttpGrant::Origin("http://[::1]".into()),
         ]
     );
     assert_eq!(config.handler("other.wasm"), &Handler::default());
@@ -438,7 +438,7 @@ fn wrong_handlers_are_faults() {
 fn the_way_of_fetches_is_read_and_its_password_kept() {
     let config = parse(
         "[http_client]\nproxy = 'http://gulliver:lilliput@proxy:3128'\nno_proxy = ['a.example']\n\
-         hostname_mapping = { 'B.example' = '10.0.0.7' }\n",
+         hostname_mapping = { 'B.example' = '10.0.0.7', 'Bücher.example' = '10.0.0.8' }\n",
     );
     let client = &config.http_client;
     let proxy = client.proxy.as_ref().expect("a proxy");
@@ -446,6 +446,8 @@ fn the_way_of_fetches_is_read_and_its_password_kept() {
     assert!(!format!("{config:?}").contains("lilliput"));
     assert_eq!(client.no_proxy, ["a.example"]);
     assert_eq!(client.hostname_mapping["b.example"].to_string(), "10.0.0.7");
+    let punycode = "xn--bcher-kva.example";
+    assert_eq!(client.hostname_mapping[punycode].to_string(), "10.0.0.8");
     for (line, column, words) in [
         ("proxy = 'https://a:lilliput@b'", 9, &["URL of a proxy"][..]),
         ("proxy = 'http://'", 9, &["URL of a proxy"]),

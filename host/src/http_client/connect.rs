@@ -24,6 +24,7 @@ use tower_service::Service;
 
 use super::OwnListener;
 use super::addresses::{Reach, reach};
+use super::again::Answered;
 use super::fault::Fault;
 use super::origin::Origin;
 use super::resolve::{Guarded, Resolve};
@@ -37,6 +38,15 @@ pub enum Way {
     Granted,
     /// As `"self"`: to a listener of the app, whatever else may be at such an address.
     Own,
+}
+
+/// Which HTTP a server that speaks TLS is offered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Versions {
+    /// HTTP/2, or else HTTP/1.1.
+    All,
+    /// HTTP/1.1 alone: a `Host` that is not the URL's has no place in HTTP/2 (RFC 9113, section 8.3.1).
+    Http1,
 }
 
 /// `[http_client]`, ready for use.
@@ -87,6 +97,7 @@ impl Settings {
 #[derive(Clone)]
 pub struct Connector {
     way: Way,
+    versions: Versions,
     settings: Arc<Settings>,
     own: Arc<ArcSwap<Vec<OwnListener>>>,
     roots: Arc<Roots>,
@@ -98,6 +109,7 @@ pub struct Connector {
 impl Connector {
     pub fn new(
         way: Way,
+        versions: Versions,
         settings: Arc<Settings>,
         own: Arc<ArcSwap<Vec<OwnListener>>>,
         roots: Arc<Roots>,
@@ -113,6 +125,7 @@ impl Connector {
         plain.set_nodelay(true);
         Self {
             way,
+            versions,
             settings,
             own,
             roots,
@@ -123,6 +136,7 @@ impl Connector {
 
     async fn connect(mut self, uri: Uri) -> Result<TokioIo<Stream>, Fault> {
         let origin = Origin::of(&uri).ok_or(Fault::Uri)?;
+        let uri = origin.uri(uri).ok_or(Fault::Uri)?;
         let (socket, proxied) = match self.way {
             Way::Own => (self.dial_own(&origin).await?, false),
             Way::Granted => {
@@ -140,9 +154,12 @@ impl Connector {
         };
         let stream = match origin.encrypted {
             true => self.encrypt(&origin, socket).await?,
-            false => Stream::Plain { socket, proxied },
+            false => Io::Plain { socket, proxied },
         };
-        Ok(TokioIo::new(stream))
+        Ok(TokioIo::new(Stream {
+            io: stream,
+            answered: Answered::default(),
+        }))
     }
 
     async fn dial_own(&self, origin: &Origin) -> Result<TcpStream, Fault> {
@@ -173,12 +190,12 @@ impl Connector {
         Ok((socket.map_err(|error| fault(&error))?.into_inner(), false))
     }
 
-    async fn encrypt(&self, origin: &Origin, socket: TcpStream) -> Result<Stream, Fault> {
+    async fn encrypt(&self, origin: &Origin, socket: TcpStream) -> Result<Io, Fault> {
         let name = ServerName::try_from(origin.bare_host().to_owned()).map_err(|_| Fault::Uri)?;
-        let connector = TlsConnector::from(self.roots.get().await?);
+        let connector = TlsConnector::from(self.roots.get(self.versions).await?);
         let stream = connector.connect(name, socket).await;
         let stream = stream.map_err(|error| Fault::of_handshake(&error))?;
-        Ok(Stream::Tls(Box::new(stream)))
+        Ok(Io::Tls(Box::new(stream)))
     }
 }
 
@@ -232,18 +249,24 @@ impl Service<Uri> for Connector {
 }
 
 /// A connection.
-pub enum Stream {
+pub struct Stream {
+    io: Io,
+    answered: Answered,
+}
+
+enum Io {
     Plain { socket: TcpStream, proxied: bool },
     Tls(Box<TlsStream<TcpStream>>),
 }
 
 impl Connection for Stream {
     fn connected(&self) -> Connected {
-        match self {
-            Self::Plain { proxied, .. } => Connected::new().proxy(*proxied),
-            Self::Tls(stream) => match stream.get_ref().1.alpn_protocol() {
-                Some(b"h2") => Connected::new().negotiated_h2(),
-                _ => Connected::new(),
+        let connected = Connected::new().extra(self.answered.clone());
+        match &self.io {
+            Io::Plain { proxied, .. } => connected.proxy(*proxied),
+            Io::Tls(stream) => match stream.get_ref().1.alpn_protocol() {
+                Some(b"h2") => connected.negotiated_h2(),
+                _ => connected,
             },
         }
     }
@@ -255,9 +278,9 @@ impl AsyncRead for Stream {
         cx: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        match self.get_mut() {
-            Self::Plain { socket, .. } => Pin::new(socket).poll_read(cx, buffer),
-            Self::Tls(stream) => Pin::new(stream).poll_read(cx, buffer),
+        match &mut self.get_mut().io {
+            Io::Plain { socket, .. } => Pin::new(socket).poll_read(cx, buffer),
+            Io::Tls(stream) => Pin::new(stream).poll_read(cx, buffer),
         }
     }
 }
@@ -268,9 +291,9 @@ impl AsyncWrite for Stream {
         cx: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        match self.get_mut() {
-            Self::Plain { socket, .. } => Pin::new(socket).poll_write(cx, bytes),
-            Self::Tls(stream) => Pin::new(stream).poll_write(cx, bytes),
+        match &mut self.get_mut().io {
+            Io::Plain { socket, .. } => Pin::new(socket).poll_write(cx, bytes),
+            Io::Tls(stream) => Pin::new(stream).poll_write(cx, bytes),
         }
     }
 
@@ -279,30 +302,30 @@ impl AsyncWrite for Stream {
         cx: &mut Context<'_>,
         slices: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        match self.get_mut() {
-            Self::Plain { socket, .. } => Pin::new(socket).poll_write_vectored(cx, slices),
-            Self::Tls(stream) => Pin::new(stream).poll_write_vectored(cx, slices),
+        match &mut self.get_mut().io {
+            Io::Plain { socket, .. } => Pin::new(socket).poll_write_vectored(cx, slices),
+            Io::Tls(stream) => Pin::new(stream).poll_write_vectored(cx, slices),
         }
     }
 
     fn is_write_vectored(&self) -> bool {
-        match self {
-            Self::Plain { socket, .. } => socket.is_write_vectored(),
-            Self::Tls(stream) => stream.is_write_vectored(),
+        match &self.io {
+            Io::Plain { socket, .. } => socket.is_write_vectored(),
+            Io::Tls(stream) => stream.is_write_vectored(),
         }
     }
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match self.get_mut() {
-            Self::Plain { socket, .. } => Pin::new(socket).poll_flush(cx),
-            Self::Tls(stream) => Pin::new(stream).poll_flush(cx),
+        match &mut self.get_mut().io {
+            Io::Plain { socket, .. } => Pin::new(socket).poll_flush(cx),
+            Io::Tls(stream) => Pin::new(stream).poll_flush(cx),
         }
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match self.get_mut() {
-            Self::Plain { socket, .. } => Pin::new(socket).poll_shutdown(cx),
-            Self::Tls(stream) => Pin::new(stream).poll_shutdown(cx),
+        match &mut self.get_mut().io {
+            Io::Plain { socket, .. } => Pin::new(socket).poll_shutdown(cx),
+            Io::Tls(stream) => Pin::new(stream).poll_shutdown(cx),
         }
     }
 }

@@ -7,12 +7,14 @@ use std::pin::Pin;
 
 use async_compression::tokio::bufread::{BrotliDecoder, GzipDecoder, ZstdDecoder};
 use async_compression::zstd::DParameter;
-use futures_util::TryStreamExt;
+use bytes::Bytes;
+use futures_util::future::Either;
+use futures_util::{StreamExt, TryFutureExt, TryStreamExt, stream};
 use http::header::{ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_LENGTH};
 use http::{HeaderMap, Response};
 use http_body::{Body, Frame};
 use http_body_util::{BodyDataStream, BodyExt, StreamBody};
-use tokio::io::AsyncRead;
+use tokio::io::{AsyncBufRead, AsyncRead};
 use tokio_util::io::{ReaderStream, StreamReader};
 
 use super::body::Incoming;
@@ -63,19 +65,28 @@ enum Coding {
 }
 
 impl Coding {
+    /// Nothing at all is an empty body in any coding, as it is to curl and to browsers.
     fn off(self, body: Incoming) -> Received {
-        let mut begins = matches!(self, Self::Brotli);
-        let pieces = BodyDataStream::new(body).map_err(io::Error::other);
-        let pieces = pieces.and_then(move |piece| {
-            let is_large = begins && piece.first().is_some_and(has_large_window);
-            begins &= piece.is_empty();
-            ready(match is_large {
-                true => Err(io::Error::other("a brotli window larger than HTTP has")),
-                false => Ok(piece),
-            })
-        });
-        let coded = StreamReader::new(pieces);
-        let plain: Pin<Box<dyn AsyncRead + Send>> = match self {
+        let mut pieces = BodyDataStream::new(body).map_err(io::Error::other);
+        let plain = async move {
+            let is_full = |piece: &Bytes| ready(!piece.is_empty());
+            let Some(first) = (&mut pieces).try_filter(is_full).try_next().await? else {
+                return Ok(Either::Left(stream::empty()));
+            };
+            if matches!(self, Self::Brotli) && has_large_window(&first) {
+                let why = "a brotli window larger than HTTP has";
+                return Err(io::Error::other(why));
+            }
+            let coded = StreamReader::new(stream::iter([Ok(first)]).chain(pieces));
+            let plain = ReaderStream::with_capacity(self.decoder(coded), PIECE);
+            Ok(Either::Right(plain))
+        };
+        let plain = plain.try_flatten_stream().map_ok(Frame::data);
+        StreamBody::new(plain.map_err(fault)).boxed_unsync()
+    }
+
+    fn decoder(self, coded: impl AsyncBufRead + Send + 'static) -> Pin<Box<dyn AsyncRead + Send>> {
+        match self {
             Self::Gzip => {
                 let mut decoder = GzipDecoder::new(coded);
                 decoder.multiple_members(true);
@@ -88,14 +99,14 @@ impl Coding {
                 decoder.multiple_members(true);
                 Box::pin(decoder)
             }
-        };
-        let pieces = ReaderStream::with_capacity(plain, PIECE);
-        StreamBody::new(pieces.map_ok(Frame::data).map_err(fault)).boxed_unsync()
+        }
     }
 }
 
-fn has_large_window(first: &u8) -> bool {
-    first & 0x7f == BROTLI_LARGE_WINDOW
+fn has_large_window(begin: &[u8]) -> bool {
+    begin
+        .first()
+        .is_some_and(|first| first & 0x7f == BROTLI_LARGE_WINDOW)
 }
 
 fn fault(error: io::Error) -> Fault {

@@ -19,6 +19,8 @@ pub enum Fault {
     Uri,
     /// CONNECT.
     Method,
+    /// A `Host` of the guest's that is none.
+    Host,
     /// The name has no address.
     Unresolved(String),
     /// The server can't be reached, or not within the time for it.
@@ -126,6 +128,7 @@ impl Fault {
             Self::Prohibited(address) => Self::Prohibited(*address),
             Self::Uri => Self::Uri,
             Self::Method => Self::Method,
+            Self::Host => Self::Host,
             Self::Unresolved(why) => Self::Unresolved(why.clone()),
             Self::Unreachable(error) => {
                 Self::Unreachable(io::Error::new(error.kind(), error.to_string()))
@@ -150,6 +153,7 @@ impl fmt::Display for Fault {
             Self::Prohibited(address) => write!(f, "{address} may not be reached by a name"),
             Self::Uri => f.write_str("the URL is none of HTTP"),
             Self::Method => f.write_str("CONNECT is not there"),
+            Self::Host => f.write_str("the header `Host` names no host, or more than one"),
             Self::Unresolved(why) => write!(f, "the name has no address: {why}"),
             Self::Unreachable(error) => write!(f, "can't connect: {error}"),
             Self::ConnectTimeout => f.write_str("no connection in time"),

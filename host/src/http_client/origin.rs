@@ -1,15 +1,18 @@
-//! An origin: scheme, host and port, as a URL spells them. It never resolves, and takes no two spellings for one.
+//! An origin: scheme, host and port. A host is read as browsers and curl read it, so that one host has one spelling: what
+//! is granted, what is asked for and what is dialled is compared and used in no other. It never resolves.
 
 use std::fmt;
 
 use http::Uri;
-use http::uri::Scheme;
+use http::uri::{Authority, PathAndQuery, Scheme};
+use url::Host;
 
-/// Where a URL leads. Equal ones are spelled alike, but for case and a default port.
+/// Where a URL leads.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Origin {
     pub encrypted: bool,
-    /// In lower case, an IPv6 address in brackets.
+    /// As the URL standard writes it: in lower case, in Punycode, an IPv4 address with four numbers, an IPv6 address in
+    /// brackets.
     pub host: String,
     pub port: u16,
 }
@@ -22,7 +25,11 @@ impl Origin {
             scheme if *scheme == Scheme::HTTPS => true,
             _ => return None,
         };
-        let authority = uri.authority()?;
+        Self::at(encrypted, uri.authority()?)
+    }
+
+    /// The one of that scheme at a host and a port, which have no user before them.
+    pub fn at(encrypted: bool, authority: &Authority) -> Option<Self> {
         let host = authority.host();
         let rest = authority.as_str().strip_prefix(host)?;
         let port = match rest.strip_prefix(':') {
@@ -30,14 +37,28 @@ impl Origin {
             None if rest.is_empty() => Self::default_port(encrypted),
             _ => return None,
         };
-        if host.is_empty() {
-            return None;
-        }
         Some(Self {
             encrypted,
-            host: host.to_ascii_lowercase(),
+            host: Host::parse(host).ok()?.to_string(),
             port,
         })
+    }
+
+    /// Host and port, as a URL and `Host` have them.
+    pub fn authority(&self) -> String {
+        match self.port == Self::default_port(self.encrypted) {
+            true => self.host.clone(),
+            false => format!("{}:{}", self.host, self.port),
+        }
+    }
+
+    /// A URL that leads here, written as this is.
+    pub fn uri(&self, uri: Uri) -> Option<Uri> {
+        let mut parts = uri.into_parts();
+        parts.authority = Some(self.authority().try_into().ok()?);
+        let root = || PathAndQuery::from_static("/");
+        parts.path_and_query = Some(parts.path_and_query.unwrap_or_else(root));
+        Uri::from_parts(parts).ok()
     }
 
     /// The host, an IPv6 address without its brackets.
@@ -61,10 +82,6 @@ fn bare(host: &str) -> &str {
 impl fmt::Display for Origin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let scheme = if self.encrypted { "https" } else { "http" };
-        write!(f, "{scheme}://{}", self.host)?;
-        match self.port == Self::default_port(self.encrypted) {
-            true => Ok(()),
-            false => write!(f, ":{}", self.port),
-        }
+        write!(f, "{scheme}://{}", self.authority())
     }
 }

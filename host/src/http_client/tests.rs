@@ -7,7 +7,9 @@ use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
+use http::Uri;
 use tokio::net::TcpListener;
+use tokio::time::timeout;
 use tower_service::Service;
 
 use super::connect::own_address;
@@ -40,7 +42,14 @@ impl Resolve for Fickle {
 
 fn connector(resolver: Arc<Fickle>) -> Connector {
     let (own, roots) = (Arc::default(), Arc::default());
-    Connector::new(Way::Granted, Arc::default(), own, roots, resolver)
+    Connector::new(
+        Way::Granted,
+        Versions::All,
+        Arc::default(),
+        own,
+        roots,
+        resolver,
+    )
 }
 
 fn uri(text: &str) -> Uri {
@@ -90,13 +99,15 @@ async fn a_resolver_that_changes_its_answer_is_asked_once_for_each_connection() 
 }
 
 #[tokio::test]
-async fn addresses_in_a_url_are_looked_at_too_and_odd_ones_are_names() {
+async fn addresses_in_a_url_are_looked_at_too_in_whatever_spelling() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let port = listener.local_addr().unwrap().port();
     let resolver = Fickle::saying(&[]);
     for literal in [
         "169.254.169.254",
+        "0xa9fea9fe",
         "0.0.0.0",
+        "0",
         "[::]",
         "[::ffff:127.0.0.1]",
         "[fe80::1]",
@@ -108,7 +119,11 @@ async fn addresses_in_a_url_are_looked_at_too_and_odd_ones_are_names() {
             "{literal}: {refused:?}"
         );
     }
-    for odd in [
+    // Whoever may call this machine by its address may do so in all of its spellings: they are one origin.
+    for named in [
+        "127.0.0.1",
+        "localhost",
+        "LOCALHOST",
         "127.1",
         "0x7f.1",
         "2130706433",
@@ -116,16 +131,6 @@ async fn addresses_in_a_url_are_looked_at_too_and_odd_ones_are_names() {
         "0177.0.0.1",
         "127.0.0.1.",
     ] {
-        let resolver = Fickle::saying(&[&["127.0.0.1"]]);
-        let refused = connector(resolver).call(uri(&format!("http://{odd}:{port}/")));
-        let refused = refused.await.map(|_| ());
-        assert!(
-            matches!(refused, Err(Fault::Prohibited(_))),
-            "{odd}: {refused:?}"
-        );
-    }
-    // Named itself, this machine is there.
-    for named in ["127.0.0.1", "localhost", "LOCALHOST"] {
         let connected = connector(resolver.clone()).call(uri(&format!("http://{named}:{port}/")));
         assert!(connected.await.is_ok(), "{named}");
     }
@@ -133,25 +138,45 @@ async fn addresses_in_a_url_are_looked_at_too_and_odd_ones_are_names() {
 }
 
 #[test]
-fn an_origin_is_told_by_its_spelling() {
-    let origin = |text: &str| Origin::of(&uri(text)).map(|origin| origin.to_string());
+fn an_origin_has_one_spelling() {
+    let origin = |text: &str| Origin::of(&uri(text));
     for (text, same) in [
         ("HTTP://Example.COM/a?b", "http://example.com"),
         ("http://example.com:80", "http://example.com"),
         ("https://example.com:443/", "https://example.com"),
         ("https://example.com:80/", "https://example.com:80"),
-        ("http://[::1]:8080/", "http://[::1]:8080"),
+        ("http://[0:0::0:1]:8080/", "http://[::1]:8080"),
+        ("http://[::ffff:7F00:1]/", "http://[::ffff:7f00:1]"),
+        ("http://127.1/", "http://127.0.0.1"),
+        ("http://0177.0.0.1:80/", "http://127.0.0.1"),
+        ("http://2130706433/", "http://127.0.0.1"),
+        ("http://127.0.0.1./", "http://127.0.0.1"),
+        (
+            "http://XN--bcher-kva.example/",
+            "http://xn--bcher-kva.example",
+        ),
         ("http://example.com./", "http://example.com."),
     ] {
-        assert_eq!(origin(text).as_deref(), Some(same), "{text}");
+        let origin = origin(text).unwrap();
+        assert_eq!(origin.to_string(), same, "{text}");
+        let dialled = origin.uri(uri(text)).unwrap().to_string();
+        assert!(
+            dialled.starts_with(&format!("{same}/")),
+            "{text}: {dialled}"
+        );
     }
     for none in [
         "/path",
         "ftp://example.com/",
         "http://user@example.com/",
         "http://a:b@example.com/",
+        "http://user@/",
+        "http://256.1.1.1/",
+        "http://xn--a/",
+        "http://example.com:65536/",
     ] {
-        assert_eq!(origin(none), None, "{none}");
+        let origin = none.parse().ok().and_then(|uri| Origin::of(&uri));
+        assert_eq!(origin, None, "{none}");
     }
 }
 

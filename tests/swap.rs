@@ -1,5 +1,7 @@
 //! `generation`: what serves is changed while clients keep asking, and nobody notices but by the answer.
 
+mod replaced;
+
 use std::net::SocketAddr;
 use std::path::Path;
 use std::time::{Duration, Instant};

@@ -14,7 +14,7 @@ use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
 use crate::harness::tls::{Authority, Pair, connect};
-use crate::harness::{App, Running, example, guest, soon};
+use crate::harness::{App, Running, example, guest, renumbered, soon};
 
 const LISTEN: &str = "listen = [\"127.0.0.1:0\"]\nadmin = \"127.0.0.1:0\"\n";
 const ONE: &str = "tls = { cert = \"cert.pem\", key = \"key.pem\" }\n";
@@ -291,6 +291,69 @@ async fn a_certificate_replaced_under_load_loses_no_request() {
     // A connection that was there before all that has lost nothing either.
     assert_eq!(shown(&kept), der(&first));
     assert!(get(&mut kept, "/hello").await.ends_with("Hello, world"));
+}
+
+/// The link is in the middle of the paths, where nothing that is watched changes.
+#[tokio::test]
+async fn certificates_behind_a_link_that_is_turned_are_taken_up() {
+    let authority = Authority::new();
+    let elsewhere = tempfile::tempdir().unwrap();
+    let at = |name: &str| elsewhere.path().join(name);
+    let write = |folder: &str, pair: &Pair| {
+        std::fs::create_dir_all(at(folder)).unwrap();
+        std::fs::write(at(folder).join("cert.pem"), &pair.cert).unwrap();
+        std::fs::write(at(folder).join("key.pem"), &pair.key).unwrap();
+    };
+    let pairs = [(); 3].map(|()| authority.sign(&["a.example"]));
+    write("first/live", &pairs[0]);
+    write("second/live", &pairs[1]);
+    std::os::unix::fs::symlink(at("first"), at("current")).unwrap();
+    let folder = at("current/live");
+    let server = app(&format!(
+        "tls = {{ cert = '{0}/cert.pem', key = '{0}/key.pem' }}\n",
+        folder.display()
+    ))
+    .serve_where_it_says()
+    .await;
+    let client = authority.client(&[], None);
+    let turn = || {
+        std::os::unix::fs::symlink(at("second"), at("turning")).unwrap();
+        std::fs::rename(at("turning"), at("current")).unwrap();
+    };
+    // And what is written there afterwards.
+    let rewrite = || write("second/live", &pairs[2]);
+    for (generation, act) in [(2, &turn as &dyn Fn()), (3, &rewrite)] {
+        act();
+        server.until_generation(generation).await;
+        let pair = &pairs[generation as usize - 1];
+        let stream = connect(&client, server.address, "a.example").await.unwrap();
+        assert_eq!(shown(&stream), der(pair));
+    }
+}
+
+/// Both are taken away before both come, as a renewal may do it, and the old ones hold until then.
+#[tokio::test]
+async fn certificates_that_are_away_for_a_moment_are_kept() {
+    let authority = Authority::new();
+    let pair = authority.sign(&["a.example"]);
+    let server = app(ONE).pair(&pair).serve_where_it_says().await;
+    let client = authority.client(&[], None);
+    for name in ["cert.pem", "key.pem"] {
+        std::fs::remove_file(server.app.path().join(name)).unwrap();
+    }
+    // Another change is not held up by that.
+    server
+        .app
+        .replace("hello.wasm", &renumbered(example("hello"), 1));
+    server.until_generation(2).await;
+    let stream = connect(&client, server.address, "a.example").await.unwrap();
+    assert_eq!(shown(&stream), der(&pair));
+    let next = authority.sign(&["a.example"]);
+    replace(&server, "cert.pem", &next.cert);
+    replace(&server, "key.pem", &next.key);
+    server.until_generation(3).await;
+    let stream = connect(&client, server.address, "a.example").await.unwrap();
+    assert_eq!(shown(&stream), der(&next));
 }
 
 #[tokio::test]

@@ -1,10 +1,15 @@
 //! `generation::watch`: what of a folder's changes is noticed, and when.
 
+mod elsewhere;
+
 use std::io::Write;
 use std::os::unix::fs::symlink;
 use std::time::{Duration, Instant};
 
-use crate::harness::{App, Running, Way, put, versioned};
+use crate::harness::{App, Running, Way, entry, guest, put, versioned};
+
+/// How long a file must be away to be gone.
+const AWAY: Duration = Duration::from_secs(2);
 
 async fn version_v1() -> Running {
     App::new()
@@ -68,14 +73,92 @@ async fn a_reload_by_hand_waits_for_a_file_in_the_making() {
 }
 
 #[tokio::test]
-async fn a_removed_file_takes_its_route_along_and_a_new_one_brings_it() {
+async fn a_removed_file_takes_its_route_along_when_it_stays_away_and_a_new_one_brings_it() {
     let server = version_v1().await;
+    let removed = Instant::now();
     std::fs::remove_file(server.app.handler_path("version.wasm")).expect("removed");
-    server.until_generation(2).await;
-    assert_eq!(server.get("/version").await.status, 404);
+    // What came meanwhile is not held up by it.
     put(Way::Copied, &server.app, "other.wasm", &versioned("v2"));
-    server.until_generation(3).await;
+    server.until_serving("other.wasm", &versioned("v2")).await;
+    assert_eq!(server.get("/other").await.body, "v2");
+    server
+        .until(|status| entry(status, "version.wasm").is_none())
+        .await;
+    assert!(removed.elapsed() >= AWAY);
     assert_eq!(server.get("/version").await.status, 404);
+    assert_eq!(server.get("/other").await.body, "v2");
+    assert!(server.log.text().contains("version.wasm went"));
+}
+
+/// A component that declares its routes takes them along to its new name.
+#[tokio::test]
+async fn a_component_of_another_name_takes_its_routes_over() {
+    let server = App::new().handler("one.wasm", guest("gate")).serve().await;
+    let routes = server.status().await["routes"].clone();
+    std::fs::rename(
+        server.app.handler_path("one.wasm"),
+        server.app.handler_path("two.wasm"),
+    )
+    .expect("renamed");
+    server.until_generation(2).await;
+    let led_by = |status: &serde_json::Value, component: &str| {
+        let routes = status["routes"].as_array().expect("routes");
+        routes.iter().all(|route| route["component"] == component)
+    };
+    let status = server.until(|status| led_by(status, "two.wasm")).await;
+    assert_eq!(
+        status["routes"].as_array().map(Vec::len),
+        routes.as_array().map(Vec::len)
+    );
+    server
+        .until(|status| entry(status, "one.wasm").is_none())
+        .await;
+    assert!(
+        !server.log.text().contains("refused"),
+        "{}",
+        server.log.text()
+    );
+}
+
+/// Where nothing is left to say where to listen, the defaults would hold: that is said.
+#[tokio::test]
+async fn a_configuration_that_stays_away_is_removed_and_that_is_said() {
+    let server = App::new()
+        .handler("version.wasm", versioned("v1"))
+        .config("[[route]]\npattern = '/other'\nhandler = 'version.wasm'\n")
+        .serve()
+        .await;
+    let removed = Instant::now();
+    let toml = server.app.path().join("waterspout.toml");
+    std::fs::remove_file(&toml).expect("removed");
+    // Whatever else comes meanwhile.
+    put(Way::Copied, &server.app, "version.wasm", &versioned("v2"));
+    server.until_serving("version.wasm", &versioned("v2")).await;
+    server.log.line_with("counts as removed").await;
+    assert!(removed.elapsed() >= AWAY);
+    server
+        .until(|status| status["routes"][0]["pattern"] == "/version")
+        .await;
+    assert_eq!(server.get("/version").await.body, "v2");
+}
+
+#[tokio::test]
+async fn an_app_that_is_gone_serves_on_and_is_taken_up_when_it_is_back() {
+    let beside = tempfile::tempdir().expect("a folder");
+    let (place, moved) = (beside.path().join("app"), beside.path().join("moved"));
+    std::fs::create_dir_all(place.join("handlers")).expect("an app");
+    let server = App::at(&place)
+        .handler("version.wasm", versioned("v1"))
+        .config("[[route]]\npattern = '/other'\nhandler = 'version.wasm'\n")
+        .serve()
+        .await;
+    std::fs::rename(&place, &moved).expect("moved away");
+    server.until_swap_is(false).await;
+    server.log.line_with("there is no such folder").await;
+    assert_eq!(server.get("/other").await.body, "v1");
+    std::fs::write(moved.join("handlers/version.wasm"), versioned("v2")).expect("a component");
+    std::fs::rename(&moved, &place).expect("moved back");
+    server.until_serving("version.wasm", &versioned("v2")).await;
     assert_eq!(server.get("/other").await.body, "v2");
 }
 
@@ -138,6 +221,9 @@ async fn links_count_too() {
             .until_serving("version.wasm", &versioned(version))
             .await;
     }
+    server
+        .until(|status| entry(status, "hard.wasm").is_none())
+        .await;
     assert_eq!(server.get("/hard").await.status, 404);
     put(Way::Copied, &server.app, "version.wasm", &versioned("v4"));
     server.until_serving("version.wasm", &versioned("v4")).await;
@@ -194,7 +280,7 @@ async fn a_file_in_the_making_holds_nobody_up_and_is_not_looked_at() {
 /// What was left alone for long is not read again, so what the system tells of it has to be enough.
 #[tokio::test]
 async fn a_change_that_shows_in_neither_size_nor_time_is_noticed() {
-    /// From then on a file's age counts (`generation::stamps`).
+    /// From then on a file's age counts (`generation::mark`).
     const SETTLED: Duration = Duration::from_secs(2);
     let config = |queue| format!("[handler.\"quick.wasm\"]\nmax_queue = {queue}\n");
     let server = App::new()

@@ -22,11 +22,13 @@ mod units;
 mod value;
 
 use std::collections::BTreeMap;
+use std::io::ErrorKind;
 use std::path::Path;
 
 use toml::de::DeTable;
 
 use crate::error::{Fault, Faults, Origin, Position};
+use crate::files;
 
 pub use beside::{Said, environment};
 pub use handler::{Allow, AllowPositions, Handler, HttpGrant, Isolation, Placed};
@@ -75,27 +77,36 @@ pub struct Config {
 }
 
 impl Config {
-    /// Reads an app's file, and what is `said` beside it, which counts more. One that is missing is all defaults; one
-    /// that is empty is a fault: more likely its writer has come no further than that all settings were meant to go.
+    /// Reads an app's file, and what is `said` beside it, which counts more.
     pub fn load(app: &Path, said: &[Said]) -> Result<Config, Faults> {
+        Config::of(Config::text(app)?.as_deref(), app, said)
+    }
+
+    /// What an app's file says. `None`: there is none.
+    pub fn text(app: &Path) -> Result<Option<String>, Faults> {
         let file = app.join(FILE_NAME);
-        let bytes = match std::fs::read(&file) {
-            Ok(bytes) => bytes,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-                return Config::parse_beside("", &file, said);
-            }
-            Err(error) => {
-                return Err(Fault::in_file(&file, format!("can't be read: {error}")).into());
-            }
-        };
-        match String::from_utf8(bytes) {
-            Ok(text) if is_emptied(&text) => {
+        let fault = |message: String| Faults::from(Fault::in_file(&file, message));
+        match files::read(&file) {
+            Ok(bytes) => match String::from_utf8(bytes) {
+                Ok(text) => Ok(Some(text)),
+                Err(_) => Err(fault("is not UTF-8".to_owned())),
+            },
+            Err(error) if error.kind() == ErrorKind::NotFound && !file.is_symlink() => Ok(None),
+            Err(error) => Err(fault(format!("can't be read: {error}"))),
+        }
+    }
+
+    /// Reads the text of an app's file, and what is `said` beside it. One that is missing is all defaults; one that is
+    /// empty is a fault: more likely its writer has come no further than that all settings were meant to go.
+    pub fn of(text: Option<&str>, app: &Path, said: &[Said]) -> Result<Config, Faults> {
+        let file = app.join(FILE_NAME);
+        match text {
+            Some(text) if is_emptied(text) => {
                 let begin = Position::at(1, 1);
                 let fault = Fault::at(&file, begin, "the file is empty");
                 Err(fault.hint("remove the file to have the defaults").into())
             }
-            Ok(text) => Config::parse_beside(&text, &file, said),
-            Err(_) => Err(Fault::in_file(&file, "is not UTF-8").into()),
+            text => Config::parse_beside(text.unwrap_or_default(), &file, said),
         }
     }
 

@@ -4,14 +4,15 @@
 mod changes;
 mod component;
 mod declared;
+mod mark;
 mod routes;
 mod scheduler;
 mod schedules;
 mod site;
-mod stamps;
+mod survey;
 pub mod watch;
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -27,8 +28,11 @@ use crate::tls::Tls;
 pub use component::{Component, State, describe};
 pub use schedules::Schedule;
 pub use site::{Site, Swap};
+pub use survey::Survey;
 
-use stamps::Stamps;
+use mark::Mark;
+use survey::component_path;
+use watch::Held;
 
 /// What the app is at one time.
 pub struct Generation {
@@ -45,8 +49,10 @@ pub struct Generation {
     pub default: Option<Lead>,
     pub components: BTreeMap<String, Arc<Component>>,
     pub schedules: Vec<Schedule>,
-    /// Of what it was read from.
-    stamps: Stamps,
+    /// Whether the app has a `waterspout.toml`.
+    pub is_configured: bool,
+    /// What it was read from, as it was before that.
+    survey: Survey,
 }
 
 /// Where a route leads.
@@ -102,48 +108,38 @@ pub struct Refusal {
 }
 
 impl Generation {
-    /// Loads the folder as it is now. Components that did not change are taken over from `previous` with their
-    /// instances.
+    /// Loads the folder as it was when it was surveyed, or newer. Components that did not change are taken over from
+    /// `previous` with their instances.
     ///
     /// Without a previous generation, a component at fault is there as `Failed`; with one, any fault refuses all.
     pub async fn load(
         folder: &Path,
+        mut survey: Survey,
         engine: &Arc<Engine>,
         overrides: &Overrides,
         previous: Option<Previous<'_>>,
     ) -> Result<Self, Refusal> {
         let number = previous.map_or(1, |previous| previous.generation.number + 1);
-        let is_open = |path: &Path| previous.is_some_and(|previous| previous.has_open(path));
-        let mut stamps = Stamps::default();
-        let (file, config_file) = (Path::new(config::FILE_NAME), folder.join(config::FILE_NAME));
-        if !is_open(file) {
-            stamps.take(&config_file);
+        let held = |path: &Path| previous.is_some_and(|previous| previous.held.has(path));
+        if !survey.has_root() && !held(Path::new("")) {
+            return Err(Faults::from(Fault::in_file(folder, "there is no such folder")).into());
         }
-        let config = match previous {
-            Some(previous) if is_open(file) || previous.has_read(&config_file, &stamps) => {
-                previous.generation.config.clone()
-            }
-            _ => Arc::new(overrides.load(folder)?),
-        };
-        let tls = match (previous, &config.server.tls) {
-            (Some(previous), tls)
-                if previous.has_open_certificate()
-                    && *tls == previous.generation.config.server.tls =>
-            {
-                previous.generation.tls.clone()
-            }
-            (_, Some(tls)) => Some(Tls::load(folder, tls)?),
-            (_, None) => None,
-        };
-        let mut files = component::find(folder)?;
-        if let Some(previous) = previous {
-            files.retain(|file, _| !previous.has_open_newcomer(file));
+        for path in previous.iter().flat_map(|previous| previous.held.paths()) {
+            survey.forget(path);
         }
-        for (file, path) in &files {
-            if !previous.is_some_and(|previous| previous.has_open_component(file)) {
-                stamps.take(path);
+        let (config, is_configured) = load_config(folder, &survey, overrides, previous)?;
+        let tls = load_tls(folder, &mut survey, &config, previous)?;
+        for placed in config.handlers.values() {
+            for path in component::granted_folders(folder, &placed.handler) {
+                survey.look_at(&path);
+                let before = previous.and_then(|previous| previous.generation.survey.mark(&path));
+                if let (Some(before), Some(Mark::Missing)) = (before, survey.mark(&path)) {
+                    // Those who have it open keep it, until there is another.
+                    survey.insert(path, before);
+                }
             }
         }
+        let files = component_files(folder, &survey, previous)?;
         missing_components(folder, &config, &files)?;
         too_much_memory(folder, &config, engine)?;
         let loading = component::Loading {
@@ -151,7 +147,7 @@ impl Generation {
             engine,
             config: &config,
             previous,
-            stamps: &stamps,
+            survey: &survey,
             number,
         };
         let components = loading.load(files).await?;
@@ -159,7 +155,9 @@ impl Generation {
             router,
             leads,
             default,
-        } = routes::resolve(folder, &config, &components)?;
+        } = routes::resolve(folder, &config, &components, |file| {
+            held_away(previous, file)
+        })?;
         let schedules = schedules::resolve(folder, &config, &components)?;
         let settings = serde_json::Value::Object(config.settings.app.clone()).to_string();
         let meters = meters(&router, &engine.metrics);
@@ -178,7 +176,8 @@ impl Generation {
             default,
             components,
             schedules,
-            stamps,
+            is_configured,
+            survey,
         })
     }
 
@@ -197,7 +196,7 @@ impl Generation {
             router,
             leads,
             default,
-        } = routes::resolve(folder, &bare, &components)?;
+        } = routes::resolve(folder, &bare, &components, |_| false)?;
         let settings = serde_json::Value::Object(config.settings.app.clone()).to_string();
         Ok(Self {
             number: 0,
@@ -213,7 +212,8 @@ impl Generation {
             default,
             components,
             schedules: Vec::new(),
-            stamps: Stamps::default(),
+            is_configured: false,
+            survey: Survey::nothing(),
         })
     }
 
@@ -239,6 +239,21 @@ impl Generation {
         }
     }
 
+    /// The files and folders outside of the app, or that only components use, that it depends on.
+    pub fn others(folder: &Path, config: &Config) -> BTreeSet<PathBuf> {
+        let tls = config.server.tls.iter().flat_map(config::Tls::files);
+        let tls = tls.map(|file| folder.join(file));
+        let granted = config.handlers.values();
+        let granted =
+            granted.flat_map(|placed| component::granted_folders(folder, &placed.handler));
+        tls.chain(granted).collect()
+    }
+
+    /// What it was read from, as it was before that.
+    pub fn survey(&self) -> &Survey {
+        &self.survey
+    }
+
     /// Whether nothing but the number sets the two apart.
     fn is_like(&self, other: &Generation) -> bool {
         let same = |(one, two): (&Arc<Component>, &Arc<Component>)| Arc::ptr_eq(one, two);
@@ -258,42 +273,17 @@ impl Generation {
 pub struct Previous<'a> {
     /// The generation that serves.
     pub generation: &'a Generation,
-    /// Files that somebody is writing, as paths within the app. They are not looked at: they are as they were.
-    pub open: &'a HashSet<PathBuf>,
+    /// Files that are not looked at, by their paths: they are as they were.
+    pub held: &'a Held,
     /// Whether all files are read, whatever their stamps say, and a component that never loaded is tried again as it is:
     /// what it lacked may be there by now.
     pub again: bool,
 }
 
 impl Previous<'_> {
-    fn has_open(&self, path: &Path) -> bool {
-        self.open.contains(path)
-    }
-
-    fn has_open_component(&self, file: &str) -> bool {
-        self.has_open(&handlers_folder(Path::new("")).join(file))
-    }
-
     /// Whether a file has not changed since the generation read it.
-    fn has_read(&self, path: &Path, now: &Stamps) -> bool {
-        !self.again && now.agree(&self.generation.stamps, path)
-    }
-
-    /// Whether a file is being written that is not the app's: a certificate or a key.
-    fn has_open_certificate(&self) -> bool {
-        self.open.iter().any(|path| path.is_absolute())
-    }
-
-    /// Whether this component is being written for the first time, and so is not there yet.
-    fn has_open_newcomer(&self, file: &str) -> bool {
-        !self.generation.components.contains_key(file) && self.has_open_component(file)
-    }
-
-    /// The component as it was, if its file is being written.
-    fn instead_of(&self, file: &str) -> Option<Arc<Component>> {
-        self.has_open_component(file)
-            .then(|| self.generation.components.get(file).cloned())
-            .flatten()
+    fn has_read(&self, path: &Path, now: &Survey) -> bool {
+        !self.again && now.agrees(&self.generation.survey, path)
     }
 }
 
@@ -317,7 +307,12 @@ pub struct Overrides {
 impl Overrides {
     /// Reads an app's configuration, and puts it into that.
     pub fn load(&self, app: &Path) -> Result<Config, Faults> {
-        let mut config = Config::load(app, &self.said)?;
+        self.of(Config::text(app)?.as_deref(), app)
+    }
+
+    /// The same of what its file says.
+    fn of(&self, text: Option<&str>, app: &Path) -> Result<Config, Faults> {
+        let mut config = Config::of(text, app, &self.said)?;
         self.apply(&mut config);
         Ok(config)
     }
@@ -364,6 +359,97 @@ fn meters(router: &Router<usize>, metrics: &Metrics) -> Meters {
 /// The folder where an app's components are.
 pub fn handlers_folder(app: &Path) -> PathBuf {
     app.join("handlers")
+}
+
+/// The configuration, and whether it is from a file.
+fn load_config(
+    folder: &Path,
+    survey: &Survey,
+    overrides: &Overrides,
+    previous: Option<Previous<'_>>,
+) -> Result<(Arc<Config>, bool), Faults> {
+    let path = Path::new(config::FILE_NAME);
+    let old = previous.map(|previous| {
+        let Generation {
+            config,
+            is_configured,
+            ..
+        } = previous.generation;
+        (config.clone(), *is_configured)
+    });
+    let is_as_before =
+        |previous: Previous<'_>| previous.held.has(path) || previous.has_read(path, survey);
+    match (old, previous) {
+        (Some(old), Some(previous)) if is_as_before(previous) => Ok(old),
+        (old, _) => match (Config::text(folder)?, old) {
+            // It was there a moment ago, so this is no more than its beginning to be away.
+            (None, Some(old)) if survey.has(path) => Ok(old),
+            (text, _) => Ok((
+                Arc::new(overrides.of(text.as_deref(), folder)?),
+                text.is_some(),
+            )),
+        },
+    }
+}
+
+/// What connections are encrypted with. Files that are away, or being written, hold it as it was.
+fn load_tls(
+    folder: &Path,
+    survey: &mut Survey,
+    config: &Config,
+    previous: Option<Previous<'_>>,
+) -> Result<Option<Tls>, Faults> {
+    let Some(tls) = &config.server.tls else {
+        return Ok(None);
+    };
+    let files = || tls.files().map(|file| folder.join(file));
+    let old = previous.filter(|previous| {
+        previous.generation.config.server.tls.as_ref() == Some(tls)
+            && previous.generation.tls.is_some()
+    });
+    if let Some(old) = old
+        && files().any(|path| old.held.has(&path))
+    {
+        return Ok(old.generation.tls.clone());
+    }
+    let were_there = files().all(|path| survey.has(&path));
+    files().for_each(|path| survey.look_at(&path));
+    match (Tls::load(folder, tls), old) {
+        (Err(_), Some(old))
+            if were_there && files().any(|path| Mark::of(&path) == Mark::Missing) =>
+        {
+            Ok(old.generation.tls.clone())
+        }
+        (loaded, _) => loaded.map(Some),
+    }
+}
+
+/// The files of all components that there are, or that are as they were while their files are away.
+fn component_files(
+    folder: &Path,
+    survey: &Survey,
+    previous: Option<Previous<'_>>,
+) -> Result<BTreeMap<String, PathBuf>, Faults> {
+    let names = survey.components().map_err(|error| {
+        let handlers = handlers_folder(folder);
+        Faults::from(Fault::in_file(&handlers, format!("can't be read: {error}")))
+    })?;
+    let mut names: BTreeSet<&str> = names.collect();
+    if let Some(Previous {
+        generation, held, ..
+    }) = previous
+    {
+        // Who is written for the first time is not there yet.
+        let known = generation.components.keys().map(String::as_str);
+        names.extend(known.filter(|name| held.has(&component_path(name))));
+    }
+    let place = |name: &str| (name.to_owned(), handlers_folder(folder).join(name));
+    Ok(names.into_iter().map(place).collect())
+}
+
+/// Whether a component is as it was while its file is away.
+fn held_away(previous: Option<Previous<'_>>, file: &str) -> bool {
+    previous.is_some_and(|previous| previous.held.away.contains(&component_path(file)))
 }
 
 /// Every component that the configuration names has to be there.

@@ -18,6 +18,7 @@ pub mod connection;
 mod dispatch;
 mod engine;
 pub mod error;
+mod files;
 mod generation;
 mod http_client;
 mod instances;

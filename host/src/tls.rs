@@ -18,6 +18,7 @@ use sha2::{Digest, Sha256};
 
 use crate::config::{self, Certificate, ClientAuth};
 use crate::error::{Fault, Faults};
+use crate::files;
 
 /// What is offered by ALPN (RFC 7301), best first.
 const PROTOCOLS: [&[u8]; 2] = [b"h2", b"http/1.1"];
@@ -136,7 +137,7 @@ impl Files<'_> {
 
     fn read(&mut self, path: &Path) -> Result<(PathBuf, Vec<u8>), Faults> {
         let path = self.app.join(path);
-        match std::fs::read(&path) {
+        match files::read(&path) {
             Ok(text) => {
                 self.hash.update((text.len() as u64).to_le_bytes());
                 self.hash.update(&text);

@@ -19,6 +19,10 @@ use super::client::{Answer, Client, soon};
 /// An app that is being written.
 pub struct App {
     folder: TempDir,
+    /// Where it is instead.
+    at: Option<PathBuf>,
+    cache: Option<PathBuf>,
+    through: Option<(String, Vec<String>)>,
     address_space: Option<u64>,
     file_size: Option<u64>,
     counts: Option<PathBuf>,
@@ -32,12 +36,35 @@ impl App {
         std::fs::create_dir(folder.path().join("handlers")).expect("handlers/");
         Self {
             folder,
+            at: None,
+            cache: None,
+            through: None,
             address_space: None,
             file_size: None,
             counts: None,
             inherits: None,
             variable: None,
         }
+    }
+
+    /// One that is there already, or will be.
+    pub fn at(path: &Path) -> Self {
+        Self {
+            at: Some(path.to_owned()),
+            ..Self::new()
+        }
+    }
+
+    /// Serves with a cache of compiled code of its own.
+    pub fn cache(mut self, folder: &Path) -> Self {
+        self.cache = Some(folder.to_owned());
+        self
+    }
+
+    /// Serves by way of another program, which runs what follows its arguments.
+    pub fn through(mut self, program: &str, arguments: &[String]) -> Self {
+        self.through = Some((program.to_owned(), arguments.to_vec()));
+        self
     }
 
     /// Serves with so many bytes of address space and no more, as on a system that grants less.
@@ -71,7 +98,7 @@ impl App {
     }
 
     pub fn path(&self) -> &Path {
-        self.folder.path()
+        self.at.as_deref().unwrap_or(self.folder.path())
     }
 
     pub fn handler(self, name: &str, bytes: impl AsRef<[u8]>) -> Self {
@@ -142,6 +169,11 @@ impl App {
             pass_on(&mut server, socket.as_raw_fd());
             return server;
         }
+        if let Some((program, arguments)) = &self.through {
+            let mut server = Command::new(program);
+            server.args(arguments).arg(binary);
+            return server;
+        }
         let Some(counts) = &self.counts else {
             return Command::new(binary);
         };
@@ -164,7 +196,7 @@ impl App {
             .arg(command)
             .arg(self.path())
             .arg("--cache-dir")
-            .arg(cache())
+            .arg(self.cache.clone().unwrap_or_else(cache))
             .args(options)
             .envs(self.variable.clone())
             .stderr(Stdio::piped());

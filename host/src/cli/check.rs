@@ -1,5 +1,6 @@
 //! `waterspout check`: loads an app as `serve` would and says what is wrong with it, and which grants look it.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use anyhow::bail;
@@ -8,7 +9,7 @@ use super::{Check, Set, cache_dir, counted, diagnostics, grants, serve};
 use crate::config::Config;
 use crate::engine::Import;
 use crate::error::{Fault, Faults};
-use crate::generation::{Generation, Overrides, State, handlers_folder};
+use crate::generation::{Generation, Overrides, State, Survey, handlers_folder};
 use crate::shards::Shards;
 
 /// An app as it would be served, but for its listeners.
@@ -22,7 +23,8 @@ pub async fn load(app: &Path, set: &Set, cache: Option<&PathBuf>) -> anyhow::Res
     };
     let config = Config::load(app, &overrides.said)?;
     let engine = serve::engine(&config, cache_dir(cache), Shards::here(), serve::no_kv())?;
-    Ok(Generation::load(app, &engine, &overrides, None).await?)
+    let survey = Survey::take(app, &BTreeSet::new());
+    Ok(Generation::load(app, survey, &engine, &overrides, None).await?)
 }
 
 pub async fn check(options: &Check) -> anyhow::Result<()> {

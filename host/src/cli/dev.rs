@@ -80,7 +80,7 @@ impl Sources {
         let is_all = packages.is_ok();
         // Where Cargo can't read a manifest, the build will say so.
         let packages = packages.unwrap_or_else(|_| vec![app.to_path_buf()]);
-        let watch = Watch::sources(&packages)?;
+        let watch = Watch::sources(&packages);
         Ok(Self { watch, is_all })
     }
 

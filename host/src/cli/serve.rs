@@ -19,8 +19,8 @@ use crate::connection::Service;
 use crate::dispatch::dev::Workbench;
 use crate::engine::{self, Engine};
 use crate::error::{Error, Faults};
-use crate::generation::watch::{Look, Watch};
-use crate::generation::{Generation, Overrides, Refusal, Site, State};
+use crate::generation::watch::{AWAY, Look, Watch};
+use crate::generation::{Generation, Overrides, Refusal, Site, State, Survey};
 use crate::kv::{self, Kv};
 use crate::log::Logs;
 use crate::resources::Commons;
@@ -39,6 +39,8 @@ pub async fn serve(
     if !app.is_dir() {
         bail!("{}: there is no such folder", app.display());
     }
+    // What is in that place, not in this folder wherever it is moved to.
+    let app = &std::path::absolute(app)?;
     let mut signals = Signals::new()?;
     if options.end_with_stdin {
         end_with_stdin()?;
@@ -52,14 +54,14 @@ pub async fn serve(
     let engine = engine(&config, cache, shards.clone(), kv)?;
     tracing::info!(target: "general", "loading {} …", app.display());
     let began = Instant::now();
-    // From before the first look, so that no change falls between.
-    let watch = Watch::app(app)?;
+    let watch = Watch::app(app);
+    let survey = watch.look().await.survey().clone();
     let site = tokio::select! {
-        site = open(app, engine.clone(), overrides, bench.as_deref()) => Arc::new(site?),
+        site = open(app, survey, engine.clone(), overrides, bench.as_deref()) => Arc::new(site?),
         () = Signals::end(&mut signals.terminate, &mut signals.interrupt) => return Ok(()),
     };
     report_first(&site.current(), began.elapsed());
-    watch.also(&certificates(&site, true));
+    look_at_others(&site, &watch, true);
     match bench {
         None => {
             let front = Front::open(&site, shards, &engine.http, App(site.clone())).await?;
@@ -86,11 +88,12 @@ pub async fn serve(
 /// Loads the app. One that `dev` could not build, and that can't be loaded as it was before, is yet to come.
 async fn open(
     app: &Path,
+    survey: Survey,
     engine: Arc<Engine>,
     overrides: Overrides,
     bench: Option<&Workbench>,
 ) -> Result<Site, Refusal> {
-    let opened = Site::open(app, engine.clone(), overrides.clone()).await;
+    let opened = Site::open(app, survey, engine.clone(), overrides.clone()).await;
     match opened {
         Err(_) if bench.is_some_and(|bench| bench.trouble().is_some()) => {
             Site::empty(app, engine, overrides)
@@ -194,35 +197,30 @@ async fn follow_changes(
         // What there is to begin with is waited for in any case.
         let watched = site.current().config.server.watch || site.current().number == 0;
         let noticed = tokio::select! {
-            noticed = watch.changed() => {
-                if !watched && !owed {
-                    continue;
-                }
-                noticed
-            }
+            noticed = watch.changed(), if watched || owed => noticed,
             _ = signals.hangup.recv() => {
                 again = true;
                 Instant::now()
             }
             () = Signals::end(&mut signals.terminate, &mut signals.interrupt) => return,
         };
-        let look = watch.look();
+        let look = watch.look().await;
         let newer = async {
             tokio::time::sleep(PATIENCE).await;
-            watch.newer().await;
+            look.newer().await;
         };
         let loaded = tokio::select! {
-            loaded = site.load_next(look.open(), again) => loaded,
+            loaded = site.load_next(&look, again) => loaded,
             () = newer, if watched => continue,
             () = Signals::end(&mut signals.terminate, &mut signals.interrupt) => return,
         };
         let torn = was_torn(&loaded, &look);
-        owed = torn || !look.open().is_empty();
+        owed = torn || !look.held().is_empty();
         drop(look);
         if !torn {
             again = false;
             let is_taken = swap(site, front, logs, loaded, noticed, bench).await;
-            watch.also(&certificates(site, is_taken));
+            look_at_others(site, watch, is_taken);
         }
     }
 }
@@ -271,6 +269,7 @@ async fn swap(
         Ok(Some(next)) => {
             let number = next.number;
             warn_of_what_waits_for_a_restart(&site.current().config, &next.config);
+            warn_of_what_went(&site.current(), &next);
             let changes = next.changes_since(&site.current());
             logs.follow(&next.config.log);
             site.switch(next, took);
@@ -295,19 +294,18 @@ async fn swap(
     is_taken
 }
 
-/// The files of certificates and keys, which need not be in the app: those that the folder asks for now, which may be
-/// others than the ones that serve unless it `is_taken`.
-fn certificates(site: &Site, is_taken: bool) -> Vec<PathBuf> {
-    let current = site.current().config.clone();
-    let wanted = match is_taken {
-        true => current,
-        false => site
-            .overrides()
-            .load(site.folder())
-            .map_or(current, Arc::new),
+/// Has the watch look at what the app depends on elsewhere: at what the folder asks for now, which may be other things
+/// than those that serve unless it `is_taken`.
+fn look_at_others(site: &Site, watch: &Watch, is_taken: bool) {
+    let (folder, current) = (site.folder(), site.current());
+    let (wanted, known) = match is_taken {
+        true => (current.config.clone(), Some(current.survey())),
+        false => {
+            let wanted = site.overrides().load(folder);
+            (wanted.map_or(current.config.clone(), Arc::new), None)
+        }
     };
-    let files = wanted.server.tls.iter().flat_map(config::Tls::files);
-    files.map(|file| site.folder().join(file)).collect()
+    watch.also(Generation::others(folder, &wanted), known);
 }
 
 fn warn_of_what_waits_for_a_restart(old: &Config, new: &Config) {
@@ -316,6 +314,17 @@ fn warn_of_what_waits_for_a_restart(old: &Config, new: &Config) {
     }
     if !old.kv.is_like(&new.kv) {
         tracing::warn!(target: "general", "`[kv]` is fixed at start: the new one waits for a restart");
+    }
+}
+
+fn warn_of_what_went(old: &Generation, new: &Generation) {
+    if old.is_configured && !new.is_configured {
+        tracing::warn!(
+            target: "general",
+            "{} has been away for {} s and counts as removed: all it said is void, and the defaults hold",
+            config::FILE_NAME,
+            AWAY.as_secs()
+        );
     }
 }
 

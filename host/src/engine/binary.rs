@@ -6,6 +6,7 @@ use std::path::Path;
 use sha2::{Digest, Sha256};
 
 use crate::error::Error;
+use crate::files;
 use crate::shards;
 
 /// What a `.wasm` file has in it.
@@ -19,7 +20,7 @@ impl Binary {
     pub fn read(path: &Path) -> io::Result<Self> {
         /// How much is hashed at a time, in bytes: about a tenth of a millisecond.
         const PIECE: usize = 128 * 1024;
-        let bytes = std::fs::read(path)?;
+        let bytes = files::read(path)?;
         let mut hash = Sha256::new();
         for piece in bytes.chunks(PIECE) {
             shards::give_way();

@@ -21,6 +21,7 @@ impl Generation {
                 None => "came",
                 Some(before) if Arc::ptr_eq(before, component) => continue,
                 Some(before) if before.sha256 != component.sha256 => "changed",
+                Some(_) if component.pool().is_none() => "still fails",
                 // Its settings are others, or it did not load the time before.
                 Some(_) => "loaded anew",
             };
@@ -30,7 +31,12 @@ impl Generation {
         let gone = gone.filter(|file| !self.components.contains_key(*file));
         changes.extend(gone.map(|file| (file.clone(), "went")));
         if self.config != old.config {
-            changes.push((config::FILE_NAME.to_owned(), "changed"));
+            let change = match (old.is_configured, self.is_configured) {
+                (true, false) => "went",
+                (false, true) => "came",
+                _ => "changed",
+            };
+            changes.push((config::FILE_NAME.to_owned(), change));
         }
         if self.tls != old.tls {
             changes.push(("certificates".to_owned(), "changed"));

@@ -11,14 +11,15 @@ use tokio_util::task::AbortOnDropHandle;
 use wasmtime_wasi::FsPerms;
 
 use super::declared::{self, Declared};
+use super::mark::is_missing;
 use super::schedules::{self, Plan};
-use super::stamps::Stamps;
-use super::{Previous, Refusal, handlers_folder};
+use super::survey::{Survey, component_path};
+use super::{Previous, Refusal};
 use crate::bindings::{Description, JobDescription};
 use crate::capabilities::wasi::{Folder, Grants};
 use crate::config::{self, Config};
 use crate::engine::{Binary, Engine, Linked};
-use crate::error::{Error, Fault, Faults};
+use crate::error::Error;
 use crate::instances::{Blueprint, Pool, Rules};
 use crate::invoke;
 use crate::run::RunLimits;
@@ -81,30 +82,6 @@ pub enum State {
     Failed(String),
 }
 
-/// The components of an app, by file name.
-pub fn find(app: &Path) -> Result<BTreeMap<String, PathBuf>, Faults> {
-    let folder = handlers_folder(app);
-    let entries = match std::fs::read_dir(&folder) {
-        Ok(entries) => entries,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(BTreeMap::new()),
-        Err(error) => {
-            return Err(Fault::in_file(&folder, format!("can't be read: {error}")).into());
-        }
-    };
-    Ok(entries
-        .flatten()
-        .map(|entry| entry.path())
-        .filter(|path| {
-            path.extension()
-                .is_some_and(|extension| extension == "wasm")
-        })
-        .filter_map(|path| {
-            let name = path.file_name()?.to_str()?.to_owned();
-            (!name.starts_with('.')).then_some((name, path))
-        })
-        .collect())
-}
-
 /// What loading a set of components needs to know.
 pub struct Loading<'a> {
     pub folder: &'a Path,
@@ -112,7 +89,7 @@ pub struct Loading<'a> {
     pub config: &'a Config,
     pub previous: Option<Previous<'a>>,
     /// Of the files, taken before they are read.
-    pub stamps: &'a Stamps,
+    pub survey: &'a Survey,
     pub number: u64,
 }
 
@@ -127,7 +104,7 @@ impl Loading<'_> {
             .map(|(file, path)| self.load_one(file, path));
         let mut refused = BTreeMap::new();
         let mut components = BTreeMap::new();
-        for component in join_all(loads).await {
+        for component in join_all(loads).await.into_iter().flatten() {
             match &component.state {
                 State::Failed(reason) if component.generation == self.number => {
                     refused.insert(component.file.clone(), reason.clone());
@@ -145,48 +122,90 @@ impl Loading<'_> {
         Ok(components)
     }
 
-    async fn load_one(&self, file: String, path: PathBuf) -> Arc<Component> {
-        if let Some(before) = self
-            .previous
-            .and_then(|previous| previous.instead_of(&file))
-        {
-            return before;
-        }
+    /// Loads one of them. `None`: it came and went.
+    async fn load_one(&self, file: String, path: PathBuf) -> Option<Arc<Component>> {
+        let place = component_path(&file);
         let settings = self.config.handler(&file).clone();
         let before = self
             .previous
-            .and_then(|previous| previous.generation.components.get(&file))
-            .filter(|before| before.settings == settings);
+            .and_then(|previous| previous.generation.components.get(&file));
+        if self
+            .previous
+            .is_some_and(|previous| previous.held.has(&place))
+        {
+            return before.cloned();
+        }
         let again = self.previous.is_some_and(|previous| previous.again);
-        let kept = before.filter(|before| !again || matches!(before.state, State::Serving { .. }));
+        let has_other_folders = self.has_other_folders(&settings);
+        let kept = before.filter(|before| {
+            before.settings == settings && !has_other_folders && (!again || before.pool().is_some())
+        });
         if let Some(serving) = kept.filter(|kept| kept.pool().is_some())
             && self
                 .previous
-                .is_some_and(|previous| previous.has_read(&path, self.stamps))
+                .is_some_and(|previous| previous.has_read(&place, self.survey))
         {
-            return serving.clone();
+            return Some(serving.clone());
         }
         let (sha256, linked) = match self.read(&file, path, kept.cloned()).await {
-            Ok(Read::Kept(component)) => return component,
+            Ok(Read::Kept(component)) => return Some(component),
             Ok(Read::New { sha256, linked }) => (sha256, linked),
+            // It was there a moment ago, so this is no more than its beginning to be away.
+            Err(error) if is_missing(&error) && self.survey.has(&place) => return before.cloned(),
             Err(error) => {
                 let reason = format!("can't be read: {error}");
-                let state = State::Failed(reason);
-                return Arc::new(self.component(file, String::new(), settings, state));
+                return Some(self.failed(file, String::new(), settings, reason, before));
             }
         };
-        let same = before.filter(|before| before.sha256 == sha256);
         let opened = match linked {
             Ok(linked) => self.open(&file, *linked, &settings).await,
             Err(error) => Err(error),
         };
-        let state = match (opened, same) {
-            (Ok(serving), _) => serving,
-            // That is no news, and refuses nothing.
-            (Err(_), Some(same)) => return same.clone(),
-            (Err(error), None) => State::Failed(error.to_string()),
-        };
-        Arc::new(self.component(file, sha256, settings, state))
+        Some(match opened {
+            Ok(state) => Arc::new(Component {
+                file,
+                sha256,
+                generation: self.number,
+                settings,
+                state,
+            }),
+            Err(error) => self.failed(file, sha256, settings, error.to_string(), before),
+        })
+    }
+
+    /// Whether a folder that it is granted is another than it was.
+    fn has_other_folders(&self, settings: &config::Handler) -> bool {
+        self.previous.is_some_and(|previous| {
+            let mut folders = granted_folders(self.folder, settings);
+            folders
+                .any(|folder| self.survey.mark(&folder) != previous.generation.survey.mark(&folder))
+        })
+    }
+
+    /// A component that can't serve. That one of the same bytes never could is no news, and refuses nothing.
+    fn failed(
+        &self,
+        file: String,
+        sha256: String,
+        settings: config::Handler,
+        reason: String,
+        before: Option<&Arc<Component>>,
+    ) -> Arc<Component> {
+        let old = before.filter(|before| before.pool().is_none() && before.sha256 == sha256);
+        if let Some(old) = old
+            && let State::Failed(known) = &old.state
+            && *known == reason
+            && old.settings == settings
+        {
+            return old.clone();
+        }
+        Arc::new(Component {
+            file,
+            sha256,
+            generation: old.map_or(self.number, |old| old.generation),
+            settings,
+            state: State::Failed(reason),
+        })
     }
 
     /// Reads a file, and compiles it unless it is that of the component to be kept. As many at once as there are cores.
@@ -212,22 +231,6 @@ impl Loading<'_> {
             Ok(Read::New { sha256, linked })
         });
         read.await.map_err(std::io::Error::other)?
-    }
-
-    fn component(
-        &self,
-        file: String,
-        sha256: String,
-        settings: config::Handler,
-        state: State,
-    ) -> Component {
-        Component {
-            file,
-            sha256,
-            generation: self.number,
-            settings,
-            state,
-        }
     }
 
     async fn open(
@@ -300,6 +303,12 @@ enum Read {
 
 /// How long `start` and `stop` may take where requests have no deadline, so that no load lasts for ever.
 const WITHOUT_DEADLINE: Duration = Duration::from_secs(30);
+
+/// The folders of the host that a component is granted.
+pub fn granted_folders(app: &Path, settings: &config::Handler) -> impl Iterator<Item = PathBuf> {
+    let folders = settings.allow.read.iter().chain(&settings.allow.write);
+    folders.map(|folder| app.join(folder))
+}
 
 fn rules(app: &Path, settings: &config::Handler) -> Rules {
     let grant = |folder: &PathBuf, access| Folder {

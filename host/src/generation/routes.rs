@@ -1,8 +1,8 @@
 //! The route table of a generation: what the configuration says, then what its components declare. Loads
 //! nothing.
 
-use std::collections::BTreeMap;
-use std::path::Path;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use serde_json::Value;
@@ -25,11 +25,12 @@ pub struct Resolved {
     pub default: Option<Lead>,
 }
 
-/// Puts the table together.
+/// Puts the table together. A component that `is_away` claims nothing that another claims: it has moved there.
 pub fn resolve(
     folder: &Path,
     config: &Config,
     components: &Components,
+    is_away: impl Fn(&str) -> bool,
 ) -> Result<Resolved, Refusal> {
     let mut table = Table::default();
     table.add_configured(folder, config, components);
@@ -47,6 +48,12 @@ pub fn resolve(
             table.add_declared(folder, component);
         }
     }
+    let away: BTreeSet<PathBuf> = components
+        .keys()
+        .filter(|file| is_away(file))
+        .map(|file| handlers_folder(folder).join(file))
+        .collect();
+    table.give_way(first_declared, &away);
     table.refuse_rivals(first_declared);
     let (router, leads) = table.finish(folder)?;
     Ok(Resolved {
@@ -61,7 +68,7 @@ struct Table {
     routes: Vec<Route<usize>>,
     leads: Vec<Lead>,
     /// Whom to blame for each route.
-    owners: Vec<std::path::PathBuf>,
+    owners: Vec<PathBuf>,
     faults: Vec<Fault>,
 }
 
@@ -165,6 +172,37 @@ impl Table {
         self.owners.push(owner.to_path_buf());
     }
 
+    /// Takes from those who are away what others claim.
+    fn give_way(&mut self, first_declared: usize, away: &BTreeSet<PathBuf>) {
+        if away.is_empty() {
+            return;
+        }
+        let is_away = |index: usize| away.contains(&self.owners[index]);
+        let there = |from: usize| (from..self.routes.len()).filter(|index| !is_away(*index));
+        let claims: Vec<_> = there(first_declared)
+            .map(|index| claim(&self.routes[index]))
+            .collect();
+        let names: Vec<_> = there(0)
+            .filter_map(|index| self.routes[index].name.clone())
+            .collect();
+        let is_claimed =
+            |index: usize| is_away(index) && claims.contains(&claim(&self.routes[index]));
+        let claimed: Vec<usize> = (first_declared..self.routes.len())
+            .filter(|index| is_claimed(*index))
+            .collect();
+        for index in first_declared..self.routes.len() {
+            let is_away = away.contains(&self.owners[index]);
+            let route = &mut self.routes[index];
+            if is_away && route.name.as_ref().is_some_and(|name| names.contains(name)) {
+                route.name = None;
+            }
+        }
+        for index in claimed.into_iter().rev() {
+            self.routes.remove(index);
+            self.owners.remove(index);
+        }
+    }
+
     /// Two components that claim the same paths, or two routes with one name, can't both be meant.
     fn refuse_rivals(&mut self, first_declared: usize) {
         let declared = &self.routes[first_declared..];
@@ -198,6 +236,12 @@ impl Table {
             .map_err(|error| Faults::from(bad_pattern(&folder.join(config::FILE_NAME), &error)))?;
         Ok((router, self.leads))
     }
+}
+
+/// What sets a claim apart from others: the texts of its host and its path.
+fn claim(route: &Route<usize>) -> (Option<String>, String) {
+    let host = route.host.as_ref().map(|host| host.text().to_owned());
+    (host, route.pattern.text().to_owned())
 }
 
 /// Where a route to this class of this component leads; else what is wrong, and a hint.

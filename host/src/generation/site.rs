@@ -1,7 +1,7 @@
 //! An app that is being served: its generation of the moment, the ones that drain, and how the last swap went.
 //! Switches; never waits for a request.
 
-use std::collections::{BTreeMap, HashSet, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
@@ -10,7 +10,8 @@ use arc_swap::ArcSwap;
 use tokio::time::Instant;
 
 use super::scheduler::{Record, Scheduler};
-use super::{Component, Generation, Overrides, Previous, Refusal, State};
+use super::watch::Look;
+use super::{Component, Generation, Overrides, Previous, Refusal, State, Survey};
 use crate::engine::Engine;
 use crate::instances::{self, Census};
 use crate::metrics::{Counter, Metrics};
@@ -74,10 +75,11 @@ impl Site {
     /// Loads the app for the first time.
     pub async fn open(
         folder: &Path,
+        survey: Survey,
         engine: Arc<Engine>,
         overrides: Overrides,
     ) -> Result<Self, Refusal> {
-        let first = Generation::load(folder, &engine, &overrides, None).await?;
+        let first = Generation::load(folder, survey, &engine, &overrides, None).await?;
         Ok(Self::beginning_with(first, folder, engine, overrides))
     }
 
@@ -125,23 +127,25 @@ impl Site {
         self.current.load()
     }
 
-    /// Loads the folder as it is now, without switching to it.
+    /// Loads the folder as a look has found it, without switching to it.
     ///
-    /// Files that are `open`, which somebody is writing, are taken as they were. With `again`, components that never
-    /// loaded are tried again. `None`: nothing has changed.
+    /// Files that the look has `held` are taken as they were. With `again`, components that never loaded are tried
+    /// again. `None`: nothing has changed.
     pub async fn load_next(
         &self,
-        open: &HashSet<PathBuf>,
+        look: &Look<'_>,
         again: bool,
     ) -> Result<Option<Generation>, Refusal> {
         let current = self.current.load_full();
         let previous = Previous {
             generation: &current,
-            open,
+            held: look.held(),
             again,
         };
         let (folder, engine) = (&self.folder, &self.engine);
-        let next = Generation::load(folder, engine, &self.overrides, Some(previous)).await?;
+        let survey = look.survey().clone();
+        let next =
+            Generation::load(folder, survey, engine, &self.overrides, Some(previous)).await?;
         Ok((!next.is_like(&current)).then_some(next))
     }
 

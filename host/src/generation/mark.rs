@@ -1,25 +1,31 @@
-//! How files were when a generation read them, so that the next one need not read them again. Looks at what the system
-//! keeps of a file, never into it.
+//! How a file is at one moment, by what the system keeps of it: never looks into it.
 
-use std::collections::HashMap;
 use std::fs::Metadata;
+use std::io::ErrorKind;
 use std::os::unix::fs::MetadataExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::{Duration, SystemTime};
 
 /// How long a file must have been left alone for its stamp to count: two changes within one tick of a file system's
 /// clock have the same time. The coarsest in use has ticks of two seconds (FAT).
 const SETTLED: Duration = Duration::from_secs(2);
 
-/// The stamps of some files. Those that have changed just now have none.
-#[derive(Debug, Default)]
-pub struct Stamps(HashMap<PathBuf, Stamp>);
+/// What is at a path, at the end of all links.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mark {
+    /// A file, or what else is no folder.
+    File(Stamp),
+    Folder(Identity),
+    /// Nothing, or a link that leads nowhere.
+    Missing,
+    /// The system does not say.
+    Unknown,
+}
 
 /// What is another one whenever a file's bytes may be others.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Stamp {
-    device: u64,
-    inode: u64,
+pub struct Stamp {
+    identity: Identity,
     size: u64,
     /// Of the bytes, as seconds and nanoseconds. Whoever writes may set it.
     modified: (i64, i64),
@@ -27,33 +33,53 @@ struct Stamp {
     changed: (i64, i64),
 }
 
-impl Stamps {
-    /// Takes the stamp of a file, which is to be read only afterwards.
-    pub fn take(&mut self, path: &Path) {
-        let now = SystemTime::now();
-        let metadata = std::fs::metadata(path).ok();
-        if let Some(stamp) = metadata.and_then(|metadata| Stamp::of(&metadata, now)) {
-            self.0.insert(path.to_path_buf(), stamp);
+/// What is another one whenever a folder is another, whatever is in it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Identity {
+    device: u64,
+    inode: u64,
+}
+
+impl Mark {
+    /// Looks at a path.
+    pub fn of(path: &Path) -> Self {
+        match std::fs::metadata(path) {
+            Ok(metadata) if metadata.is_dir() => Mark::Folder(Identity::of(&metadata)),
+            Ok(metadata) => Mark::File(Stamp::of(&metadata)),
+            Err(error) if is_missing(&error) => Mark::Missing,
+            Err(_) => Mark::Unknown,
         }
     }
 
-    /// Whether a file is as it was `before`.
-    pub fn agree(&self, before: &Stamps, path: &Path) -> bool {
-        let stamp = self.0.get(path);
-        stamp.is_some() && stamp == before.0.get(path)
+    /// Whether two that agree are of the same bytes, where the first was taken at this time.
+    pub fn is_settled(&self, taken: SystemTime) -> bool {
+        matches!(self, Mark::File(stamp) if is_settled(stamp.changed, taken))
     }
 }
 
+/// Whether an error says that there is nothing, as a file in a folder's place and links in a circle do, too.
+pub fn is_missing(error: &std::io::Error) -> bool {
+    matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory)
+        || error.raw_os_error() == Some(libc::ELOOP)
+}
+
 impl Stamp {
-    fn of(metadata: &Metadata, now: SystemTime) -> Option<Self> {
-        let stamp = Self {
-            device: metadata.dev(),
-            inode: metadata.ino(),
+    fn of(metadata: &Metadata) -> Self {
+        Self {
+            identity: Identity::of(metadata),
             size: metadata.size(),
             modified: (metadata.mtime(), metadata.mtime_nsec()),
             changed: (metadata.ctime(), metadata.ctime_nsec()),
-        };
-        is_settled(stamp.changed, now).then_some(stamp)
+        }
+    }
+}
+
+impl Identity {
+    fn of(metadata: &Metadata) -> Self {
+        Self {
+            device: metadata.dev(),
+            inode: metadata.ino(),
+        }
     }
 }
 
@@ -73,20 +99,18 @@ fn is_settled((seconds, nanoseconds): (i64, i64), now: SystemTime) -> bool {
 mod tests {
     use super::*;
 
-    /// As they are taken some time from now.
-    fn taken(path: &Path, later: Duration) -> Option<Stamp> {
-        Stamp::of(&std::fs::metadata(path).unwrap(), SystemTime::now() + later)
+    fn stamp(path: &Path) -> Stamp {
+        Stamp::of(&std::fs::metadata(path).unwrap())
     }
 
     #[test]
-    fn what_changed_just_now_has_no_stamp() {
+    fn what_changed_just_now_is_not_settled() {
         let file = tempfile::NamedTempFile::new().unwrap();
-        assert_eq!(taken(file.path(), Duration::ZERO), None);
-        assert!(taken(file.path(), SETTLED).is_some());
-        let mut stamps = Stamps::default();
-        stamps.take(file.path());
-        assert!(!stamps.agree(&stamps, file.path()));
-        assert!(!stamps.agree(&stamps, Path::new("/nowhere")));
+        let mark = Mark::of(file.path());
+        assert!(!mark.is_settled(SystemTime::now()));
+        assert!(mark.is_settled(SystemTime::now() + SETTLED));
+        assert_eq!(Mark::of(Path::new("/nowhere")), Mark::Missing);
+        assert_eq!(Mark::of(&file.path().join("below")), Mark::Missing);
     }
 
     #[test]
@@ -110,16 +134,15 @@ mod tests {
         let file = tempfile::NamedTempFile::new().unwrap();
         std::fs::write(file.path(), "one").unwrap();
         let modified = file.as_file().metadata().unwrap().modified().unwrap();
-        let before = taken(file.path(), SETTLED);
+        let before = stamp(file.path());
         // Until the clock of the file system has gone on.
         let changed = (0..).map(|_| {
             std::fs::write(file.path(), "two").unwrap();
             file.as_file().set_modified(modified).unwrap();
-            taken(file.path(), SETTLED)
+            stamp(file.path())
         });
-        let after = { changed }.find(|after| *after != before).flatten();
-        let (before, after) = (before.unwrap(), after.unwrap());
+        let after = { changed }.find(|after| *after != before).unwrap();
         assert_eq!((before.size, before.modified), (after.size, after.modified));
-        assert_eq!(before.inode, after.inode);
+        assert_eq!(before.identity, after.identity);
     }
 }

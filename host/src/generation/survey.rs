@@ -1,0 +1,157 @@
+//! What an app is read from, as it is at one moment: which files are there, and how each is by its `Mark`. Lists and
+//! looks; reads no file.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
+
+use super::handlers_folder;
+use super::mark::{Mark, is_missing};
+use crate::config;
+
+/// Which files are there, by their paths: those in the app as they are below it, others as they were asked for.
+#[derive(Clone, Debug)]
+pub struct Survey {
+    taken: SystemTime,
+    /// The app's folder is here by the empty path. What has an entry in `handlers/` is here even if that leads nowhere.
+    files: BTreeMap<PathBuf, Mark>,
+    /// Why the components can't be listed.
+    unlisted: Option<String>,
+}
+
+impl Survey {
+    /// Looks at an app, and at these files and folders elsewhere.
+    pub fn take(app: &Path, others: &BTreeSet<PathBuf>) -> Self {
+        let mut survey = Self {
+            taken: SystemTime::now(),
+            files: BTreeMap::new(),
+            unlisted: None,
+        };
+        for path in [root(), handlers(), config::FILE_NAME.into()] {
+            let mark = Mark::of(&app.join(&path));
+            survey.insert(path, mark);
+        }
+        if let Err(error) = survey.list_components(app)
+            && (!is_missing(&error) || survey.has(&handlers()))
+        {
+            survey.unlisted = Some(error.to_string());
+        }
+        for path in others {
+            survey.look_at(path);
+        }
+        survey
+    }
+
+    /// No look at all, so that nothing is known.
+    pub fn nothing() -> Self {
+        Self {
+            taken: SystemTime::UNIX_EPOCH,
+            files: BTreeMap::new(),
+            unlisted: Some("nobody has looked".to_owned()),
+        }
+    }
+
+    fn list_components(&mut self, app: &Path) -> std::io::Result<()> {
+        for entry in std::fs::read_dir(handlers_folder(app))?.flatten() {
+            let name = entry.file_name();
+            let Some(name) = name.to_str() else { continue };
+            if is_component(name) {
+                let mark = Mark::of(&entry.path());
+                self.files.insert(component_path(name), mark);
+            }
+        }
+        Ok(())
+    }
+
+    /// Looks at a file or a folder elsewhere.
+    pub fn look_at(&mut self, path: &Path) {
+        self.insert(path.to_owned(), Mark::of(path));
+    }
+
+    /// Notes how something was.
+    pub fn insert(&mut self, path: PathBuf, mark: Mark) {
+        self.files.insert(path, mark);
+    }
+
+    /// Forgets how a file was: it will not be read.
+    pub fn forget(&mut self, path: &Path) {
+        self.files.remove(path);
+    }
+
+    /// How something was, if it was looked at.
+    pub fn mark(&self, path: &Path) -> Option<Mark> {
+        self.files.get(path).copied()
+    }
+
+    /// Whether there was something at a path, whatever the system says of it.
+    pub fn has(&self, path: &Path) -> bool {
+        let mark = self.files.get(path);
+        mark.is_some_and(|mark| *mark != Mark::Missing)
+    }
+
+    /// Whether a file was as it was `before`, so that it need not be read again.
+    pub fn agrees(&self, before: &Survey, path: &Path) -> bool {
+        let (now, then) = (self.files.get(path), before.files.get(path));
+        now == then
+            && now.is_some_and(|mark| mark.is_settled(before.taken) && mark.is_settled(self.taken))
+    }
+
+    /// Whether the app's folder was there.
+    pub fn has_root(&self) -> bool {
+        self.has(&root())
+    }
+
+    /// Whether the folders that files stand in are the same in both.
+    pub fn has_folders_of(&self, other: &Survey) -> bool {
+        [root(), handlers()]
+            .iter()
+            .all(|path| self.mark(path) == other.mark(path))
+    }
+
+    /// Whether it would know if this file were there.
+    pub fn covers(&self, path: &Path) -> bool {
+        match path.parent() {
+            _ if self.files.contains_key(path) => true,
+            Some(parent) => parent == handlers() && self.unlisted.is_none(),
+            None => false,
+        }
+    }
+
+    /// All that it looked at.
+    pub fn files(&self) -> impl Iterator<Item = (&Path, Mark)> {
+        self.files.iter().map(|(path, mark)| (&**path, *mark))
+    }
+
+    /// The names of all components; else why they can't be listed.
+    pub fn components(&self) -> Result<impl Iterator<Item = &str>, &str> {
+        let folder = handlers();
+        let names = self.files.keys().filter_map(move |path| {
+            let name = path.strip_prefix(&folder).ok()?.to_str()?;
+            is_component(name).then_some(name)
+        });
+        match &self.unlisted {
+            None => Ok(names),
+            Some(error) => Err(error),
+        }
+    }
+}
+
+/// The app's folder, as a path below it.
+fn root() -> PathBuf {
+    PathBuf::new()
+}
+
+/// The folder of its components.
+pub fn handlers() -> PathBuf {
+    handlers_folder(&root())
+}
+
+/// Where in an app a component is.
+pub fn component_path(file: &str) -> PathBuf {
+    handlers().join(file)
+}
+
+/// Whether a file in `handlers/` is a component, by its name.
+pub fn is_component(name: &str) -> bool {
+    Path::new(name).extension().is_some_and(|it| it == "wasm") && !name.starts_with('.')
+}

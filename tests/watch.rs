@@ -87,13 +87,13 @@ async fn a_removed_file_takes_its_route_along_when_it_stays_away_and_a_new_one_b
     assert!(removed.elapsed() >= AWAY);
     assert_eq!(server.get("/version").await.status, 404);
     assert_eq!(server.get("/other").await.body, "v2");
-    assert!(server.log.text().contains("version.wasm went"));
+    server.log.line_with("version.wasm went").await;
 }
 
 /// A component that declares its routes takes them along to its new name.
 #[tokio::test]
 async fn a_component_of_another_name_takes_its_routes_over() {
-    let server = App::new().handler("one.wasm", guest("gate")).serve().await;
+    let server = App::new().handler("one.wasm", guest("kv")).serve().await;
     let routes = server.status().await["routes"].clone();
     std::fs::rename(
         server.app.handler_path("one.wasm"),

@@ -123,7 +123,6 @@ requests = [
             "/at/*",
         )
     ),
-    record.request("OPTIONS", "*"),
     record.request("OPTIONS", "/at"),
     # Hosts.
     *(

@@ -417,6 +417,30 @@ async fn a_client_that_takes_nothing_is_cut_off() {
     assert!(began.elapsed() >= Duration::from_millis(200));
 }
 
+/// What waits for a client is bounded for its connection: there, the next request waits.
+#[tokio::test]
+async fn requests_wait_while_much_waits_to_be_sent() {
+    let server = serve("h2c = true\nmax_unsent = \"64KB\"\n").await;
+    let client = connect(&server).await;
+    let mut sender = client.clone().ready().await.unwrap();
+    let (parts, body) = post("/echo", vec![b'x'; 300_000]).into_parts();
+    let request = Request::from_parts(parts, ());
+    let (answer, mut upload) = sender.send_request(request, false).unwrap();
+    upload.send_data(body, true).unwrap();
+    let mut unread = soon(answer).await.unwrap().into_body();
+    let mut hello = std::pin::pin!(ask(&client, get("/hello")));
+    let early = tokio::time::timeout(Duration::from_millis(300), hello.as_mut()).await;
+    assert!(early.is_err(), "{early:?}");
+    let mut bytes = 0;
+    while let Some(piece) = soon(unread.data()).await {
+        let piece = piece.unwrap();
+        bytes += piece.len();
+        unread.flow_control().release_capacity(piece.len()).unwrap();
+    }
+    assert!(bytes > 300_000);
+    assert_eq!(soon(hello).await.unwrap().0, 200);
+}
+
 /// A client that pings now and then is alive, not a nuisance.
 #[tokio::test]
 async fn a_ping_is_answered() {

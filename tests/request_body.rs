@@ -1,5 +1,7 @@
 //! `request_body`: bodies that are taken as they arrive, within limits that each handler has for itself.
 
+use std::time::Duration;
+
 use serde_json::{Value, json};
 
 use crate::harness::{Answer, App, Client, Running, guest, mebibytes, soon};
@@ -113,6 +115,106 @@ async fn each_handler_has_its_own_time_for_bodies() {
         // Long before the server's own.
         assert_eq!(soon(client.answer()).await.status, 408, "{query}");
     }
+}
+
+#[tokio::test]
+async fn want_of_room_is_a_503_and_lateness_a_408() {
+    let server = serve("[handler.\"bodies.wasm\"]\ninstances = 1\nbody_memory = \"64KB\"\n").await;
+    let head = "HTTP/1.1\r\nHost: a\r\nContent-Length: 40000\r\n\r\n";
+    let most = "x".repeat(39_999);
+    let begin = async |query: &str, sent: &str| {
+        let mut client = server.connect().await;
+        client
+            .send(format!("PUT /counted?read=whole{query} {head}{sent}"))
+            .await;
+        client
+    };
+    let mut held = Vec::new();
+    for count in 1..=2 {
+        held.push(begin("", &most).await);
+        server.until_in_flight("bodies.wasm", count).await;
+    }
+    let mut without_room = begin("&ms=300", &format!("{most}x")).await;
+    let answer = soon(without_room.answer()).await;
+    assert_eq!(answer.status, 503, "{answer:?}");
+    assert_eq!(answer.header("retry-after"), Some("1"));
+    let mut late = begin("&ms=300", "some").await;
+    assert_eq!(soon(late.answer()).await.status, 408);
+    for mut client in held {
+        client.send("x").await;
+        assert_eq!(soon(client.answer()).await.status, 200);
+    }
+}
+
+#[tokio::test]
+async fn the_deadline_does_not_count_the_upload() {
+    let server = serve(
+        "[handler.\"bodies.wasm\"]\ndeadline = \"300ms\"\nbody_timeout = \"30s\"\n\
+         [handler.\"echo.wasm\"]\ndeadline = \"200ms\"\nbody_timeout = \"700ms\"\n",
+    )
+    .await;
+    for read in ["whole", "chunks"] {
+        let mut client = server.connect().await;
+        let head = "HTTP/1.1\r\nHost: a\r\nContent-Length: 6\r\n\r\n";
+        client
+            .send(format!("PUT /counted?read={read} {head}"))
+            .await;
+        for _ in 0..6 {
+            // The time that is to pass.
+            tokio::time::sleep(Duration::from_millis(120)).await;
+            client.send("x").await;
+        }
+        let answer = soon(client.answer()).await;
+        assert_eq!(answer.status, 200, "{read}: {answer:?}");
+    }
+    // One that is late is so by its own clock.
+    for path in ["/echo", "/echo?read=chunks"] {
+        let mut client = server.connect().await;
+        let head = "HTTP/1.1\r\nHost: a\r\nContent-Length: 6\r\n\r\n";
+        client.send(format!("POST {path} {head}abc")).await;
+        assert_eq!(soon(client.answer()).await.status, 408, "{path}");
+    }
+}
+
+#[tokio::test]
+async fn a_client_that_leaves_in_its_body_is_abandoned_and_no_error() {
+    let server = serve("").await;
+    let head = "HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\n";
+    let paths = ["/counted", "/counted?read=whole", "/received", "/late"];
+    for path in paths {
+        let mut client = server.connect().await;
+        client.send(format!("PUT {path} {head}some")).await;
+        server.until_in_flight("bodies.wasm", 1).await;
+        drop(client);
+        server.until_in_flight("bodies.wasm", 0).await;
+    }
+    let metrics = async || {
+        let mut admin = Client::connect(server.admin).await;
+        soon(admin.get("/metrics")).await.body
+    };
+    let count = |metrics: &str, name: &str| -> f64 {
+        let lines = metrics.lines().filter(|line| line.starts_with(name));
+        lines
+            .map(|line| line.rsplit(' ').next().unwrap().parse::<f64>().unwrap())
+            .sum()
+    };
+    let abandoned = "waterspout_http_requests_abandoned_total";
+    let counted = soon(async {
+        loop {
+            let metrics = metrics().await;
+            if count(&metrics, abandoned) >= paths.len() as f64 {
+                return metrics;
+            }
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
+    assert_eq!(count(&counted, "waterspout_http_requests_total"), 0.0);
+    let log = server.log.text();
+    assert!(
+        !log.contains("uncaught error") && !log.contains("500 PUT"),
+        "{log}"
+    );
 }
 
 #[tokio::test]

@@ -20,6 +20,7 @@ use crate::cancel::{self, Work, cancellable};
 use crate::handler::Handler;
 use crate::jobs::{self, Called, Schedule};
 use crate::kept::{self, Function};
+use crate::response::is_large;
 use crate::{Context, Failure, Kwargs, Result, error, logging};
 
 /// A component, as `export!` puts it together.
@@ -358,7 +359,10 @@ impl<H: Handler> Object<H> {
         let result = match hook {
             Hook::Prepare(arguments) if H::has(Functions::PREPARE) => {
                 let result = handler.prepare(cx.with(arguments)).await;
-                return self.go_on(result);
+                if result.is_ok() && !cx.is_finished() {
+                    return Outcome::Proceed;
+                }
+                result
             }
             Hook::Get(arguments) if H::has(Functions::GET) => handler.get(cx.with(arguments)).await,
             Hook::Head(arguments) if H::has(Functions::HEAD) => {
@@ -389,7 +393,11 @@ impl<H: Handler> Object<H> {
             }
             _ => undeclared(),
         };
-        self.finish(result)
+        let outcome = self.finish(result);
+        match is_large(&outcome) {
+            false => outcome,
+            true => self.cx.send_in_pieces(outcome).await,
+        }
     }
 
     fn run_at_once(&mut self, edge: Edge) -> Outcome {

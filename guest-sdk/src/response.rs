@@ -2,6 +2,7 @@
 //! before the function that finishes it returns, but what is flushed.
 
 mod flush;
+mod pieces;
 
 use anyhow::{Context as _, bail, ensure};
 use http::header::{CONTENT_ENCODING, CONTENT_LANGUAGE, CONTENT_TYPE, ETAG, SET_COOKIE};
@@ -11,6 +12,8 @@ use serde::Serialize;
 use crate::bindings::waterspout::web::response::ResponseHead;
 use crate::bindings::waterspout::web::types;
 use crate::{Context, HttpError, Result, error::usual_reason};
+
+pub(crate) use pieces::is_large;
 
 impl Context {
     /// Appends to the body: `&str`, `String`, bytes. Tornado's

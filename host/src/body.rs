@@ -6,7 +6,7 @@ mod readers;
 use std::fmt;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use http::HeaderMap;
@@ -26,6 +26,8 @@ pub enum BodyError {
     Malformed,
     /// The client went away in the middle of it.
     Gone,
+    /// It did not arrive within `body_timeout`, as there was no room for it.
+    NoRoom,
 }
 
 impl fmt::Display for BodyError {
@@ -35,6 +37,7 @@ impl fmt::Display for BodyError {
             Self::Timeout => "the request's body came too late",
             Self::Malformed => "the request's body is malformed",
             Self::Gone => "the client left before its request's body was complete",
+            Self::NoRoom => "there was no room for the request's body within its time",
         })
     }
 }
@@ -57,6 +60,9 @@ pub trait Source: Body<Data = Bytes, Error = BodyError> + Send + Unpin {
 
     /// Ends with an error when it took longer, from its first read or from now on, whichever is later.
     fn set_timeout(&mut self, timeout: Option<Duration>);
+
+    /// Ready when it has taken too long, though nobody polls it as there is no room for more of it.
+    fn poll_late(&mut self, cx: &mut Context<'_>) -> Poll<()>;
 }
 
 /// A body that is still on its way, with what has come of it and was not taken. All of it is in one box: few requests
@@ -67,6 +73,8 @@ struct Inner<B: ?Sized> {
     /// What the configuration allows.
     most: BodyLimits,
     max_size: u64,
+    timeout: Option<Duration>,
+    want_of_room: WantOfRoom,
     /// How much has come, whether it was taken or not.
     arrived: u64,
     /// What a read of the whole has put together.
@@ -76,6 +84,38 @@ struct Inner<B: ?Sized> {
     trailers: Option<Box<HeaderMap>>,
     readers: Readers,
     body: B,
+}
+
+/// How long a body had to wait as there was no room for it.
+#[derive(Default)]
+struct WantOfRoom {
+    since: Option<Instant>,
+    before: Duration,
+}
+
+impl WantOfRoom {
+    fn begin(&mut self) {
+        self.since.get_or_insert_with(Instant::now);
+    }
+
+    fn end(&mut self) {
+        self.before = self.sum();
+        self.since = None;
+    }
+
+    fn sum(&self) -> Duration {
+        let now = self.since.map(|since| since.elapsed());
+        self.before.saturating_add(now.unwrap_or_default())
+    }
+}
+
+/// For what a body wants room.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Room {
+    /// So many bytes of it, and more are to come.
+    Growing(u64),
+    /// So many, and that is all.
+    Whole(u64),
 }
 
 /// What was seen of a body last, until it is taken.
@@ -93,6 +133,8 @@ impl RequestBody {
         Self(Box::new(Inner {
             most: limits,
             max_size: limits.max_size,
+            timeout: limits.timeout,
+            want_of_room: WantOfRoom::default(),
             arrived: 0,
             whole: Vec::new(),
             next: Next::Unknown,
@@ -103,7 +145,7 @@ impl RequestBody {
     }
 
     /// How much may be there to take at most, when all of it has come.
-    pub fn most(&self) -> u64 {
+    fn most(&self) -> u64 {
         let framed = self.0.body.size_hint().exact();
         self.kept()
             + match self.0.next {
@@ -141,7 +183,9 @@ impl RequestBody {
     /// Sets how long it may take, but never longer than the configuration allows.
     pub fn set_timeout(&mut self, timeout: Duration) {
         let most = self.0.most.timeout.unwrap_or(timeout);
-        self.0.body.set_timeout(Some(timeout.min(most)));
+        self.0.timeout = Some(timeout.min(most));
+        self.0.want_of_room = WantOfRoom::default();
+        self.0.body.set_timeout(self.0.timeout);
         // Who waits has to look at the new clock.
         self.0.readers.wake();
     }
@@ -182,33 +226,64 @@ impl RequestBody {
         }
     }
 
-    /// Ready when all is here. `has_room` says whether so many bytes may be.
+    /// Ready when all is here, `most` bytes of it where there are so many. It is kept in memory that grows with what
+    /// comes, whatever was promised; `poll_room` is ready when there is room for that.
     pub fn poll_whole(
         &mut self,
         cx: &mut Context<'_>,
-        mut has_room: impl FnMut(u64) -> bool,
+        most: u64,
+        mut poll_room: impl FnMut(Room, &mut Context<'_>) -> Poll<()>,
     ) -> Poll<Result<(), BodyError>> {
         loop {
             ready!(self.poll_next(cx))?;
-            if !has_room(self.kept()) {
+            let kept = self.kept();
+            if kept > most {
                 return Poll::Ready(Err(BodyError::TooLarge));
             }
-            let promised = self.promised();
+            if matches!(self.0.next, Next::End) {
+                let room = poll_room(Room::Whole(kept), cx);
+                return self.poll_room(room, cx);
+            }
+            if kept > self.0.whole.capacity() as u64 {
+                let step = self.step().clamp(kept, most);
+                let mut room = poll_room(Room::Growing(step), cx).map(|()| step);
+                if room.is_pending() && step > kept {
+                    room = poll_room(Room::Growing(kept), cx).map(|()| kept);
+                }
+                let room = match room {
+                    Poll::Ready(room) => room,
+                    Poll::Pending => return self.poll_room(Poll::Pending, cx),
+                };
+                self.0.want_of_room.end();
+                let more = room - self.0.whole.len() as u64;
+                let more = usize::try_from(more).unwrap_or_default();
+                self.0.whole.reserve_exact(more);
+            }
             let inner = &mut *self.0;
-            match std::mem::replace(&mut inner.next, Next::Unknown) {
-                Next::Piece(piece) => {
-                    if inner.whole.is_empty() {
-                        let promised = usize::try_from(promised).unwrap_or_default();
-                        inner.whole.reserve_exact(promised);
-                    }
-                    inner.whole.extend_from_slice(&piece);
-                }
-                end => {
-                    inner.next = end;
-                    return Poll::Ready(Ok(()));
-                }
+            if let Next::Piece(piece) = std::mem::replace(&mut inner.next, Next::Unknown) {
+                inner.whole.extend_from_slice(&piece);
             }
         }
+    }
+
+    /// How much room to make next: twice of what there is, but no more than can come.
+    fn step(&self) -> u64 {
+        const LEAST: u64 = 4096;
+        let twice = self.0.whole.capacity() as u64 * 2;
+        twice.max(LEAST).min(self.most())
+    }
+
+    /// Where there is no room, its time runs on, and then that is why it is late.
+    fn poll_room(&mut self, room: Poll<()>, cx: &mut Context<'_>) -> Poll<Result<(), BodyError>> {
+        let inner = &mut *self.0;
+        if room.is_ready() {
+            inner.want_of_room.end();
+            return Poll::Ready(Ok(()));
+        }
+        inner.want_of_room.begin();
+        inner.readers.waits(cx.waker());
+        ready!(inner.body.poll_late(cx));
+        Poll::Ready(Err(BodyError::NoRoom))
     }
 
     /// All that was not taken before, once it is here.
@@ -225,7 +300,15 @@ impl RequestBody {
                 inner.readers.waits(cx.waker());
                 return Poll::Pending;
             };
-            let Some(frame) = frame.transpose()? else {
+            let frame = frame.transpose().map_err(|error| {
+                let waited = inner.want_of_room.sum();
+                let is_ours = inner.timeout.is_some_and(|timeout| waited > timeout / 2);
+                match error {
+                    BodyError::Timeout if is_ours => BodyError::NoRoom,
+                    error => error,
+                }
+            })?;
+            let Some(frame) = frame else {
                 inner.next = Next::End;
                 break;
             };

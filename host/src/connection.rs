@@ -18,7 +18,7 @@ use std::time::Duration;
 
 use bytes::Buf;
 use futures_util::future::{Either, maybe_done};
-use http::{Method, Request, Response, Uri};
+use http::{Extensions, Method, Request, Response, Uri};
 use http_body::Body;
 use tracing::info;
 
@@ -31,9 +31,20 @@ use crate::client::{Client, Protocol};
 use crate::config::Limits;
 use crate::request_id;
 use crate::tls::Tls;
+use crate::unsent::Held;
 
 /// How long a client that was hung up on is heard out.
 const LINGER: Duration = Duration::from_secs(2);
+
+/// How many bytes a second a client has to take at least of a response that waits for it, over `write_timeout`.
+const LEAST_RATE: u64 = 256;
+
+/// What a client has to take within `write_timeout`, so that it counts as progress.
+fn least_progress(limits: &Limits) -> u64 {
+    let millis = limits.write_timeout.map_or(0, |limit| limit.as_millis());
+    let millis = u64::try_from(millis).unwrap_or(u64::MAX);
+    (millis.saturating_mul(LEAST_RATE) / 1000).max(1)
+}
 
 /// How long a client that has just connected may take to ask when its connection is to stop, of
 /// which it knows nothing yet.
@@ -163,6 +174,11 @@ async fn serve_encrypted<I, S>(
         Some((io, false)) => http1::serve(io, None, client, limits, service, stop).await,
         None => {}
     }
+}
+
+/// How much of a response is in memory before it is asked for, where that is much.
+fn held(extensions: &Extensions) -> u64 {
+    extensions.get::<Held>().map_or(0, |Held(bytes)| *bytes)
 }
 
 /// Tells the service, and the access log, of a request that the service has not answered. `asked` is `None` where its

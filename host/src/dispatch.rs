@@ -22,7 +22,7 @@ use tokio::time::Instant;
 
 use crate::access::{self, Details, Summary};
 use crate::bindings::{self, Failure, FailureCause, Functions};
-use crate::body::{BodyLimits, Gunzip, RequestBody, Source};
+use crate::body::{BodyError, BodyLimits, Gunzip, RequestBody, Source};
 use crate::client::Client;
 use crate::config;
 use crate::engine::METHODS;
@@ -31,11 +31,15 @@ use crate::invoke::invoke;
 use crate::request_id;
 use crate::resources::{self, Answer, App, Exchange, Head, ShownId, Stage, Target, host};
 use crate::router::{self, Found};
+use crate::unsent::{FREE, Held};
 
 use compress::Coding;
 use streamed::Streamed;
 
 pub use reply::Reply;
+
+/// When one who found no room may ask again.
+const SOON: HeaderValue = HeaderValue::from_static("1");
 
 /// Answers one request with what the site is at this moment.
 ///
@@ -126,6 +130,10 @@ impl Finish {
         if let Some(coding) = self.coding {
             // In a box: the future of every request is as large as its largest wait.
             Box::pin(compress::compress(response, coding)).await;
+        }
+        let length = response.body().bytes().map_or(0, Bytes::len) as u64;
+        if length > FREE {
+            response.extensions_mut().insert(Held(length));
         }
         let is_empty = response.body().bytes().is_some_and(Bytes::is_empty);
         if self.is_head && is_empty && !is_bodiless(response.status()) {
@@ -325,26 +333,38 @@ impl Begun {
                 }
                 State::Failed(_) => page::error(StatusCode::SERVICE_UNAVAILABLE),
             };
-            let handler = exchange.target.handler;
-            log_access(&exchange.summary(), response.status(), begun.began, || {
-                Details {
-                    request_id: exchange.id().to_owned(),
-                    generation: Some(exchange.app.generation),
-                    handler: Some(begun.component.handler_name(handler)),
-                }
-            });
-            let meter = exchange.app.meters.of(begun.route);
-            meter.answered(response.status().as_u16(), begun.began.elapsed());
-            begun.answered = true;
+            if exchange.broke_off() {
+                let request_id = tracing::field::display(ShownId(exchange));
+                let request = exchange.summary();
+                tracing::info!(target: "general", request_id, "{request}: {}", BodyError::Gone);
+            } else {
+                begun.tell(response.status());
+            }
             finish.done_to(&mut response).await;
             response
         }
+    }
+
+    /// Tells the access log and the metrics of the answer.
+    fn tell(&mut self, status: StatusCode) {
+        let exchange = &self.exchange;
+        log_access(&exchange.summary(), status, self.began, || Details {
+            request_id: exchange.id().to_owned(),
+            generation: Some(exchange.app.generation),
+            handler: Some(self.component.handler_name(exchange.target.handler)),
+        });
+        let meter = exchange.app.meters.of(self.route);
+        meter.answered(status.as_u16(), self.began.elapsed());
+        self.answered = true;
     }
 
     /// What the client gets for what became of its request: the table of the contract, section 5.
     fn respond(&self, answer: Answer) -> Response<Reply> {
         let exchange = &self.exchange;
         let mut response = respond_to(exchange, answer, self.debug, &self.component);
+        if exchange.lacked_room() {
+            blame_want_of_room(&mut response);
+        }
         if matches!(exchange.stage, Stage::ErrorPage(_)) {
             let allow = || allow(exchange.target.functions);
             let headers = response.headers_mut();
@@ -401,11 +421,23 @@ fn respond_to(
         }
         Answer::Busy => {
             let mut response = page::error(StatusCode::SERVICE_UNAVAILABLE);
-            let soon = HeaderValue::from_static("1");
-            response.headers_mut().insert(header::RETRY_AFTER, soon);
+            response.headers_mut().insert(header::RETRY_AFTER, SOON);
             response
         }
         Answer::Late => page::error(StatusCode::GATEWAY_TIMEOUT),
+        // It may still listen.
+        Answer::Gone => page::error(StatusCode::BAD_REQUEST),
+    }
+}
+
+/// A body that was late for want of room is no fault of its client, which may try again.
+fn blame_want_of_room(response: &mut Response<Reply>) {
+    if response.status() == StatusCode::REQUEST_TIMEOUT {
+        *response = page::error(StatusCode::SERVICE_UNAVAILABLE);
+    }
+    if response.status() == StatusCode::SERVICE_UNAVAILABLE {
+        let headers = response.headers_mut();
+        headers.entry(header::RETRY_AFTER).or_insert(SOON);
     }
 }
 

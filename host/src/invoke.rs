@@ -21,6 +21,9 @@ use crate::timer::until;
 /// How long `on_connection_close` and `on_finish` may take each, and up to a roll call more.
 const AFTERWARDS: Duration = Duration::from_secs(30);
 
+/// How soon to look again whether a handler that waits for its client's body still does.
+const LOOK_AGAIN: Duration = Duration::from_millis(50);
+
 /// Leads a request through an instance of the pool and waits for its answer until the deadline.
 ///
 /// Dropped before that, it tells the guest that the client is gone.
@@ -123,14 +126,31 @@ fn attempt<'a>(
     }
 }
 
+/// Waits for the answer until the deadline, which does not count the time in which the handler waits for its client's
+/// body: that has a time of its own.
 fn answer_until(
     deadline: Option<Instant>,
     exchange: &Exchange,
 ) -> impl Future<Output = Option<Answer>> + Send {
-    match deadline {
-        Some(deadline) => Either::Left(until(deadline, exchange.answered())),
-        None => Either::Right(exchange.answered().map(Some)),
-    }
+    let Some(deadline) = deadline else {
+        return Either::Right(exchange.answered().map(Some));
+    };
+    Either::Left(async move {
+        let mut end = deadline;
+        loop {
+            if let Some(answer) = until(end, exchange.answered()).await {
+                return Some(answer);
+            }
+            let (waited, waits) = exchange.waited_for_body();
+            let now = Instant::now();
+            end = deadline + waited;
+            if waits {
+                end = end.max(now + LOOK_AGAIN);
+            } else if end <= now {
+                return None;
+            }
+        }
+    })
 }
 
 /// Somebody who waits for the answer; gone when this is dropped while it does.
@@ -266,6 +286,11 @@ impl Life<'_> {
 
     /// Gives the answer, with the guest's own error page where it has one. Tells whether the object is freed.
     async fn settle(&self, outcome: Outcome, last: bool) -> wasmtime::Result<Ended<bool>> {
+        if self.exchange.broke_off() && matches!(outcome, Outcome::Failed(_) | Outcome::Cancelled) {
+            // What failed is its client's leaving.
+            self.exchange.answer(Answer::Gone);
+            return Ok(Ended::With(false));
+        }
         let failure = match outcome {
             Outcome::Proceed => {
                 self.give(empty(200)).await;
@@ -275,11 +300,15 @@ impl Life<'_> {
                 self.give(response).await;
                 return Ok(Ended::With(last));
             }
-            Outcome::Cancelled => {
+            Outcome::Cancelled if self.exchange.is_cancelled() => {
                 if let Some(stream) = self.exchange.stream() {
                     stream.cut();
                 }
                 return Ok(Ended::With(false));
+            }
+            Outcome::Cancelled => uncaught("the guest says `cancelled`, and nobody asked for that"),
+            Outcome::Failed(failure) if failure.status == 408 && self.exchange.lacked_room() => {
+                without_room()
             }
             Outcome::Failed(failure) => failure,
         };
@@ -486,6 +515,25 @@ impl Life<'_> {
 
     fn has(&self, function: Functions) -> bool {
         self.functions.contains(function)
+    }
+}
+
+fn uncaught(message: &str) -> Failure {
+    Failure {
+        status: 500,
+        reason: None,
+        message: Some(message.to_owned()),
+        cause: FailureCause::Uncaught,
+    }
+}
+
+/// A body was late, and that was not its client's fault.
+fn without_room() -> Failure {
+    Failure {
+        status: 503,
+        reason: None,
+        message: Some("no room for the request's body within `body_timeout`".to_owned()),
+        cause: FailureCause::Host,
     }
 }
 

@@ -37,4 +37,5 @@ pub mod shards;
 mod timer;
 mod timetable;
 pub mod tls;
+mod unsent;
 mod workers;

@@ -56,6 +56,7 @@ pub async fn echo(request: Request<RequestBody>, _: client::Client) -> Response<
             BodyError::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             BodyError::Timeout => StatusCode::REQUEST_TIMEOUT,
             BodyError::Malformed | BodyError::Gone => StatusCode::BAD_REQUEST,
+            BodyError::NoRoom => StatusCode::SERVICE_UNAVAILABLE,
         }),
     }
 }

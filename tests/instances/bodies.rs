@@ -84,30 +84,62 @@ async fn a_body_larger_than_body_memory_is_a_413_only_where_it_is_read_whole() {
     assert_eq!(body(pieces).await, (200, large.into()));
 }
 
+/// Clients that have sent all but the last byte of such bodies.
+async fn all_but_one_byte(server: &Running, text: &str, count: u64) -> Vec<Client> {
+    let mut clients = Vec::new();
+    for number in 1..=count {
+        let sent = &text[1..];
+        clients.push(begin(server, "/echo", &length(text.len()), sent).await);
+        server.until_in_flight("echo.wasm", number).await;
+    }
+    clients
+}
+
 #[tokio::test]
 async fn whole_bodies_past_body_memory_wait() {
     let server = serve("echo", "instances = 1\nbody_memory = \"64KB\"").await;
     let text = "x".repeat(40_000);
-    let mut first = begin(&server, "/echo", &length(text.len()), "").await;
-    server.until_in_flight("echo.wasm", 1).await;
-    let mut second = begin(&server, "/echo", &length(text.len()), &text).await;
-    server.until_in_flight("echo.wasm", 2).await;
-    let early = tokio::time::timeout(Duration::from_millis(200), second.answer()).await;
+    // One has what there is, and one the reserve.
+    let mut held = all_but_one_byte(&server, &text, 2).await;
+    let mut third = begin(&server, "/echo", &length(text.len()), &text).await;
+    server.until_in_flight("echo.wasm", 3).await;
+    let early = tokio::time::timeout(Duration::from_millis(200), third.answer()).await;
     assert!(early.is_err(), "{early:?}");
-    first.send(&text).await;
+    let mut first = held.remove(0);
+    first.send("x").await;
     assert_eq!(body(first).await.0, 200);
+    assert_eq!(body(third).await.0, 200);
+    let mut second = held.remove(0);
+    second.send("x").await;
     assert_eq!(body(second).await.0, 200);
 }
 
 #[tokio::test]
-async fn a_large_body_that_waits_holds_up_no_small_one() {
+async fn bodies_that_wait_hold_up_no_small_one() {
     let server = serve("echo", "instances = 1\nbody_memory = \"64KB\"").await;
-    let _first = begin(&server, "/echo", &length(40_000), "").await;
-    server.until_in_flight("echo.wasm", 1).await;
-    let _second = begin(&server, "/echo", &length(40_000), "").await;
-    server.until_in_flight("echo.wasm", 2).await;
+    let text = "x".repeat(40_000);
+    let _held = all_but_one_byte(&server, &text, 4).await;
     let small = begin(&server, "/echo", &length(5), "small").await;
     assert_eq!(body(small).await, (200, "small".into()));
+    let chunked = begin(&server, "/echo", CHUNKED, "5\r\nsmall\r\n0\r\n\r\n").await;
+    assert_eq!(body(chunked).await, (200, "small".into()));
+}
+
+#[tokio::test]
+async fn what_was_announced_and_has_not_come_takes_no_memory() {
+    let server = serve("echo", "instances = 1\nbody_memory = \"64KB\"").await;
+    let mut stalled = Vec::new();
+    for _ in 0..10 {
+        stalled.push(begin(&server, "/echo", &length(60_000), "x").await);
+        stalled.push(begin(&server, "/echo", CHUNKED, "1\r\nx\r\n").await);
+    }
+    server.until_in_flight("echo.wasm", 20).await;
+    let text = "x".repeat(60_000);
+    let sized = begin(&server, "/echo", &length(text.len()), &text).await;
+    assert_eq!(body(sized).await.0, 200);
+    let chunks = format!("{:x}\r\n{text}\r\n0\r\n\r\n", text.len());
+    let chunked = begin(&server, "/echo", CHUNKED, &chunks).await;
+    assert_eq!(body(chunked).await.0, 200);
 }
 
 #[tokio::test]

@@ -2,9 +2,9 @@
 
 use tokio::io::AsyncReadExt;
 
-use crate::harness::{mebibytes, soon};
+use crate::harness::{App, guest, mebibytes, soon};
 
-use super::{serve, until_counts};
+use super::{all, serve, until_counts};
 
 /// How much a stream may add to the server's memory.
 const FLAT: u64 = 32;
@@ -54,6 +54,83 @@ async fn a_download_takes_no_memory_however_long_it_is() {
         assert!(received + (1 << 20) >= mebibytes << 20, "{received} bytes");
         assert!(most - before <= FLAT << 10, "{} KiB more", most - before);
     }
+}
+
+/// Whole responses that wait in the host are bounded for all clients together. Those that read theirs have them.
+#[tokio::test]
+async fn clients_that_take_nothing_are_cut_off_before_they_take_much() {
+    let server = App::new()
+        .handler("raw_streams.wasm", guest("raw_streams"))
+        .config(concat!(
+            "[server]\nmax_unsent_total = \"4MB\"\n",
+            "[[route]]\npattern = '/raw/([a-z-]+)/([0-9]+)'\nhandler = 'raw_streams.wasm'\n",
+        ))
+        .serve()
+        .await;
+    const STALLED: usize = 12;
+    let mut stalled = Vec::new();
+    for number in 1..=STALLED {
+        let mut client = server.connect().await;
+        let line = "GET /raw/whole/16 HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n";
+        client.send(line).await;
+        stalled.push(client);
+        server
+            .until_count("raw_streams.wasm", "requests", number as u64)
+            .await;
+        server.until_in_flight("raw_streams.wasm", 0).await;
+    }
+    let answer = server.get("/raw/whole/2").await;
+    assert_eq!((answer.status, answer.body.len()), (200, 2 << 20));
+    let mut whole = 0;
+    for mut client in stalled {
+        let mut bytes = Vec::new();
+        let end = soon(client.stream.read_to_end(&mut bytes)).await;
+        whole += usize::from(end.is_ok() && bytes.len() > 16 << 20);
+    }
+    // One may be left.
+    assert!(whole <= 1, "{whole} got all of it");
+}
+
+#[tokio::test]
+async fn a_large_body_is_sent_as_a_small_one_is() {
+    let server = serve("").await;
+    for (line, length) in [
+        ("GET /script?do=bytes:200000", 200_000),
+        ("GET /script?do=bytes:3000000", 3_000_000),
+        ("POST /script?do=status:201,bytes:200000", 200_000),
+        ("POST /script?do=bytes:9000000", 9_000_000),
+        ("GET /script?do=error:404&page=bytes:100000", 100_011),
+        ("GET /script?prepare=bytes:300000,finish", 300_000),
+    ] {
+        let answer = server.request(line, "", "").await;
+        assert_eq!(answer.body.len(), length, "{line}");
+        let said = answer.header("content-length").map(str::to_owned);
+        assert_eq!(said, Some(length.to_string()), "{line}");
+        let is_hashed = line.starts_with("GET") && answer.status == 200 && length <= 1 << 20;
+        assert_eq!(answer.header("etag").is_some(), is_hashed, "{line}");
+    }
+    // The client has it, by its hash or by a name that the handler gave it.
+    let etag = server.get("/script?do=bytes:200000").await;
+    let etag = etag.header("etag").expect("one").to_owned();
+    for (line, etag) in [
+        ("GET /script?do=bytes:200000", &*etag),
+        ("GET /script?do=header:etag:%22a%22,bytes:3000000", "\"a\""),
+    ] {
+        let known = format!("If-None-Match: {etag}\r\n");
+        let answer = server.request(line, &known, "").await;
+        assert_eq!((answer.status, &*answer.body), (304, ""), "{line}");
+    }
+    let head = all(
+        &server,
+        "HEAD /script?do=bytes:3000000 HTTP/1.1",
+        "Connection: close\r\n",
+    );
+    let head = head.await;
+    assert!(head.contains("content-length: 3000000\r\n"), "{head}");
+    assert!(head.ends_with("\r\n\r\n"));
+    // What is left when some of it is out.
+    let line = "GET /script?do=write:a,flush,bytes:3000000 HTTP/1.0";
+    assert!(all(&server, line, "").await.len() > 3_000_001);
 }
 
 #[tokio::test]

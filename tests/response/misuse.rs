@@ -49,6 +49,10 @@ async fn a_guest_that_flushes_as_it_should_not_is_told_so() {
         assert!(answer.starts_with("HTTP/1.1 200 "), "{what}");
         assert_eq!(answer.ends_with("0\r\n\r\n"), ends, "{what}");
     }
+    let answer = server.get("/raw/cancelled/0").await;
+    assert_eq!(answer.status, 500);
+    let line = server.log.line_with("/raw/cancelled/0").await;
+    assert!(line.contains("nobody asked for that"), "{line}");
     let mut client = server.send("GET /raw/both/0").await;
     server
         .log

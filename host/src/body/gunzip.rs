@@ -13,10 +13,16 @@ use http_body::{Body, Frame};
 
 use super::{BodyError, Source};
 
+/// How many bytes are decompressed at a time: deflate makes up to 1,032 of each, and what they become is in memory
+/// before anybody is asked whether there is room for it.
+const AT_ONCE: usize = 64;
+
 /// The body that is in a compressed one: in all its members one after the other (RFC 1952, section 2.2), of which there
 /// may be none.
 pub struct Gunzip<B> {
     body: Pin<Box<B>>,
+    /// What has come of it and was not decompressed yet.
+    compressed: Bytes,
     /// `None` after its end.
     decoder: Option<MultiGzDecoder<Piece>>,
     /// They come after all that is in the decoder.
@@ -35,6 +41,7 @@ impl<B> Gunzip<B> {
         };
         Self {
             body: Box::pin(body),
+            compressed: Bytes::new(),
             decoder: Some(MultiGzDecoder::new(piece)),
             trailers: None,
             is_empty: true,
@@ -52,7 +59,21 @@ impl<B: Body<Data = Bytes, Error = BodyError>> Body for Gunzip<B> {
     ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         let this = &mut *self;
         while let Some(decoder) = &mut this.decoder {
-            let done = match ready!(this.body.as_mut().poll_frame(cx)) {
+            let mut done = Ok(());
+            while done.is_ok() && !this.compressed.is_empty() && !decoder.get_ref().is_enough() {
+                let next = this.compressed.len().min(AT_ONCE);
+                done = decoder.write_all(&this.compressed.split_to(next));
+            }
+            if done.is_err() {
+                let why = why(decoder.get_ref());
+                this.decoder = None;
+                return Poll::Ready(Some(Err(why)));
+            }
+            let piece = std::mem::take(&mut decoder.get_mut().bytes);
+            if !piece.is_empty() {
+                return Poll::Ready(Some(Ok(Frame::data(piece.into()))));
+            }
+            match ready!(this.body.as_mut().poll_frame(cx)) {
                 Some(Err(error)) => {
                     this.decoder = None;
                     return Poll::Ready(Some(Err(error)));
@@ -60,12 +81,9 @@ impl<B: Body<Data = Bytes, Error = BodyError>> Body for Gunzip<B> {
                 Some(Ok(frame)) => match frame.into_data() {
                     Ok(data) => {
                         this.is_empty &= data.is_empty();
-                        decoder.write_all(&data)
+                        this.compressed = data;
                     }
-                    Err(frame) => {
-                        this.trailers = frame.into_trailers().ok().map(Box::new);
-                        continue;
-                    }
+                    Err(frame) => this.trailers = frame.into_trailers().ok().map(Box::new),
                 },
                 None if this.is_empty => break,
                 None => {
@@ -79,15 +97,6 @@ impl<B: Body<Data = Bytes, Error = BodyError>> Body for Gunzip<B> {
                         Ok(()) => Some(Ok(Frame::data(piece.into()))),
                     });
                 }
-            };
-            if done.is_err() {
-                let why = why(decoder.get_ref());
-                this.decoder = None;
-                return Poll::Ready(Some(Err(why)));
-            }
-            let piece = std::mem::take(&mut decoder.get_mut().bytes);
-            if !piece.is_empty() {
-                return Poll::Ready(Some(Ok(Frame::data(piece.into()))));
             }
         }
         let trailers = this.trailers.take();
@@ -107,6 +116,10 @@ impl<B: Source> Source for Gunzip<B> {
     fn set_timeout(&mut self, timeout: Option<Duration>) {
         self.body.set_timeout(timeout);
     }
+
+    fn poll_late(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        self.body.poll_late(cx)
+    }
 }
 
 fn why(piece: &Piece) -> BodyError {
@@ -123,6 +136,14 @@ struct Piece {
     given: usize,
     max_size: usize,
     overflown: bool,
+}
+
+impl Piece {
+    /// Whether there is enough to be passed on.
+    fn is_enough(&self) -> bool {
+        const ENOUGH: usize = 32 * 1024;
+        self.bytes.len() >= ENOUGH
+    }
 }
 
 impl Write for Piece {

@@ -108,7 +108,8 @@ impl From<body::BodyError> for BodyError {
     fn from(error: body::BodyError) -> Self {
         match error {
             body::BodyError::TooLarge => Self::TooLarge,
-            body::BodyError::Timeout => Self::Timeout,
+            // Which of them it was, the host knows when it answers.
+            body::BodyError::Timeout | body::BodyError::NoRoom => Self::Timeout,
             body::BodyError::Malformed => Self::Malformed,
             body::BodyError::Gone => Self::Gone,
         }

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::unsent::Unsent;
+
 /// What a client may take from us, in time and in bytes. `None` means "off".
 #[derive(Clone, Debug)]
 pub struct Limits {
@@ -16,8 +18,12 @@ pub struct Limits {
     pub idle_connection_timeout: Option<Duration>,
     /// From the first read of a body until its last byte.
     pub body_timeout: Option<Duration>,
-    /// While bytes wait to be written and the client takes none of them.
+    /// While bytes wait to be written and the client takes none of them, or too few.
     pub write_timeout: Option<Duration>,
+    /// Bytes of responses that one connection may have in memory before its next request waits.
+    pub max_unsent: u64,
+    /// What all connections have in memory together.
+    pub unsent: Unsent,
     /// Requests that one HTTP/2 connection may have at once.
     pub max_concurrent_streams: u32,
     /// Whether HTTP/2 is understood where nothing is encrypted.
@@ -35,6 +41,8 @@ impl Default for Limits {
             idle_connection_timeout: Some(Duration::from_secs(75)),
             body_timeout: Some(Duration::from_secs(60)),
             write_timeout: Some(Duration::from_secs(30)),
+            max_unsent: 4 << 20,
+            unsent: Unsent::new(24 << 20),
             max_concurrent_streams: 100,
             h2c: false,
             max_connections: 10_000,

@@ -5,6 +5,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
 use crate::error::Position;
+use crate::unsent::Unsent;
 
 use super::limits::Limits;
 use super::listen::Listen;
@@ -45,6 +46,10 @@ pub struct Server {
     pub body_timeout: Option<Duration>,
     /// How long a response may go without progress, once its head is out.
     pub write_timeout: Option<Duration>,
+    /// How many bytes of responses one connection may have in memory before its next request waits.
+    pub max_unsent: u64,
+    /// How many all connections may have before the slowest is cut off.
+    pub max_unsent_total: u64,
     /// Whether compressed request bodies are decompressed.
     pub decompress_request: bool,
     /// How many connections may be open at once.
@@ -71,6 +76,8 @@ impl Server {
             idle_connection_timeout: self.idle_connection_timeout,
             body_timeout: self.body_timeout,
             write_timeout: self.write_timeout,
+            max_unsent: self.max_unsent,
+            unsent: Unsent::new(self.max_unsent_total),
             max_concurrent_streams: self.max_concurrent_streams,
             h2c: self.h2c,
             max_connections: self.max_connections,
@@ -95,6 +102,8 @@ impl Default for Server {
             idle_connection_timeout: seconds(75),
             body_timeout: seconds(60),
             write_timeout: seconds(30),
+            max_unsent: 4 * MB,
+            max_unsent_total: 24 * MB,
             decompress_request: false,
             max_connections: 10_000,
             max_instance_memory: 256 * MB,
@@ -143,6 +152,12 @@ pub(super) fn read(value: Value<'_, '_>) -> Option<Server> {
         ),
         body_timeout: section.or("body_timeout", default.body_timeout, Value::limit),
         write_timeout: section.or("write_timeout", default.write_timeout, Value::limit),
+        max_unsent: section.or("max_unsent", default.max_unsent, |value| {
+            value.size(1..=MOST_BYTES)
+        }),
+        max_unsent_total: section.or("max_unsent_total", default.max_unsent_total, |value| {
+            value.size(1..=MOST_BYTES)
+        }),
         decompress_request: section.or(
             "decompress_request",
             default.decompress_request,

@@ -80,17 +80,6 @@ impl RequestBody {
         }
         Poll::Ready(Some(Ok(frame)))
     }
-
-    /// Only a body that we wait for can be late: one that is here is handed out at any time.
-    fn poll_late(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        let Some(deadline) = self.deadline else {
-            return Poll::Pending;
-        };
-        self.timer
-            .get_or_insert_with(|| Box::pin(tokio::time::sleep_until(deadline)))
-            .as_mut()
-            .poll(cx)
-    }
 }
 
 impl Body for RequestBody {
@@ -150,6 +139,17 @@ impl Source for RequestBody {
             true => self.deadline = timeout.map(|timeout| Instant::now() + timeout),
             false => self.timeout = timeout,
         }
+    }
+
+    /// Only a body that somebody waits for can be late: one that is here is handed out at any time.
+    fn poll_late(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let Some(deadline) = self.deadline else {
+            return Poll::Pending;
+        };
+        self.timer
+            .get_or_insert_with(|| Box::pin(tokio::time::sleep_until(deadline)))
+            .as_mut()
+            .poll(cx)
     }
 }
 

@@ -32,8 +32,8 @@ use self::timed::TimedIo;
 use self::unread::PATIENCE;
 use super::watchdog::Watchdog;
 use super::{
-    Account, BUFFER, FRESH, LINGER, Refusal, RequestBody, Service, Socket, refuse, tell_late_head,
-    tell_refusal,
+    Account, BUFFER, FRESH, LINGER, Refusal, RequestBody, Service, Socket, held, least_progress,
+    refuse, tell_late_head, tell_refusal,
 };
 use crate::client::Client;
 use crate::config::Limits;
@@ -61,7 +61,7 @@ where
     I: Socket,
     S: Service,
 {
-    let activity = Arc::new(Activity::default());
+    let activity = Arc::new(Activity::new(least_progress(limits)));
     let io = TimedIo::new(io, activity.clone(), limits.max_header_size);
     let noted = activity.clone();
     let answer = service_fn(move |request| answer(request, client, limits, service, &noted));
@@ -84,6 +84,11 @@ where
                 }
                 if let Poll::Ready(end) = Pin::new(&mut http).poll(cx) {
                     return Poll::Ready(end.map_err(End::Failed));
+                }
+                if let Some(account) = activity.account()
+                    && account.poll_cut(cx).is_ready()
+                {
+                    return Poll::Ready(Err(End::TooSlow));
                 }
                 if activity.poll_unread(cx) {
                     continue;
@@ -127,7 +132,7 @@ where
                 }
             }
             End::Expired(Phase::Head { .. }) => tell_late_head(client),
-            End::Expired(_) => {}
+            End::Expired(_) | End::TooSlow => {}
             End::Failed(error) => {
                 if let Some(refusal) = refusal_of(&error) {
                     tell_refusal(service, &refusal, None, client);
@@ -144,6 +149,8 @@ enum End {
     Expired(Phase),
     /// What came is not shown to hyper.
     Refused,
+    /// Too much waits to be sent, and its client is the slowest.
+    TooSlow,
 }
 
 /// With what hyper has answered a head that it could not read.
@@ -180,13 +187,13 @@ fn limit_of(phase: Phase, limits: &Limits, stopping: bool) -> Option<Duration> {
     }
 }
 
-fn answer<'a, S: Service>(
+fn answer<'a, 'l, S: Service>(
     request: Request<Incoming>,
     client: Client,
-    limits: &Limits,
+    limits: &'l Limits,
     service: &'a S,
     activity: &Arc<Activity>,
-) -> impl Future<Output = Result<Response<ResponseBody<S::Body>>, Infallible>> + use<'a, S> {
+) -> impl Future<Output = Result<Response<ResponseBody<S::Body>>, Infallible>> + use<'a, 'l, S> {
     let declared = request.body().size_hint();
     let mut answering = activity.begin();
     let (head, incoming) = request.into_parts();
@@ -198,12 +205,25 @@ fn answer<'a, S: Service>(
         Some(refusal) => {
             tell_refusal(service, &refusal, Some((&head.method, &head.uri)), client);
             drop(body);
-            let response = end(bare(&refusal), answering, |()| None);
-            Either::Left(future::ready(Ok(response)))
+            let response = end(bare(&refusal), limits, answering, |()| None);
+            Either::Left(Either::Left(future::ready(Ok(response))))
         }
         None => {
-            let response = service.call(Request::from_parts(head, body), client);
-            Either::Right(response.map(|response| Ok(end(response, answering, Some))))
+            let request = Request::from_parts(head, body);
+            let answered = move |response| Ok(end(response, limits, answering, Some));
+            let account = activity.account();
+            match account.filter(|account| account.held() >= limits.max_unsent) {
+                None => Either::Right(service.call(request, client).map(answered)),
+                Some(account) => {
+                    let account = account.clone();
+                    // Rare, and so not to be carried about by every request.
+                    let late = Box::pin(async move {
+                        account.until_less(limits.max_unsent).await;
+                        answered(service.call(request, client).await)
+                    });
+                    Either::Left(Either::Right(late))
+                }
+            }
         }
     }
 }
@@ -211,15 +231,17 @@ fn answer<'a, S: Service>(
 /// The end of an exchange: what remains is to write this.
 fn end<T, B>(
     mut response: Response<T>,
+    limits: &Limits,
     answering: Answering,
     body: impl FnOnce(T) -> Option<B>,
 ) -> Response<ResponseBody<B>> {
+    let held = held(response.extensions());
     let headers = response.headers_mut();
     if answering.is_last() {
         headers.insert(CONNECTION, CLOSE);
     }
     answering.answered(headers);
-    response.map(|inner| ResponseBody::new(body(inner), answering))
+    response.map(|inner| ResponseBody::new(body(inner), held, &limits.unsent, answering))
 }
 
 /// A bare answer. Behind what is malformed the connection closes: nothing that follows it can be trusted.

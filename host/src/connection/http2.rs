@@ -28,10 +28,14 @@ use self::metered::MeteredIo;
 pub(super) use self::traffic::Stream;
 use self::traffic::{Phase, Traffic};
 use super::watchdog::Watchdog;
-use super::{Account, LINGER, Refusal, RequestBody, Service, Socket, refuse, tell_refusal};
+use super::{
+    Account, LINGER, Refusal, RequestBody, Service, Socket, held, least_progress, refuse,
+    tell_refusal,
+};
 use crate::client::Client;
 use crate::config::Limits;
 use crate::timer::with_timer;
+use crate::unsent::FREE;
 
 /// How many bytes a client may send ahead of who reads them: of one body, and of all in a connection.
 const STREAM_WINDOW: u32 = 256 * 1024;
@@ -53,7 +57,7 @@ pub(super) async fn serve<I, S>(
     I: Socket + Send + 'static,
     S: Service,
 {
-    let traffic = Traffic::new();
+    let traffic = Traffic::new(&limits.unsent, least_progress(limits));
     let io = MeteredIo::new(io, traffic.clone());
     let answer = service_fn(|request| answer(request, client, limits, service, &traffic));
     let max_header_size = u32::try_from(limits.max_header_size).unwrap_or(u32::MAX);
@@ -88,6 +92,9 @@ pub(super) async fn serve<I, S>(
                 flooded = true;
                 continue;
             }
+            if traffic.poll_cut(cx).is_ready() {
+                return Poll::Ready(Err(End::TooSlow));
+            }
             ready!(watchdog.poll_expired(phase, limit_of(phase, limits), cx));
             match phase {
                 Phase::Idle { .. } if !ending => {
@@ -115,6 +122,8 @@ pub(super) async fn serve<I, S>(
 enum End {
     Failed(hyper::Error),
     Expired(Phase),
+    /// Too much waits to be sent, and its client is the slowest.
+    TooSlow,
 }
 
 /// How long a connection may stay in `phase`.
@@ -146,7 +155,12 @@ fn answer<S: Service>(
     let body = RequestBody::new(incoming, limits, || Account::Stream(stream.clone()));
     let request = Request::from_parts(head, body);
     let service = service.clone();
+    let max_unsent = limits.max_unsent;
     async move {
+        if stream.account().held() >= max_unsent {
+            // Rare, and so not to be carried about by every request.
+            Box::pin(stream.account().until_less(max_unsent)).await;
+        }
         let response = match refused {
             None => service.call(request, client).await.map(Some),
             Some(status) => {
@@ -155,7 +169,11 @@ fn answer<S: Service>(
                 response
             }
         };
-        stream.answered();
+        let whole = response
+            .body()
+            .as_ref()
+            .map_or(0, |body| body.size_hint().lower());
+        stream.answered(held(response.extensions()).max(whole.min(FREE)));
         Ok(response.map(|body| ResponseBody::new(body, stream)))
     }
 }

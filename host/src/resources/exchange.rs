@@ -15,7 +15,7 @@ use futures_util::task::AtomicWaker;
 use http::request::Parts;
 use http::{HeaderMap, Method};
 
-use self::reading::BodySlot;
+use self::reading::{BodySlot, Waits};
 use super::stream::without_empty_etag;
 use super::{App, Begun, BodyShare, Head, Stream, Target, lock};
 use crate::access::Summary;
@@ -60,6 +60,8 @@ pub enum Answer {
     Busy,
     /// `deadline` has passed.
     Late,
+    /// The client left in the middle of the request's body.
+    Gone,
     /// No instance could be had.
     Unavailable(String),
 }
@@ -90,6 +92,7 @@ pub struct Exchange {
     /// Found or made when somebody asks.
     id: OnceLock<Box<str>>,
     body: Mutex<BodySlot>,
+    waits: Waits,
     /// What came after the body. In a box, as it is rare.
     trailers: OnceLock<Box<HeaderMap>>,
     body_memory: Mutex<Option<BodyShare>>,
@@ -148,6 +151,7 @@ impl Exchange {
             shard: shards::here(),
             id: OnceLock::new(),
             body: Mutex::new(body.map_or(BodySlot::None, BodySlot::Here)),
+            waits: Waits::default(),
             trailers: OnceLock::new(),
             body_memory: Mutex::new(None),
             answer: Mutex::new(AnswerSlot::Open(None)),

@@ -36,8 +36,14 @@ impl Slots {
         })))
     }
 
-    pub(super) fn set_limits(&self, limits: Limits) {
-        self.0.send_modify(|state| state.limits = Arc::new(limits));
+    pub(super) fn set_limits(&self, mut limits: Limits) {
+        self.0.send_modify(|state| {
+            // What is there counts on, for the connections that are there and for those to come.
+            let unsent = state.limits.unsent.clone();
+            unsent.set_most(limits.unsent.most());
+            limits.unsent = unsent;
+            state.limits = Arc::new(limits);
+        });
     }
 
     pub(super) fn set_tls(&self, tls: Option<Tls>) {

@@ -2,7 +2,7 @@
 //! and never ends anything.
 
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::Relaxed, Ordering::SeqCst};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::task::Context;
 
 use http::HeaderMap;
@@ -11,6 +11,7 @@ use hyper::body::Incoming;
 
 use super::framing::Framing;
 use super::unread::{MAX_DROPPED, Unread};
+use crate::unsent::{Account, Charge, Unsent};
 
 /// Who a connection waits for.
 ///
@@ -26,7 +27,7 @@ pub(super) enum Phase {
     Exchange,
     /// For the rest of a body that nobody reads, behind its response.
     Dropping { served: u64 },
-    /// For a client that takes no bytes.
+    /// For a client that takes no bytes, or too few since `written`.
     Stalled { written: u64 },
     /// For a client to hang up, after we did.
     Closing,
@@ -59,10 +60,15 @@ pub(super) struct Activity {
     /// What came last breaks the rules, and is held back.
     broken: Flag,
     written: Note,
+    /// What was written when the client last made progress, and what it has to take for that.
+    mark: Note,
+    least: Note,
     stalled: Flag,
     stopping: Flag,
     closing: Flag,
     heard_enough: Flag,
+    /// Where a response has much in memory.
+    account: OnceLock<Arc<Account>>,
 }
 
 /// A number that one task changes.
@@ -94,13 +100,20 @@ impl Flag {
 }
 
 impl Activity {
+    /// `least`: what a client has to take, so that it counts as progress.
+    pub(super) fn new(least: u64) -> Self {
+        let activity = Self::default();
+        activity.least.set(least);
+        activity
+    }
+
     pub(super) fn phase(&self) -> Phase {
         if self.closing.get() {
             return Phase::Closing;
         }
         if self.stalled.get() {
             return Phase::Stalled {
-                written: self.written.get(),
+                written: self.mark.get(),
             };
         }
         if self.in_exchange() {
@@ -185,8 +198,25 @@ impl Activity {
 
     /// The socket took `bytes` of a response.
     pub(super) fn wrote(&self, bytes: usize) {
-        self.written.set(self.written.get() + bytes as u64);
+        let written = self.written.get() + bytes as u64;
+        self.written.set(written);
+        if written - self.mark.get() >= self.least.get() {
+            self.mark.set(written);
+        }
         self.stalled.set(false);
+        if let Some(account) = self.account.get() {
+            account.took(bytes as u64);
+        }
+    }
+
+    /// What the connection has in memory, where that is much, or was.
+    pub(super) fn account(&self) -> Option<&Arc<Account>> {
+        self.account.get()
+    }
+
+    /// A response has much in memory, as long as this lives.
+    pub(super) fn charge(&self, unsent: &Unsent, bytes: u64) -> Charge {
+        self.account.get_or_init(|| unsent.account()).charge(bytes)
     }
 
     /// The socket takes nothing now.
@@ -253,6 +283,10 @@ impl Answering {
             activity: self.activity.clone(),
             unread,
         }
+    }
+
+    pub(super) fn activity(&self) -> &Arc<Activity> {
+        &self.activity
     }
 
     /// Whether no request can follow this one, now that the head of its response is made.

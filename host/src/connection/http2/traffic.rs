@@ -3,10 +3,12 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll};
 
 use tokio::time::Instant;
 
 use super::CONNECTION_WINDOW;
+use crate::unsent::{Account, Charge, Unsent};
 
 /// How many bytes a client may send that bring no request further: frames of control, and requests that it cancels.
 /// All that a connection may send ahead of who reads it fits in, or an upload that waits would look like a flood.
@@ -47,7 +49,13 @@ pub(super) enum Phase {
 
 /// The notes that the socket, the requests and their responses share.
 #[derive(Debug)]
-pub(super) struct Traffic(Mutex<State>);
+pub(super) struct Traffic {
+    state: Mutex<State>,
+    /// What responses have in memory.
+    account: Arc<Account>,
+    /// What the client has to take of its responses, so that it counts as progress.
+    least: u64,
+}
 
 #[derive(Debug)]
 struct State {
@@ -57,6 +65,8 @@ struct State {
     open: u64,
     /// The responses that are under way, by their requests' numbers.
     sending: BTreeMap<u64, Sending>,
+    /// What the client took since that last counted as progress.
+    taken: u64,
     allowance: u64,
     /// Of frames of control, in bytes that call for them.
     control: u64,
@@ -70,17 +80,22 @@ struct State {
 struct Sending {
     /// When it last did.
     since: Instant,
+    /// Its client took some of it since then, but all in all too little.
+    has_moved: bool,
     /// Bytes that are ready for the client.
     left: u64,
+    charge: Charge,
     /// Whoever makes the response has no more of it at this moment.
     is_idle: bool,
 }
 
 impl Sending {
-    fn now() -> Self {
+    fn now(charge: Charge) -> Self {
         Self {
             since: Instant::now(),
+            has_moved: false,
             left: 0,
+            charge,
             is_idle: false,
         }
     }
@@ -92,17 +107,29 @@ impl Sending {
 }
 
 impl Traffic {
-    pub(super) fn new() -> Arc<Self> {
-        Arc::new(Self(Mutex::new(State {
+    /// `least`: what the client has to take of its responses, so that it counts as progress.
+    pub(super) fn new(unsent: &Unsent, least: u64) -> Arc<Self> {
+        let state = State {
             served: 0,
             open: 0,
             sending: BTreeMap::new(),
+            taken: 0,
             allowance: ALLOWANCE,
             control: CONTROL * BYTES_OF_CONTROL,
             refilled: Instant::now(),
             flooded: false,
             closing: false,
-        })))
+        };
+        Arc::new(Self {
+            state: Mutex::new(state),
+            account: unsent.account(),
+            least,
+        })
+    }
+
+    /// Ready when the connection is to be cut off: too much waits to be sent, and its client is the slowest.
+    pub(super) fn poll_cut(&self, cx: &mut Context<'_>) -> Poll<()> {
+        self.account.poll_cut(cx)
     }
 
     pub(super) fn phase(&self) -> Phase {
@@ -152,7 +179,7 @@ impl Traffic {
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -199,12 +226,18 @@ impl Stream {
         state.call_for(bytes);
     }
 
-    /// The head of its response is made: what came so far was of use.
-    pub(super) fn answered(&self) {
+    /// What its connection has in memory.
+    pub(super) fn account(&self) -> &Arc<Account> {
+        &self.0.traffic.account
+    }
+
+    /// The head of its response is made, and `held` bytes of its body: what came so far was of use.
+    pub(super) fn answered(&self, held: u64) {
+        let charge = self.account().charge(held);
         let mut state = self.0.traffic.state();
         state.allowance = ALLOWANCE;
         state.call_for(CONTROL_OF_AN_ANSWER * BYTES_OF_CONTROL);
-        state.sending.insert(self.0.number, Sending::now());
+        state.sending.insert(self.0.number, Sending::now(charge));
     }
 
     /// So many bytes of its response are ready for the client.
@@ -212,8 +245,13 @@ impl Stream {
         self.change(|sending| {
             if !sending.waits() {
                 sending.since = Instant::now();
+                sending.has_moved = false;
             }
             sending.left += bytes as u64;
+            if sending.left > sending.charge.bytes() {
+                // It is still made, and another piece may wait behind this one.
+                sending.charge.at_least(sending.left * 2);
+            }
             sending.is_idle = false;
         });
     }
@@ -225,11 +263,25 @@ impl Stream {
 
     /// The client took so many bytes of its response.
     pub(super) fn progressed(&self, bytes: usize) {
-        self.change(|sending| {
-            sending.since = Instant::now();
-            sending.left = sending.left.saturating_sub(bytes as u64);
-        });
-        self.0.traffic.state().call_for(bytes as u64);
+        let bytes = bytes as u64;
+        let mut state = self.0.traffic.state();
+        state.call_for(bytes);
+        state.taken += bytes;
+        let is_enough = state.taken >= self.0.traffic.least;
+        let Some(sending) = state.sending.get_mut(&self.0.number) else {
+            return;
+        };
+        sending.left = sending.left.saturating_sub(bytes);
+        sending.has_moved = true;
+        sending.charge.took(bytes);
+        if is_enough {
+            state.taken = 0;
+            let now = Instant::now();
+            for moved in state.sending.values_mut().filter(|one| one.has_moved) {
+                moved.has_moved = false;
+                moved.since = now;
+            }
+        }
     }
 
     fn change(&self, change: impl FnOnce(&mut Sending)) {
@@ -244,9 +296,11 @@ impl Drop for Request {
     fn drop(&mut self) {
         let mut state = self.traffic.state();
         state.open -= 1;
-        if state.sending.remove(&self.number).is_none() {
+        let sent = state.sending.remove(&self.number);
+        if sent.is_none() {
             state.charge(CANCELLED, 0);
         }
+        drop(state);
     }
 }
 
@@ -256,15 +310,19 @@ mod tests {
 
     use super::*;
 
+    fn traffic() -> Arc<Traffic> {
+        Traffic::new(&Unsent::new(1 << 20), 1)
+    }
+
     #[tokio::test(start_paused = true)]
     async fn the_slowest_response_counts() {
-        let traffic = Traffic::new();
+        let traffic = traffic();
         let [slow, quick] = [traffic.begin(), traffic.begin()];
         assert_eq!(traffic.phase(), Phase::Open);
-        slow.answered();
+        slow.answered(0);
         let since = Instant::now();
         tokio::time::advance(Duration::from_secs(1)).await;
-        quick.answered();
+        quick.answered(0);
         quick.progressed(1);
         assert_eq!(traffic.phase(), Phase::Sending { since });
         drop(slow);
@@ -275,9 +333,9 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_response_that_waits_for_its_handler_does_not_count() {
-        let traffic = Traffic::new();
+        let traffic = traffic();
         let events = traffic.begin();
-        events.answered();
+        events.answered(0);
         events.idle();
         assert_eq!(traffic.phase(), Phase::Open);
         tokio::time::advance(Duration::from_secs(1)).await;
@@ -295,11 +353,11 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn who_gets_answers_is_no_flood() {
-        let traffic = Traffic::new();
+        let traffic = traffic();
         for _ in 0..1_000 {
             traffic.read(60_000, 3);
             let request = traffic.begin();
-            request.answered();
+            request.answered(0);
         }
         assert!(!traffic.is_flooded());
         let upload = traffic.begin();
@@ -310,7 +368,7 @@ mod tests {
         assert!(!traffic.is_flooded());
         // A download that the client has window for in small steps.
         let download = traffic.begin();
-        download.answered();
+        download.answered(0);
         for _ in 0..10_000 {
             download.ready(16_384);
             download.progressed(16_384);
@@ -327,24 +385,41 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn who_gets_none_is_one() {
-        let cancels = Traffic::new();
+        let cancels = traffic();
         for _ in 0..200 {
             cancels.read(50, 1);
             drop(cancels.begin());
         }
         assert!(cancels.is_flooded());
-        let pings = Traffic::new();
+        let pings = traffic();
         for _ in 0..CONTROL {
             assert!(!pings.is_flooded());
             pings.read(17, 1);
         }
         assert!(pings.is_flooded());
         // Nor does an answer now and then make it any better.
-        let pings = Traffic::new();
+        let pings = traffic();
         for _ in 0..200 {
-            pings.begin().answered();
+            pings.begin().answered(0);
             pings.read(850, 50);
         }
         assert!(pings.is_flooded());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_byte_now_and_then_is_no_progress() {
+        let traffic = Traffic::new(&Unsent::new(1 << 20), 1000);
+        let response = traffic.begin();
+        response.answered(0);
+        response.ready(100_000);
+        let since = Instant::now();
+        for _ in 0..9 {
+            tokio::time::advance(Duration::from_secs(1)).await;
+            response.progressed(100);
+            assert_eq!(traffic.phase(), Phase::Sending { since });
+        }
+        response.progressed(100);
+        let since = Instant::now();
+        assert_eq!(traffic.phase(), Phase::Sending { since });
     }
 }

@@ -1,14 +1,17 @@
 //! How a request's body is read: where it lies. What has come stays there until it is taken, so a read that is given up
-//! loses nothing, and the next goes on from there. It waits here, and takes without waiting.
+//! loses nothing, and the next goes on from there. It waits here, and takes without waiting. How long it waits is noted,
+//! as that is not the handler's time.
 
 use std::future::poll_fn;
 use std::sync::MutexGuard;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::task::{Context, Poll, Waker, ready};
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 
-use super::Exchange;
-use crate::body::{BodyError, RequestBody};
+use super::{Cancel, Exchange};
+use crate::body::{BodyError, RequestBody, Room};
 use crate::resources::{BodyMemory, BodyShare, lock};
 
 /// Where a request's body is.
@@ -22,11 +25,64 @@ pub(super) enum BodySlot {
     Taken,
 }
 
+/// How long the body was waited for, in nanoseconds.
+#[derive(Default)]
+pub(super) struct Waits {
+    before: AtomicU64,
+    /// Since when it is waited for, after the beginning of the request. 0: it is not.
+    since: AtomicU64,
+}
+
+impl Waits {
+    fn begin(&self, began: Instant) {
+        if self.since.load(Relaxed) == 0 {
+            self.since.store(since(began).max(1), Relaxed);
+        }
+    }
+
+    fn end(&self, began: Instant) {
+        let then = self.since.swap(0, Relaxed);
+        if then > 0 {
+            let passed = since(began).saturating_sub(then);
+            self.before.fetch_add(passed, Relaxed);
+        }
+    }
+}
+
+fn since(began: Instant) -> u64 {
+    u64::try_from(began.elapsed().as_nanos()).unwrap_or(u64::MAX)
+}
+
 impl Exchange {
+    /// How long its handler has waited for the body, and whether it does so now.
+    pub fn waited_for_body(&self) -> (Duration, bool) {
+        let then = self.waits.since.load(Relaxed);
+        let now = match then {
+            0 => 0,
+            then => since(self.began).saturating_sub(then),
+        };
+        let before = self.waits.before.load(Relaxed);
+        (Duration::from_nanos(before.saturating_add(now)), then > 0)
+    }
+
+    /// Whether its client left in the middle of the body.
+    pub fn broke_off(&self) -> bool {
+        self.failed_with(BodyError::Gone)
+    }
+
+    /// Whether its body was late for want of room.
+    pub fn lacked_room(&self) -> bool {
+        self.failed_with(BodyError::NoRoom)
+    }
+
+    fn failed_with(&self, error: BodyError) -> bool {
+        matches!(&*lock(&self.body), BodySlot::Failed(failed) if *failed == error)
+    }
+
     /// Waits until [`Exchange::take_chunk`] has something.
     pub async fn wait_chunk(&self) {
         let _turn = self.turn().await;
-        poll_fn(|cx| self.poll_body(|body| body.poll_chunk(cx))).await;
+        poll_fn(|cx| self.waited(self.poll_body(|body| body.poll_chunk(cx)))).await;
     }
 
     /// The next piece of the body, never empty; `Some(Ok(None))` at its end. `None`: nothing has come yet.
@@ -49,15 +105,10 @@ impl Exchange {
         Some(Ok(chunk))
     }
 
-    /// Waits until [`Exchange::take_whole`] has something, at first for a share of the memory.
+    /// Waits until [`Exchange::take_whole`] has something, and for room in the memory, as it comes.
     pub async fn wait_whole(&self, memory: &BodyMemory) {
         let _turn = self.turn().await;
-        if let Some(bytes) = self.unreserved(memory)
-            && let Some(share) = memory.reserve(bytes).await
-        {
-            self.hold(share);
-        }
-        poll_fn(|cx| self.poll_whole(memory, cx)).await;
+        poll_fn(|cx| self.waited(self.poll_whole(memory, cx))).await;
     }
 
     /// The body, or what is left of it. `None`: it is not here yet.
@@ -73,6 +124,12 @@ impl Exchange {
         if body.promised() > memory.total() {
             // It can be read piece by piece.
             return Some(Err(BodyError::TooLarge));
+        }
+        if !lock(&self.body_memory)
+            .as_ref()
+            .is_some_and(BodyShare::is_whole)
+        {
+            return None;
         }
         let whole = body.take_whole()?;
         self.keep_trailers(body);
@@ -102,42 +159,38 @@ impl Exchange {
         if !is_free {
             return;
         }
-        if let Some(bytes) = self.unreserved(memory) {
-            let Some(share) = memory.try_reserve(bytes) else {
-                return;
-            };
-            self.hold(share);
-        }
         let _ = self.poll_whole(memory, &mut Context::from_waker(Waker::noop()));
-    }
-
-    /// How much memory a read of the whole needs. `None`: it has that, or it can't be.
-    ///
-    /// Where the length is not promised, the largest that may come is reserved: two bodies that grew side by side could
-    /// otherwise wait for each other.
-    fn unreserved(&self, memory: &BodyMemory) -> Option<u64> {
-        let BodySlot::Here(body) = &*lock(&self.body) else {
-            return None;
-        };
-        let most = body.most().min(memory.total());
-        (body.promised() <= most && lock(&self.body_memory).is_none()).then_some(most)
+        self.wait_no_more();
     }
 
     fn poll_whole(&self, memory: &BodyMemory, cx: &mut Context<'_>) -> Poll<()> {
         self.poll_body(|body| {
-            if body.promised() > memory.total() {
+            let most = memory.total();
+            if body.promised() > most {
                 return Poll::Ready(Ok(()));
             }
             let mut held = lock(&self.body_memory);
-            let has_room = |bytes| {
-                bytes <= memory.total() && held.as_mut().is_some_and(|share| share.grow(bytes))
-            };
-            ready!(body.poll_whole(cx, has_room))?;
-            if let Some(share) = held.as_mut() {
-                share.shrink(body.promised());
-            }
-            Poll::Ready(Ok(()))
+            let share = held.get_or_insert_with(|| memory.share());
+            body.poll_whole(cx, most, |room, cx| match room {
+                Room::Growing(bytes) => share.poll_grow(bytes, cx),
+                Room::Whole(bytes) => share.poll_whole(bytes, cx),
+            })
         })
+    }
+
+    /// Nobody waits for room.
+    fn wait_no_more(&self) {
+        if let Some(share) = &mut *lock(&self.body_memory) {
+            share.wait_no_more();
+        }
+    }
+
+    /// Notes that a wait begins, where it does.
+    fn waited(&self, ended: Poll<()>) -> Poll<()> {
+        if ended.is_pending() {
+            self.waits.begin(self.began);
+        }
+        ended
     }
 
     /// Polls the body in its place, and gives up one that fails.
@@ -168,17 +221,15 @@ impl Exchange {
         drop(slot);
         drop(over);
         drop(lock(&self.body_memory).take());
+        if error == BodyError::Gone {
+            self.cancel(Cancel::ClientGone);
+        }
     }
 
     fn keep_trailers(&self, body: &mut RequestBody) {
         if let Some(trailers) = body.take_trailers() {
             let _ = self.trailers.set(trailers);
         }
-    }
-
-    /// Keeps the share of `body_memory` until the request is over.
-    fn hold(&self, share: BodyShare) {
-        *lock(&self.body_memory) = Some(share);
     }
 
     /// Waits until nobody else reads the body.
@@ -201,7 +252,10 @@ struct Turn<'a>(&'a Exchange);
 
 impl Drop for Turn<'_> {
     fn drop(&mut self) {
-        if let BodySlot::Here(body) = &mut *lock(&self.0.body) {
+        let Self(exchange) = self;
+        exchange.waits.end(exchange.began);
+        exchange.wait_no_more();
+        if let BodySlot::Here(body) = &mut *lock(&exchange.body) {
             body.readers().end();
         }
     }

@@ -48,6 +48,9 @@ impl Guest for RawStreams {
                 }
             }
             "both" => both(request).await,
+            "cancelled" => Outcome::Cancelled,
+            // More than is sent in one go.
+            "whole" => raw::ok(vec![b'x'; usize::from(number) << 20]),
             "failed" => {
                 begin(request, head()).await.unwrap();
                 Outcome::Cancelled

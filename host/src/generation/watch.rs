@@ -27,11 +27,11 @@ const EVERY: Duration = Duration::from_secs(1);
 
 /// Watches an app, or the sources of some packages, as long as it lives.
 pub struct Watch {
-    eyes: Arc<Eyes>,
+    shared: Arc<Shared>,
 }
 
-/// What looks.
-struct Eyes {
+/// What a look on another thread needs.
+struct Shared {
     subject: Subject,
     /// What is looked at outside of the app.
     others: Mutex<BTreeSet<PathBuf>>,
@@ -69,15 +69,15 @@ impl Watch {
     }
 
     fn new(subject: Subject) -> Self {
-        let eyes = Eyes {
+        let shared = Shared {
             folders: Mutex::new(Folders::new(&subject)),
             subject,
             others: Mutex::default(),
             signal: Arc::default(),
         };
-        eyes.watch_folders(&mut lock(&eyes.folders));
+        shared.watch_folders(&mut lock(&shared.folders));
         Self {
-            eyes: Arc::new(eyes),
+            shared: Arc::new(shared),
         }
     }
 
@@ -88,15 +88,15 @@ impl Watch {
             let mark = known.and_then(|known| known.mark(path));
             (path.clone(), mark.unwrap_or_else(|| Mark::of(path)))
         });
-        self.eyes.signal.signs().add_to_seen(marks);
-        *lock(&self.eyes.others) = others;
+        self.shared.signal.signs().add_to_seen(marks);
+        *lock(&self.shared.others) = others;
     }
 
     /// Waits for the next change, and tells when it was noticed.
     pub async fn changed(&self) -> Instant {
         loop {
             self.newer(None).await;
-            if let Some(since) = self.eyes.signal.signs().take_since() {
+            if let Some(since) = self.shared.signal.signs().take_since() {
                 return since;
             }
         }
@@ -105,20 +105,20 @@ impl Watch {
     /// Waits until there is a change that nobody has asked for yet, and leaves it at that. That a file stays away which
     /// was so before `began` is none.
     async fn newer(&self, began: Option<Instant>) {
-        let signal = &self.eyes.signal;
+        let signal = &self.shared.signal;
         let mut glance_at = Instant::now() + EVERY;
         loop {
             let sign = signal.changed.notified();
             let now = Instant::now();
-            let (ripe_at, is_restless) = {
+            let (due_at, is_to_be_looked_at) = {
                 let mut signs = signal.signs();
-                signs.ripen(now, began, |path| self.eyes.subject.is_empty(path));
+                signs.settle(now, began, |path| self.shared.subject.is_empty(path));
                 if signs.since().is_some() {
                     return;
                 }
-                (signs.ripe_at(began), signs.is_restless())
+                (signs.due_at(began), signs.is_to_be_looked_at())
             };
-            if is_restless {
+            if is_to_be_looked_at {
                 // Whoever writes on is seen before that counts as done.
                 glance_at = glance_at.min(now + QUIET / 2);
             }
@@ -127,7 +127,7 @@ impl Watch {
                 glance_at = Instant::now() + EVERY;
                 continue;
             }
-            let until = ripe_at.map_or(glance_at, |at| at.min(glance_at));
+            let until = due_at.map_or(glance_at, |at| at.min(glance_at));
             // Whether it is time or a sign that comes, all is looked at.
             let _ = tokio::time::timeout_at(until.into(), sign).await;
         }
@@ -135,8 +135,8 @@ impl Watch {
 
     /// Looks at everything, on a thread where it holds nobody up.
     async fn glance(&self, is_look: bool) {
-        let eyes = self.eyes.clone();
-        let glance = tokio::task::spawn_blocking(move || eyes.glance(is_look));
+        let shared = self.shared.clone();
+        let glance = tokio::task::spawn_blocking(move || shared.glance(is_look));
         // One that is interrupted has seen nothing new.
         let _ = glance.await;
     }
@@ -145,7 +145,7 @@ impl Watch {
     pub async fn look(&self) -> Look<'_> {
         let began = Instant::now();
         self.glance(true).await;
-        let signs = self.eyes.signal.signs();
+        let signs = self.shared.signal.signs();
         Look {
             watch: self,
             began,
@@ -174,18 +174,18 @@ impl Look<'_> {
     /// Whether such a file was written since it began. Then what was seen of it may have been half of it, and its
     /// change is yet to be told.
     pub fn was_touched(&self, which: impl Fn(&Path) -> bool) -> bool {
-        let signs = self.watch.eyes.signal.signs();
+        let signs = self.watch.shared.signal.signs();
         signs.touched().any(which)
     }
 }
 
 impl Drop for Look<'_> {
     fn drop(&mut self) {
-        self.watch.eyes.signal.signs().end_look();
+        self.watch.shared.signal.signs().end_look();
     }
 }
 
-impl Eyes {
+impl Shared {
     /// Looks at everything, and whether the folders that are watched are still those. With `is_look`, a look begins.
     fn glance(&self, is_look: bool) {
         let mut folders = lock(&self.folders);

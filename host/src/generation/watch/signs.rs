@@ -249,24 +249,24 @@ impl Signs {
     }
 
     /// Whether somebody may be writing of whom only looking tells.
-    pub fn is_restless(&self) -> bool {
+    pub fn is_to_be_looked_at(&self) -> bool {
         let mut signs = self.signs.values();
         signs.any(|sign| matches!(sign, Sign::Perhaps { is_told: false, .. }))
     }
 
     /// When the next file will have been left alone, or away, for long enough. What was away before `began` does not
     /// count.
-    pub fn ripe_at(&self, began: Option<Instant>) -> Option<Instant> {
+    pub fn due_at(&self, began: Option<Instant>) -> Option<Instant> {
         let has_root = self.has_root();
         let signs = self.signs.iter();
         signs
-            .filter_map(|(path, sign)| sign.ripe_at(path, began, has_root))
+            .filter_map(|(path, sign)| sign.due_at(path, began, has_root))
             .min()
     }
 
     /// Counts what was left alone, or away, for long enough. Of what was told by an event, an empty file is about to be
     /// written by whoever has made it.
-    pub fn ripen(
+    pub fn settle(
         &mut self,
         now: Instant,
         began: Option<Instant>,
@@ -275,8 +275,8 @@ impl Signs {
         let has_root = self.has_root();
         let mut has_changed = false;
         self.signs.retain(|path, sign| {
-            let ripe_at = sign.ripe_at(path, began, has_root);
-            if ripe_at.is_none_or(|at| now < at) {
+            let due_at = sign.due_at(path, began, has_root);
+            if due_at.is_none_or(|at| now < at) {
                 return true;
             }
             let is_told = matches!(sign, Sign::Perhaps { is_told: true, .. });
@@ -303,7 +303,7 @@ impl Signs {
 impl Sign {
     /// When the file of this path will have been left alone, or away, for long enough. No file is gone as long as the
     /// app's folder is.
-    fn ripe_at(&self, path: &Path, began: Option<Instant>, has_root: bool) -> Option<Instant> {
+    fn due_at(&self, path: &Path, began: Option<Instant>, has_root: bool) -> Option<Instant> {
         match *self {
             Sign::Writing | Sign::Done => None,
             Sign::Perhaps { last, .. } => Some(last + QUIET),
@@ -384,7 +384,7 @@ mod tests {
         /// Whether there is a change, some time later.
         fn changes_within(&mut self, time: Duration) -> bool {
             self.now += time;
-            self.signs.ripen(self.now, None, |_| false);
+            self.signs.settle(self.now, None, |_| false);
             self.signs.take_since().is_some()
         }
     }
@@ -412,7 +412,7 @@ mod tests {
         for text in ["a text", "a longer text", "the longest text of all"] {
             app.write(text);
             app.glance();
-            assert!(app.signs.is_restless());
+            assert!(app.signs.is_to_be_looked_at());
             assert!(!app.changes_within(QUIET - MOMENT), "{text}");
         }
         assert!(app.changes_within(MOMENT));
@@ -466,8 +466,8 @@ mod tests {
         app.hear(Weight::Gone);
         app.now += MOMENT;
         let began = Some(app.now);
-        assert_eq!(app.signs.ripe_at(began), None);
-        app.signs.ripen(app.now + AWAY, began, |_| false);
+        assert_eq!(app.signs.due_at(began), None);
+        app.signs.settle(app.now + AWAY, began, |_| false);
         assert_eq!(app.signs.since(), None);
         assert!(app.changes_within(AWAY));
     }

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::harness::{App, Running, guest, renumbered};
+use crate::harness::{App, Running, example, guest, renumbered};
 
 /// More than the log keeps of one text.
 const LENGTH: usize = 20_000;
@@ -308,4 +308,31 @@ async fn a_line_without_its_end_is_logged_when_its_instance_ends() {
         None
     })
     .await;
+}
+
+#[tokio::test]
+async fn a_client_that_its_proxy_names_in_no_readable_way_is_on_no_list() {
+    let server = App::new()
+        .handler("allowlist.wasm", example("allowlist"))
+        .config(
+            "[server]\nxheaders = true\n[settings]\napp = { allowed = [\"127.0.0.1\"] }\n\
+             [[route]]\npattern = '/staff'\nhandler = \"allowlist.wasm\"\n",
+        )
+        .serve()
+        .await;
+    for (sent, status, client) in [
+        ("", 200, "127.0.0.1"),
+        ("X-Forwarded-For: 127.0.0.1:9\r\n", 200, "127.0.0.1"),
+        ("X-Forwarded-For: 203.0.113.7:52110\r\n", 403, "203.0.113.7"),
+        ("X-Forwarded-For: [2001:db8::7]\r\n", 403, "2001:db8::7"),
+        ("X-Forwarded-For: 127.0.0.1, _hidden\r\n", 403, "unknown"),
+        ("X-Real-Ip: nobody\r\n", 403, "unknown"),
+    ] {
+        let answer = server.request("GET /staff", sent, "").await;
+        assert_eq!(answer.status, status, "{sent}");
+        server
+            .log
+            .line_with(&format!("GET /staff ({client})"))
+            .await;
+    }
 }

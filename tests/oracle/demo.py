@@ -205,7 +205,6 @@ requests = [
             ["X-Forwarded-For: 192.0.2.1, 127.0.0.1"],
             ["X-Forwarded-For: 127.0.0.1"],
             ["X-Forwarded-For: 192.0.2.1", "X-Real-Ip: ::1"],
-            ["X-Real-Ip: nobody"],
         )
     ),
     *(

@@ -282,7 +282,7 @@ fn fault(error: &ErrorCode) -> HttpClientError {
             "Timeout during request".to_owned()
         }
         ErrorCode::HttpRequestDenied => {
-            "Not granted: `allow = { http = […] }` of the component does not name this origin, or the one of its `Host`"
+            "Not granted: `allow = { http = […] }` of the component does not name this origin"
                 .to_owned()
         }
         ErrorCode::ConnectionRefused => "Connection refused".to_owned(),

@@ -122,6 +122,26 @@ async fn a_handler_sees_which_http_a_client_speaks() {
     assert_eq!(server.json("/echo").await["version"], "HTTP/1.1");
 }
 
+/// A client splits them to compress them better.
+#[tokio::test]
+async fn split_cookies_are_one_header() {
+    let server = serve("h2c = true\n").await;
+    let client = connect(&server).await;
+    let mut request = get("/echo");
+    for cookie in ["a=1", "b=2; c=3"] {
+        let cookie = cookie.parse().unwrap();
+        request.headers_mut().append("cookie", cookie);
+    }
+    let (_, echo) = soon(ask(&client, request)).await.unwrap();
+    let echo: serde_json::Value = serde_json::from_slice(&echo).unwrap();
+    let headers = echo["headers"].as_array().unwrap();
+    let cookies: Vec<_> = headers
+        .iter()
+        .filter(|header| header[0] == "cookie")
+        .collect();
+    assert_eq!(cookies, [&serde_json::json!(["cookie", "a=1; b=2; c=3"])]);
+}
+
 #[tokio::test]
 async fn more_requests_at_once_are_refused() {
     let server = serve("h2c = true\nmax_concurrent_streams = 3\n").await;

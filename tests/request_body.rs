@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
+use tokio::io::AsyncReadExt;
+
 use crate::harness::{Answer, App, Client, Running, guest, mebibytes, soon};
 
 async fn serve(config: &str) -> Running {
@@ -514,5 +516,117 @@ async fn an_upload_takes_no_memory_however_long_it_is() {
         let told = if told.is_array() { &told[0] } else { &told };
         assert_eq!(told["bytes"], bytes, "{told}");
         assert!(most - before <= 32 << 10, "{} KiB more", most - before);
+    }
+}
+
+/// Whoever answers, it costs no later request on the connection; also where the body comes behind the answer.
+#[tokio::test]
+async fn an_answer_without_its_body_costs_no_request() {
+    let server = App::new()
+        .handler("bodies.wasm", guest("bodies"))
+        .handler("echo.wasm", guest("echo"))
+        .handler("slow.wasm", guest("slow"))
+        .config(
+            "[[route]]\npattern = '/moved'\nhandler = 'builtin:redirect'\nkwargs = { url = '/echo' }\n\
+             [handler.\"slow.wasm\"]\nmax_body_size = \"1KB\"\n",
+        )
+        .serve()
+        .await;
+    let mut client = server.connect().await;
+    for (line, status) in [
+        ("POST /echo?read=nothing", 200),
+        ("PUT /received?in=prepare", 302),
+        ("GET /slow?ms=0", 413),
+        ("POST /nowhere", 404),
+        ("POST /moved", 301),
+        ("POST /slow", 405),
+        ("DELETE /echo?read=nothing", 200),
+    ] {
+        for length in [5, 20_000, 60_000] {
+            let framing = format!("Content-Length: {length}");
+            client
+                .send(format!("{line} HTTP/1.1\r\nHost: a\r\n{framing}\r\n\r\n"))
+                .await;
+            let status = match length {
+                5 if status == 413 => 200,
+                _ => status,
+            };
+            let answer = client.answer().await;
+            assert_eq!(answer.status, status, "{line}, {length}");
+            assert_eq!(answer.header("connection"), None, "{line}, {length}");
+            client.send("x".repeat(length)).await;
+            assert_eq!(client.get("/echo").await.status, 200, "{line}, {length}");
+        }
+        let mut client = server.connect().await;
+        let framing = "Content-Length: 1000000";
+        client
+            .send(format!("{line} HTTP/1.1\r\nHost: a\r\n{framing}\r\n\r\n"))
+            .await;
+        let answer = client.answer().await;
+        assert_eq!(answer.header("connection"), Some("close"), "{line}");
+        client.send("x".repeat(1_000_000)).await;
+        let mut rest = Vec::new();
+        soon(client.stream.read_to_end(&mut rest)).await.unwrap();
+        assert_eq!(rest, b"", "{line}");
+    }
+}
+
+#[tokio::test]
+async fn the_server_says_what_it_can_and_makes_no_tunnel() {
+    let server = serve("").await;
+    let mut client = server.connect().await;
+    client.send("OPTIONS * HTTP/1.1\r\nHost: a\r\n\r\n").await;
+    let answer = client.answer().await;
+    assert_eq!(answer.status, 204);
+    let allow = answer.header("allow");
+    assert_eq!(allow, Some("GET, HEAD, POST, PUT, DELETE, PATCH, OPTIONS"));
+    client
+        .send("CONNECT a:80 HTTP/1.1\r\nHost: a:80\r\n\r\n")
+        .await;
+    let answer = client.answer().await;
+    assert_eq!(
+        (answer.status, answer.header("connection")),
+        (501, Some("close"))
+    );
+}
+
+/// At the level that is there without any configuration, with the client's address.
+#[tokio::test]
+async fn the_log_says_why_a_head_was_refused() {
+    let server = serve("[server]\nheader_timeout = \"300ms\"\nmax_header_size = \"8KB\"\n").await;
+    let long = "x".repeat(10_000);
+    for (request, line) in [
+        (
+            "GET / HTTP/1.1\r\nHost:\r\n\r\n".to_owned(),
+            "400 GET / (127.0.0.1) 0.00ms: `Host`",
+        ),
+        (
+            "GET / HTTP/1.1\r\nA : b\r\n\r\n".to_owned(),
+            "400 - - (127.0.0.1) 0.00ms: invalid HTTP header",
+        ),
+        (
+            "GET / HTTP/1.1\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n".to_owned(),
+            "400 - - (127.0.0.1) 0.00ms: `Content-Length` beside `Transfer-Encoding`",
+        ),
+        (
+            format!("GET /{long} HTTP/1.1\r\n"),
+            "414 - - (127.0.0.1) 0.00ms: the request line is longer",
+        ),
+        (
+            format!("GET / HTTP/1.1\r\nA: {long}\r\n\r\n"),
+            "431 - - (127.0.0.1) 0.00ms: message head is too large",
+        ),
+        (
+            "POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 100000000\r\n\r\n".to_owned(),
+            "413 POST /echo (127.0.0.1) 0.00ms: the body is larger than `max_body_size`",
+        ),
+        (
+            "GET / HT".to_owned(),
+            "closed (127.0.0.1): the head of a request took longer",
+        ),
+    ] {
+        let mut client = server.connect().await;
+        client.send(request).await;
+        server.log.line_with(line).await;
     }
 }

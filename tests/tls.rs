@@ -4,6 +4,7 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
+use std::time::Duration;
 
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
@@ -125,6 +126,33 @@ async fn http2_is_served_to_who_wants_it() {
     assert_eq!(echo["protocol"], "https");
     assert_eq!(echo["version"], "HTTP/2.0");
     assert_eq!(echo["headers"], serde_json::json!([["host", "a.example"]]));
+}
+
+/// However little of it comes at a time.
+#[tokio::test]
+async fn a_handshake_has_as_long_as_a_head() {
+    let authority = Authority::new();
+    let server = app(&format!("{ONE}header_timeout = \"300ms\"\n"))
+        .pair(&authority.sign(&["a.example"]))
+        .serve_where_it_says()
+        .await;
+    for begin in [&b""[..], b"\x16\x03\x01\x02\x00\x01"] {
+        let mut stream = TcpStream::connect(server.address).await.unwrap();
+        stream.write_all(begin).await.unwrap();
+        let closed = async {
+            loop {
+                let pause = Duration::from_millis(20);
+                let read = tokio::time::timeout(pause, stream.read_u8()).await;
+                if read.is_ok() {
+                    return;
+                }
+                if !begin.is_empty() && stream.write_u8(0).await.is_err() {
+                    return;
+                }
+            }
+        };
+        soon(closed).await;
+    }
 }
 
 #[tokio::test]

@@ -13,7 +13,6 @@ use std::sync::Arc;
 use std::task::{Poll, ready};
 use std::time::Duration;
 
-use futures_util::FutureExt;
 use futures_util::future::Either;
 use http::header::{CONNECTION, EXPECT};
 use http::{HeaderValue, Request, Response, StatusCode};
@@ -210,16 +209,29 @@ fn answer<'a, 'l, S: Service>(
         }
         None => {
             let request = Request::from_parts(head, body);
-            let answered = move |response| Ok(end(response, limits, answering, Some));
-            let account = activity.account();
-            match account.filter(|account| account.held() >= limits.max_unsent) {
-                None => Either::Right(service.call(request, client).map(answered)),
+            let account = activity.account().cloned();
+            let account = account.filter(|account| account.held() >= limits.max_unsent);
+            match account {
+                None => {
+                    let response = service.call(request, client);
+                    Either::Right(async move {
+                        let response = response.await;
+                        if answering.has_rest() {
+                            // In a box, as it is rare.
+                            Box::pin(answering.drop_rest()).await;
+                        }
+                        Ok(end(response, limits, answering, Some))
+                    })
+                }
                 Some(account) => {
-                    let account = account.clone();
                     // Rare, and so not to be carried about by every request.
                     let late = Box::pin(async move {
                         account.until_less(limits.max_unsent).await;
-                        answered(service.call(request, client).await)
+                        let response = service.call(request, client).await;
+                        if answering.has_rest() {
+                            answering.drop_rest().await;
+                        }
+                        Ok(end(response, limits, answering, Some))
                     });
                     Either::Left(Either::Right(late))
                 }

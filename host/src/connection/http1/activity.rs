@@ -1,16 +1,18 @@
 //! What one connection is doing, as seen from beneath and from above hyper. It never keeps time
 //! and never ends anything.
 
+use std::future::poll_fn;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::Relaxed, Ordering::SeqCst};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
-use std::task::Context;
+use std::task::{Context, Poll};
 
 use http::HeaderMap;
 use http::header::CONNECTION;
 use hyper::body::Incoming;
+use tokio::time::timeout;
 
 use super::framing::Framing;
-use super::unread::{MAX_DROPPED, Unread};
+use super::unread::{MAX_DROPPED, PATIENCE, Unread};
 use crate::unsent::{Account, Charge, Unsent};
 
 /// Who a connection waits for.
@@ -287,6 +289,33 @@ impl Answering {
 
     pub(super) fn activity(&self) -> &Arc<Activity> {
         &self.activity
+    }
+
+    /// Whether some of the body is left that nobody reads, and nobody knows how much.
+    pub(super) fn has_rest(&self) -> bool {
+        let unread = self.unread.as_ref();
+        unread.is_some_and(|unread| unread.is_here()) && self.activity.to_come().is_none()
+    }
+
+    /// Drops it up to its end, or to where the connection has to close: the head of the response says which it is.
+    pub(super) async fn drop_rest(&self) {
+        let Some(unread) = &self.unread else {
+            return;
+        };
+        if self.expects && !self.activity.body_began.get() {
+            return;
+        }
+        unread.answered(false);
+        let ended = poll_fn(|cx| {
+            while unread.poll(self.activity.to_come().is_some(), cx) {}
+            match unread.is_here() {
+                true => Poll::Pending,
+                false => Poll::Ready(()),
+            }
+        });
+        if timeout(PATIENCE, ended).await.is_err() {
+            unread.give_up();
+        }
     }
 
     /// Whether no request can follow this one, now that the head of its response is made.

@@ -270,7 +270,7 @@ fn check_warns_of_nothing_that_the_standard_library_imports_for_itself() {
     }
     let (code, said) = app.run("check");
     assert_eq!(code, Some(0), "{said}");
-    assert!(!said.contains("warning"), "{said}");
+    assert!(!said.contains("granted"), "{said}");
 }
 
 #[test]
@@ -332,6 +332,6 @@ fn check_warns_where_requests_are_sent_and_no_origin_is_granted() {
         let config = format!("[handler.'http_client.wasm']\nallow = {{ {settled} }}\n");
         let (code, said) = app(&config).run("check");
         assert_eq!(code, Some(0), "{said}");
-        assert!(!said.contains("warning"), "{settled}: {said}");
+        assert!(!said.contains(words), "{settled}: {said}");
     }
 }

@@ -185,6 +185,67 @@ async fn a_typo_is_shown_in_the_terminal_and_in_the_browser_until_it_is_mended()
     assert_eq!(soon(waiting.answer()).await.status, 204);
 }
 
+/// Puts a file into the app.
+fn write(app: &App, path: &str, text: &str) {
+    let path = app.path().join(path);
+    std::fs::create_dir_all(path.parent().expect("a folder")).expect("a folder");
+    std::fs::write(path, text).expect("saved");
+}
+
+#[tokio::test]
+async fn all_that_a_build_reads_is_watched_and_what_it_writes_is_not() {
+    let app = new_app("my-sources");
+    let manifest = std::fs::read_to_string(app.path().join("Cargo.toml")).expect("a manifest");
+    let near = "[dependencies]\nnear = { path = \"near\" }\n";
+    let manifest = manifest.replacen("[dependencies]\n", near, 1);
+    write(&app, "Cargo.toml", &manifest);
+    let package =
+        |name: &str, more: &str| format!("[package]\nname = {name:?}\nedition = \"2024\"\n{more}");
+    let uses_far = "[dependencies]\nfar = { path = \"../far\" }\n";
+    write(&app, "near/Cargo.toml", &package("near", uses_far));
+    write(&app, "near/src/lib.rs", "pub use far::TEXT;\n");
+    // One that would be a component, too, if it were meant.
+    let is_cdylib = "[lib]\ncrate-type = [\"cdylib\", \"rlib\"]\n";
+    write(&app, "far/Cargo.toml", &package("far", is_cdylib));
+    write(
+        &app,
+        "far/src/lib.rs",
+        "pub const TEXT: &str = \"far 1\";\n",
+    );
+    write(&app, "src/page.html", "page 1");
+    // Is run in each build, since it changes what it may depend on.
+    let script = "fn main() {\n    std::fs::write(\"src/made.rs\", \"pub const MADE: &str = \\\"made\\\";\").unwrap();\n}\n";
+    write(&app, "build.rs", script);
+    let all = "{name} {} {} {}\", include_str!(\"page.html\"), near::TEXT, made::MADE)";
+    edit(&app, "{name}\")", all);
+    let source = std::fs::read_to_string(app.path().join("src/lib.rs")).expect("the source");
+    write(&app, "src/lib.rs", &format!("{source}\nmod made;\n"));
+    let server = app.serve_as("dev", &[]).await;
+    server.log.line_with("generation 1: 1 component, ").await;
+    assert_eq!(server.get("/").await.body, "Hello, world page 1 far 1 made");
+    write(&server.app, "src/page.html", "page 2");
+    server.log.line_with("generation 2 serves").await;
+    assert_eq!(server.get("/").await.body, "Hello, world page 2 far 1 made");
+    write(
+        &server.app,
+        "far/src/lib.rs",
+        "pub const TEXT: &str = \"far 2\";\n",
+    );
+    server.log.line_with("generation 3 serves").await;
+    assert_eq!(server.get("/").await.body, "Hello, world page 2 far 2 made");
+    // One build for each, though each writes a source.
+    let text = server.log.text();
+    assert_eq!(text.matches("] built in ").count(), 3, "{text}");
+
+    // Away for a moment, and watched as before.
+    let (src, aside) = (server.app.path().join("src"), server.app.path().join("x"));
+    std::fs::rename(&src, &aside).expect("renamed");
+    std::fs::rename(&aside, &src).expect("renamed");
+    write(&server.app, "src/page.html", "page 3");
+    server.log.line_with("generation 4 serves").await;
+    assert_eq!(server.get("/").await.body, "Hello, world page 3 far 2 made");
+}
+
 #[tokio::test]
 async fn pages_have_the_script_under_dev_and_nothing_else_has() {
     let app = || {

@@ -186,7 +186,8 @@ fn every_guest_and_example_has_a_test() {
 }
 
 /// Where the keys that a file of `host/src/config` asks for are said: a heading of docs/configuration.md.
-const SECTIONS: [(&str, &str); 9] = [
+const SECTIONS: [(&str, &str); 10] = [
+    ("listen", "### Sockets in the file system"),
     ("server", "## [server]"),
     ("tls", "### TLS"),
     ("settings", "## [settings]"),

@@ -1,7 +1,9 @@
 //! All integration tests: the real binary or the real server, over real sockets, with guests built from source.
 
 mod background;
+mod build;
 mod check;
+mod claims;
 mod dev;
 mod diagnostics;
 mod drain;
@@ -36,5 +38,6 @@ mod systemd;
 mod testing;
 mod tls;
 mod traps;
+mod unix;
 mod waiting;
 mod watch;

@@ -183,3 +183,37 @@ async fn traps_overloads_and_those_who_leave_are_counted() {
     let abandoned = "waterspout_http_requests_abandoned_total";
     assert_eq!(sum(&samples, abandoned, &["route=\"/slow\""]), 1.0);
 }
+
+#[tokio::test]
+async fn components_that_are_gone_are_told_of_but_never_many() {
+    const MANY: usize = 105;
+    let mut app = App::new();
+    for number in 0..MANY {
+        app = app.handler(&format!("gone{number}.wasm"), versioned("v1"));
+    }
+    let server = app.handler("stays.wasm", versioned("v1")).serve().await;
+    assert_eq!(server.get("/gone0").await.status, 200);
+    let config = server.app.path().join("waterspout.toml");
+    std::fs::write(&config, "[server]\nwatch = false\n").expect("saved");
+    server.until_generation(2).await;
+    for number in 0..MANY {
+        let file = server.app.handler_path(&format!("gone{number}.wasm"));
+        std::fs::remove_file(file).expect("removed");
+    }
+    server.signal("HUP");
+    server.until_generation(3).await;
+    // The last of them drain.
+    let made = "waterspout_instantiations_total";
+    let samples = soon(async {
+        loop {
+            let samples = scrape(&server).await;
+            if sum(&samples, made, &["(removed)"]) >= 5.0 {
+                return samples;
+            }
+        }
+    })
+    .await;
+    let named = samples.keys().filter(|name| name.starts_with(made));
+    assert_eq!(named.count(), 100 + 2, "{samples:?}");
+    assert!(sum(&samples, made, &[]) >= MANY as f64 + 1.0);
+}

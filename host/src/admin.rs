@@ -101,8 +101,8 @@ fn schedules(site: &Site) -> Vec<Value> {
 }
 
 fn routes(generation: &Generation) -> Vec<Value> {
-    let routes = generation.app.router.routes().iter();
-    routes
+    generation
+        .routes()
         .map(|route| {
             let lead = &generation.leads[route.target];
             json!({

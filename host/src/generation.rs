@@ -2,6 +2,7 @@
 //! what may serve and since when; answers no request.
 
 mod changes;
+mod claims;
 mod component;
 mod declared;
 mod mark;
@@ -22,9 +23,10 @@ use crate::engine::Engine;
 use crate::error::{Fault, Faults, Origin};
 use crate::metrics::{Metrics, RouteKey};
 use crate::resources::{self, App, Meters};
-use crate::router::{Found, Router};
+use crate::router::{Found, Route, Router};
 use crate::tls::Tls;
 
+pub use claims::Wide;
 pub use component::{Component, State, describe};
 pub use schedules::Schedule;
 pub use site::{Site, Swap};
@@ -47,6 +49,8 @@ pub struct Generation {
     pub leads: Vec<Lead>,
     /// Where a path leads that no route takes. `None`: to a 404.
     pub default: Option<Lead>,
+    /// Which components take more than what belongs to their names.
+    pub wide: Vec<Wide>,
     pub components: BTreeMap<String, Arc<Component>>,
     pub schedules: Vec<Schedule>,
     /// Whether the app has a `waterspout.toml`.
@@ -56,6 +60,7 @@ pub struct Generation {
 }
 
 /// Where a route leads.
+#[derive(Clone)]
 pub enum Lead {
     Handler {
         component: Arc<Component>,
@@ -155,6 +160,7 @@ impl Generation {
             router,
             leads,
             default,
+            wide,
         } = routes::resolve(folder, &config, &components, |file| {
             held_away(previous, file)
         })?;
@@ -174,6 +180,7 @@ impl Generation {
             tls,
             leads,
             default,
+            wide,
             components,
             schedules,
             is_configured,
@@ -196,6 +203,7 @@ impl Generation {
             router,
             leads,
             default,
+            wide,
         } = routes::resolve(folder, &bare, &components, |_| false)?;
         let settings = serde_json::Value::Object(config.settings.app.clone()).to_string();
         Ok(Self {
@@ -210,11 +218,18 @@ impl Generation {
             tls,
             leads,
             default,
+            wide,
             components,
             schedules: Vec::new(),
             is_configured: false,
             survey: Survey::nothing(),
         })
+    }
+
+    /// The routes as they were written, each once.
+    pub fn routes(&self) -> impl Iterator<Item = &Route<usize>> {
+        let routes = self.app.router.routes().iter();
+        routes.filter(|route| !route.pattern.is_part())
     }
 
     /// The route of a path. Where the host has none, those of the default host count, unless the request `is_proxied`
@@ -314,6 +329,10 @@ impl Overrides {
     fn of(&self, text: Option<&str>, app: &Path) -> Result<Config, Faults> {
         let mut config = Config::of(text, app, &self.said)?;
         self.apply(&mut config);
+        let server = &mut config.server;
+        for listen in server.listen.iter_mut().chain(&mut server.admin) {
+            listen.count_from(app);
+        }
         Ok(config)
     }
 

@@ -5,7 +5,7 @@ mod inherited;
 use std::fs;
 use std::io;
 use std::net::{Shutdown, SocketAddr, TcpStream};
-use std::os::unix::fs::{FileTypeExt, MetadataExt};
+use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -51,7 +51,7 @@ impl Listener {
         let bound = match listen {
             Listen::Tcp(address) => bind_tcp(*address, Listen::Tcp),
             Listen::Http(address) => bind_tcp(*address, Listen::Http),
-            Listen::Unix(path) => bind_unix(path),
+            Listen::Unix { path, mode } => bind_unix(path, *mode),
             Listen::Systemd(name) => inherited::take(name),
         };
         bound.map_err(|error| {
@@ -242,7 +242,7 @@ fn bind_tcp(address: SocketAddr, named: fn(SocketAddr) -> Listen) -> io::Result<
     })
 }
 
-fn bind_unix(path: &Path) -> io::Result<Listener> {
+fn bind_unix(path: &Path, mode: Option<u32>) -> io::Result<Listener> {
     remove_stale(path)?;
     let socket = Socket::new(Domain::UNIX, Type::STREAM.nonblocking(), None)?;
     socket.bind(&SockAddr::unix(path)?)?;
@@ -250,15 +250,29 @@ fn bind_unix(path: &Path) -> io::Result<Listener> {
         path: path.to_owned(),
         identity: SocketFile::identity(path)?,
     };
+    if let Some(mode) = mode {
+        // Before it listens nobody can connect, whatever the umask has left of its mode.
+        set_mode(path, mode)?;
+    }
     socket.listen(BACKLOG)?;
     Ok(Listener {
         socket: Bound::Unix {
             listener: UnixListener::from_std(socket.into())?,
             _file: Some(file),
         },
-        address: Listen::Unix(path.to_owned()),
+        address: Listen::Unix {
+            path: path.to_owned(),
+            mode,
+        },
         is_shared: false,
     })
+}
+
+/// Has this mode say who may connect from now on.
+pub fn set_mode(path: &Path, mode: u32) -> io::Result<()> {
+    let permissions = fs::Permissions::from_mode(mode);
+    fs::set_permissions(path, permissions)
+        .map_err(|error| io::Error::new(error.kind(), format!("its mode can't be set: {error}")))
 }
 
 /// Removes a socket that refuses connections: its server is dead.

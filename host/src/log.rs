@@ -1,6 +1,8 @@
 //! The three logs on standard error: `access`, `app` (what guests say) and `general`, in Tornado's one-line style or
 //! as JSON. A full buffer drops lines, and says how many; it never makes anybody wait.
 
+mod plain;
+
 use std::fmt;
 use std::io::{self, Stderr, Write};
 use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
@@ -19,6 +21,9 @@ use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::util::SubscriberInitExt;
 
 use crate::config::{self, AccessFormat, Format, Levels};
+
+pub use plain::plain;
+use plain::plain_json;
 
 /// Lines that may wait to be written.
 const BUFFERED_LINES: usize = 8192;
@@ -279,7 +284,7 @@ fn text(mut writer: Writer<'_>, event: &Event<'_>, look: &Look) -> fmt::Result {
     writeln!(writer)
 }
 
-/// What an event carries. Line breaks are shown as indented lines, so that a guest can't forge a line.
+/// What an event carries, made plain.
 struct Said<'a> {
     look: &'a Look,
     /// Whether it is a line of the access log that is not to be Tornado's.
@@ -295,17 +300,17 @@ impl Visit for Said<'_> {
     }
 
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
-        let plain = || clean(&cut(format!("{value:?}")));
+        let text = || plain(&cut(format!("{value:?}"))).into_owned();
         match field.name() {
             "message" if self.is_custom => {
                 let line = self.look.access(|| access_fields(value));
-                self.message = line.map_or_else(plain, |line| clean(&cut(line)));
+                self.message = line.map_or_else(text, |line| plain(&cut(line)).into_owned());
             }
-            "message" => self.message = plain(),
-            "component" => self.component = plain(),
+            "message" => self.message = text(),
+            "component" => self.component = text(),
             // Where the access log does not have them, they would lead nowhere.
             "request_id" if !self.look.has_ids.load(Ordering::Relaxed) => {}
-            name => self.rest.push((name, plain())),
+            name => self.rest.push((name, text())),
         }
     }
 }
@@ -335,10 +340,11 @@ fn json(mut writer: Writer<'_>, event: &Event<'_>, look: &Look) -> fmt::Result {
     fields.insert("level", level);
     fields.insert("log", metadata.target());
     event.record(&mut fields);
-    writeln!(writer, "{}", Value::Object(fields.line))
+    let line = Value::Object(fields.line).to_string();
+    writeln!(writer, "{}", plain_json(&line))
 }
 
-/// What an event carries. JSON escapes what could do harm.
+/// What an event carries.
 struct Fields<'a> {
     look: &'a Look,
     is_access: bool,
@@ -392,32 +398,4 @@ fn cut(mut text: String) -> String {
         text.push('…');
     }
     text
-}
-
-/// Control bytes can do harm in a terminal, and a bare line break could pass for a line of ours.
-fn clean(text: &str) -> String {
-    if !text.contains(char::is_control) {
-        return text.to_owned();
-    }
-    let mut clean = String::with_capacity(text.len() + 16);
-    for c in text.chars() {
-        match c {
-            '\n' => clean.push_str("\n    "),
-            '\t' => clean.push(c),
-            c if c.is_control() => clean.extend(c.escape_default()),
-            c => clean.push(c),
-        }
-    }
-    clean
-}
-
-#[cfg(test)]
-mod tests {
-    use super::clean;
-
-    #[test]
-    fn a_message_can_not_pass_for_a_line_or_reach_the_terminal() {
-        assert_eq!(clean("a\n[I forged]"), "a\n    [I forged]");
-        assert_eq!(clean("\x1b[2J\r"), "\\u{1b}[2J\\r");
-    }
 }

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::shards;
 
@@ -13,15 +13,48 @@ pub const BOUNDS: [f64; 14] = [
     0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0,
 ];
 
+/// How long a component that is gone is still told of: long enough for whoever scrapes to have seen its last counts.
+const REMEMBERED: Duration = Duration::from_secs(600);
+
+/// How many that are gone are told of at most. Past that, the one that went first is forgotten.
+const MAX_REMEMBERED: usize = 100;
+
+/// How many routes there may be before those that are gone are looked for.
+const MANY_ROUTES: usize = 1000;
+
 /// All that is counted by one server, as long as it lives: swaps begin nothing anew.
 #[derive(Default)]
 pub struct Metrics {
-    routes: Mutex<HashMap<RouteKey, Arc<RouteMeter>>>,
-    components: Mutex<BTreeMap<String, Arc<ComponentMeter>>>,
+    routes: Mutex<Routes>,
+    components: Mutex<Components>,
     /// Of routes that no generation has any more.
     removed: Mutex<RouteTally>,
     /// By status: requests that the edge has refused, so that they met no route.
     refused: Mutex<BTreeMap<u16, u64>>,
+}
+
+#[derive(Default)]
+struct Routes {
+    meters: HashMap<RouteKey, Arc<RouteMeter>>,
+    /// How many there may be before those that are gone are looked for again.
+    most: usize,
+}
+
+#[derive(Default)]
+struct Components {
+    meters: BTreeMap<String, Kept>,
+    /// How many there may be before those that are gone are looked for again.
+    most: usize,
+    /// Of those that are forgotten, if any are.
+    forgotten: Option<ComponentTally>,
+}
+
+/// The meter of a component that is there, or was.
+#[derive(Default)]
+struct Kept {
+    meter: Arc<ComponentMeter>,
+    /// When it was first seen that no version of it is left.
+    gone: Option<Instant>,
 }
 
 /// A route, as those who wrote it would name it.
@@ -34,16 +67,24 @@ pub struct RouteKey {
 impl Metrics {
     /// The meter of a route, which it keeps through all generations that have it.
     pub fn route(&self, key: RouteKey) -> Arc<RouteMeter> {
-        lock(&self.routes).entry(key).or_default().clone()
+        let mut routes = lock(&self.routes);
+        if routes.meters.len() >= routes.most.max(MANY_ROUTES) {
+            self.sum_up_removed(&mut routes);
+            routes.most = routes.meters.len() * 2;
+        }
+        routes.meters.entry(key).or_default().clone()
     }
 
-    /// The meter of a component, by its file.
-    pub fn component(&self, file: &str) -> Arc<ComponentMeter> {
+    /// The meter of a component, by its file. One that came back in time counts on.
+    pub fn component(&self, file: &str, now: Instant) -> Arc<ComponentMeter> {
         let mut components = lock(&self.components);
-        match components.get(file) {
-            Some(meter) => meter.clone(),
-            None => components.entry(file.to_owned()).or_default().clone(),
+        if components.meters.len() >= components.most.max(MAX_REMEMBERED) {
+            components.forget(now);
+            components.most = components.meters.len() + MAX_REMEMBERED;
         }
+        let kept = components.meters.entry(file.to_owned()).or_default();
+        kept.gone = None;
+        kept.meter.clone()
     }
 
     /// A request was refused before it met a route.
@@ -54,31 +95,65 @@ impl Metrics {
     /// What the routes have counted. Those that are gone are summed up under no name.
     pub fn routes(&self) -> Vec<(Option<RouteKey>, RouteTally)> {
         let mut routes = lock(&self.routes);
-        let mut removed = lock(&self.removed);
-        // A meter that nobody else has counts no more.
-        let gone = routes.extract_if(|_, meter| Arc::strong_count(meter) == 1);
-        gone.for_each(|(_, meter)| removed.add(&meter.tally()));
-        let kept = routes.iter();
+        let removed = self.sum_up_removed(&mut routes);
+        let kept = routes.meters.iter();
         let mut tallies: Vec<_> = kept
             .map(|(key, meter)| (Some(key.clone()), meter.tally()))
             .collect();
         tallies.sort_unstable_by(|(one, _), (other, _)| one.cmp(other));
-        tallies.push((None, removed.clone()));
+        tallies.push((None, removed));
         tallies
     }
 
-    /// What the components have counted.
-    pub fn components(&self) -> Vec<(String, ComponentTally)> {
-        let components = lock(&self.components);
-        let tallies = components.iter();
+    fn sum_up_removed(&self, routes: &mut Routes) -> RouteTally {
+        let mut removed = lock(&self.removed);
+        // A meter that nobody else has counts no more.
+        let is_gone = |meter: &mut Arc<_>| Arc::strong_count(meter) == 1;
+        let gone = routes.meters.extract_if(|_, meter| is_gone(meter));
+        gone.for_each(|(_, meter)| removed.add(&meter.tally()));
+        removed.clone()
+    }
+
+    /// What the components have counted. Those that are gone are told of for a while, then summed up under no name.
+    pub fn components(&self, now: Instant) -> Vec<(Option<String>, ComponentTally)> {
+        let mut components = lock(&self.components);
+        components.forget(now);
+        let kept = components.meters.iter();
+        let mut tallies: Vec<_> = kept
+            .map(|(file, kept)| (Some(file.clone()), kept.meter.tally()))
+            .collect();
+        tallies.extend(components.forgotten.clone().map(|tally| (None, tally)));
         tallies
-            .map(|(file, meter)| (file.clone(), meter.tally()))
-            .collect()
     }
 
     /// How many requests were refused, by status.
     pub fn refusals(&self) -> BTreeMap<u16, u64> {
         lock(&self.refused).clone()
+    }
+}
+
+impl Components {
+    /// Notes which are gone, and sums up those that have been for long, or are too many.
+    fn forget(&mut self, now: Instant) {
+        let mut gone = Vec::new();
+        for (file, kept) in &mut self.meters {
+            // Who drains still counts.
+            match Arc::strong_count(&kept.meter) {
+                1 => gone.push((*kept.gone.get_or_insert(now), file.clone())),
+                _ => kept.gone = None,
+            }
+        }
+        gone.sort_unstable();
+        let too_many = gone.len().saturating_sub(MAX_REMEMBERED);
+        for (index, (since, file)) in gone.into_iter().enumerate() {
+            let is_old = now.saturating_duration_since(since) >= REMEMBERED;
+            if (is_old || index < too_many)
+                && let Some(kept) = self.meters.remove(&file)
+            {
+                let forgotten = self.forgotten.get_or_insert_default();
+                forgotten.add(&kept.meter.tally());
+            }
+        }
     }
 }
 
@@ -210,7 +285,7 @@ pub struct ComponentMeter {
 }
 
 /// What a component has counted.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct ComponentTally {
     /// From a request's head to the moment when it is taken into an instance.
     pub waits: HistogramTally,
@@ -250,6 +325,18 @@ impl ComponentMeter {
             failed_fetches: self.failed_fetches.sum(),
             beats: self.beats.load(Relaxed),
         }
+    }
+}
+
+impl ComponentTally {
+    fn add(&mut self, other: &ComponentTally) {
+        self.waits.add(&other.waits);
+        self.instantiations += other.instantiations;
+        self.traps += other.traps;
+        self.overloads += other.overloads;
+        self.fetches.add(&other.fetches);
+        self.failed_fetches += other.failed_fetches;
+        self.beats += other.beats;
     }
 }
 
@@ -336,6 +423,49 @@ mod tests {
         assert_eq!(removed.answered, [0, 0, 0, 1, 0]);
         assert_eq!(removed.abandoned, 1);
         assert_eq!(removed.durations.count(), 1);
+    }
+
+    #[test]
+    fn components_that_are_gone_are_told_of_for_a_while_and_never_many() {
+        let metrics = Metrics::default();
+        let began = Instant::now();
+        let stays = metrics.component("stays.wasm", began);
+        for number in 0..10_000 {
+            let meter = metrics.component(&format!("{number}.wasm"), began);
+            meter.traps.count();
+        }
+        let told = |after: Duration| metrics.components(began + after);
+        let tallies = told(Duration::ZERO);
+        assert_eq!(tallies.len(), MAX_REMEMBERED + 2);
+        let sum = |tallies: &[(_, ComponentTally)]| -> u64 {
+            tallies.iter().map(|(_, tally)| tally.traps).sum()
+        };
+        assert_eq!(sum(&tallies), 10_000);
+
+        // One that comes back counts on.
+        let back = metrics.component("9999.wasm", began);
+        back.traps.count();
+        assert_eq!(told(REMEMBERED / 2).len(), MAX_REMEMBERED + 2);
+        let tallies = told(REMEMBERED);
+        let names: Vec<_> = tallies.iter().map(|(name, _)| name.as_deref()).collect();
+        assert_eq!(names, [Some("9999.wasm"), Some("stays.wasm"), None]);
+        assert_eq!(tallies[0].1.traps, 2);
+        assert_eq!(sum(&tallies), 10_001);
+        drop((stays, back));
+        assert_eq!(told(REMEMBERED * 2).len(), 3);
+        assert_eq!(told(REMEMBERED * 3).len(), 1);
+    }
+
+    #[test]
+    fn routes_that_are_gone_are_not_kept_until_somebody_scrapes() {
+        let metrics = Metrics::default();
+        for number in 0..10_000 {
+            metrics.route(key(&format!("/{number}"))).abandoned();
+        }
+        assert!(lock(&metrics.routes).meters.len() <= MANY_ROUTES);
+        let routes = metrics.routes();
+        assert_eq!(routes.len(), 1);
+        assert_eq!(routes[0].1.abandoned, 10_000);
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! Pure routing: host and path in; route and arguments, or why not, out.
 //! It never looks at methods, headers or bodies, and never does IO.
 
+mod name;
 mod pattern;
 mod reverse;
 mod shape;
@@ -10,6 +11,7 @@ mod tree;
 
 use std::collections::HashMap;
 
+pub use name::{Reach, path_of};
 pub use pattern::{Arguments, Pattern, PatternError};
 pub use reverse::ReverseError;
 

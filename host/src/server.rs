@@ -69,7 +69,7 @@ impl<S: Service> Server<S> {
         let doors = self.doors.lock().await;
         let new = wanted
             .iter()
-            .filter(|&listen| !doors.open.iter().any(|door| door.wanted() == listen))
+            .filter(|&listen| doors.at(listen).is_none())
             .map(|listen| Ok((listen.clone(), Listener::bind(listen)?)))
             .collect::<io::Result<Vec<_>>>()?;
         Ok(Bound {
@@ -84,7 +84,12 @@ impl<S: Service> Server<S> {
         let mut doors = self.doors.lock().await;
         let (mut open, left_out) = std::mem::take(&mut doors.open)
             .into_iter()
-            .partition::<Vec<_>, _>(|door| wanted.contains(door.wanted()));
+            .partition::<Vec<_>, _>(|door| place(door, &wanted).is_some());
+        for door in &mut open {
+            if let Some(at) = place(door, &wanted) {
+                door.change_mode(&wanted[at]);
+            }
+        }
         open.extend(new.into_iter().map(|(listen, listener)| {
             let connections = Connections::new(
                 self.shards.clone(),
@@ -94,7 +99,7 @@ impl<S: Service> Server<S> {
             );
             Door::open(listen, listener, connections)
         }));
-        open.sort_by_key(|door| wanted.iter().position(|listen| listen == door.wanted()));
+        open.sort_by_key(|door| place(door, &wanted));
         doors.open = open;
         doors.close(left_out).await;
         doors.addresses()
@@ -135,7 +140,18 @@ impl<S: Service> Server<S> {
     }
 }
 
+/// Which of these a listener is for.
+fn place(door: &Door, wanted: &[Listen]) -> Option<usize> {
+    let is_it = |listen: &Listen| listen.is_same_place(door.wanted());
+    wanted.iter().position(is_it)
+}
+
 impl Doors {
+    fn at(&self, listen: &Listen) -> Option<&Door> {
+        let mut open = self.open.iter();
+        open.find(|door| door.wanted().is_same_place(listen))
+    }
+
     fn addresses(&self) -> Vec<Listen> {
         self.open
             .iter()

@@ -336,3 +336,33 @@ async fn a_client_that_its_proxy_names_in_no_readable_way_is_on_no_list() {
             .await;
     }
 }
+
+#[tokio::test]
+async fn what_can_not_be_seen_is_escaped_in_either_format() {
+    // A client's path, which may be of any letters; directions, lines, joiners and C1.
+    let hidden = "\u{202e}\u{2066}\u{2028}\u{2029}\u{200b}\u{feff}\u{9b}";
+    let path = format!("/ü{hidden}end");
+    for (format, escaped) in [
+        (
+            "text",
+            "/ü\\u{202e}\\u{2066}\\u{2028}\\u{2029}\\u{200b}\\u{feff}\\u{9b}end",
+        ),
+        (
+            "json",
+            "/ü\\u202e\\u2066\\u2028\\u2029\\u200b\\ufeff\\u009bend",
+        ),
+    ] {
+        let server = App::new()
+            .handler("chatty.wasm", guest("chatty"))
+            .serve_as("serve", &["--log-format", format])
+            .await;
+        assert_eq!(server.get(&path).await.status, 404);
+        let line = server.log.line_with("404 GET /").await;
+        assert!(line.contains(escaped), "{line}");
+        assert!(!line.contains(|c| hidden.contains(c)), "{line}");
+        if format == "json" {
+            let line: Value = serde_json::from_str(&line).expect("JSON");
+            assert_eq!(line["uri"], path);
+        }
+    }
+}

@@ -37,7 +37,7 @@ pub async fn start<S: Service>(limits: Limits, service: S) -> (Server<S>, Socket
 pub fn address(listen: &Listen) -> SocketAddr {
     match listen {
         Listen::Tcp(address) | Listen::Http(address) => *address,
-        Listen::Unix(_) | Listen::Systemd(_) => panic!("not an address"),
+        Listen::Unix { .. } | Listen::Systemd(_) => panic!("not an address"),
     }
 }
 

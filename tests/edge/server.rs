@@ -171,7 +171,13 @@ async fn those_who_wait_to_be_let_in_when_a_listener_ends_are_served() {
         let server = Arc::new(Server::new(Shards::here(), few, service));
         let path = socket_path("waiting");
         let tcp = Listen::Tcp(([127, 0, 0, 1], 0).into());
-        let both = [tcp, Listen::Unix(path.clone())];
+        let both = [
+            tcp,
+            Listen::Unix {
+                path: path.clone(),
+                mode: None,
+            },
+        ];
         let first = address(&server.set_listeners(&both).await.unwrap()[0]);
 
         let mut clients = Vec::new();
@@ -353,7 +359,10 @@ async fn a_unix_socket_is_replaced_when_stale_and_removed_when_closed() {
     drop(std::os::unix::net::UnixListener::bind(&path).unwrap());
     assert!(path.exists());
 
-    let listen = Listen::Unix(path.clone());
+    let listen = Listen::Unix {
+        path: path.clone(),
+        mode: None,
+    };
     let server = Server::new(
         Shards::here(),
         limits(),
@@ -383,11 +392,19 @@ async fn a_unix_socket_is_replaced_when_stale_and_removed_when_closed() {
 async fn a_file_that_is_not_ours_stays() {
     let path = socket_path("file");
     fs::write(&path, "precious").unwrap();
-    let error = Listener::bind(&Listen::Unix(path.clone())).unwrap_err();
+    let error = Listener::bind(&Listen::Unix {
+        path: path.clone(),
+        mode: None,
+    })
+    .unwrap_err();
     assert_eq!(error.kind(), ErrorKind::AddrInUse);
     fs::remove_file(&path).unwrap();
 
-    let listener = Listener::bind(&Listen::Unix(path.clone())).unwrap();
+    let listener = Listener::bind(&Listen::Unix {
+        path: path.clone(),
+        mode: None,
+    })
+    .unwrap();
     fs::remove_file(&path).unwrap();
     fs::write(&path, "precious").unwrap();
     drop(listener);

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
+use std::time::Instant;
 
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::text::encode;
@@ -26,6 +27,9 @@ pub fn text(site: &Arc<Site>) -> Result<String, fmt::Error> {
     encode(&mut text, &registry)?;
     Ok(text)
 }
+
+/// The name of all routes or components together that are gone.
+const REMOVED: &str = "(removed)";
 
 /// One look at everything.
 struct Scrape(Arc<Site>);
@@ -135,7 +139,11 @@ impl Scrape {
     }
 
     fn components(&self, page: &mut Page<'_>) -> fmt::Result {
-        let components = self.0.metrics().components();
+        let components = self.0.metrics().components(Instant::now());
+        let components: Vec<_> = components
+            .iter()
+            .map(|(file, tally)| (file.as_deref().unwrap_or(REMOVED), tally))
+            .collect();
         let help = "From a request's head to its entry into an instance.";
         page.family(
             "queue_wait_seconds",
@@ -211,7 +219,7 @@ impl Scrape {
 fn route_of(key: &Option<RouteKey>) -> [(&'static str, &str); 2] {
     match key {
         Some(key) => [("route", &key.pattern), ("host", &key.host)],
-        None => [("route", "(removed)"), ("host", "")],
+        None => [("route", REMOVED), ("host", "")],
     }
 }
 

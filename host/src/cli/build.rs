@@ -1,37 +1,39 @@
-//! `waterspout build`: handler sources → `handlers/*.wasm`, by Cargo. Replaces only what has changed, by rename.
+//! `waterspout build`: handler sources → `handlers/*.wasm`, by Cargo. Replaces only what has changed, by rename, and
+//! removes only what it has made itself.
 
+mod flood;
+mod packages;
+mod record;
+
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
+use std::fs::Permissions;
 use std::io::{self, BufRead, BufReader, IsTerminal, Read, Write};
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use std::process::{ChildStderr, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::thread;
 
 use anyhow::{Context, bail};
 use serde::Deserialize;
 use tempfile::NamedTempFile;
 
+use self::flood::Flood;
+pub use self::packages::{Package, Packages, nests};
+use self::record::Record;
 use crate::generation::handlers_folder;
 
 /// The target that makes components.
 const TARGET: &str = "wasm32-wasip2";
 
-/// What is kept of Cargo's words, in bytes.
-const MAX_KEPT: usize = 1 << 20;
-
-/// What becomes of Cargo's words.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub enum Words {
-    /// They go where ours go.
-    Shown,
-    /// They are kept as well, for [`Failed`].
-    Kept,
-}
+/// The longest message of the compiler that is read, in bytes.
+const MAX_MESSAGE: u64 = 16 << 20;
 
 /// Cargo built nothing.
 #[derive(Debug)]
 pub struct Failed {
     app: PathBuf,
-    /// The errors as the terminal shows them, with its colours, where they were to be kept.
+    /// The errors as the terminal shows them, with its colours.
     pub said: String,
 }
 
@@ -43,20 +45,36 @@ impl fmt::Display for Failed {
 
 impl std::error::Error for Failed {}
 
+/// How far a build has come.
+pub enum Step {
+    /// Cargo knows what to build, and has written down which versions.
+    Resolved,
+    /// The build script of a package, by its id, has run; what it wrote is yet to be compiled.
+    Scripted(String),
+}
+
 /// What a build has made, yet to be put into its place.
 pub struct Built {
     folder: PathBuf,
     /// Names of components, and what is to be in their place. `None`: it is there already.
     components: Vec<(String, Option<NamedTempFile>)>,
+    /// The digest of each.
+    made: BTreeMap<String, String>,
+    /// What earlier builds have made, and this one has not.
+    left_over: Vec<PathBuf>,
+    record: Record,
+    /// The sources that were read for them.
+    pub inputs: BTreeSet<PathBuf>,
 }
 
 impl Built {
     /// Whether any component differs from before.
     pub fn has_changed(&self) -> bool {
-        self.components.iter().any(|(_, new)| new.is_some())
+        self.components.iter().any(|(_, new)| new.is_some()) || !self.left_over.is_empty()
     }
 
-    /// Puts each component in its place in one step, one right after the other, and says so on standard error.
+    /// Puts each component in its place in one step, one right after the other, removes what is left over, and says so
+    /// on standard error.
     pub fn place(self) -> anyhow::Result<()> {
         let mut lines = Vec::new();
         for (name, new) in self.components {
@@ -68,6 +86,18 @@ impl Built {
                     .with_context(|| format!("{} can't be placed", path.display()))?;
             }
         }
+        // Only now, so that what takes its place is there before it goes.
+        for path in self.left_over {
+            std::fs::remove_file(&path)
+                .with_context(|| format!("{} can't be removed", path.display()))?;
+            lines.push(format!(
+                "     Removed {}, which no crate makes now",
+                path.display()
+            ));
+        }
+        self.record
+            .keep(self.made)
+            .context("what was built can't be recorded in the target folder")?;
         for line in lines {
             eprintln!("{line}");
         }
@@ -80,8 +110,9 @@ pub fn has_sources(app: &Path) -> bool {
     app.join("Cargo.toml").is_file()
 }
 
-/// Builds every `cdylib` of the app's package or workspace. Cargo's progress and its errors are shown as they come.
-pub fn build(app: &Path, words: Words) -> anyhow::Result<Built> {
+/// Builds every `cdylib` of the app's package or workspace, and none that these only use. Cargo's progress and its errors
+/// are shown as they come, `step` is told of what matters beside.
+pub fn build(app: &Path, mut step: impl FnMut(Step)) -> anyhow::Result<Built> {
     if !has_sources(app) {
         bail!(
             "{}: there is nothing to build: no Cargo.toml in this folder",
@@ -93,37 +124,17 @@ pub fn build(app: &Path, words: Words) -> anyhow::Result<Built> {
     cargo
         .args(["build", "--release", "--target", TARGET])
         .arg("--message-format=json-diagnostic-rendered-ansi")
-        .stdout(Stdio::piped());
-    if words == Words::Kept {
-        cargo.stderr(Stdio::piped());
-        speak_as_to_a_terminal(&mut cargo);
-    }
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    speak_as_to_a_terminal(&mut cargo);
     let mut child = cargo
         .spawn()
         .context("cargo can't be started; is Rust installed (https://rustup.rs)?")?;
     let other = child.stderr.take();
-    let other = other.map(|other| thread::spawn(|| pass_on(other)));
-    let mut artifacts = Vec::new();
-    let mut said = String::new();
-    if let Some(messages) = child.stdout.take() {
-        for line in BufReader::new(messages).lines() {
-            match serde_json::from_str(&line?) {
-                Ok(Line::CompilerArtifact { target, filenames })
-                    if target.crate_types.iter().any(|kind| kind == "cdylib") =>
-                {
-                    artifacts.extend(filenames);
-                }
-                Ok(Line::CompilerMessage { message }) => {
-                    let rendered = message.rendered.unwrap_or_default();
-                    anstream::eprint!("{rendered}");
-                    if message.level.starts_with("error") && said.len() < MAX_KEPT {
-                        said += &rendered;
-                    }
-                }
-                _ => {}
-            }
-        }
-    }
+    let other = other.map(|other| thread::spawn(|| flood::pass_on(other, io::stderr())));
+    let messages = child.stdout.take();
+    let messages = messages.map(|messages| follow(messages, &mut step));
+    let (artifacts, mut said) = messages.transpose()?.unwrap_or_default();
     let other = other.and_then(|other| other.join().ok());
     if !child.wait()?.success() {
         if said.is_empty() {
@@ -133,20 +144,79 @@ pub fn build(app: &Path, words: Words) -> anyhow::Result<Built> {
         let app = app.to_path_buf();
         return Err(Failed { app, said }.into());
     }
+    let packages = Packages::of(app)?;
+    let meant = artifacts.into_iter();
+    let meant = meant.filter(|artifact| packages.is_meant(&artifact.package_id));
+    stage_all(
+        app,
+        &packages,
+        meant.flat_map(|artifact| artifact.filenames),
+    )
+}
+
+/// Reads what Cargo tells programs: the components that it made, and the errors of the compiler.
+fn follow(messages: impl Read, mut step: impl FnMut(Step)) -> io::Result<(Vec<Artifact>, String)> {
+    let mut messages = BufReader::new(messages);
+    let (mut errors, mut warnings) = (Flood::of("errors"), Flood::of("warnings"));
+    let (mut artifacts, mut said) = (Vec::new(), String::new());
+    let mut line = Vec::new();
+    let mut is_first = true;
+    loop {
+        line.clear();
+        if messages
+            .by_ref()
+            .take(MAX_MESSAGE)
+            .read_until(b'\n', &mut line)?
+            == 0
+        {
+            break;
+        }
+        if std::mem::take(&mut is_first) {
+            step(Step::Resolved);
+        }
+        // What is too long, or not Cargo's, says nothing.
+        match serde_json::from_slice(&line) {
+            Ok(Line::CompilerArtifact(artifact)) if artifact.is_cdylib() => {
+                artifacts.push(artifact);
+            }
+            Ok(Line::BuildScriptExecuted { package_id }) => step(Step::Scripted(package_id)),
+            Ok(Line::CompilerMessage { message }) => {
+                let rendered = message.rendered.unwrap_or_default();
+                let is_error = message.level.starts_with("error");
+                let flood = if is_error { &mut errors } else { &mut warnings };
+                let shown = flood.pass(&rendered);
+                anstream::eprint!("{shown}");
+                if is_error {
+                    said += shown;
+                }
+            }
+            _ => {}
+        }
+    }
+    for cut in [errors.cut(), warnings.cut()].into_iter().flatten() {
+        eprintln!("\n{cut}");
+    }
+    Ok((artifacts, said))
+}
+
+/// Puts the components beside where they belong.
+fn stage_all(
+    app: &Path,
+    packages: &Packages,
+    files: impl Iterator<Item = PathBuf>,
+) -> anyhow::Result<Built> {
     let folder = handlers_folder(app);
     std::fs::create_dir_all(&folder)?;
-    let mut components = Vec::new();
-    for artifact in artifacts
-        .iter()
-        .filter(|path| path.extension().is_some_and(|end| end == "wasm"))
-    {
-        let name = artifact
-            .file_name()
-            .unwrap_or_default()
-            .to_string_lossy()
-            .into_owned();
-        let new = stage(artifact, &folder.join(&name))
-            .with_context(|| format!("{} can't be written", folder.join(&name).display()))?;
+    let (mut components, mut made) = (Vec::new(), BTreeMap::new());
+    let mut inputs = BTreeSet::new();
+    for artifact in files.filter(|path| path.extension().is_some_and(|end| end == "wasm")) {
+        let name = artifact.file_name().unwrap_or_default();
+        let name = name.to_string_lossy().into_owned();
+        let place = folder.join(&name);
+        let (new, digest) = stage(&artifact, &place)
+            .with_context(|| format!("{} can't be written", place.display()))?;
+        inputs.extend(inputs_of(&artifact, app));
+        made.insert(name.clone(), digest);
         components.push((name, new));
     }
     if components.is_empty() {
@@ -155,7 +225,30 @@ pub fn build(app: &Path, words: Words) -> anyhow::Result<Built> {
             app.display()
         );
     }
-    Ok(Built { folder, components })
+    let record = Record::of(app, &packages.target);
+    inputs.retain(|input| !input.starts_with(&packages.target));
+    Ok(Built {
+        left_over: record.left_over(&folder, &made),
+        folder,
+        components,
+        made,
+        record,
+        inputs,
+    })
+}
+
+/// The sources of a component, which Cargo writes down beside it as `make` reads it.
+fn inputs_of(artifact: &Path, app: &Path) -> Vec<PathBuf> {
+    let text = std::fs::read_to_string(artifact.with_extension("d")).unwrap_or_default();
+    let Some((_, files)) = text.lines().next().and_then(|line| line.split_once(": ")) else {
+        return Vec::new();
+    };
+    // A space within a name has a backslash before it.
+    let files = files.replace("\\ ", "\0");
+    let files = files.split(' ').filter(|file| !file.is_empty());
+    files
+        .map(|file| app.join(file.replace('\0', " ")))
+        .collect()
 }
 
 /// Has Cargo speak into a pipe as it would to our own standard error.
@@ -171,20 +264,6 @@ fn speak_as_to_a_terminal(cargo: &mut Command) {
             cargo.env(name, value);
         }
     }
-}
-
-/// Copies to standard error what Cargo says, and keeps it.
-fn pass_on(mut stderr: ChildStderr) -> String {
-    let mut kept = Vec::new();
-    let mut chunk = [0; 4096];
-    while let Ok(length @ 1..) = stderr.read(&mut chunk) {
-        let chunk = &chunk[..length];
-        let _ = io::stderr().write_all(chunk);
-        if kept.len() < MAX_KEPT {
-            kept.extend_from_slice(chunk);
-        }
-    }
-    String::from_utf8_lossy(&kept).into_owned()
 }
 
 /// What Cargo said, from its first error on.
@@ -219,29 +298,6 @@ fn add_target(app: &Path) {
     }
 }
 
-/// The folders of the app's packages, and of those that they use by path. Why they can't be told the next build says.
-pub fn packages(app: &Path) -> anyhow::Result<Vec<PathBuf>> {
-    let output = cargo(app)
-        .args(["metadata", "--no-deps", "--format-version=1"])
-        .stderr(Stdio::null())
-        .output()?;
-    let metadata: Metadata = serde_json::from_slice(&output.stdout)
-        .with_context(|| format!("{}: cargo does not say what is there", app.display()))?;
-    let mut packages = vec![app.to_path_buf()];
-    for package in metadata.packages {
-        packages.extend(package.manifest_path.parent().map(Path::to_path_buf));
-        packages.extend(
-            package
-                .dependencies
-                .into_iter()
-                .filter_map(|dependency| dependency.path),
-        );
-    }
-    packages.sort();
-    packages.dedup();
-    Ok(packages)
-}
-
 fn cargo(app: &Path) -> Command {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let mut command = Command::new(cargo);
@@ -249,31 +305,49 @@ fn cargo(app: &Path) -> Command {
     command
 }
 
-/// Puts a copy of `from` beside `to`, unless that is the same.
-fn stage(from: &Path, to: &Path) -> io::Result<Option<NamedTempFile>> {
+/// Puts a copy of `from` beside `to`, unless that is the same, and tells its digest. Who may read it is for the umask to
+/// say, as of any file that is made.
+fn stage(from: &Path, to: &Path) -> io::Result<(Option<NamedTempFile>, String)> {
     let new = std::fs::read(from)?;
+    let digest = record::digest(&new);
     if std::fs::read(to).is_ok_and(|old| old == new) {
-        return Ok(None);
+        return Ok((None, digest));
     }
     let folder = to.parent().unwrap_or(Path::new("."));
-    let mut file = tempfile::Builder::new().prefix(".").tempfile_in(folder)?;
+    let mut file = tempfile::Builder::new()
+        .prefix(".")
+        .permissions(Permissions::from_mode(0o666))
+        .tempfile_in(folder)?;
     file.write_all(&new)?;
-    Ok(Some(file))
+    Ok((Some(file), digest))
 }
 
 /// A line of what Cargo tells programs.
 #[derive(Deserialize)]
 #[serde(tag = "reason", rename_all = "kebab-case")]
 enum Line {
-    CompilerArtifact {
-        target: Target,
-        filenames: Vec<PathBuf>,
-    },
+    CompilerArtifact(Artifact),
     CompilerMessage {
         message: Diagnostic,
     },
+    BuildScriptExecuted {
+        package_id: String,
+    },
     #[serde(other)]
     Other,
+}
+
+#[derive(Deserialize)]
+struct Artifact {
+    package_id: String,
+    target: Target,
+    filenames: Vec<PathBuf>,
+}
+
+impl Artifact {
+    fn is_cdylib(&self) -> bool {
+        self.target.crate_types.iter().any(|kind| kind == "cdylib")
+    }
 }
 
 #[derive(Deserialize)]
@@ -285,20 +359,4 @@ struct Diagnostic {
 #[derive(Deserialize)]
 struct Target {
     crate_types: Vec<String>,
-}
-
-#[derive(Deserialize)]
-struct Metadata {
-    packages: Vec<Package>,
-}
-
-#[derive(Deserialize)]
-struct Package {
-    manifest_path: PathBuf,
-    dependencies: Vec<Dependency>,
-}
-
-#[derive(Deserialize)]
-struct Dependency {
-    path: Option<PathBuf>,
 }

@@ -9,7 +9,7 @@ use super::{Check, Set, cache_dir, counted, diagnostics, grants, serve};
 use crate::config::Config;
 use crate::engine::Import;
 use crate::error::{Fault, Faults};
-use crate::generation::{Generation, Overrides, State, Survey, handlers_folder};
+use crate::generation::{Generation, Overrides, State, Survey, Wide, handlers_folder};
 use crate::shards::Shards;
 
 /// An app as it would be served, but for its listeners.
@@ -44,6 +44,7 @@ pub async fn check(options: &Check) -> anyhow::Result<()> {
             }
         }
     }
+    warnings.extend(generation.wide.iter().map(Wide::warning));
     diagnostics::warn(&Faults::new(warnings));
     if !failed.is_empty() {
         return Err(Faults::new(failed).into());
@@ -52,7 +53,7 @@ pub async fn check(options: &Check) -> anyhow::Result<()> {
         "{}: fine ({}, {}{})",
         app.display(),
         counted(generation.components.len(), "component"),
-        counted(generation.leads.len(), "route"),
+        counted(generation.routes().count(), "route"),
         match generation.schedules.len() {
             0 => String::new(),
             count => format!(", {}", counted(count, "schedule")),

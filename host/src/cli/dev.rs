@@ -1,16 +1,23 @@
 //! `waterspout dev`: builds, serves, and builds again on every save. The swap itself is the server's: it sees new
 //! files like anybody's.
 
+mod sources;
+mod watch;
+
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use super::build::{Built, Failed, Words};
+use self::sources::Sources;
+use self::watch::Watch;
+use super::build::{Built, Failed};
 use super::{Serve, build, serve};
 use crate::config::{Config, Said};
 use crate::dispatch::dev::Workbench;
-use crate::generation::watch::Watch;
 use crate::log::Logs;
+
+/// How often sources are looked at where they can't be watched.
+const WITHOUT_WATCH: Duration = Duration::from_secs(1);
 
 pub async fn dev(options: &Serve, logs: &Logs) -> anyhow::Result<()> {
     let app = &options.app.app;
@@ -20,26 +27,76 @@ pub async fn dev(options: &Serve, logs: &Logs) -> anyhow::Result<()> {
         return serve::serve(options, logs, Some(bench)).await;
     }
     let said = options.set.said()?;
-    let sources = Sources::watch(app)?;
-    build_once(app, &said, &bench).await;
-    let building = tokio::spawn(build_on_save(app.clone(), said, sources, bench.clone()));
+    let (sources, ..) = look(Sources::of(app), true).await?;
+    let sources = build_once(app, &said, sources, &bench).await?;
+    let building = build_on_save(app.clone(), said, sources, bench.clone());
+    let building = tokio::spawn(async move {
+        if let Err(error) = building.await {
+            tracing::error!(target: "general", "nothing is built any more: {error:#}");
+        }
+    });
     let served = serve::serve(options, logs, Some(bench)).await;
     building.abort();
     served
 }
 
-async fn build_on_save(app: PathBuf, said: Vec<Said>, mut sources: Sources, bench: Arc<Workbench>) {
+/// Looks at the sources whenever one of them may have changed. Ends only where a thread has ended in a panic.
+async fn build_on_save(
+    app: PathBuf,
+    said: Vec<Said>,
+    mut sources: Sources,
+    bench: Arc<Workbench>,
+) -> anyhow::Result<()> {
+    let mut was_watched = true;
     loop {
-        sources.watch.changed().await;
-        sources.look_again(&app);
-        build_once(&app, &said, &bench).await;
+        // After a build, too: it may have read more than the one before, and somebody may have written meanwhile.
+        let (looked, watch, have_changed) = look(sources, was_watched).await?;
+        sources = looked;
+        was_watched = watch.is_some();
+        if have_changed {
+            sources = build_once(&app, &said, sources, &bench).await?;
+            continue;
+        }
+        match watch {
+            Some(watch) => watch.changed().await,
+            None => tokio::time::sleep(WITHOUT_WATCH).await,
+        }
     }
 }
 
+/// Watches the sources where they are now, and tells whether they differ from what was built. `None`: they can't be
+/// watched, which is said where they could be before.
+async fn look(
+    mut sources: Sources,
+    was_watched: bool,
+) -> anyhow::Result<(Sources, Option<Watch>, bool)> {
+    let looked = tokio::task::spawn_blocking(move || {
+        // The watch first, so that no change falls between.
+        let watch = sources.watch();
+        if let Err(error) = &watch
+            && was_watched
+        {
+            tracing::warn!(
+                target: "general",
+                "sources can't be watched, so they are looked at every second: {error}"
+            );
+        }
+        let have_changed = sources.have_changed();
+        (sources, watch.ok(), have_changed)
+    });
+    Ok(looked.await?)
+}
+
 /// Builds, and tells how it went: in the terminal, in the log, and in the browser.
-async fn build_once(app: &Path, said: &[Said], bench: &Workbench) {
+async fn build_once(
+    app: &Path,
+    said: &[Said],
+    sources: Sources,
+    bench: &Workbench,
+) -> anyhow::Result<Sources> {
     let began = Instant::now();
-    let built = build_aside(app).await.and_then(|built| {
+    let (sources, built) = build_aside(app, sources).await?;
+    let built = built.and_then(|built| {
         let s = began.elapsed().as_secs_f64();
         tracing::info!(target: "general", "built in {s:.1} s");
         // What is not watched is swapped in by hand, if ever.
@@ -59,37 +116,22 @@ async fn build_once(app: &Path, said: &[Said], bench: &Workbench) {
             None => bench.build_failed(&format!("{error:#}")),
         }
     }
+    Ok(sources)
 }
 
 /// Builds on a thread where it holds nobody up.
-async fn build_aside(app: &Path) -> anyhow::Result<Built> {
+async fn build_aside(
+    app: &Path,
+    mut sources: Sources,
+) -> anyhow::Result<(Sources, anyhow::Result<Built>)> {
     let app = app.to_path_buf();
-    tokio::task::spawn_blocking(move || build::build(&app, Words::Kept)).await?
-}
-
-/// The sources of an app, watched.
-struct Sources {
-    watch: Watch,
-    /// Whether Cargo could say which packages there are.
-    is_all: bool,
-}
-
-impl Sources {
-    fn watch(app: &Path) -> anyhow::Result<Self> {
-        let packages = build::packages(app);
-        let is_all = packages.is_ok();
-        // Where Cargo can't read a manifest, the build will say so.
-        let packages = packages.unwrap_or_else(|_| vec![app.to_path_buf()]);
-        let watch = Watch::sources(&packages);
-        Ok(Self { watch, is_all })
-    }
-
-    /// Finds the packages that could not be found before.
-    fn look_again(&mut self, app: &Path) {
-        if !self.is_all
-            && let Ok(sources) = Self::watch(app)
-        {
-            *self = sources;
+    let built = tokio::task::spawn_blocking(move || {
+        sources.begin();
+        let built = build::build(&app, |step| sources.follow(&step));
+        if let Ok(built) = &built {
+            sources.end(&built.inputs);
         }
-    }
+        (sources, built)
+    });
+    Ok(built.await?)
 }

@@ -11,6 +11,7 @@ use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
 use crate::config;
 use crate::error::{Fault, Faults};
 use crate::generation::{Refusal, handlers_folder};
+use crate::log::plain;
 
 /// Says on standard error why a command failed.
 pub fn error(error: &anyhow::Error) {
@@ -23,7 +24,7 @@ pub fn error(error: &anyhow::Error) {
             show([&Fault::in_file(&file, reason)], &Level::ERROR, "");
         }
     } else {
-        eprintln!("{error:#}");
+        eprintln!("{}", plain(&format!("{error:#}")));
     }
 }
 
@@ -45,10 +46,12 @@ fn show<'f>(faults: impl IntoIterator<Item = &'f Fault>, level: &Level<'_>, word
 }
 
 fn drawn(fault: &Fault, line: Option<&str>, level: &Level<'_>, word: &str) -> String {
-    let (place, message) = (fault.place(), &fault.message);
+    // Guests have a part in some of them.
+    let (place, message) = (plain(&fault.place()).into_owned(), plain(&fault.message));
     let Some(line) = line else {
         let bold = Style::new().bold();
-        let hint = fault.hint.iter().map(|hint| format!("\n  hint: {hint}"));
+        let hint = fault.hint.iter();
+        let hint = hint.map(|hint| format!("\n  hint: {}", plain(hint)));
         let hint: String = hint.collect();
         return format!("{bold}{place}{bold:#}: {word}{message}{hint}");
     };
@@ -61,7 +64,7 @@ fn drawn(fault: &Fault, line: Option<&str>, level: &Level<'_>, word: &str) -> St
             .line_start(fault.line)
             .annotation(caret),
     );
-    let hint = fault.hint.as_deref();
+    let hint = fault.hint.as_deref().map(plain);
     let hint = hint.map(|hint| Level::HELP.with_name("hint").message(hint));
     Renderer::styled().render(&[shown.elements(hint)])
 }

@@ -14,6 +14,7 @@ use crate::config::Config;
 use crate::engine::{Binary, Import, METHODS, exports};
 use crate::error::{Fault, Faults};
 use crate::generation::{describe, handlers_folder};
+use crate::log::plain;
 use crate::shards::Shards;
 
 #[derive(Args)]
@@ -51,7 +52,7 @@ pub async fn inspect(options: &Inspect) -> anyhow::Result<()> {
     match described {
         Ok((description, jobs)) => {
             let size = binary.component()?.len() / 1024;
-            println!("{file}: {size} KB, sha256 {}\n", binary.sha256());
+            println!("{}: {size} KB, sha256 {}\n", plain(&file), binary.sha256());
             print!("{}{}\n{needs}", itself(&description, &file), beside(&jobs));
         }
         // What it imports may be the reason.

@@ -8,6 +8,7 @@ use http::Uri;
 
 use super::{Routes, check::load, table::table};
 use crate::generation::Generation;
+use crate::log::plain;
 use crate::router::{Arguments, Found, host_name};
 
 pub async fn routes(options: &Routes) -> anyhow::Result<()> {
@@ -64,7 +65,7 @@ impl Asked {
 /// All routes in their order, one in a line.
 fn all(generation: &Generation) -> String {
     let mut rows = vec![["pattern", "handler", "name", "host"].map(str::to_owned)];
-    for route in generation.app.router.routes() {
+    for route in generation.routes() {
         let host = route.host.as_ref().map(|host| host.text().to_owned());
         rows.push([
             route.pattern.text().to_owned(),
@@ -90,7 +91,7 @@ fn taker(generation: &Generation, asked: &Asked) -> String {
     let (route, arguments) = match generation.find(&asked.host, &asked.path, || false) {
         Found::Route(route, arguments) => (route, arguments),
         Found::NotUtf8(route) => {
-            let pattern = route.pattern.text();
+            let pattern = plain(route.pattern.text());
             return format!("{pattern}: 400, an argument is not UTF-8\n");
         }
         Found::Nothing => {
@@ -102,8 +103,8 @@ fn taker(generation: &Generation, asked: &Asked) -> String {
     };
     let mut text = format!(
         "{} → {}\n",
-        route.pattern.text(),
-        generation.leads[route.target]
+        plain(route.pattern.text()),
+        plain(&generation.leads[route.target].to_string())
     );
     let groups: Vec<(String, Option<String>)> = match arguments {
         Arguments::Positional(values) => {

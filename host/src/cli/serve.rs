@@ -270,6 +270,7 @@ async fn swap(
             let number = next.number;
             warn_of_what_waits_for_a_restart(&site.current().config, &next.config);
             warn_of_what_went(&site.current(), &next);
+            warn_of_wide_claims(&next);
             let changes = next.changes_since(&site.current());
             logs.follow(&next.config.log);
             site.switch(next, took);
@@ -328,6 +329,16 @@ fn warn_of_what_went(old: &Generation, new: &Generation) {
     }
 }
 
+/// Says once, of each component that is new in a generation, what it takes beyond its own name.
+fn warn_of_wide_claims(generation: &Generation) {
+    for wide in &generation.wide {
+        let component = generation.components.get(&wide.file);
+        if component.is_some_and(|component| component.generation == generation.number) {
+            tracing::warn!(target: "general", "{}", wide.warning());
+        }
+    }
+}
+
 fn report_first(generation: &Generation, took: Duration) {
     if generation.number == 0 {
         tracing::warn!(target: "general", "there is nothing to serve yet: every request is answered with the reason");
@@ -339,11 +350,12 @@ fn report_first(generation: &Generation, took: Duration) {
             tracing::error!(target: "general", "handlers/{file} does not serve: {reason}");
         }
     }
+    warn_of_wide_claims(generation);
     tracing::info!(
         target: "general",
         "generation 1: {}, {} ({:.0} ms)",
         counted(generation.components.len(), "component"),
-        counted(generation.leads.len(), "route"),
+        counted(generation.routes().count(), "route"),
         took.as_secs_f64() * 1000.0
     );
 }

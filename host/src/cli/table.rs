@@ -2,10 +2,16 @@
 
 use std::fmt::Write as _;
 
-/// One line for each row, each begun by `indent`.
+use crate::log::plain;
+
+/// One line for each row, each begun by `indent`. Cells are made plain: guests name some of what stands in them.
 pub fn table<const COLUMNS: usize>(indent: &str, rows: &[[String; COLUMNS]]) -> String {
     let mut widths = [0; COLUMNS];
-    for row in rows {
+    let rows: Vec<_> = rows
+        .iter()
+        .map(|row| row.each_ref().map(|cell| plain(cell)))
+        .collect();
+    for row in &rows {
         for (width, cell) in widths.iter_mut().zip(row) {
             *width = (*width).max(cell.chars().count());
         }

@@ -1,10 +1,15 @@
-//! Addresses to listen on.
+//! Addresses to listen on, as text or as a table.
 //! It never binds them.
 
 use std::fmt;
 use std::net::{Ipv4Addr, SocketAddr};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
+
+use toml::de::DeValue;
+
+use super::section::table;
+use super::value::Value;
 
 /// Where the server listens.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -15,7 +20,12 @@ pub enum Listen {
     /// `"http://127.0.0.1:8080"`: the same, never encrypted.
     Http(SocketAddr),
     /// `"unix:/run/app.sock"`, never encrypted.
-    Unix(PathBuf),
+    Unix {
+        /// Where the socket is.
+        path: PathBuf,
+        /// Who may connect, as chmod(2) has it; without it the umask says.
+        mode: Option<u32>,
+    },
     /// `"systemd:web"` or `"systemd:0"`: a socket that systemd has opened and passes on, by its `FileDescriptorName`
     /// or by its number among them (sd_listen_fds(3)).
     Systemd(String),
@@ -32,6 +42,21 @@ impl Listen {
     /// An address, as TOML.
     pub(super) const EXAMPLE: &str = "\"127.0.0.1:8888\"";
 
+    /// Whether both are one place: its mode can change while it is listened on.
+    pub fn is_same_place(&self, other: &Listen) -> bool {
+        match (self, other) {
+            (Listen::Unix { path, .. }, Listen::Unix { path: other, .. }) => path == other,
+            (one, other) => one == other,
+        }
+    }
+
+    /// Has a relative path count from this folder.
+    pub fn count_from(&mut self, folder: &Path) {
+        if let Listen::Unix { path, .. } = self {
+            *path = folder.join(&*path);
+        }
+    }
+
     /// Whether the system picks a port, so that two of these are two listeners.
     pub(super) fn picks_port(&self) -> bool {
         matches!(self, Listen::Tcp(address) | Listen::Http(address) if address.port() == 0)
@@ -45,7 +70,10 @@ impl FromStr for Listen {
         if let Some(path) = text.strip_prefix("unix:") {
             return match path {
                 "" => Err(NotAnAddress),
-                path => Ok(Listen::Unix(PathBuf::from(path))),
+                path => Ok(Listen::Unix {
+                    path: PathBuf::from(path),
+                    mode: None,
+                }),
             };
         }
         if let Some(name) = text.strip_prefix("systemd:") {
@@ -74,9 +102,52 @@ impl fmt::Display for Listen {
         match self {
             Listen::Tcp(address) => address.fmt(f),
             Listen::Http(address) => write!(f, "http://{address}"),
-            Listen::Unix(path) => write!(f, "unix:{}", path.display()),
+            Listen::Unix { path, .. } => write!(f, "unix:{}", path.display()),
             Listen::Systemd(name) => write!(f, "systemd:{name}"),
         }
+    }
+}
+
+/// Reads an address: a string, or a table that says more of a unix socket.
+pub(super) fn read(value: Value<'_, '_>) -> Option<Listen> {
+    if !matches!(value.item(), DeValue::Table(_)) {
+        return value.parse(Listen::WHAT, Listen::EXAMPLE);
+    }
+    let mut section = table(value, "of an address")?;
+    let address = section.require("address", |value| {
+        value.parse(Listen::WHAT, "\"unix:app.sock\"")
+    });
+    let mode = section.get("mode", |value| {
+        let mode = mode(value)?;
+        match address {
+            Some(Listen::Unix { .. }) | None => Some(mode),
+            Some(_) => value.wrong("only a unix socket has a `mode`", None),
+        }
+    });
+    section.finish();
+    let mut listen = address?;
+    if let Listen::Unix { mode: own, .. } = &mut listen {
+        *own = mode;
+    }
+    Some(listen)
+}
+
+/// The permissions of a file, in octal as chmod(1) takes them. Who can't write can't connect.
+fn mode(value: Value<'_, '_>) -> Option<u32> {
+    let octal = match value.item() {
+        DeValue::String(text) => text,
+        DeValue::Integer(number) if number.radix() == 8 => number.as_str(),
+        _ => "",
+    };
+    let is_octal = matches!(octal.len(), 3 | 4) && octal.bytes().all(|b| matches!(b, b'0'..=b'7'));
+    let mode = u32::from_str_radix(octal, 8).ok();
+    match mode.filter(|mode| is_octal && *mode <= 0o777) {
+        None => value.expected("three octal digits, in quotes", "\"0660\""),
+        Some(mode) if mode & 0o222 == 0 => {
+            let hint = "to connect is to write: for example `mode = \"0660\"`";
+            value.wrong("nobody could connect", Some(hint.to_owned()))
+        }
+        mode => mode,
     }
 }
 

@@ -8,7 +8,7 @@ use crate::error::Position;
 use crate::unsent::Unsent;
 
 use super::limits::Limits;
-use super::listen::Listen;
+use super::listen::{self, Listen};
 use super::section::table;
 use super::tls::{self, Tls};
 use super::units::{GB, KB, MB};
@@ -198,8 +198,9 @@ fn listeners(value: Value<'_, '_>, taken: &mut Vec<Listen>) -> Option<Vec<Listen
 
 /// An address that is not among those already taken.
 fn listener(value: Value<'_, '_>, taken: &mut Vec<Listen>) -> Option<Listen> {
-    let listen: Listen = value.parse(Listen::WHAT, Listen::EXAMPLE)?;
-    if taken.contains(&listen) && !listen.picks_port() {
+    let listen = listen::read(value)?;
+    let is_taken = taken.iter().any(|taken| taken.is_same_place(&listen));
+    if is_taken && !listen.picks_port() {
         return value.wrong(format!("{listen} is listened on twice"), None);
     }
     taken.push(listen.clone());

@@ -23,8 +23,7 @@ pub fn answer(head: &Parts, url: &str, permanent: bool, arguments: &Arguments) -
         return page::error(StatusCode::BAD_REQUEST);
     }
     if let Some(query) = head.uri.query().filter(|query| !query.is_empty()) {
-        location.push(if location.contains('?') { '&' } else { '?' });
-        location.push_str(query);
+        add_query(&mut location, query);
     }
     let Ok(location) = HeaderValue::from_str(&location) else {
         return page::error(StatusCode::BAD_REQUEST);
@@ -40,8 +39,29 @@ pub fn answer(head: &Parts, url: &str, permanent: bool, arguments: &Arguments) -
     response
 }
 
-/// What a group may not bring into a URL as it is: all that a browser drops or takes for a slash among it.
-const ENCODED: &AsciiSet = &CONTROLS.add(b' ').add(b'\\').add(b'"').add(b'<').add(b'>');
+/// Adds a query to a URL that may have one already, and before its fragment (RFC 3986, section 3).
+fn add_query(url: &mut String, query: &str) {
+    let end = url.find('#').unwrap_or(url.len());
+    let separator = match url[..end].find('?') {
+        None => "?",
+        Some(_) if url[..end].ends_with(['?', '&']) => "",
+        Some(_) => "&",
+    };
+    url.insert_str(end, query);
+    url.insert_str(end, separator);
+}
+
+/// What a group may not bring into a URL as it is: all that a browser drops or takes for a slash among it, and what
+/// would begin a query, a fragment or an encoded byte. It was encoded when it was sent.
+const ENCODED: &AsciiSet = &CONTROLS
+    .add(b' ')
+    .add(b'\\')
+    .add(b'"')
+    .add(b'<')
+    .add(b'>')
+    .add(b'?')
+    .add(b'#')
+    .add(b'%');
 
 /// Puts groups in the place of `\1` and `{0}`, or `{name}`; what names no group stays as it is. Tells also what
 /// stands before the first of them.
@@ -130,6 +150,39 @@ mod tests {
         }
         let named = Arguments::Named(vec![("x".into(), Some("1".into()))]);
         assert_eq!(expand(r"/{x}/{y}/\1", &named).0, r"/1/{y}/\1");
+    }
+
+    #[test]
+    fn a_query_goes_before_the_fragment() {
+        for (url, uri, value, location) in [
+            ("/b#frag", "/a?x=1", "", "/b?x=1#frag"),
+            ("/b#frag", "/a", "", "/b#frag"),
+            ("/b#frag", "/a?", "", "/b#frag"),
+            ("/b?y=2#frag", "/a?x=1", "", "/b?y=2&x=1#frag"),
+            ("/b?#frag", "/a?x=1", "", "/b?x=1#frag"),
+            ("/b?y=2&", "/a?x=1", "", "/b?y=2&x=1"),
+            ("/b#frag?no", "/a?x=1", "", "/b?x=1#frag?no"),
+            (r"/b/\1#top", "/a/c?x=1", "c", "/b/c?x=1#top"),
+            (r"/b#\1", "/a/c?x=1", "c", "/b?x=1#c"),
+            (
+                "https://a.example#{0}",
+                "/a?x=1",
+                "c",
+                "https://a.example?x=1#c",
+            ),
+            (
+                "/b/{0}?y=2",
+                "/a?x=1",
+                "c?d#e%2",
+                "/b/c%3Fd%23e%252?y=2&x=1",
+            ),
+        ] {
+            let mut request = http::Request::new(()).into_parts().0;
+            request.uri = uri.parse().unwrap();
+            let values = Arguments::Positional(vec![Some(value.into())]);
+            let response = answer(&request, url, true, &values);
+            assert_eq!(response.headers()["location"], location, "{url} {uri}");
+        }
     }
 
     #[test]

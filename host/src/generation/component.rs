@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use futures_util::future::join_all;
 use tokio_util::task::AbortOnDropHandle;
@@ -245,7 +245,7 @@ impl Loading<'_> {
             linked,
             rules: rules(self.folder, settings),
             engine: self.engine.clone(),
-            meter: self.engine.metrics.component(file),
+            meter: self.engine.metrics.component(file, Instant::now()),
             tenure: Arc::default(),
             http: http.access(file, &settings.allow.http, settings.max_clients),
         };

@@ -1,5 +1,5 @@
-//! The route table of a generation: what the configuration says, then what its components declare. Loads
-//! nothing.
+//! The route table of a generation: what the configuration says, then what its components claim by themselves, each
+//! below its own name before any other. Loads nothing.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -7,12 +7,13 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
+use super::claims::{Claim, Wide, name_of};
 use super::{Component, Lead, Refusal, State, handlers_folder};
 use crate::bindings::Description;
 use crate::config::{self, Config, Destination};
 use crate::error::{Fault, Faults};
 use crate::resources::Target;
-use crate::router::{Pattern, PatternError, Route, Router, duplicate_claims};
+use crate::router::{Pattern, PatternError, Reach, Route, Router, duplicate_claims, path_of};
 
 pub type Components = BTreeMap<String, Arc<Component>>;
 
@@ -23,6 +24,8 @@ pub struct Resolved {
     pub leads: Vec<Lead>,
     /// Where a path leads that no route takes.
     pub default: Option<Lead>,
+    /// Which components take more than what belongs to their names.
+    pub wide: Vec<Wide>,
 }
 
 /// Puts the table together. A component that `is_away` claims nothing that another claims: it has moved there.
@@ -42,24 +45,26 @@ pub fn resolve(
             let file = folder.join(config::FILE_NAME);
             table.lead(config, &file, default, components)
         });
-    let first_declared = table.routes.len();
-    for component in components.values() {
-        if !config.routes_to(&component.file) {
-            table.add_declared(folder, component);
-        }
-    }
+    let unnamed = components.values();
+    let unnamed = unnamed.filter(|component| !config.routes_to(&component.file));
+    let mut claims: Vec<Claim> = unnamed
+        .flat_map(|component| table.claims(folder, component))
+        .collect();
     let away: BTreeSet<PathBuf> = components
         .keys()
         .filter(|file| is_away(file))
         .map(|file| handlers_folder(folder).join(file))
         .collect();
-    table.give_way(first_declared, &away);
-    table.refuse_rivals(first_declared);
+    table.give_way(&mut claims, &away);
+    table.refuse_rivals(&claims);
+    let wide = Wide::among(&claims);
+    table.add_claims(claims);
     let (router, leads) = table.finish(folder)?;
     Ok(Resolved {
         router,
         leads,
         default,
+        wide,
     })
 }
 
@@ -120,37 +125,63 @@ impl Table {
     }
 
     /// The routes that a component declares itself, or else the one that its file name gives it.
-    fn add_declared(&mut self, folder: &Path, component: &Arc<Component>) {
+    fn claims(&mut self, folder: &Path, component: &Arc<Component>) -> Vec<Claim> {
         let file = handlers_folder(folder).join(&component.file);
         let declared = match &component.state {
             State::Serving { declared, .. } => &declared[..],
             State::Failed(_) => &[],
         };
         if declared.is_empty() {
-            return self.mount(&file, component);
+            return self.mount(&file, component).into_iter().collect();
         }
-        for route in declared {
-            let lead = handler_lead(component, route.handler, route.kwargs.clone());
-            let (pattern, host) = (route.pattern.clone(), route.host.clone());
-            self.push(&file, pattern, host, route.name.clone(), lead);
-        }
+        let claims = declared.iter().map(|route| Claim {
+            owner: file.clone(),
+            reach: route.pattern.reach(name_of(&file)),
+            route: Route {
+                pattern: route.pattern.clone(),
+                host: route.host.clone(),
+                name: route.name.clone(),
+                target: handler_lead(component, route.handler, route.kwargs.clone()),
+            },
+        });
+        claims.collect()
     }
 
-    fn mount(&mut self, file: &Path, component: &Arc<Component>) {
-        let file_name = &component.file;
-        let stem = file_name.strip_suffix(".wasm").unwrap_or(file_name);
-        let path = if stem == "index" {
-            String::new()
-        } else {
-            regex::escape(stem)
-        };
-        match (
-            Pattern::new(&format!("/{path}")),
-            lead(component, None, "{}".into()),
-        ) {
-            (Ok(pattern), Ok(lead)) => self.push(file, pattern, None, None, lead),
+    fn mount(&mut self, file: &Path, component: &Arc<Component>) -> Option<Claim> {
+        let path = path_of(name_of(file));
+        match (Pattern::new(&path), lead(component, None, "{}".into())) {
+            (Ok(pattern), Ok(lead)) => {
+                return Some(Claim {
+                    owner: file.to_path_buf(),
+                    reach: Reach::Own,
+                    route: Route {
+                        pattern,
+                        host: None,
+                        name: None,
+                        target: lead,
+                    },
+                });
+            }
             (Err(error), _) => self.faults.push(bad_pattern(file, &error)),
             (_, Err((message, hint))) => self.faults.push(Fault::in_file(file, message).hint(hint)),
+        }
+        None
+    }
+
+    /// What belongs to a name is first its component's, whichever file comes before: a claim that reaches further stands
+    /// behind that. So one that may be either stands in both places, and each component's claims keep their order.
+    fn add_claims(&mut self, claims: Vec<Claim>) {
+        for claim in &claims {
+            let route = claim.route.clone();
+            let pattern = match claim.reach {
+                Reach::Own => route.pattern,
+                Reach::Wider => route.pattern.within(name_of(&claim.owner)),
+                Reach::Elsewhere => continue,
+            };
+            self.push(&claim.owner, pattern, route.host, route.name, route.target);
+        }
+        for Claim { owner, route, .. } in claims.into_iter().filter(Claim::is_wide) {
+            self.push(&owner, route.pattern, route.host, route.name, route.target);
         }
     }
 
@@ -173,54 +204,45 @@ impl Table {
     }
 
     /// Takes from those who are away what others claim.
-    fn give_way(&mut self, first_declared: usize, away: &BTreeSet<PathBuf>) {
+    fn give_way(&self, claims: &mut Vec<Claim>, away: &BTreeSet<PathBuf>) {
         if away.is_empty() {
             return;
         }
-        let is_away = |index: usize| away.contains(&self.owners[index]);
-        let there = |from: usize| (from..self.routes.len()).filter(|index| !is_away(*index));
-        let claims: Vec<_> = there(first_declared)
-            .map(|index| claim(&self.routes[index]))
-            .collect();
-        let names: Vec<_> = there(0)
-            .filter_map(|index| self.routes[index].name.clone())
-            .collect();
-        let is_claimed =
-            |index: usize| is_away(index) && claims.contains(&claim(&self.routes[index]));
-        let claimed: Vec<usize> = (first_declared..self.routes.len())
-            .filter(|index| is_claimed(*index))
-            .collect();
-        for index in first_declared..self.routes.len() {
-            let is_away = away.contains(&self.owners[index]);
-            let route = &mut self.routes[index];
-            if is_away && route.name.as_ref().is_some_and(|name| names.contains(name)) {
-                route.name = None;
-            }
-        }
-        for index in claimed.into_iter().rev() {
-            self.routes.remove(index);
-            self.owners.remove(index);
+        let is_away = |claim: &Claim| away.contains(&claim.owner);
+        let there = claims.iter().filter(|claim| !is_away(claim));
+        let there: Vec<Route<Lead>> = there.map(|claim| claim.route.clone()).collect();
+        let named = there.iter().filter_map(|route| route.name.clone());
+        let configured = self.routes.iter().filter_map(|route| route.name.clone());
+        let names: BTreeSet<String> = named.chain(configured).collect();
+        let is_claimed = |route: &Route<Lead>| {
+            let is_same =
+                |other: &Route<Lead>| other.pattern == route.pattern && other.host == route.host;
+            there.iter().any(is_same)
+        };
+        claims.retain(|claim| !is_away(claim) || !is_claimed(&claim.route));
+        for claim in claims.iter_mut().filter(|claim| is_away(claim)) {
+            claim.route.name.take_if(|name| names.contains(name));
         }
     }
 
     /// Two components that claim the same paths, or two routes with one name, can't both be meant.
-    fn refuse_rivals(&mut self, first_declared: usize) {
-        let declared = &self.routes[first_declared..];
-        let claims = declared
-            .iter()
-            .map(|route| (route.host.as_ref(), &route.pattern));
-        for (first, second) in duplicate_claims(claims) {
-            let (first, second) = (first + first_declared, second + first_declared);
-            let pattern = self.routes[second].pattern.text();
-            let (first, second) = (&self.owners[first], &self.owners[second]);
+    fn refuse_rivals(&mut self, claims: &[Claim]) {
+        let claimed = claims.iter().map(|claim| &claim.route);
+        let pairs = duplicate_claims(claimed.map(|route| (route.host.as_ref(), &route.pattern)));
+        for (first, second) in pairs {
+            let pattern = claims[second].route.pattern.text();
+            let (first, second) = (&claims[first].owner, &claims[second].owner);
             let message = format!("claims `{pattern}`, and so does {}", first.display());
             let fault = Fault::in_file(second, message)
                 .hint("say in waterspout.toml which of them is to have it, with a [[route]]");
             self.faults.push(fault);
         }
         let mut names = BTreeMap::new();
-        for (route, owner) in self.routes.iter().zip(&self.owners) {
-            let Some(name) = &route.name else { continue };
+        let configured = self.routes.iter().zip(&self.owners);
+        let configured = configured.map(|(route, owner)| (&route.name, owner));
+        let claimed = claims.iter().map(|claim| (&claim.route.name, &claim.owner));
+        for (name, owner) in configured.chain(claimed) {
+            let Some(name) = name else { continue };
             if let Some(first) = names.insert(name, owner) {
                 let message = format!("names a route `{name}`, and so does {}", first.display());
                 self.faults.push(Fault::in_file(owner, message));
@@ -236,12 +258,6 @@ impl Table {
             .map_err(|error| Faults::from(bad_pattern(&folder.join(config::FILE_NAME), &error)))?;
         Ok((router, self.leads))
     }
-}
-
-/// What sets a claim apart from others: the texts of its host and its path.
-fn claim(route: &Route<usize>) -> (Option<String>, String) {
-    let host = route.host.as_ref().map(|host| host.text().to_owned());
-    (host, route.pattern.text().to_owned())
 }
 
 /// Where a route to this class of this component leads; else what is wrong, and a hint.

@@ -25,7 +25,7 @@ pub use signs::{AWAY, Held};
 /// by nobody.
 const EVERY: Duration = Duration::from_secs(1);
 
-/// Watches an app, or the sources of some packages, as long as it lives.
+/// Watches an app as long as it lives.
 pub struct Watch {
     shared: Arc<Shared>,
 }
@@ -61,11 +61,6 @@ impl Watch {
     /// Watches all of an app that is part of a generation.
     pub fn app(folder: &Path) -> Self {
         Self::new(Subject::App(folder.to_owned()))
-    }
-
-    /// Watches the sources of Rust packages: their manifests, and what lies in `src`.
-    pub fn sources(packages: &[PathBuf]) -> Self {
-        Self::new(Subject::Sources(packages.to_vec()))
     }
 
     fn new(subject: Subject) -> Self {
@@ -189,7 +184,7 @@ impl Shared {
     /// Looks at everything, and whether the folders that are watched are still those. With `is_look`, a look begins.
     fn glance(&self, is_look: bool) {
         let mut folders = lock(&self.folders);
-        let is_renewed = self.watch_folders(&mut folders);
+        self.watch_folders(&mut folders);
         let told = match is_look {
             true => self.signal.signs().begin_look(),
             false => HashSet::new(),
@@ -200,8 +195,6 @@ impl Shared {
                 let survey = Survey::take(app, &others);
                 self.signal.signs().compare(survey, Instant::now(), &told);
             }
-            Subject::Sources(_) if is_renewed => self.signal.signs().note_anything(Instant::now()),
-            Subject::Sources(_) => {}
         }
     }
 
@@ -216,11 +209,6 @@ impl Shared {
                     let (weight, has_left) = (weigh(&event.kind), has_left(&event.kind));
                     match lock(&places).meaning(path, has_left) {
                         Meaning::File(path) => signal.note(path, weight),
-                        Meaning::Source(path) => {
-                            // Whoever compiles without it will say so.
-                            let is_gone = weight == Weight::Gone;
-                            signal.note(path, if is_gone { Weight::Done } else { weight });
-                        }
                         Meaning::Unclear if weight != Weight::Nothing => signal.is_unclear(),
                         Meaning::Unclear | Meaning::Nothing => {}
                     }

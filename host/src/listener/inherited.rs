@@ -47,7 +47,7 @@ fn listen(socket: Socket) -> io::Result<Listener> {
             let path = path.unwrap_or("".as_ref()).to_path_buf();
             let listener = UnixListener::from_std(socket.into())?;
             (
-                Listen::Unix(path),
+                Listen::Unix { path, mode: None },
                 Bound::Unix {
                     listener,
                     _file: None,

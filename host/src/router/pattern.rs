@@ -9,6 +9,7 @@ use regex_syntax::ParserBuilder;
 use regex_syntax::ast::ErrorKind;
 use regex_syntax::hir::{Hir, HirKind, Look};
 
+use super::name::owns;
 use super::reverse::{ReverseError, Template};
 use super::shape::{Shape, shapes};
 use super::straight::Straight;
@@ -18,7 +19,7 @@ const PATTERN_SIZE_LIMIT: usize = 1 << 20;
 
 /// A regular expression that is anchored at both ends, with Tornado's rules for its groups.
 ///
-/// Two patterns are equal if their texts are, and both are for paths or both for hosts.
+/// Two patterns are equal if their texts are, and both are for the same paths or both for hosts.
 #[derive(Clone)]
 pub struct Pattern {
     text: String,
@@ -28,6 +29,8 @@ pub struct Pattern {
     groups: Vec<Option<String>>,
     shapes: Vec<Shape>,
     template: Option<Template>,
+    /// Whose paths alone it takes, see [`Pattern::within`].
+    within: Option<Box<str>>,
 }
 
 /// The plainest form that a pattern has.
@@ -101,8 +104,30 @@ impl Pattern {
         &self.text
     }
 
+    /// The same pattern for those paths only that belong to a name: `/name`, and what is below it.
+    pub fn within(mut self, name: &str) -> Pattern {
+        self.within = Some(name.into());
+        self
+    }
+
+    /// Whether it is a part of another, made by [`Pattern::within`].
+    pub fn is_part(&self) -> bool {
+        self.within.is_some()
+    }
+
     /// Whether it takes the whole of `subject`.
     pub fn matches(&self, subject: &str) -> bool {
+        self.reaches(subject) && self.holds(subject)
+    }
+
+    fn reaches(&self, subject: &str) -> bool {
+        match &self.within {
+            None => true,
+            Some(name) => owns(name, subject),
+        }
+    }
+
+    fn holds(&self, subject: &str) -> bool {
         match &self.matcher {
             Matcher::Literal(literal) => literal == subject,
             Matcher::Straight(straight) => straight.take(subject, &mut Vec::new()),
@@ -129,8 +154,11 @@ impl Pattern {
 
     /// What becomes of `path`.
     pub(super) fn take(&self, path: &str) -> Taken {
+        if !self.reaches(path) {
+            return Taken::No;
+        }
         if self.groups.is_empty() {
-            return match self.matches(path) {
+            return match self.holds(path) {
                 true => Taken::Yes(Arguments::default()),
                 false => Taken::No,
             };
@@ -209,13 +237,14 @@ impl Pattern {
             template: Template::new(text, groups.len()),
             groups,
             shapes: shapes(&hir),
+            within: None,
         })
     }
 }
 
 impl PartialEq for Pattern {
     fn eq(&self, other: &Pattern) -> bool {
-        self.text == other.text && self.subject == other.subject
+        self.text == other.text && self.subject == other.subject && self.within == other.within
     }
 }
 

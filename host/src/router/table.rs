@@ -135,7 +135,8 @@ fn plant(
     let mut seen = HashSet::new();
     for &index in indices {
         let pattern = patterns[index];
-        if pattern.literal().is_none() && seen.insert(pattern.text()) {
+        let is_copy = !pattern.is_part() && !seen.insert(pattern.text());
+        if pattern.literal().is_none() && !is_copy {
             builder.insert(root, pattern.shapes(), index)?;
         }
     }

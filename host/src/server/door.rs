@@ -17,7 +17,7 @@ use tracing::{error, warn};
 use super::slots::{Slot, Slots};
 use crate::config::Listen;
 use crate::connection::{Service, Socket, serve_connection};
-use crate::listener::{Accepted, Listener};
+use crate::listener::{Accepted, Listener, set_mode};
 use crate::shards::Shards;
 
 /// The handle on a listener's task. Dropping it closes the listener and lets the connections
@@ -66,6 +66,20 @@ impl Door {
     /// Where it was told to listen.
     pub(super) fn wanted(&self) -> &Listen {
         &self.wanted
+    }
+
+    /// Takes another mode for the same place. The socket of systemd and the like have none.
+    pub(super) fn change_mode(&mut self, wanted: &Listen) {
+        if let Listen::Unix {
+            path,
+            mode: Some(mode),
+        } = wanted
+            && self.wanted != *wanted
+            && let Err(error) = set_mode(path, *mode)
+        {
+            warn!(target: "general", listener = %wanted, "{error}");
+        }
+        self.wanted.clone_from(wanted);
     }
 
     /// Where it listens.

@@ -150,7 +150,7 @@ fn own(listen: &Listen, is_encrypted: bool) -> Option<OwnListener> {
             address: *address,
             encrypted: false,
         }),
-        Listen::Unix(_) | Listen::Systemd(_) => None,
+        Listen::Unix { .. } | Listen::Systemd(_) => None,
     }
 }
 

@@ -24,8 +24,6 @@ const TREES: [&str; 2] = ["templates", "static"];
 pub enum Subject {
     /// An app, by its folder.
     App(PathBuf),
-    /// The sources of packages, by their folders.
-    Sources(Vec<PathBuf>),
 }
 
 /// The folders that are watched.
@@ -51,8 +49,6 @@ pub struct Places {
 pub enum Meaning {
     /// It is this file.
     File(PathBuf),
-    /// It is a source.
-    Source(PathBuf),
     /// It may have moved several files.
     Unclear,
     Nothing,
@@ -77,15 +73,6 @@ impl Subject {
                     }
                 }
             }
-            Subject::Sources(packages) => {
-                let real = packages
-                    .iter()
-                    .filter_map(|package| package.canonicalize().ok());
-                for package in real {
-                    folders.push((package.join("src"), RecursiveMode::Recursive));
-                    folders.push((package, RecursiveMode::NonRecursive));
-                }
-            }
         }
         folders
     }
@@ -94,7 +81,6 @@ impl Subject {
     pub fn is_empty(&self, path: &Path) -> bool {
         let path = match self {
             Subject::App(app) => app.join(path),
-            Subject::Sources(_) => path.to_owned(),
         };
         std::fs::metadata(path).is_ok_and(|file| file.is_file() && file.len() == 0)
     }
@@ -238,12 +224,7 @@ impl Places {
         }
         let name = path.file_name().and_then(|name| name.to_str());
         let Some(root) = &self.root else {
-            let extension = path.extension();
-            return match extension.is_some_and(|it| it == "rs" || it == "toml") {
-                true => Meaning::Source(path.to_owned()),
-                false if name == Some("src") => Meaning::Unclear,
-                false => Meaning::Nothing,
-            };
+            return Meaning::Nothing;
         };
         // What links go through (Kubernetes calls it `..data`).
         let is_beside = name.is_some_and(|name| name.starts_with(".."));

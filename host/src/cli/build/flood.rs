@@ -1,0 +1,107 @@
+//! What Cargo and the compiler say, passed on to standard error as far as somebody may read it. Understands none of it.
+
+use std::io::{Read, Write};
+
+/// What is shown of one kind of words in one build, in bytes.
+const MAX_SHOWN: usize = 256 << 10;
+
+/// The longest line that is drawn over again and again, as a bar of progress is. There is no end to these.
+const MAX_REDRAWN: usize = 512;
+
+/// Words of one kind, and how many more there may be.
+pub struct Flood {
+    what: &'static str,
+    left: usize,
+    /// How many bytes were left out.
+    dropped: usize,
+}
+
+impl Flood {
+    pub fn of(what: &'static str) -> Self {
+        Self {
+            what,
+            left: MAX_SHOWN,
+            dropped: 0,
+        }
+    }
+
+    /// As much of a text as may be shown.
+    pub fn pass<'t>(&mut self, text: &'t str) -> &'t str {
+        let shown = &text[..text.floor_char_boundary(self.left)];
+        self.count(text.len(), shown.len());
+        shown
+    }
+
+    /// As much of these bytes as may be shown.
+    fn pass_bytes<'t>(&mut self, bytes: &'t [u8]) -> &'t [u8] {
+        let shown = &bytes[..bytes.len().min(self.left)];
+        self.count(bytes.len(), shown.len());
+        shown
+    }
+
+    fn count(&mut self, all: usize, shown: usize) {
+        self.left -= shown;
+        if shown < all {
+            self.left = 0;
+            self.dropped += all - shown;
+        }
+    }
+
+    /// A line that says what was left out, where anything was.
+    pub fn cut(&self) -> Option<String> {
+        let (what, kb) = (self.what, self.dropped.div_ceil(1024));
+        (self.dropped > 0).then(|| format!("   Left out: {kb} KB more of {what}"))
+    }
+}
+
+/// Copies what Cargo says to where it is shown, and tells what that was, without what was drawn over.
+pub fn pass_on(mut words: impl Read, mut shown: impl Write) -> String {
+    let mut flood = Flood::of("what Cargo says");
+    let mut kept = Vec::new();
+    let mut chunk = [0; 4096];
+    while let Ok(length @ 1..) = words.read(&mut chunk) {
+        let mut now = Vec::with_capacity(length);
+        for line in chunk[..length].split_inclusive(|byte| matches!(byte, b'\n' | b'\r')) {
+            if line.len() <= MAX_REDRAWN && line.ends_with(b"\r") {
+                now.extend_from_slice(line);
+            } else {
+                let line = flood.pass_bytes(line);
+                now.extend_from_slice(line);
+                kept.extend_from_slice(line);
+            }
+        }
+        let _ = shown.write_all(&now);
+    }
+    if let Some(cut) = flood.cut() {
+        let _ = writeln!(shown, "\n{cut}");
+    }
+    String::from_utf8_lossy(&kept).into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_flood_is_cut_and_says_so() {
+        let mut flood = Flood::of("warnings");
+        let text = "ü".repeat(MAX_SHOWN / 2 - 1);
+        assert_eq!(flood.pass(&text), text);
+        assert_eq!(flood.cut(), None);
+        assert_eq!(flood.pass("aüx"), "a");
+        assert_eq!(flood.pass("b"), "");
+        let cut = flood.cut().unwrap();
+        assert_eq!(cut, "   Left out: 1 KB more of warnings");
+    }
+
+    #[test]
+    fn a_bar_of_progress_has_no_end() {
+        let bar = "Building [==> ] 7/9\r".repeat(100_000);
+        let said = format!("{bar}error: no\n{}", "x".repeat(2 * MAX_SHOWN));
+        let mut shown = Vec::new();
+        let kept = pass_on(said.as_bytes(), &mut shown);
+        assert!(shown.len() > bar.len());
+        assert!(kept.contains("error: no\nxxx"));
+        assert_eq!(kept.len(), MAX_SHOWN);
+    }
+}

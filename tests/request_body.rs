@@ -538,7 +538,8 @@ async fn an_answer_without_its_body_costs_no_request() {
         ("PUT /received?in=prepare", 302),
         ("GET /slow?ms=0", 413),
         ("POST /nowhere", 404),
-        ("POST /moved", 301),
+        ("POST /moved", 405),
+        ("GET /moved", 301),
         ("POST /slow", 405),
         ("DELETE /echo?read=nothing", 200),
     ] {

@@ -137,7 +137,6 @@ requests = [
             "a_b",
             "a%20b",
             "a;b",
-            "",
             None,
             "example.com:",
             "a,b",

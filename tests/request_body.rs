@@ -570,6 +570,11 @@ async fn an_answer_without_its_body_costs_no_request() {
         soon(client.stream.read_to_end(&mut rest)).await.unwrap();
         assert_eq!(rest, b"", "{line}");
     }
+    // Each was answered, and no client has left.
+    let log = server.logged().await;
+    assert!(!log.contains("the client left"), "{log}");
+    let answered = log.matches("200 POST /echo?read=nothing").count();
+    assert_eq!(answered, 4, "{log}");
 }
 
 #[tokio::test]

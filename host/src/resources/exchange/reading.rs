@@ -21,7 +21,7 @@ pub(super) enum BodySlot {
     Here(RequestBody),
     /// It could not be had, for whoever asks.
     Failed(BodyError),
-    /// It was taken whole.
+    /// It was taken whole, or given up.
     Taken,
 }
 
@@ -208,11 +208,14 @@ impl Exchange {
         Poll::Ready(())
     }
 
-    /// Gives up what nobody has read of it: the request is answered.
+    /// Gives up what nobody has read of it: the request is answered, so its client is not to blame for the rest.
     pub fn abandon_body(&self) {
-        let slot = lock(&self.body);
+        let mut slot = lock(&self.body);
         if matches!(*slot, BodySlot::Here(_)) {
-            self.fail(slot, BodyError::Gone);
+            let over = std::mem::replace(&mut *slot, BodySlot::Taken);
+            drop(slot);
+            drop(over);
+            drop(lock(&self.body_memory).take());
         }
     }
 

@@ -32,7 +32,7 @@ pub(crate) fn is_large(outcome: &Outcome) -> bool {
 }
 
 impl Context {
-    /// Sends a large body, but for its last piece, which the outcome brings.
+    /// Sends all of a large body except its last piece, which the outcome brings.
     pub(crate) fn send_in_pieces(
         &self,
         outcome: Outcome,

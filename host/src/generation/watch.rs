@@ -16,7 +16,7 @@ use tokio::sync::Notify;
 
 use super::mark::Mark;
 use super::survey::Survey;
-use folders::{Folders, Meaning, Subject};
+use folders::{Folders, Meaning};
 use signs::{QUIET, Signs, TELLS_OF_CLOSING, Weight};
 
 pub use signs::{AWAY, Held};
@@ -32,7 +32,8 @@ pub struct Watch {
 
 /// What a look on another thread needs.
 struct Shared {
-    subject: Subject,
+    /// The app's folder.
+    app: PathBuf,
     /// What is looked at outside of the app.
     others: Mutex<BTreeSet<PathBuf>>,
     /// Locked for the length of a glance, so that they follow each other.
@@ -60,13 +61,9 @@ pub struct Look<'a> {
 impl Watch {
     /// Watches all of an app that is part of a generation.
     pub fn app(folder: &Path) -> Self {
-        Self::new(Subject::App(folder.to_owned()))
-    }
-
-    fn new(subject: Subject) -> Self {
         let shared = Shared {
-            folders: Mutex::new(Folders::new(&subject)),
-            subject,
+            app: folder.to_owned(),
+            folders: Mutex::default(),
             others: Mutex::default(),
             signal: Arc::default(),
         };
@@ -107,7 +104,7 @@ impl Watch {
             let now = Instant::now();
             let (due_at, is_to_be_looked_at) = {
                 let mut signs = signal.signs();
-                signs.settle(now, began, |path| self.shared.subject.is_empty(path));
+                signs.settle(now, began, |path| self.shared.is_empty(path));
                 if signs.since().is_some() {
                     return;
                 }
@@ -189,17 +186,19 @@ impl Shared {
             true => self.signal.signs().begin_look(),
             false => HashSet::new(),
         };
-        match &self.subject {
-            Subject::App(app) => {
-                let others = lock(&self.others).clone();
-                let survey = Survey::take(app, &others);
-                self.signal.signs().compare(survey, Instant::now(), &told);
-            }
-        }
+        let others = lock(&self.others).clone();
+        let survey = Survey::take(&self.app, &others);
+        self.signal.signs().compare(survey, Instant::now(), &told);
     }
 
-    /// Watches what is to be watched now. Tells whether there is anything among it that was not watched before.
-    fn watch_folders(&self, folders: &mut Folders) -> bool {
+    /// Whether a file has nothing in it.
+    fn is_empty(&self, path: &Path) -> bool {
+        let file = std::fs::metadata(self.app.join(path));
+        file.is_ok_and(|file| file.is_file() && file.len() == 0)
+    }
+
+    /// Watches what is to be watched now.
+    fn watch_folders(&self, folders: &mut Folders) {
         let others = lock(&self.others).clone();
         let signal = self.signal.clone();
         let places = folders.places.clone();
@@ -222,12 +221,10 @@ impl Shared {
                 signal.is_unclear();
             }
         };
-        let is_renewed = folders.follow(&self.subject, &others, hear);
-        if is_renewed {
+        if folders.follow(&self.app, &others, hear) {
             // A writer may have begun in a folder that is not watched any more.
             self.signal.signs().lose_track(Instant::now());
         }
-        is_renewed
     }
 }
 

@@ -20,13 +20,8 @@ const RETRY: Duration = Duration::from_secs(30);
 /// The folders in an app, beside that of its components, whose contents are to be part of a generation.
 const TREES: [&str; 2] = ["templates", "static"];
 
-/// What is watched.
-pub enum Subject {
-    /// An app, by its folder.
-    App(PathBuf),
-}
-
-/// The folders that are watched.
+/// The folders that are watched: none yet by default.
+#[derive(Default)]
 pub struct Folders {
     watcher: Option<RecommendedWatcher>,
     pub places: Arc<Mutex<Places>>,
@@ -38,7 +33,7 @@ pub struct Folders {
 #[derive(Default)]
 pub struct Places {
     /// The app's folder, as the system calls it.
-    root: Option<PathBuf>,
+    root: PathBuf,
     /// The folders that are watched, as they were then.
     watched: HashMap<PathBuf, Identity>,
     /// Files outside of the app, by the paths that the system has for them.
@@ -54,62 +49,35 @@ pub enum Meaning {
     Nothing,
 }
 
-impl Subject {
-    /// The folders to be watched now, the most important first. Links inside of them are not followed.
-    fn folders(&self, others: &HashMap<PathBuf, PathBuf>) -> Vec<(PathBuf, RecursiveMode)> {
-        let mut folders = Vec::new();
-        match self {
-            Subject::App(app) => {
-                if let Ok(root) = app.canonicalize() {
-                    folders.push((root.clone(), RecursiveMode::NonRecursive));
-                    folders.push((handlers_folder(&root), RecursiveMode::NonRecursive));
-                    let trees = TREES.map(|name| (root.join(name), RecursiveMode::Recursive));
-                    folders.extend(trees);
-                }
-                let parents: BTreeSet<_> = others.keys().filter_map(|path| path.parent()).collect();
-                for parent in parents {
-                    if !folders.iter().any(|(folder, _)| folder == parent) {
-                        folders.push((parent.to_owned(), RecursiveMode::NonRecursive));
-                    }
-                }
-            }
+/// The folders to be watched now, the most important first. Links inside of them are not followed.
+fn wanted(app: &Path, others: &HashMap<PathBuf, PathBuf>) -> Vec<(PathBuf, RecursiveMode)> {
+    let mut folders = Vec::new();
+    if let Ok(root) = app.canonicalize() {
+        folders.push((root.clone(), RecursiveMode::NonRecursive));
+        folders.push((handlers_folder(&root), RecursiveMode::NonRecursive));
+        let trees = TREES.map(|name| (root.join(name), RecursiveMode::Recursive));
+        folders.extend(trees);
+    }
+    let parents: BTreeSet<_> = others.keys().filter_map(|path| path.parent()).collect();
+    for parent in parents {
+        if !folders.iter().any(|(folder, _)| folder == parent) {
+            folders.push((parent.to_owned(), RecursiveMode::NonRecursive));
         }
-        folders
     }
-
-    /// Whether a file has nothing in it.
-    pub fn is_empty(&self, path: &Path) -> bool {
-        let path = match self {
-            Subject::App(app) => app.join(path),
-        };
-        std::fs::metadata(path).is_ok_and(|file| file.is_file() && file.len() == 0)
-    }
+    folders
 }
 
 impl Folders {
-    /// None yet.
-    pub fn new(subject: &Subject) -> Self {
-        let places = Places {
-            root: matches!(subject, Subject::App(_)).then(PathBuf::new),
-            ..Places::default()
-        };
-        Self {
-            watcher: None,
-            places: Arc::new(Mutex::new(places)),
-            retry_at: None,
-        }
-    }
-
-    /// Watches what is to be watched now, and nothing else. Tells whether there is anything among it that was not
+    /// Watches what is to be watched of an app now, and nothing else. Tells whether there is anything among it that was not
     /// watched before, or is another than it was.
     pub fn follow(
         &mut self,
-        subject: &Subject,
+        app: &Path,
         others: &BTreeSet<PathBuf>,
         hear: impl FnMut(notify::Result<Event>) + Send + 'static,
     ) -> bool {
         let others = real_paths(others);
-        let wanted = subject.folders(&others);
+        let wanted = wanted(app, &others);
         let wanted = wanted.into_iter().filter_map(|(folder, mode)| {
             match Mark::of(&folder) {
                 Mark::Folder(identity) => Some((folder, mode, identity)),
@@ -120,10 +88,8 @@ impl Folders {
         let wanted: Vec<_> = wanted.collect();
         let stale: Vec<PathBuf> = {
             let mut places = lock(&self.places);
-            if let (Some(root), Subject::App(app)) = (&mut places.root, subject)
-                && let Ok(now) = app.canonicalize()
-            {
-                *root = now;
+            if let Ok(root) = app.canonicalize() {
+                places.root = root;
             }
             places.others = others;
             let is_wanted = |folder: &PathBuf, was: &Identity| {
@@ -223,12 +189,9 @@ impl Places {
             return Meaning::File(known.clone());
         }
         let name = path.file_name().and_then(|name| name.to_str());
-        let Some(root) = &self.root else {
-            return Meaning::Nothing;
-        };
         // What links go through (Kubernetes calls it `..data`).
         let is_beside = name.is_some_and(|name| name.starts_with(".."));
-        match path.strip_prefix(root).ok().map(meaning_in_app) {
+        match path.strip_prefix(&self.root).ok().map(meaning_in_app) {
             Some(Meaning::Nothing) | None if is_beside => Meaning::Unclear,
             Some(meaning) => meaning,
             None => Meaning::Nothing,

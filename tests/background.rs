@@ -300,17 +300,7 @@ async fn a_loop_has_one_owner_among_all_instances_and_generations() {
 async fn another_instance_takes_a_loop_over_whose_owner_traps() {
     let server = serve("instances = 2\nenv = { LOOP = \"1\" }").await;
     server.log.line_with("loop: begins").await;
-    // Of both instances the one that has the loop is lost.
-    for _ in 0..100 {
-        server.get("/do?what=trap-loop").await;
-        if server
-            .logged()
-            .await
-            .contains("in the background task `beat`")
-        {
-            break;
-        }
-    }
+    begin(&server, "trap-loop").await;
     server.log.line_with("in the background task `beat`").await;
     server.log.nth_line_with(2, "loop: begins").await;
     server.log.one_at_a_time("loop");

@@ -164,6 +164,8 @@ pub(super) struct Connections<S> {
     encrypted: bool,
     tasks: JoinSet<()>,
     stops: HashMap<Id, oneshot::Sender<()>>,
+    /// Whether a connection is told to stop before it begins: it answers one request, and says so.
+    is_draining: bool,
 }
 
 impl<S: Service> Connections<S> {
@@ -175,6 +177,7 @@ impl<S: Service> Connections<S> {
             encrypted,
             tasks: JoinSet::new(),
             stops: HashMap::new(),
+            is_draining: false,
         }
     }
 
@@ -195,6 +198,7 @@ impl<S: Service> Connections<S> {
         slot: Slot,
     ) {
         let (stop, stopped) = oneshot::channel();
+        let stop = (!self.is_draining).then_some(stop);
         let service = self.service.clone();
         let encrypted = self.encrypted;
         let place = self.shards.place();
@@ -202,17 +206,17 @@ impl<S: Service> Connections<S> {
         let connection = async move {
             // In here until the connection has ended; moved to a variable, it would be here twice.
             let _place = &place;
-            let stop = stopped.map(drop);
+            let stopped = stopped.map(drop);
             match open() {
                 Ok(io) => {
                     let tls = slot.tls().filter(|_| encrypted);
-                    serve_connection(io, remote_ip, tls, slot.limits(), &service, stop).await;
+                    serve_connection(io, remote_ip, tls, slot.limits(), &service, stopped).await;
                 }
                 Err(error) => warn!(target: "general", %error, "cannot serve a connection"),
             }
         };
         let task = self.tasks.spawn_on(connection, &runtime);
-        self.stops.insert(task.id(), stop);
+        self.stops.extend(stop.map(|stop| (task.id(), stop)));
     }
 
     /// Forgets one connection that has ended; never ready while there is none.
@@ -236,6 +240,7 @@ impl<S: Service> Connections<S> {
         orders: &mut watch::Receiver<Order>,
     ) -> usize {
         let slots = self.slots.clone();
+        self.is_draining = true;
         self.stops.clear();
         while !(self.tasks.is_empty() && waiting.is_empty()) {
             tokio::select! {
@@ -246,7 +251,6 @@ impl<S: Service> Connections<S> {
                     if let Some(accepted) = waiting.pop_front() {
                         self.add(accepted, slot);
                     }
-                    self.stops.clear();
                 }
             }
         }

@@ -196,7 +196,7 @@ const SECTIONS: [(&str, &str); 10] = [
     ("http_client", "## [http_client]"),
     ("route", "## [[route]]"),
     ("schedule", "## [[schedule]]"),
-    ("handler", "## [handler.\"file.wasm\"]"),
+    ("handler", "## [component.\"file.wasm\"]"),
 ];
 
 #[test]

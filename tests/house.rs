@@ -351,6 +351,61 @@ fn the_page_on_testing_shows_the_test_that_new_makes() {
     );
 }
 
+/// Words that readers whose second language is English need not know, and what to write instead.
+const UNCOMMON: [(&str, &str); 10] = [
+    (r"who(?:m|so)?ever\b", "the noun: `a client that …`"),
+    (r"be it\b", "`whether it is`"),
+    (r"of late[.,;:)]", "`recently`"),
+    (r"(?:are|be|is) dear\b", "`costs much`"),
+    (r"so many\b", "the number"),
+    (r"but for\b", "`except`"),
+    (r"(?:hears? of|heard of)\b", "`gets`, `is notified`"),
+    (r"shall\b", "`must`, `will`"),
+    (r"anew\b", "`again`"),
+    (
+        r"(?:(?:here|there|where)(?:by|in|of|upon|with)|hitherto|thence|whence)\b",
+        "a second sentence",
+    ),
+];
+
+/// What the pages for users once called workers, the parts of a queue, and the like.
+const FIGURATIVE: &str = r"(?:bells?|census|lanes?|seats?|tenures?)\b";
+
+#[test]
+fn the_words_are_common() {
+    let word = |word: &str| Regex::new(&format!(r"(?i)\b{word}")).unwrap();
+    let figurative = word(FIGURATIVE);
+    let uncommon = UNCOMMON.map(|(uncommon, instead)| (word(uncommon), instead));
+    let mut found = Vec::new();
+    let mut look = |place: &str, text: &str| {
+        // A line's end may stand between two words.
+        let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
+        for (uncommon, instead) in &uncommon {
+            for hit in uncommon.find_iter(&text) {
+                found.push(format!("{place}: `{}` for {instead}", hit.as_str()));
+            }
+        }
+    };
+    for page in pages() {
+        let text = read(&page);
+        look(&page, &text);
+        let hit = figurative.find(&text);
+        assert!(hit.is_none(), "{page}: {hit:?} for the field's word");
+    }
+    for folder in ["host", "guest-sdk", "examples", "tests"] {
+        for (path, text) in sources(folder) {
+            let lines = text
+                .lines()
+                .filter_map(|line| line.trim_start().strip_prefix("//!"));
+            look(
+                &path.display().to_string(),
+                &lines.collect::<Vec<_>>().join(" "),
+            );
+        }
+    }
+    assert!(found.is_empty(), "{}", found.join("\n"));
+}
+
 #[test]
 fn the_tests_named_in_architecture_exist() {
     let page = read("ARCHITECTURE.md");
@@ -428,6 +483,18 @@ fn sources(folder: &str) -> Vec<(PathBuf, String)> {
     assert!(!found.is_empty(), "{folder} is empty");
     found.sort();
     found
+}
+
+/// The pages for users, except those that a program makes.
+fn pages() -> Vec<String> {
+    let mut pages = vec!["README.md".to_owned()];
+    for folder in ["docs", "docs/guide"] {
+        let stems = stems(folder, ".md").into_iter();
+        pages.extend(stems.map(|stem| format!("{folder}/{stem}.md")));
+    }
+    pages.retain(|page| page != "docs/results.md");
+    assert!(pages.len() > 10, "{pages:?}");
+    pages
 }
 
 /// The names of the packages that lie in a folder.

@@ -1,7 +1,7 @@
 //! What a request costs in instructions, as callgrind counts them in this very build: a figure that hardly depends on
 //! what else the machine does, so that a regression of one in twenty is seen.
 //!
-//! `tests/instructions.json` has the figures of record. Where a change moves one for a good reason, record it anew with
+//! `tests/instructions.json` has the recorded figures. If a change moves one for a good reason, record it again with
 //! `WATERSPOUT_RECORD=1 cargo test instructions` and say in the commit why. Without valgrind nothing is measured.
 
 use std::collections::BTreeMap;

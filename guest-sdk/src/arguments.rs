@@ -1,4 +1,4 @@
-//! The arguments of a request: of its path, its query, its form. Pure, but for where the bytes come from.
+//! The arguments of a request: of its path, its query, its form. Pure, except for where the bytes come from.
 
 use std::str::FromStr;
 

@@ -1,5 +1,5 @@
-//! Waits for the host that go on where nobody waits for them any more: to end a call of the host is dear. Whoever comes
-//! next waits on, and with the function that began it a wait is given up. It hands out nothing, so nothing goes with it.
+//! Waits for the host that go on when nobody waits for them any more: to end a call of the host costs much. The next
+//! caller takes the wait over. It is dropped with the function that began it. It returns no value, so nothing is lost.
 //!
 //! A task of the component can't end before its last call of the host has, and one whose last call goes on in another
 //! task never ends: so no call of the host is polled in a task other than that which began it.

@@ -11,7 +11,7 @@
 //! ```
 //!
 //! - A handler is a struct that is `Default` and implements [`RequestHandler`] under [`#[handler]`](macro@handler).
-//!   Each request gets an object of its own; its fields live as long as the request. What shall live longer is a
+//!   Each request gets an object of its own; its fields live as long as the request. What has to outlive it is a
 //!   `static` or a `thread_local!`: module state, one copy for each instance of the component.
 //! - Each function gets a [`Context`]: the [`request()`](Context::request), the arguments, the response under
 //!   construction, the app. What is asked of the host is asked when it is needed, and once.

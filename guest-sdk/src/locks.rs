@@ -1,7 +1,7 @@
 //! Who goes first, among the requests of one instance: `tornado.locks`. Owns no data but counts, and never looks at the
 //! clock: what is to be waited for only so long stands in a [`with_timeout`](crate::with_timeout).
 //!
-//! All of these can be a `static`, which is then one for each instance. Whoever waits longest is next. A wait that is
+//! All of these can be a `static`, which is then one for each instance. The longest wait is next. A wait that is
 //! dropped, because its time is over or its client is gone, leaves its place to the next; what it was holding is free.
 
 use std::mem;

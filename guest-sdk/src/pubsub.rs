@@ -1,8 +1,7 @@
 //! Messages between the components of an app, by topic. Where they go, and how many may wait, is the host's to say.
 //!
-//! A topic is a name; it is there as soon as somebody uses it. Whoever has subscribed to it hears of each message that
-//! is published from then on, in whichever instance, component or generation of the app. Messages are not kept: who
-//! comes later has missed them.
+//! A topic is a name; it is there as soon as somebody uses it. A subscriber gets each message that is published
+//! from then on, in any instance, component or generation of the app. Messages are not kept for later subscribers.
 //!
 //! ```
 //! # use waterspout_sdk::prelude::*;

@@ -2,7 +2,7 @@
 //! never look at the clock: what is to be waited for only so long stands in a [`with_timeout`](crate::with_timeout).
 //!
 //! All of these can be a `static`, which is then one for each instance, where their items are `Send`; else an
-//! [`Rc`](std::rc::Rc) in a `thread_local!`. Whoever waits longest is next, to put and to get. A `get` that is dropped
+//! [`Rc`](std::rc::Rc) in a `thread_local!`. The longest wait is next, to put and to get. A `get` that is dropped
 //! while it waits takes no item.
 
 use std::cmp::Reverse;

@@ -1,5 +1,5 @@
-//! What the access log is told of a request that was answered, by whomever: the one place where its line is made. It
-//! says what it is told, and where that goes is for the log.
+//! What the access log gets of a request that was answered, by the host or a guest: the one place where its line is
+//! made. It only makes the line; where that goes is for the log.
 
 use std::cell::OnceCell;
 use std::fmt;

@@ -1,4 +1,4 @@
-//! A chat by long polling, after Tornado's demo `chat`: whoever asks for what is new waits until there is something.
+//! A chat by long polling, after Tornado's demo `chat`: a client that asks for news waits until there is some.
 
 mod messages;
 

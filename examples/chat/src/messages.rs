@@ -1,4 +1,4 @@
-//! What was said of late, and who waits for more. Knows nothing of HTTP.
+//! The last messages, and the requests that wait for more. Knows nothing of HTTP.
 
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;

@@ -1,5 +1,5 @@
 //! One table of the file: keys are asked for by name, and those left over are faults.
-//! It never knows what keys there are: whoever reads a table says so by asking.
+//! It never knows what keys there are: the reader of a table says so by asking.
 
 use std::fmt;
 use std::ops::Range;

@@ -1,4 +1,4 @@
-//! Owns what was compiled of late, function by function and in memory: of a component that was edited, only what
+//! Owns what was compiled recently, function by function and in memory: of a component that was edited, only what
 //! differs is compiled. Whole components are the business of `cache`.
 
 use std::borrow::Cow;

@@ -1,5 +1,5 @@
 //! The thread that writes the file: all writes that wait go into one commit, and are answered when it is done. Owns
-//! their order; never blocks whoever waits for it.
+//! their order; never blocks a task that waits for it.
 
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;

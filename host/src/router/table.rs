@@ -1,5 +1,5 @@
 //! From a host and a path to the routes that may take them, without trying all of them.
-//! It never picks: candidates come in the table's order, and whoever asks tries them in turn.
+//! It never picks: candidates come in the table's order, and the caller tries them in turn.
 
 use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};

@@ -258,7 +258,7 @@ const STRIPPED: (&str, &str) = ("CARGO_PROFILE_RELEASE_STRIP", "symbols");
 
 fn write(body: &str, sheets: &[Sheet]) -> anyhow::Result<()> {
     const HEAD: &str = "# Results\n\n\
-        Made by `cargo bench -- --page`, and by nothing else. [How it is measured](benchmark.md), and how to read it.\n\n";
+        `cargo bench -- --page` makes this page. [How it is measured](benchmark.md), and how to read it.\n\n";
     let docs = Path::new(ROOT).join("docs");
     fs::write(docs.join("results.md"), format!("{HEAD}{body}"))?;
     fs::write(docs.join("results.svg"), chart::draw(sheets))?;

@@ -62,7 +62,7 @@ pub fn ratios(plan: &Plan, sheets: &[Sheet]) -> String {
     format!(
         "\n## Requests: the ratios\n\n\
          Median (min..max) over the rounds, each ratio taken within a round; {} rounds of {} s with {} keep-alive\n\
-         connections where a table says nothing else. Runs in which neither the server nor the client used {:.0} % of\n\
+         connections, unless a table says otherwise. Runs in which neither the server nor the client used {:.0} % of\n\
          its core do not count. More is better. *Per CPU time*: requests per second of the server's CPU time.\n{table}",
         plan.rounds,
         plan.time.as_secs(),
@@ -129,7 +129,7 @@ fn others(plan: &Plan, workload: Workload) -> String {
     match workload {
         Workload::Upload | Workload::Stream => format!("With {asking} keep-alive connections.\n\n"),
         Workload::TlsH2 => format!(
-            "With {asking} requests at once, up to {STREAMS} of them on each of {} connections.\n\n",
+            "With {asking} concurrent requests, up to {STREAMS} of them on each of {} connections.\n\n",
             asking.div_ceil(STREAMS)
         ),
         _ => String::new(),
@@ -144,7 +144,7 @@ fn troubles(row: &Row) -> String {
         let times = row.runs.rejected;
         let _ = write!(
             text,
-            "\n{name}: {times} rounds were rejected, as neither side had its core.\n"
+            "\n{name}: {times} rounds were rejected, because neither side had its core.\n"
         );
     }
     if let Some(last) = row.failures.last() {
@@ -183,8 +183,8 @@ pub fn swaps(swaps: &[Swaps]) -> String {
     let mut text = format!(
         "\n## Swap: rename to first new answer\n\n\
          Median (min..max) of {count} swaps, in milliseconds; shared, on all cores, with one client that asks a few\n\
-         times per millisecond. Cold: a version never seen, and nothing else was compiled before. Edited: a version\n\
-         never seen, of which another was compiled before; a text differs. Cached: its compiled code is on disk.\n\n\
+         times per millisecond. Cold: the version is new, and nothing else was compiled before. Edited: the version is\n\
+         new, and another version was compiled before; a text differs. Cached: its compiled code is on disk.\n\n\
          | component | size | cold | edited | cached |\n|---|---|---|---|---|\n"
     );
     for swap in swaps {
@@ -206,7 +206,7 @@ pub fn starts(starts: &Starts) -> String {
     format!(
         "\n## Start of an app of {COMPONENTS} components\n\n\
          From the start of the process to the first right answer, in milliseconds; on all cores, median (min..max) of\n\
-         {} starts. The components differ, and have {} KB each.\n\n\
+         {} starts. The components differ. Each has {} KB.\n\n\
          | all in the cache | none in the cache (one start) |\n|---|---|\n| {} | {:.0} |\n",
         starts.cached.len(),
         starts.size / 1000,
@@ -220,8 +220,8 @@ pub fn waiting(waiting: &Waiting) -> String {
     let mut text = format!(
         "\n## Clients that wait\n\n\
          Polls: {} connections, each with one request that is answered when there is news; one instance, all cores.\n\
-         Memory: what each adds to the server, its connection included. Answered: from the publish until the last of\n\
-         them has its answer. Events: {LISTENERS} connections that listen to one stream of server-sent events each, and\n\
+         Memory: the memory that each adds to the server, its connection included. Answered: from the publish until the\n\
+         last of them has its answer. Events: {LISTENERS} connections, each with one stream of server-sent events, and\n\
          {EVENTS} events a round; from the publish until all have it. Median (min..max) of {} rounds.\n\n\
          | server | memory of a poll, bytes | all polls answered, ms | event to all, ms | CPU µs for each of an event |\n\
          |---|---|---|---|---|\n",
@@ -251,8 +251,8 @@ pub fn waiting(waiting: &Waiting) -> String {
 pub fn fetches(all: &[f64]) -> String {
     format!(
         "\n## Requests that fetch\n\n\
-         {} requests at once to one instance, each of which fetches twice, side by side, from a server that takes\n\
-         {} ms for each answer; from the first request to the last answer, client and both servers on the same cores.\n\
+         {} concurrent requests to one instance. Each fetches twice, concurrently, from a server that takes {} ms for\n\
+         each answer. From the first request to the last answer; client and both servers are on the same cores.\n\
          Median (min..max) of {} rounds.\n\n\
          | all answered, ms |\n|---|\n| {} |\n",
         fetch::CLIENTS,
@@ -319,7 +319,7 @@ pub fn tails(tails: &Tails, load: Load) -> String {
         "\n## Latency of others during swaps\n\n\
          `hello` asked {} times a second, on {} connections, while a component of {} KB in the same app is swapped\n\
          between two versions in the cache; {:.1} swaps/s were seen (ten a second are made). Median (min..max) of {}\n\
-         rounds of {} s, in microseconds from when each request was due; {} more were rejected.\n\n\
+         rounds of {} s, in microseconds from the time when each request was due; {} more were rejected.\n\n\
          | | p50 | p99 | longest | server's core used |\n|---|---|---|---|---|\n",
         load.rate.unwrap_or_default(),
         load.connections,

@@ -19,8 +19,8 @@ use super::routes::Row;
 pub fn components(plan: &Plan, components: &Components) -> String {
     let mut text = format!(
         "\n## 1 to 1,000 components\n\n\
-         Each has compiled code of its own. {} *Each further component*: resident memory at the end of a run, more\n\
-         than with one component, for each that is more.\n\n\
+         Each has its own compiled code. {} *Each further component*: how much resident memory each component after\n\
+         the first adds, at the end of a run.\n\n\
          | components | asked | CPU µs/request | ÷ 1 component | resident MB | KB for each further component | runs |\n\
          |---|---|---|---|---|---|---|\n",
         how(plan)
@@ -58,10 +58,10 @@ pub fn components(plan: &Plan, components: &Components) -> String {
 fn lines(rows: &[lines::Row]) -> String {
     let mut text = format!(
         "\n### What memory alone takes\n\n\
-         {LINES} cache lines on {PAGES} pages for each component, as many as a request needs that no other component's\n\
-         does. They are read in the order in which the components would be asked, and nothing else is done.\n\
-         *Known*: where they all are is known before. *Led*: each says where the next one is. A request is between the\n\
-         two.\n\n\
+         {LINES} cache lines on {PAGES} pages for each component: the lines that a request needs and that belong to its\n\
+         component alone. They are read in the order in which the components would be asked, and nothing else is done.\n\
+         *Known*: the places of all lines are known beforehand. *Led*: each line says where the next one is. A request\n\
+         is between the two.\n\n\
          | components | known: µs for those of one | led: µs for those of one |\n|---|---|---|\n"
     );
     for row in rows {
@@ -115,7 +115,7 @@ pub fn connections(plan: &Plan, connections: &Connections) -> String {
 pub fn routes(plan: &Plan, rows: &[Row]) -> String {
     let mut text = format!(
         "\n## 10 to 10,000 routes\n\n\
-         All of one component, each with a group, asked in turns. {}\n\n\
+         All routes belong to one component, each has a group, and they are asked in turns. {}\n\n\
          | routes | CPU µs/request | ÷ 10 routes | resident MB | runs |\n|---|---|---|---|---|\n",
         how(plan)
     );
@@ -140,11 +140,11 @@ pub fn cores(plan: &Plan, cores: &Cores) -> String {
         return text + "**Left out: there is only one core.**\n";
     };
     text += match cores.apart {
-        true => "The client has cores of its own, the same ones throughout. ",
+        true => "The client always has the same cores, which the server does not use. ",
         false => {
-            "There are only two cores: the server on both shares them with the client, so *requests/s* is what both\n\
-             achieve together. *Client on it too*: server and client share one core; its mix of work is that of two\n\
-             cores. "
+            "There are only two cores: the server on both shares them with the client, so *requests/s* is the\n\
+             result of both together. *Client on it too*: server and client share one core; its mix of work is the same\n\
+             as on two cores. "
         }
     };
     let _ = write!(
@@ -196,7 +196,7 @@ pub fn endurance(endurance: &Endurance) -> String {
     let mut text = format!(
         "\n## Endurance\n\n\
          {:.2} million requests to one process in {:.0} s, none of which failed: `hello` in each isolation in turns, on\n\
-         {} connections at once, each of which is replaced after {EACH} requests. Looked at {} times under load, first\n\
+         {} concurrent connections, each of which is replaced after {EACH} requests. Sampled {} times under load, first\n\
          after {} requests.\n\n\
          | | first | last | least | most |\n|---|---|---|---|---|\n",
         requests as f64 / 1e6,

@@ -12,7 +12,7 @@ async fn serve(rules: &str) -> Running {
     App::new()
         .handler(FILE, guest("background"))
         .config(&format!(
-            "[server]\ngrace = \"2s\"\n\n[handler.\"{FILE}\"]\n{rules}\n"
+            "[server]\ngrace = \"2s\"\n\n[component.\"{FILE}\"]\n{rules}\n"
         ))
         .serve()
         .await
@@ -310,7 +310,7 @@ async fn another_instance_takes_a_loop_over_whose_owner_traps() {
 async fn a_guest_that_registers_tasks_without_end_gets_no_more_than_may_be() {
     let server = App::new()
         .handler("hostile_jobs.wasm", guest("hostile_jobs"))
-        .config("[handler.\"hostile_jobs.wasm\"]\ninstances = 1\nmax_tasks = 7\nspawn_budget = \"300ms\"\n")
+        .config("[component.\"hostile_jobs.wasm\"]\ninstances = 1\nmax_tasks = 7\nspawn_budget = \"300ms\"\n")
         .serve()
         .await;
     assert_eq!(server.get("/hostile_jobs?all").await.body, "7");
@@ -351,7 +351,7 @@ async fn a_task_that_spins_on_is_given_up_also_where_runs_have_no_limit() {
     let server = App::new()
         .handler("hostile_jobs.wasm", guest("hostile_jobs"))
         .config(
-            "[handler.\"hostile_jobs.wasm\"]\ninstances = 1\nmax_requests = 1\nspawn_budget = \"300ms\"\n\
+            "[component.\"hostile_jobs.wasm\"]\ninstances = 1\nmax_requests = 1\nspawn_budget = \"300ms\"\n\
              cpu_deadline = \"off\"\nblock_log = \"off\"\n",
         )
         .serve()

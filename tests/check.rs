@@ -52,7 +52,7 @@ const FAULTS: &[(&str, &str, &str, &[&str])] = &[
     ),
     (
         "a table of a component that is not there",
-        "\n[handler.\"chat.wasm\"]\nisolation = 'fresh'\n",
+        "\n[component.\"chat.wasm\"]\nisolation = 'fresh'\n",
         "2:10",
         &["there is no component `chat.wasm`", "hint: "],
     ),
@@ -98,7 +98,7 @@ const FAULTS: &[(&str, &str, &str, &[&str])] = &[
     ),
     (
         "a limit past the server's",
-        "[handler.\"version.wasm\"]\nmemory = '1GB'\n",
+        "[component.\"version.wasm\"]\nmemory = '1GB'\n",
         "2:10",
         &["`max_instance_memory`", "hint: raise"],
     ),
@@ -203,7 +203,7 @@ fn check_finds_nothing_wrong_with_a_fine_app() {
 #[test]
 fn check_warns_of_grants_that_a_component_can_not_use() {
     let rules = "allow = { http = ['self'], read = ['handlers'], write = ['handlers'] }";
-    let app = app(&format!("[handler.'version.wasm']\n{rules}\n"));
+    let app = app(&format!("[component.'version.wasm']\n{rules}\n"));
     let (code, said) = app.run("check");
     assert_eq!(code, Some(0), "{said}");
     let file = app.path().join("waterspout.toml");
@@ -236,7 +236,7 @@ fn check_warns_where_files_are_used_and_no_folder_is_granted() {
         "{said}"
     );
 
-    let told = app("[handler.'grants.wasm']\nisolation = 'fresh'\n");
+    let told = app("[component.'grants.wasm']\nisolation = 'fresh'\n");
     let (code, said) = told.run("check");
     assert_eq!(code, Some(0), "{said}");
     assert!(
@@ -245,7 +245,7 @@ fn check_warns_where_files_are_used_and_no_folder_is_granted() {
     );
 
     for settled in ["read = ['handlers']", "write = ['handlers']", "read = []"] {
-        let config = format!("[handler.'grants.wasm']\nallow = {{ {settled} }}\n");
+        let config = format!("[component.'grants.wasm']\nallow = {{ {settled} }}\n");
         let (code, said) = app(&config).run("check");
         assert_eq!(code, Some(0), "{said}");
         assert!(!said.contains("warning"), "{settled}: {said}");
@@ -322,14 +322,14 @@ fn check_warns_where_requests_are_sent_and_no_origin_is_granted() {
     };
     let words =
         "warning: `http_client.wasm` has code that sends requests, and is granted no origin";
-    let (code, said) = app("[handler.'http_client.wasm']\nmax_clients = 7\n").run("check");
+    let (code, said) = app("[component.'http_client.wasm']\nmax_clients = 7\n").run("check");
     assert_eq!(code, Some(0), "{said}");
     assert!(
         said.contains(&format!("waterspout.toml:1:10: {words}\n")),
         "{said}"
     );
     for settled in ["http = ['self']", "http = []"] {
-        let config = format!("[handler.'http_client.wasm']\nallow = {{ {settled} }}\n");
+        let config = format!("[component.'http_client.wasm']\nallow = {{ {settled} }}\n");
         let (code, said) = app(&config).run("check");
         assert_eq!(code, Some(0), "{said}");
         assert!(!said.contains(words), "{settled}: {said}");

@@ -13,11 +13,11 @@ use http::{Request, Response};
 use http_body_util::Full;
 use socket2::{Domain, Socket, Type};
 use tokio::net::TcpStream;
-use waterspout::client::Client as Asks;
+use waterspout::base::client::Client as Asks;
+use waterspout::base::shards::Shards;
 use waterspout::config::{Limits, Listen};
-use waterspout::connection::RequestBody;
-use waterspout::server::Server;
-use waterspout::shards::Shards;
+use waterspout::edge::connection::RequestBody;
+use waterspout::edge::server::Server;
 
 #[tokio::test]
 async fn accepting_survives_a_lack_of_descriptors() {

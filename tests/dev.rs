@@ -339,7 +339,7 @@ async fn each_swap_is_told_and_reloads_and_a_refused_one_is_shown() {
     assert!(page.body.starts_with("v2<script "), "{page:?}");
 
     let waiting = wait_for_newer(&server, &page).await;
-    std::fs::write(&config, "[handler.'index.wasm']\ninstances = 1\n").expect("saved");
+    std::fs::write(&config, "[component.'index.wasm']\ninstances = 1\n").expect("saved");
     reloaded(&server, waiting).await;
     let told = "serves: index.wasm loaded anew, waterspout.toml came (";
     server.log.line_with(told).await;

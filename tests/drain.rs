@@ -26,8 +26,8 @@ async fn app() -> App {
         .config(
             "[server]\ngrace = \"20s\"\n\
              [[route]]\npattern = '/script'\nhandler = \"streams.wasm#Script\"\n\
-             [handler.\"chat.wasm\"]\ndeadline = \"off\"\n\
-             [handler.\"background.wasm\"]\ninstances = 1\n",
+             [component.\"chat.wasm\"]\ndeadline = \"off\"\n\
+             [component.\"background.wasm\"]\ninstances = 1\n",
         )
 }
 
@@ -101,7 +101,7 @@ async fn what_does_not_end_within_grace_is_cut_and_named() {
     let app = App::new()
         .handler("slow.wasm", guest("slow"))
         .handler("background.wasm", guest("background"))
-        .config("[server]\ngrace = \"500ms\"\n[handler.\"slow.wasm\"]\ndeadline = \"off\"\n");
+        .config("[server]\ngrace = \"500ms\"\n[component.\"slow.wasm\"]\ndeadline = \"off\"\n");
     let mut server = app.serve().await;
     let _slow = server.send_all("GET /slow?ms=600000", 3).await;
     server.until_in_flight("slow.wasm", 3).await;

@@ -9,7 +9,7 @@ const FILE: &str = "executor.wasm";
 async fn serve(rules: &str) -> Running {
     App::new()
         .handler(FILE, guest("executor"))
-        .config(&format!("[handler.\"{FILE}\"]\n{rules}\n"))
+        .config(&format!("[component.\"{FILE}\"]\n{rules}\n"))
         .serve()
         .await
 }

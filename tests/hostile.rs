@@ -25,7 +25,7 @@ async fn assault(name: &str, query: &str, rules: &str, status: u16, words: &str)
     let mut server = App::new()
         .handler(&file, guest(name))
         .handler("version.wasm", versioned("beside"))
-        .config(&format!("[handler.\"{file}\"]\n{limits}"))
+        .config(&format!("[component.\"{file}\"]\n{limits}"))
         .serve()
         .await;
     let path = format!("/{name}{query}");
@@ -109,7 +109,7 @@ async fn ten_thousand_clients_that_disconnect_in_mid_call() {
     let mut server = App::new()
         .handler("slow.wasm", guest("slow"))
         .config(
-            "[handler.\"slow.wasm\"]\ninstances = 1\nmax_requests = \"off\"\ndeadline = \"off\"",
+            "[component.\"slow.wasm\"]\ninstances = 1\nmax_requests = \"off\"\ndeadline = \"off\"",
         )
         .serve()
         .await;
@@ -149,7 +149,7 @@ async fn clients_that_disconnect_free_their_exclusive_and_fresh_instances() {
         let rules = format!("isolation = \"{isolation}\"\nmax_concurrent = 50\ndeadline = \"off\"");
         let server = App::new()
             .handler("slow.wasm", guest("slow"))
-            .config(&format!("[handler.\"slow.wasm\"]\n{rules}"))
+            .config(&format!("[component.\"slow.wasm\"]\n{rules}"))
             .serve()
             .await;
         let mut before = None;
@@ -177,7 +177,7 @@ async fn ten_thousand_clients_that_disconnect_in_the_queue() {
     let rules = "instances = 1\nmax_concurrent = 1\nmax_queue = 400\ndeadline = \"off\"";
     let server = App::new()
         .handler("slow.wasm", guest("slow"))
-        .config(&format!("[handler.\"slow.wasm\"]\n{rules}"))
+        .config(&format!("[component.\"slow.wasm\"]\n{rules}"))
         .serve()
         .await;
     let inside = server.send("GET /slow?ms=600000").await;

@@ -1,5 +1,7 @@
 //! The house as ARCHITECTURE.md draws it: what the documents say of the code, held against the code. Runs no server.
 
+mod circles;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -7,62 +9,112 @@ use std::process::Command;
 use regex::Regex;
 use waterspout::config::Config;
 
-/// The modules of the host by floor, as ARCHITECTURE.md has them.
-fn floors() -> BTreeMap<String, u32> {
-    let row = Regex::new(r"(?m)^\| (\d+) \| ([^|]+) \|").unwrap();
-    let name = Regex::new("`([a-z_]+)`").unwrap();
+/// A room's floor: its wing's, and its own in the wing.
+type Floor = (u32, u32);
+
+/// The rooms of the host by floor, as ARCHITECTURE.md has them: `config`, `edge/server`.
+fn floors() -> BTreeMap<String, Floor> {
+    let row = Regex::new(r"(?m)^\| (\d+)(?:\.(\d+))? \| ([^|]+) \|").unwrap();
+    let name = Regex::new("`([a-z_/]+)`").unwrap();
     let mut floors = BTreeMap::new();
     for row in row.captures_iter(&read("ARCHITECTURE.md")) {
-        let floor = row[1].parse().unwrap();
-        for name in name.captures_iter(&row[2]) {
-            let other = floors.insert(name[1].to_owned(), floor);
+        let number = |group| row.get(group).map_or(0, |at| at.as_str().parse().unwrap());
+        for name in name.captures_iter(&row[3]) {
+            let other = floors.insert(name[1].to_owned(), (number(1), number(2)));
             assert_eq!(other, None, "`{}` stands on two floors", &name[1]);
         }
     }
     floors
 }
 
+/// The five wings: what stands before the slash of a room's name.
+fn wings() -> BTreeSet<String> {
+    let rooms = floors().into_keys();
+    rooms
+        .filter_map(|room| Some(room.split_once('/')?.0.to_owned()))
+        .collect()
+}
+
+/// The room that a file of the host belongs to; the list of a wing's rooms, and of the wings, belongs to none.
+fn room(path: &Path, wings: &BTreeSet<String>) -> Option<String> {
+    let inside = path.strip_prefix(root().join("host/src")).unwrap();
+    let names: Vec<&str> = inside
+        .iter()
+        .map(|name| name.to_str().unwrap().trim_end_matches(".rs"))
+        .collect();
+    match names[..] {
+        ["lib"] => None,
+        [wing] if wings.contains(wing) => None,
+        [wing, room, ..] if wings.contains(wing) => Some(format!("{wing}/{room}")),
+        [room, ..] => Some(room.to_owned()),
+        [] => None,
+    }
+}
+
 #[test]
 fn imports_point_down() {
-    let floors = floors();
-    let import = Regex::new(r"\b(?:crate|waterspout)::(\w+|\{)").unwrap();
+    let (floors, wings) = (floors(), wings());
+    assert_eq!(wings.len(), 5, "{wings:?}");
+    let import = Regex::new(r"\b(?:crate|waterspout)::(\w+|\{)(?:::(\w+|\{))?").unwrap();
     let mut seen = BTreeSet::new();
     for (path, text) in sources("host/src") {
-        let inside = path.strip_prefix(root().join("host/src")).unwrap();
-        let module = inside.iter().next().unwrap().to_str().unwrap();
-        let module = module.trim_end_matches(".rs");
-        if module == "lib" {
+        let Some(room) = room(&path, &wings) else {
             continue;
-        }
+        };
         let place = path.display();
         let floor = floors
-            .get(module)
-            .unwrap_or_else(|| panic!("{place}: ARCHITECTURE.md gives `{module}` no floor"));
-        seen.insert(module.to_owned());
+            .get(&room)
+            .unwrap_or_else(|| panic!("{place}: ARCHITECTURE.md gives `{room}` no floor"));
+        seen.insert(room.clone());
         let code = code(&text);
         for import in import.captures_iter(&code) {
-            let name = &import[1];
-            assert_ne!(name, "{", "{place}: write one `use` for each module");
             // `waterspout::` is the crate only in `main`; elsewhere it is the package of the WIT.
-            if name == module || (import[0].starts_with("waterspout") && module != "main") {
+            if import[0].starts_with("waterspout") && room != "main" {
+                continue;
+            }
+            let name = match wings.contains(&import[1]) {
+                true => format!(
+                    "{}/{}",
+                    &import[1],
+                    import.get(2).map_or("{", |name| name.as_str())
+                ),
+                false => import[1].to_owned(),
+            };
+            assert!(
+                !name.contains('{'),
+                "{place}: write one `use` for each room"
+            );
+            if name == room {
                 continue;
             }
             let other = floors
-                .get(name)
+                .get(&name)
                 .unwrap_or_else(|| panic!("{place} imports `{name}`, which has no floor"));
             assert!(
                 other < floor,
-                "{place}: `{module}` on floor {floor} imports `{name}` on floor {other}"
+                "{place}: `{room}` on floor {floor:?} imports `{name}` on floor {other:?}"
             );
         }
-        // What is above a module is the crate's root, and its name is `crate`.
+        // What is above a room is the crate's root, and its name is `crate`.
         assert!(!code.contains("super::super"), "{place}: `super::super`");
         let own = code.split("#[cfg(test)]").next().unwrap_or_default();
-        let is_top = inside.components().count() == 1;
+        let depth = path.strip_prefix(root().join("host/src")).unwrap();
+        let is_top = depth.components().count() == 1 + room.matches('/').count();
         assert!(!(is_top && own.contains("super::")), "{place}: `super::`");
     }
     let drawn: BTreeSet<String> = floors.into_keys().collect();
     assert_eq!(drawn, seen, "drawn in ARCHITECTURE.md, and there");
+}
+
+#[test]
+fn no_files_import_in_a_circle() {
+    for folder in ["host/src", "host/benches/hello", "guest-sdk/src"] {
+        let texts = sources(folder)
+            .into_iter()
+            .map(|(path, text)| (path, code(&text)));
+        let files = circles::Files::of(&root().join(folder), texts.collect());
+        assert_eq!(files.circles(), [""; 0], "{folder}");
+    }
 }
 
 #[test]
@@ -90,28 +142,30 @@ fn the_router_is_pure() {
     let impure =
         Regex::new(r"std::(env|fs|io|net|process|sync|thread|time)\b|\b(tokio|hyper|tracing)::")
             .unwrap();
-    assert_absent(&["router"], &impure);
+    assert_absent(&["base/router"], &impure);
 }
 
 #[test]
 fn the_edge_knows_no_guest() {
-    let guests =
-        Regex::new(r"\bwasmtime|crate::(bindings|generation|instances|invoke|dispatch)\b").unwrap();
-    assert_absent(&["listener", "connection", "server"], &guests);
+    let guests = Regex::new(r"\bwasmtime|crate::(app|guest|services)\b").unwrap();
+    assert_absent(
+        &["edge/listener", "edge/connection", "edge/server"],
+        &guests,
+    );
 }
 
 #[test]
 fn the_wit_becomes_rust_in_one_place() {
-    for (folder, macro_name) in [
-        ("host/src", "bindgen!("),
-        ("guest-sdk/src", "wit_bindgen::generate!("),
+    for (folder, file, macro_name) in [
+        ("host/src", "guest/bindings.rs", "bindgen!("),
+        ("guest-sdk/src", "bindings.rs", "wit_bindgen::generate!("),
     ] {
         let places: Vec<PathBuf> = sources(folder)
             .into_iter()
             .filter(|(_, text)| code(text).contains(macro_name))
             .map(|(path, _)| path)
             .collect();
-        assert_eq!(places, [root().join(folder).join("bindings.rs")]);
+        assert_eq!(places, [root().join(folder).join(file)]);
     }
 }
 
@@ -122,7 +176,7 @@ fn few_speak_of_statuses() {
     let others: Vec<&str> = floors
         .keys()
         .map(String::as_str)
-        .filter(|module| !["dispatch", "connection", "admin"].contains(module))
+        .filter(|module| !["app/dispatch", "edge/connection", "app/admin"].contains(module))
         .collect();
     assert_absent(&others, &status);
 }
@@ -155,7 +209,7 @@ fn one_word_for_each_interface() {
     expected.insert("wasi".to_owned());
     expected.insert("http_client".to_owned());
     read("guest-sdk/src/http_client.rs");
-    assert_eq!(stems("host/src/capabilities", ".rs"), expected);
+    assert_eq!(stems("host/src/guest/capabilities", ".rs"), expected);
 }
 
 #[test]
@@ -196,7 +250,7 @@ const SECTIONS: [(&str, &str); 10] = [
     ("http_client", "## [http_client]"),
     ("route", "## [[route]]"),
     ("schedule", "## [[schedule]]"),
-    ("handler", "## [component.\"file.wasm\"]"),
+    ("component", "## [component.\"file.wasm\"]"),
 ];
 
 #[test]
@@ -283,7 +337,7 @@ fn section<'a>(page: &'a str, heading: &str) -> &'a str {
 #[test]
 fn every_field_of_the_status_is_documented() {
     let field = Regex::new(r#"(?m)^\s+"([a-z0-9_]+)": "#).unwrap();
-    let (code, page) = (read("host/src/admin.rs"), read("docs/status.md"));
+    let (code, page) = (read("host/src/app/admin.rs"), read("docs/status.md"));
     let fields: Vec<&str> = field
         .captures_iter(&code)
         .map(|field| field.extract::<1>().1[0])
@@ -433,17 +487,20 @@ fn the_tests_named_in_architecture_exist() {
     assert!(tests > 20, "{tests} tests were found");
 }
 
-/// No file of these modules of the host has it in its code.
-fn assert_absent(modules: &[&str], what: &Regex) {
+/// No file of these rooms of the host has it in its code.
+fn assert_absent(rooms: &[&str], what: &Regex) {
+    let wings = wings();
+    let mut looked_at = BTreeSet::new();
     for (path, text) in sources("host/src") {
-        let inside = path.strip_prefix(root().join("host/src")).unwrap();
-        let module = inside.iter().next().unwrap().to_str().unwrap();
-        if modules.contains(&module.trim_end_matches(".rs"))
-            && let Some(found) = what.find(&code(&text))
-        {
+        let Some(room) = room(&path, &wings).filter(|room| rooms.contains(&room.as_str())) else {
+            continue;
+        };
+        if let Some(found) = what.find(&code(&text)) {
             panic!("{}: {}", path.display(), found.as_str());
         }
+        looked_at.insert(room);
     }
+    assert_eq!(looked_at.len(), rooms.len(), "{rooms:?}");
 }
 
 /// The text without its comments.

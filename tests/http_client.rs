@@ -35,7 +35,7 @@ fn configured(grants: &[String], tables: &str, keys: &str) -> App {
     App::new()
         .handler("http_client.wasm", guest("http_client"))
         .config(&format!(
-            "{tables}\n[handler.\"http_client.wasm\"]\ninstances = 1\nallow = {{ http = {grants:?} }}\n{keys}\n"
+            "{tables}\n[component.\"http_client.wasm\"]\ninstances = 1\nallow = {{ http = {grants:?} }}\n{keys}\n"
         ))
 }
 
@@ -268,7 +268,7 @@ async fn wasi_0_2_fetches_too() {
     let server = App::new()
         .handler("http_client_02.wasm", guest("http_client_02"))
         .config(&format!(
-            "[handler.\"http_client_02.wasm\"]\nallow = {{ http = [{:?}] }}\n",
+            "[component.\"http_client_02.wasm\"]\nallow = {{ http = [{:?}] }}\n",
             origin(&peer)
         ))
         .serve()
@@ -291,7 +291,7 @@ async fn a_library_that_knows_wasi_0_3_fetches_too() {
     let server = App::new()
         .handler("http_client_03.wasm", guest("http_client_03"))
         .config(&format!(
-            "[handler.\"http_client_03.wasm\"]\nallow = {{ http = [{:?}] }}\n",
+            "[component.\"http_client_03.wasm\"]\nallow = {{ http = [{:?}] }}\n",
             origin(&peer)
         ))
         .serve()
@@ -321,7 +321,7 @@ async fn a_new_configuration_is_taken_up() {
         proxy.port()
     );
     let changed = format!(
-        "{client}\n[handler.\"http_client.wasm\"]\ninstances = 1\n\
+        "{client}\n[component.\"http_client.wasm\"]\ninstances = 1\n\
          allow = {{ http = [\"http://far.example\", {:?}] }}\n",
         origin(&peer)
     );

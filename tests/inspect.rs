@@ -179,7 +179,7 @@ fn in_an_app_its_grants_are_held_against_what_it_can_use() {
     let app = App::new()
         .handler("hello.wasm", example("hello"))
         .handler("grants.wasm", guest("grants"))
-        .config("[handler.'hello.wasm']\nallow = { read = ['handlers'] }\n");
+        .config("[component.'hello.wasm']\nallow = { read = ['handlers'] }\n");
     let (code, _, wrong) = inspect(&app.handler_path("hello.wasm"));
     assert_eq!(code, Some(0), "{wrong}");
     let place = app.path().join("waterspout.toml");

@@ -18,7 +18,7 @@ async fn serve_with(name: &str, rules: &str, rest: &str) -> Running {
     let file = format!("{name}.wasm");
     App::new()
         .handler(&file, guest(name))
-        .config(&format!("[handler.\"{file}\"]\n{rules}\n{rest}"))
+        .config(&format!("[component.\"{file}\"]\n{rules}\n{rest}"))
         .serve()
         .await
 }

@@ -34,16 +34,16 @@ handler = 'fresh.wasm'
 pattern = '/lifecycle'
 handler = 'lifecycle.wasm'
 
-[handler.'shared.wasm']
+[component.'shared.wasm']
 instances = 1
 
-[handler.'lifecycle.wasm']
+[component.'lifecycle.wasm']
 instances = 1
 
-[handler.'exclusive.wasm']
+[component.'exclusive.wasm']
 isolation = 'exclusive'
 
-[handler.'fresh.wasm']
+[component.'fresh.wasm']
 isolation = 'fresh'
 ";
 

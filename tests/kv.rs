@@ -24,7 +24,7 @@ fn app(config: &str) -> App {
 
 #[tokio::test]
 async fn what_one_instance_writes_all_others_read() {
-    let server = serve("[handler.\"kv.wasm\"]\nisolation = \"fresh\"\n").await;
+    let server = serve("[component.\"kv.wasm\"]\nisolation = \"fresh\"\n").await;
     let ask = async |path: &str| server.json(path).await;
     assert_eq!(ask("/kv/get?key=a").await, Value::Null);
     assert_eq!(ask("/kv/exists?key=a").await, false);
@@ -55,7 +55,7 @@ async fn what_one_instance_writes_all_others_read() {
 
 #[tokio::test]
 async fn who_writes_without_end_and_awaits_it_holds_up_nobody() {
-    let rules = "[handler.\"kv.wasm\"]\ninstances = 1\ncpu_deadline = \"1s\"\n";
+    let rules = "[component.\"kv.wasm\"]\ninstances = 1\ncpu_deadline = \"1s\"\n";
     let server = serve(rules).await;
     let mut busy = server.send("GET /kv/busy?key=a&value=one&ms=2500").await;
     server.until_in_flight("kv.wasm", 1).await;
@@ -98,7 +98,7 @@ async fn a_hundred_clients_change_one_key_and_lose_no_update() {
 
 #[tokio::test]
 async fn what_has_expired_is_gone_and_watchers_are_told() {
-    let server = serve("[handler.\"kv.wasm\"]\ninstances = 1\n").await;
+    let server = serve("[component.\"kv.wasm\"]\ninstances = 1\n").await;
     let mut watcher = server.send("GET /kv/watch?key=a&count=2").await;
     server
         .until_json("/kv/watching", |count| *count == json!(1))
@@ -143,7 +143,7 @@ async fn keys_are_listed_in_pages() {
 
 #[tokio::test]
 async fn watchers_see_changes_of_other_instances_in_order_and_what_they_lost() {
-    let server = serve("[handler.\"kv.wasm\"]\nisolation = \"exclusive\"\n").await;
+    let server = serve("[component.\"kv.wasm\"]\nisolation = \"exclusive\"\n").await;
     let mut all = server.send("GET /kv/watch?prefix=a&count=3").await;
     let mut small = server
         .send("GET /kv/watch?key=end&count=1&capacity=1")
@@ -243,7 +243,7 @@ async fn a_full_store_takes_no_more_and_loses_nothing() {
 
 #[tokio::test]
 async fn allow_kv_names_the_buckets_that_a_component_may_use() {
-    let grants = "[handler.\"kv.wasm\"]\nallow = { kv = [\"mine\", \"ours\"] }\n";
+    let grants = "[component.\"kv.wasm\"]\nallow = { kv = [\"mine\", \"ours\"] }\n";
     let server = serve(grants).await;
     assert!(
         server
@@ -259,7 +259,7 @@ async fn allow_kv_names_the_buckets_that_a_component_may_use() {
     );
     let denied = json!({ "error": "Denied" });
     assert_eq!(server.json("/kv/get?bucket=theirs&key=a").await, denied);
-    let none = serve("[handler.\"kv.wasm\"]\nallow = { kv = [] }\n").await;
+    let none = serve("[component.\"kv.wasm\"]\nallow = { kv = [] }\n").await;
     assert_eq!(none.json("/kv/get?bucket=mine&key=a").await, denied);
 }
 
@@ -268,7 +268,7 @@ async fn state_outlives_a_swap_and_its_table_waits_for_a_restart() {
     let server = serve("").await;
     server.json("/kv/set?key=a&value=one").await;
     let toml = server.app.path().join("waterspout.toml");
-    let config = "[kv]\nmax_memory = \"1KB\"\n[handler.\"kv.wasm\"]\nmax_queue = 7\n";
+    let config = "[kv]\nmax_memory = \"1KB\"\n[component.\"kv.wasm\"]\nmax_queue = 7\n";
     std::fs::write(toml, config).expect("written");
     server.until_generation(2).await;
     assert_eq!(server.json("/kv/get?key=a").await["value"], "one");
@@ -309,7 +309,7 @@ async fn the_published_interface_does_as_it_says(server: &Running) {
 #[tokio::test]
 async fn a_component_for_wasi_keyvalue_runs_as_it_is() {
     the_published_interface_does_as_it_says(&keyvalue("").await).await;
-    let server = keyvalue("[handler.\"keyvalue.wasm\"]\nallow = { kv = [\"mine\"] }\n").await;
+    let server = keyvalue("[component.\"keyvalue.wasm\"]\nallow = { kv = [\"mine\"] }\n").await;
     assert_eq!(
         server.get("/keyvalue").await.body,
         "\"Error::AccessDenied\""

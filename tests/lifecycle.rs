@@ -7,7 +7,7 @@ use crate::harness::{App, Running, guest};
 async fn lifecycle() -> Running {
     App::new()
         .handler("lifecycle.wasm", guest("lifecycle"))
-        .config("[handler.\"lifecycle.wasm\"]\ninstances = 1\n")
+        .config("[component.\"lifecycle.wasm\"]\ninstances = 1\n")
         .serve()
         .await
 }
@@ -20,7 +20,7 @@ async fn notes(server: &Running) -> Value {
 async fn a_handler_with_only_get_costs_one_guest_call() {
     let server = App::new()
         .handler("count.wasm", guest("count"))
-        .config("[handler.\"count.wasm\"]\ninstances = 1\n")
+        .config("[component.\"count.wasm\"]\ninstances = 1\n")
         .serve()
         .await;
     let mut client = server.connect().await;

@@ -143,8 +143,8 @@ async fn traps_overloads_and_those_who_leave_are_counted() {
         .handler("slow.wasm", guest("slow"))
         .handler("spin.wasm", guest("spin"))
         .config(
-            "[handler.\"slow.wasm\"]\ninstances = 1\nmax_concurrent = 1\nmax_queue = 0\n\
-             [handler.\"spin.wasm\"]\ncpu_deadline = \"200ms\"\n",
+            "[component.\"slow.wasm\"]\ninstances = 1\nmax_concurrent = 1\nmax_queue = 0\n\
+             [component.\"spin.wasm\"]\ncpu_deadline = \"200ms\"\n",
         )
         .serve()
         .await;

@@ -7,7 +7,7 @@ use crate::harness::{App, Client, Running, example, guest, raise_descriptors, so
 async fn serve(rules: &str) -> Running {
     App::new()
         .handler("pubsub.wasm", guest("pubsub"))
-        .config(&format!("[handler.\"pubsub.wasm\"]\n{rules}\n"))
+        .config(&format!("[component.\"pubsub.wasm\"]\n{rules}\n"))
         .serve()
         .await
 }
@@ -44,7 +44,7 @@ async fn messages_go_to_all_instances_and_components() {
     let routes: String = [("one", "exclusive"), ("two", "fresh")]
         .map(|(name, isolation)| {
             format!(
-                "[handler.\"{name}.wasm\"]\nisolation = \"{isolation}\"\n\
+                "[component.\"{name}.wasm\"]\nisolation = \"{isolation}\"\n\
                  [[route]]\npattern = '/{name}/listen'\nhandler = \"{name}.wasm#Listen\"\n\
                  [[route]]\npattern = '/{name}/publish'\nhandler = \"{name}.wasm#Publish\"\n"
             )
@@ -80,7 +80,7 @@ async fn a_subscriber_of_one_generation_hears_what_the_next_publishes() {
         .await;
     assert_eq!(server.get("/publish?topic=a&message=old").await.body, "1");
     let toml = server.app.path().join("waterspout.toml");
-    std::fs::write(toml, "[handler.\"pubsub.wasm\"]\nmax_queue = 7\n").expect("written");
+    std::fs::write(toml, "[component.\"pubsub.wasm\"]\nmax_queue = 7\n").expect("written");
     server.until_generation(2).await;
     let mut after = server.send("GET /listen?topic=a").await;
     until_heard_by(&server, "/publish?topic=b&message=m", 0).await;
@@ -242,7 +242,7 @@ async fn a_subscription_ends_with_its_handler_and_with_its_instance() {
     assert_eq!(server.get("/keep?topic=a&count=5").await.body, "5");
     assert_eq!(server.get("/publish?topic=a&message=m").await.body, "5");
     let toml = server.app.path().join("waterspout.toml");
-    std::fs::write(toml, "[handler.\"pubsub.wasm\"]\nmax_queue = 7\n").expect("written");
+    std::fs::write(toml, "[component.\"pubsub.wasm\"]\nmax_queue = 7\n").expect("written");
     server.until_generation(2).await;
     until_heard_by(&server, "/publish?topic=a&message=m", 0).await;
 }
@@ -260,7 +260,7 @@ async fn ten_thousand_long_polls_in_one_instance_are_answered_by_one_publish() {
         .handler("pubsub.wasm", guest("pubsub"))
         .config(
             "[server]\nmax_connections = 20000\n\n\
-             [handler.\"pubsub.wasm\"]\ninstances = 1\nmax_concurrent = 20000\n\
+             [component.\"pubsub.wasm\"]\ninstances = 1\nmax_concurrent = 20000\n\
              deadline = \"off\"",
         )
         .serve()

@@ -222,7 +222,7 @@ async fn what_failed_for_want_of_something_is_tried_again_by_hand() {
     let server = App::new()
         .handler("bad.wasm", "no component")
         .handler("version.wasm", versioned("v1"))
-        .config("[handler.\"version.wasm\"]\nallow = { read = [\"data\"] }\n")
+        .config("[component.\"version.wasm\"]\nallow = { read = [\"data\"] }\n")
         .serve()
         .await;
     assert_eq!(server.get("/version").await.status, 503);

@@ -69,7 +69,7 @@ async fn what_ends_the_request_skips_the_rest() {
 }
 
 const LIMITS: &str = "[server]\nmax_body_size = \"1KB\"\nbody_timeout = \"30s\"\n\
-    [handler.\"bodies.wasm\"]\nmax_body_size = \"100KB\"\nbody_timeout = \"400ms\"\n";
+    [component.\"bodies.wasm\"]\nmax_body_size = \"100KB\"\nbody_timeout = \"400ms\"\n";
 
 #[tokio::test]
 async fn each_handler_has_its_own_limit_on_bodies() {
@@ -121,7 +121,8 @@ async fn each_handler_has_its_own_time_for_bodies() {
 
 #[tokio::test]
 async fn want_of_room_is_a_503_and_lateness_a_408() {
-    let server = serve("[handler.\"bodies.wasm\"]\ninstances = 1\nbody_memory = \"64KB\"\n").await;
+    let server =
+        serve("[component.\"bodies.wasm\"]\ninstances = 1\nbody_memory = \"64KB\"\n").await;
     let head = "HTTP/1.1\r\nHost: a\r\nContent-Length: 40000\r\n\r\n";
     let most = "x".repeat(39_999);
     let begin = async |query: &str, sent: &str| {
@@ -151,8 +152,8 @@ async fn want_of_room_is_a_503_and_lateness_a_408() {
 #[tokio::test]
 async fn the_deadline_does_not_count_the_upload() {
     let server = serve(
-        "[handler.\"bodies.wasm\"]\ndeadline = \"300ms\"\nbody_timeout = \"30s\"\n\
-         [handler.\"echo.wasm\"]\ndeadline = \"200ms\"\nbody_timeout = \"700ms\"\n",
+        "[component.\"bodies.wasm\"]\ndeadline = \"300ms\"\nbody_timeout = \"30s\"\n\
+         [component.\"echo.wasm\"]\ndeadline = \"200ms\"\nbody_timeout = \"700ms\"\n",
     )
     .await;
     for read in ["whole", "chunks"] {
@@ -481,7 +482,8 @@ async fn parts_that_are_none_or_too_many_are_refused() {
 #[tokio::test]
 async fn an_upload_takes_no_memory_however_long_it_is() {
     let server =
-        serve("[handler.\"bodies.wasm\"]\nmax_body_size = \"3GB\"\nbody_timeout = \"10m\"\n").await;
+        serve("[component.\"bodies.wasm\"]\nmax_body_size = \"3GB\"\nbody_timeout = \"10m\"\n")
+            .await;
     let mebibytes = mebibytes();
     let piece = vec![b'x'; 1 << 20];
     let form = [
@@ -528,7 +530,7 @@ async fn an_answer_without_its_body_costs_no_request() {
         .handler("slow.wasm", guest("slow"))
         .config(
             "[[route]]\npattern = '/moved'\nhandler = 'builtin:redirect'\nkwargs = { url = '/echo' }\n\
-             [handler.\"slow.wasm\"]\nmax_body_size = \"1KB\"\n",
+             [component.\"slow.wasm\"]\nmax_body_size = \"1KB\"\n",
         )
         .serve()
         .await;

@@ -14,7 +14,7 @@ use crate::harness::{App, Client, Running, guest, soon};
 
 async fn serve(config: &str) -> Running {
     let config = format!(
-        "{config}\n[log]\nlevel = \"access=off\"\n[handler.\"streams.wasm\"]\ninstances = 1\n"
+        "{config}\n[log]\nlevel = \"access=off\"\n[component.\"streams.wasm\"]\ninstances = 1\n"
     );
     serve_as(&config).await
 }
@@ -160,7 +160,7 @@ async fn a_response_without_body_has_none_however_much_is_flushed() {
 async fn a_handler_that_goes_on_without_a_client_has_as_long_as_the_deadline() {
     let limits = "instances = 1\ndeadline = \"1s\"\n";
     let own = "cancel_on_close = false\n";
-    let server = serve_as(&format!("[handler.\"streams.wasm\"]\n{limits}{own}")).await;
+    let server = serve_as(&format!("[component.\"streams.wasm\"]\n{limits}{own}")).await;
     // It waits for ever, but for that.
     let mut client = server.send("HEAD /script?do=flush,gate").await;
     client.head().await;
@@ -176,7 +176,7 @@ async fn a_handler_that_goes_on_without_a_client_has_as_long_as_the_deadline() {
 
 #[tokio::test]
 async fn the_deadline_counts_until_the_head_is_out() {
-    let server = serve_as("[handler.\"streams.wasm\"]\ninstances = 1\ndeadline = \"1s\"\n").await;
+    let server = serve_as("[component.\"streams.wasm\"]\ninstances = 1\ndeadline = \"1s\"\n").await;
     let late = server.get("/script?do=write:a,sleep:10000,flush").await;
     assert_eq!(late.status, 504);
     let mut client = server
@@ -196,7 +196,7 @@ async fn a_stream_over_http_2_arrives_piece_by_piece() {
         .handler("streams.wasm", guest("streams"))
         .config(concat!(
             "[server]\nlisten = [\"127.0.0.1:0\"]\nadmin = \"127.0.0.1:0\"\nh2c = true\n",
-            "write_timeout = \"500ms\"\n[handler.\"streams.wasm\"]\ninstances = 1\n"
+            "write_timeout = \"500ms\"\n[component.\"streams.wasm\"]\ninstances = 1\n"
         ))
         .serve_where_it_says()
         .await;

@@ -94,9 +94,9 @@ fn a_value_is_toml_or_a_plain_string() {
         ("server.trusted_downstream=10.0.0.1", false),
         ("settings.app.title.deep=1", false),
         ("settings.app.new.deep=1", true),
-        ("handler.\"panic.wasm\".memory=8MB", true),
-        ("handler.panic.wasm.memory=8MB", true),
-        ("handler.nothing.wasm.memory=8MB", false),
+        ("component.\"panic.wasm\".memory=8MB", true),
+        ("component.panic.wasm.memory=8MB", true),
+        ("component.nothing.wasm.memory=8MB", false),
     ] {
         let (code, said) = run(&app, "check", &["--set", set], &[]);
         assert_eq!(code, Some(if ok { 0 } else { 2 }), "{set}: {said}");

@@ -47,7 +47,7 @@ async fn swap_under_full_load(versions: &Versions, swaps: usize) -> Vec<u64> {
         App::new().handler(file, bytes).serve().await;
     }
     // A machine at work may hold a run up for longer than the second that it has.
-    let config = format!("[handler.{file:?}]\ncpu_deadline = \"30s\"\n");
+    let config = format!("[component.{file:?}]\ncpu_deadline = \"30s\"\n");
     let app = App::new().handler(file, &versions.bytes[0]).config(&config);
     let server = app.serve().await;
     let load = Load::start(server.address, path, 64, &versions.bodies);
@@ -200,12 +200,12 @@ async fn a_changed_table_reloads_its_component_and_no_other() {
     let server = version_and_state("# nothing yet\n").await;
     assert_eq!(count(&server).await, 1);
     let write = |text: &str| std::fs::write(server.app.path().join("waterspout.toml"), text);
-    write("[handler.\"version.wasm\"]\nmax_queue = 5\n").expect("written");
+    write("[component.\"version.wasm\"]\nmax_queue = 5\n").expect("written");
     server.until_generation(2).await;
     assert_eq!(server.component("version.wasm").await["generation"], 2);
     assert_eq!(count(&server).await, 2, "its table is as it was");
 
-    write("[handler.\"state.wasm\"]\nmax_queue = 5\n").expect("written");
+    write("[component.\"state.wasm\"]\nmax_queue = 5\n").expect("written");
     server.until_generation(3).await;
     assert_eq!(server.component("state.wasm").await["generation"], 3);
     assert_eq!(count(&server).await, 1, "a new instance");
@@ -333,7 +333,7 @@ async fn the_end_waits_no_longer_than_grace() {
 async fn the_end_does_not_wait_for_a_load_under_way() {
     let mut server = App::new()
         .handler("version.wasm", versioned("v1"))
-        .config("[handler.\"version.wasm\"]\ncpu_deadline = \"off\"\n")
+        .config("[component.\"version.wasm\"]\ncpu_deadline = \"off\"\n")
         .serve()
         .await;
     put(
@@ -353,7 +353,7 @@ async fn the_end_does_not_wait_for_a_load_under_way() {
 async fn a_load_that_hangs_gives_way_to_the_next_change() {
     let server = App::new()
         .handler("version.wasm", versioned("v1"))
-        .config("[handler.\"version.wasm\"]\ncpu_deadline = \"off\"\n")
+        .config("[component.\"version.wasm\"]\ncpu_deadline = \"off\"\n")
         .serve()
         .await;
     let dropped = Instant::now();
@@ -377,8 +377,8 @@ async fn a_load_by_hand_that_gives_way_is_made_up_for() {
         .handler("hang.wasm", guest("loop_start"))
         .handler("version.wasm", versioned("v1"))
         .config(&format!(
-            "[handler.\"hang.wasm\"]\ncpu_deadline = \"off\"\n{needs_data}\
-             [handler.\"version.wasm\"]\n{needs_data}"
+            "[component.\"hang.wasm\"]\ncpu_deadline = \"off\"\n{needs_data}\
+             [component.\"version.wasm\"]\n{needs_data}"
         ))
         .serve()
         .await;

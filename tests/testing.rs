@@ -110,7 +110,7 @@ fn a_test_may_bring_a_configuration_and_the_rest_is_the_app_s() {
         .config("this is no configuration");
     std::fs::create_dir(folder.path().join("data")).expect("a folder");
     std::fs::write(folder.path().join("data/file"), "the app's").expect("a file");
-    let own = "[handler.'grants.wasm']\nallow = { read = ['data'] }\nenv = { A = 'b' }";
+    let own = "[component.'grants.wasm']\nallow = { read = ['data'] }\nenv = { A = 'b' }";
     let app = testing(&folder).config(own).serve();
     let found = app.fetch("/grants?read=data/file").json();
     assert_eq!(
@@ -144,7 +144,7 @@ fn a_line_of_the_log_is_waited_for() {
 fn a_server_that_is_stopped_ends_its_instances_and_says_all() {
     let folder = Folder::new()
         .handler("lifecycle.wasm", guest("lifecycle"))
-        .config("[handler.'lifecycle.wasm']\ninstances = 1");
+        .config("[component.'lifecycle.wasm']\ninstances = 1");
     let app = testing(&folder).serve();
     assert_eq!(app.fetch("/lifecycle").text(), "get of -");
     let log = app.stop();

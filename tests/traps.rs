@@ -14,7 +14,7 @@ async fn serve(name: &str, rules: &str, rest: &str) -> Running {
     App::new()
         .handler(&file, guest(name))
         .config(&format!(
-            "[handler.\"{file}\"]\ninstances = 1\n{rules}\n{rest}"
+            "[component.\"{file}\"]\ninstances = 1\n{rules}\n{rest}"
         ))
         .serve()
         .await
@@ -293,7 +293,7 @@ async fn a_component_that_spins_on_every_core_delays_no_other() {
         .handler("spin.wasm", guest("spin"))
         .handler("slow.wasm", guest("slow"))
         .config(&format!(
-            "[handler.\"spin.wasm\"]\n{spinning}\n[handler.\"slow.wasm\"]\ndeadline = \"1s\""
+            "[component.\"spin.wasm\"]\n{spinning}\n[component.\"slow.wasm\"]\ndeadline = \"1s\""
         ))
         .serve()
         .await;

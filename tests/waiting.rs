@@ -8,7 +8,7 @@ use crate::harness::{Answer, App, Client, Running, guest, soon};
 async fn serve(rules: &str) -> Running {
     App::new()
         .handler("waiting.wasm", guest("waiting"))
-        .config(&format!("[handler.\"waiting.wasm\"]\n{rules}"))
+        .config(&format!("[component.\"waiting.wasm\"]\n{rules}"))
         .serve()
         .await
 }

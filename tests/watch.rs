@@ -282,7 +282,7 @@ async fn a_file_in_the_making_holds_nobody_up_and_is_not_looked_at() {
 async fn a_change_that_shows_in_neither_size_nor_time_is_noticed() {
     /// From then on a file's age counts (`generation::mark`).
     const SETTLED: Duration = Duration::from_secs(2);
-    let config = |queue| format!("[handler.\"quick.wasm\"]\nmax_queue = {queue}\n");
+    let config = |queue| format!("[component.\"quick.wasm\"]\nmax_queue = {queue}\n");
     let server = App::new()
         .handler("quick.wasm", versioned("v1"))
         .handler("version.wasm", versioned("v1"))

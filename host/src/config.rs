@@ -5,7 +5,7 @@
 //! fault with its place in the file.
 
 mod beside;
-mod handler;
+mod component;
 mod http_client;
 mod kv;
 mod limits;
@@ -27,11 +27,11 @@ use std::path::Path;
 
 use toml::de::DeTable;
 
-use crate::error::{Fault, Faults, Origin, Position};
-use crate::files;
+use crate::base::error::{Fault, Faults, Origin, Position};
+use crate::base::files;
 
 pub use beside::{Said, environment};
-pub use handler::{Allow, AllowPositions, Handler, HttpGrant, Isolation, Placed};
+pub use component::{Allow, AllowPositions, Component, HttpGrant, Isolation, Spanned};
 pub use http_client::{HttpClient, Proxy};
 pub use kv::Kv;
 pub use limits::Limits;
@@ -68,10 +68,10 @@ pub struct Config {
     pub routes: Vec<Route>,
     /// `[[schedule]]`, in order.
     pub schedules: Vec<Schedule>,
-    /// `[handler."…"]` by file name.
-    pub handlers: BTreeMap<String, Placed>,
-    /// What [`Config::handler`] gives for all others.
-    unnamed: Handler,
+    /// `[component."…"]` by file name.
+    pub components: BTreeMap<String, Spanned>,
+    /// What [`Config::component`] gives for all others.
+    unnamed: Component,
     /// Who said what stands at a [`Position`] beside the file.
     beside: Vec<Origin>,
 }
@@ -166,8 +166,8 @@ impl Config {
 
     /// What a connection keeps to: no body is larger than the largest that any component takes.
     pub fn limits(&self) -> Limits {
-        let handlers = self.handlers.values();
-        let largest = handlers.filter_map(|placed| placed.handler.max_body_size);
+        let components = self.components.values();
+        let largest = components.filter_map(|spanned| spanned.component.max_body_size);
         let server = self.server.limits();
         Limits {
             max_body_size: largest.fold(server.max_body_size, u64::max),
@@ -183,9 +183,9 @@ impl Config {
     }
 
     /// The limits of a component, by its file name: its own table's, or else the defaults.
-    pub fn handler(&self, file: &str) -> &Handler {
-        match self.handlers.get(file) {
-            Some(placed) => &placed.handler,
+    pub fn component(&self, file: &str) -> &Component {
+        match self.components.get(file) {
+            Some(spanned) => &spanned.component,
             None => &self.unnamed,
         }
     }
@@ -207,10 +207,16 @@ fn read(mut root: Section<'_, '_>) -> Config {
     let routes = root.get("route", route::read).unwrap_or_default();
     let schedules = root.get("schedule", schedule::read).unwrap_or_default();
     let largest = server.max_instance_memory;
-    let unnamed = Handler::unnamed(largest);
-    let handlers = root
-        .get("handler", |value| handler::read(value, &unnamed, largest))
+    let unnamed = Component::unnamed(largest);
+    let components = root
+        .get("component", |value| {
+            component::read(value, &unnamed, largest)
+        })
         .unwrap_or_default();
+    root.renamed(
+        "handler",
+        "it configures a component: write `[component.\"file.wasm\"]`",
+    );
     root.finish();
     Config {
         server,
@@ -220,7 +226,7 @@ fn read(mut root: Section<'_, '_>) -> Config {
         http_client,
         routes,
         schedules,
-        handlers,
+        components,
         unnamed,
         beside: Vec::new(),
     }

@@ -6,36 +6,12 @@
 
 #![warn(missing_docs)]
 
-mod access;
-mod admin;
-mod bindings;
-pub mod body;
-mod capabilities;
+mod app;
+pub mod base;
 pub mod cli;
-pub mod client;
 pub mod config;
-pub mod connection;
-mod dispatch;
-mod engine;
-pub mod error;
-mod files;
-mod generation;
-mod http_client;
-mod instances;
-mod invoke;
-mod kv;
-pub mod listener;
+pub mod edge;
+mod guest;
 mod log;
-mod metrics;
-mod pubsub;
-mod request_id;
-mod resources;
-pub mod router;
-mod run;
-pub mod server;
-pub mod shards;
-mod timer;
-mod timetable;
+mod services;
 pub mod tls;
-mod unsent;
-mod workers;

@@ -16,9 +16,9 @@ use rustls::server::{ClientHello, ParsedCertificate, ResolvesServerCert, WebPkiC
 use rustls::sign::CertifiedKey;
 use sha2::{Digest, Sha256};
 
+use crate::base::error::{Fault, Faults};
+use crate::base::files;
 use crate::config::{self, Certificate, ClientAuth};
-use crate::error::{Fault, Faults};
-use crate::files;
 
 /// What is offered by ALPN (RFC 7301), best first.
 const PROTOCOLS: [&[u8]; 2] = [b"h2", b"http/1.1"];

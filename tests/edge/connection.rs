@@ -11,9 +11,9 @@ use http::{Request, Response, StatusCode};
 use http_body_util::{BodyExt, Full};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::sync::{Notify, mpsc};
-use waterspout::client;
+use waterspout::base::client;
 use waterspout::config::Limits;
-use waterspout::connection::RequestBody;
+use waterspout::edge::connection::RequestBody;
 
 const CHUNKED: &str = "POST /p HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n";
 
@@ -309,8 +309,8 @@ async fn drip_with(client: &mut Client, byte: Option<&u8>) {
     }
 }
 
-async fn until_none_is_left<S: waterspout::connection::Service>(
-    server: &waterspout::server::Server<S>,
+async fn until_none_is_left<S: waterspout::edge::connection::Service>(
+    server: &waterspout::edge::server::Server<S>,
 ) {
     soon(async {
         while server.connections() > 0 {
@@ -680,7 +680,7 @@ async fn a_reader_hears_that_its_client_left() {
     client.send("5\r\nab").await;
     drop(client);
     let read = soon(hears.recv()).await.unwrap();
-    assert_eq!(read, Err(waterspout::body::BodyError::Gone));
+    assert_eq!(read, Err(waterspout::base::body::BodyError::Gone));
 }
 
 /// The rest of a body may be read after its response has ended, for longer than a head may take.

@@ -11,9 +11,9 @@ use http::{Request, Response};
 use http_body::{Body, Frame};
 use http_body_util::BodyExt;
 use tokio::net::TcpStream;
-use waterspout::client;
+use waterspout::base::client;
 use waterspout::config::Limits;
-use waterspout::connection::RequestBody;
+use waterspout::edge::connection::RequestBody;
 
 use super::{limits, start};
 use crate::harness::soon;

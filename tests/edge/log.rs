@@ -198,7 +198,7 @@ async fn lines_that_found_no_room_are_counted() {
         // So many lines are one run, and its time is not what this is about.
         let app = App::new()
             .handler("chatty.wasm", guest("chatty"))
-            .config("[handler.'chatty.wasm']\ncpu_deadline = '30s'\n");
+            .config("[component.'chatty.wasm']\ncpu_deadline = '30s'\n");
         let server = app.serve_as("serve", &["--log-format", format]).await;
         server.log.stop();
         assert_eq!(server.get("/chatty?lines=10000").await.status, 200);
@@ -276,7 +276,7 @@ async fn what_the_connection_refuses_is_in_the_access_log() {
 /// Everything that a guest has begun to say, each half once, when its instance has ended in this way.
 async fn halves(end: &str, then: impl AsyncFnOnce(Running) -> Option<Running>) {
     let app = App::new().handler("chatty.wasm", guest("chatty"));
-    let rules = "[server]\ngrace = \"2s\"\n[handler.\"chatty.wasm\"]\ninstances = 1\n";
+    let rules = "[server]\ngrace = \"2s\"\n[component.\"chatty.wasm\"]\ninstances = 1\n";
     let server = app.config(rules).serve().await;
     let log = server.log.clone();
     server.get(&format!("/half?end={end}")).await;

@@ -9,7 +9,7 @@ use http::{Request, StatusCode};
 use tokio::io::AsyncWriteExt;
 use tokio::sync::mpsc;
 use waterspout::config::Limits;
-use waterspout::connection::RequestBody;
+use waterspout::edge::connection::RequestBody;
 
 /// Each with the status that it gets. `0` is none: the connection is closed without a word.
 const CORPUS: &[(u16, &str)] = &[

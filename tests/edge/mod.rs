@@ -12,13 +12,13 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::{Request, Response, StatusCode};
 use http_body_util::{BodyExt, Full};
-use waterspout::body::BodyError;
-use waterspout::client;
+use waterspout::base::body::BodyError;
+use waterspout::base::client;
+use waterspout::base::shards::Shards;
 use waterspout::config::Limits;
 use waterspout::config::Listen;
-use waterspout::connection::{RequestBody, Service};
-use waterspout::server::Server;
-use waterspout::shards::Shards;
+use waterspout::edge::connection::{RequestBody, Service};
+use waterspout::edge::server::Server;
 
 /// Longer than the limits that a test crosses, far shorter than those that it must not.
 pub const SHORT: Duration = Duration::from_millis(200);

@@ -18,13 +18,13 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpStream, UnixStream};
 use tokio::sync::{Semaphore, mpsc};
 use tokio::task::JoinSet;
-use waterspout::client;
+use waterspout::base::client;
+use waterspout::base::shards::Shards;
 use waterspout::config::Limits;
 use waterspout::config::Listen;
-use waterspout::connection::{RequestBody, Service};
-use waterspout::listener::Listener;
-use waterspout::server::Server;
-use waterspout::shards::Shards;
+use waterspout::edge::connection::{RequestBody, Service};
+use waterspout::edge::listener::Listener;
+use waterspout::edge::server::Server;
 
 /// A service that tells when it is called, and answers when `gate` lets it.
 fn gated(gate: Arc<Semaphore>) -> (impl Service, mpsc::UnboundedReceiver<()>) {

@@ -44,7 +44,7 @@ async fn inline_work_shows_in_the_log_and_offloaded_does_not() {
         .handler("blocking.wasm", example("blocking"))
         .config(
             "[[route]]\npattern = '/(inline|offloaded)'\nhandler = \"blocking.wasm\"\n\
-             [handler.\"blocking.wasm\"]\ncpu_deadline = \"20s\"\nblock_log = \"400ms\"\n",
+             [component.\"blocking.wasm\"]\ncpu_deadline = \"20s\"\nblock_log = \"400ms\"\n",
         )
         .serve()
         .await;

@@ -9,7 +9,7 @@ const FORM: &str = "Content-Type: application/x-www-form-urlencoded\r\n";
 async fn chat() -> Running {
     App::new()
         .handler("chat.wasm", example("chat"))
-        .config("[handler.\"chat.wasm\"]\ndeadline = \"off\"")
+        .config("[component.\"chat.wasm\"]\ndeadline = \"off\"")
         .serve()
         .await
 }

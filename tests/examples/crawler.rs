@@ -7,7 +7,7 @@ use crate::harness::{App, Running, example};
 async fn crawler() -> Running {
     App::new()
         .handler("crawler.wasm", example("crawler"))
-        .config("[handler.\"crawler.wasm\"]\nallow = { http = [\"self\"] }")
+        .config("[component.\"crawler.wasm\"]\nallow = { http = [\"self\"] }")
         .serve()
         .await
 }

@@ -19,7 +19,7 @@ async fn each_chunk_is_sent_while_the_next_is_on_its_way() {
 async fn stream() -> Running {
     App::new()
         .handler("stream.wasm", example("stream"))
-        .config("[handler.\"stream.wasm\"]\nmax_body_size = \"2GB\"\n")
+        .config("[component.\"stream.wasm\"]\nmax_body_size = \"2GB\"\n")
         .serve()
         .await
 }

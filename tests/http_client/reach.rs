@@ -94,7 +94,7 @@ async fn no_spelling_of_this_machine_is_reached_without_a_grant() {
     let hint =
         format!("http://127.0.0.1:{port} is refused: to grant it, add \"http://127.0.0.1:{port}\"");
     assert!(line.contains(&hint), "{line}");
-    assert!(line.contains("[handler.\"http_client.wasm\"]"), "{line}");
+    assert!(line.contains("[component.\"http_client.wasm\"]"), "{line}");
 }
 
 /// Leads on to whatever its query says.

@@ -30,7 +30,7 @@ async fn what_is_granted_is_there() {
     let rules = "env = { GREETING = \"hi\" }\nallow = { read = [\"data\"], write = [\"out\"] }";
     let app = App::new()
         .handler("grants.wasm", guest("grants"))
-        .config(&format!("[handler.\"grants.wasm\"]\n{rules}"));
+        .config(&format!("[component.\"grants.wasm\"]\n{rules}"));
     for folder in ["data", "out"] {
         std::fs::create_dir(app.path().join(folder)).expect("a folder");
     }

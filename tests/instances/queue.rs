@@ -71,7 +71,7 @@ async fn past_the_cap_on_live_instances_requests_queue_and_then_get_503() {
     let server = App::new()
         .address_space(ADDRESS_SPACE)
         .handler("slow.wasm", guest("slow"))
-        .config("[handler.\"slow.wasm\"]\nisolation = \"fresh\"\ndeadline = \"4s\"")
+        .config("[component.\"slow.wasm\"]\nisolation = \"fresh\"\ndeadline = \"4s\"")
         .serve()
         .await;
     let mut clients = server.send_all("GET /slow?ms=60000", 100).await;
@@ -136,7 +136,7 @@ async fn what_comes_from_another_thread_begins_at_once() {
         let server = App::new()
             .handler("version.wasm", versioned("one"))
             .config(&format!(
-                "[handler.\"version.wasm\"]\n{rules}\nmax_concurrent = 1\ndeadline = \"2s\""
+                "[component.\"version.wasm\"]\n{rules}\nmax_concurrent = 1\ndeadline = \"2s\""
             ))
             .serve()
             .await;

@@ -46,7 +46,7 @@ async fn a_hundred_clients_change_one_key_in_the_file_and_lose_no_update() {
 #[tokio::test]
 async fn a_component_for_wasi_keyvalue_has_its_state_in_the_file() {
     // Its writes block, so that a slow disk makes one long run of them.
-    let rules = "[handler.\"keyvalue.wasm\"]\ncpu_deadline = \"off\"\n";
+    let rules = "[component.\"keyvalue.wasm\"]\ncpu_deadline = \"off\"\n";
     let server = keyvalue(&format!("{FILE}{rules}")).await;
     the_published_interface_does_as_it_says(&server).await;
     let server = server.kill().serve().await;
@@ -224,7 +224,7 @@ async fn a_file_belongs_to_one_server_at_a_time() {
     // Nor does the attempt harm it, and a reload leaves it open.
     std::fs::write(
         server.app.path().join("waterspout.toml"),
-        format!("{FILE}[handler.\"kv.wasm\"]\nmax_queue = 7\n"),
+        format!("{FILE}[component.\"kv.wasm\"]\nmax_queue = 7\n"),
     )
     .expect("written");
     server.until_generation(2).await;

@@ -73,7 +73,7 @@ async fn a_length_that_was_said_is_kept_or_the_connection_cut() {
 
 #[tokio::test]
 async fn a_failure_after_the_head_cuts_the_connection() {
-    let limits = "[handler.\"streams.wasm\"]\ninstances = 1\ncpu_deadline = \"100ms\"\n";
+    let limits = "[component.\"streams.wasm\"]\ninstances = 1\ncpu_deadline = \"100ms\"\n";
     let server = serve_as(limits).await;
     for (failure, said) in [
         ("fail", "Cannot send error response after headers written"),

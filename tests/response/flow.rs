@@ -145,7 +145,7 @@ async fn a_stream_outlasts_a_swap_and_a_shutdown() {
         .await;
     client.head().await;
     // The client reads nothing meanwhile, so it can't be over.
-    let other = "[handler.\"streams.wasm\"]\ninstances = 1\nmax_queue = 7\n";
+    let other = "[component.\"streams.wasm\"]\ninstances = 1\nmax_queue = 7\n";
     std::fs::write(server.app.path().join("waterspout.toml"), other).expect("waterspout.toml");
     server.until_generation(2).await;
     server.signal("TERM");

@@ -9,7 +9,7 @@ async fn raw() -> Running {
         .handler("raw_streams.wasm", guest("raw_streams"))
         .config(concat!(
             "[[route]]\npattern = '/raw/([a-z-]+)/([0-9]+)'\nhandler = 'raw_streams.wasm'\n",
-            "[handler.'raw_streams.wasm']\ncpu_deadline = '100ms'\n"
+            "[component.'raw_streams.wasm']\ncpu_deadline = '100ms'\n"
         ))
         .serve()
         .await

@@ -107,7 +107,7 @@ async fn without_a_watch_a_signal_takes_up_an_app_that_was_turned() {
 async fn a_granted_folder_that_is_replaced_is_the_one_that_guests_see() {
     let app = App::new()
         .handler("grants.wasm", guest("grants"))
-        .config("[handler.\"grants.wasm\"]\nallow = { read = [\"data\"] }\n");
+        .config("[component.\"grants.wasm\"]\nallow = { read = [\"data\"] }\n");
     let folder = |name: &str, text: &str| {
         std::fs::create_dir(app.path().join(name)).expect("a folder");
         std::fs::write(app.path().join(name).join("file"), text).expect("a file");

@@ -16,7 +16,7 @@ struct MinuteLoop {
     work: Duration,
 }
 
-#[handler]
+#[component]
 impl RequestHandler for MinuteLoop {
     fn initialize(&mut self, _: &Context, kwargs: Kwargs) -> Result {
         self.period = Duration::from_secs_f64(kwargs.get("period")?);

@@ -3,7 +3,7 @@ use waterspout_sdk::prelude::*;
 #[derive(Default)]
 struct Hello;
 
-#[handler]
+#[component]
 #[route("/hello", kwargs = { "db": main })]
 impl RequestHandler for Hello {}
 

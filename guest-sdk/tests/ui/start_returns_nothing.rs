@@ -3,7 +3,7 @@ use waterspout_sdk::prelude::*;
 #[derive(Default)]
 struct Hello;
 
-#[handler]
+#[component]
 impl RequestHandler for Hello {}
 
 async fn open() {}

@@ -34,7 +34,7 @@ pub struct App {
     cache: PathBuf,
     /// Files and the patterns of their routes.
     routes: Vec<(String, String)>,
-    /// Files, keys of their `[handler]` tables, and the values of those.
+    /// Files, keys of their `[component]` tables, and the values of those.
     settings: Vec<(String, &'static str, String)>,
     /// Other tables, each with a key and its value.
     tables: Vec<(&'static str, &'static str, String)>,
@@ -146,7 +146,7 @@ impl App {
         files.sort_unstable();
         files.dedup();
         for file in files {
-            let _ = writeln!(config, "[handler.'{file}']");
+            let _ = writeln!(config, "[component.'{file}']");
             let own = self.settings.iter().filter(|(own, ..)| own == file);
             if !own.clone().any(|(_, key, _)| *key == "isolation") {
                 let _ = writeln!(config, "isolation = '{isolation}'");

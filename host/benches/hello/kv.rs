@@ -10,7 +10,7 @@ use redb::{Database, TableDefinition};
 use crate::app::App;
 use crate::load;
 use crate::questions::Questions;
-use crate::rounds::Plan;
+use crate::runs::Plan;
 
 /// The bytes of each value.
 pub const VALUE: usize = 100;

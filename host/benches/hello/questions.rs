@@ -8,16 +8,8 @@ use anyhow::ensure;
 
 use crate::answer::Answer;
 use crate::served::Server;
-use crate::wire::{Request, Wire, connect};
+use crate::wire::{Question, Request, Wire, connect};
 use crate::workload::Workload;
-
-/// One request and what has to come for it.
-pub struct Question {
-    /// What is sent.
-    pub request: Request,
-    /// Learned from the same server.
-    pub answer: Arc<Answer>,
-}
 
 /// One or many, which all connections together ask in turns.
 pub struct Questions {

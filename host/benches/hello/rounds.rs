@@ -1,42 +1,14 @@
 //! The rounds: every server is measured at every workload, and those that are compared right after each other. What
 //! was disturbed is made again.
 
-use std::time::Duration;
-
 use anyhow::{bail, ensure};
 
 use crate::answer::shown;
 use crate::contender::{Contender, Programs};
 use crate::load::{self, Load};
-use crate::process::Cores;
 use crate::questions::Questions;
-use crate::runs::{self, Runs};
+use crate::runs::{self, Plan, Runs};
 use crate::workload::Workload;
-
-/// How it is measured.
-pub struct Plan {
-    /// How many runs each server is to have.
-    pub rounds: usize,
-    /// How many clients ask, each one request at a time.
-    pub connections: usize,
-    /// How long a run is.
-    pub time: Duration,
-    /// Where server and client run.
-    pub cores: Cores,
-    /// How much of its core a server or its client has to use, of 1, for the run to count.
-    pub saturated: f64,
-}
-
-impl Plan {
-    /// Each connection as fast as it is answered.
-    pub fn load(&self) -> Load {
-        Load {
-            connections: self.connections,
-            time: self.time,
-            rate: None,
-        }
-    }
-}
 
 /// All runs of one workload.
 pub struct Sheet {

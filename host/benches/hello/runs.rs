@@ -1,11 +1,12 @@
 //! The runs of what is compared, round by round. What was disturbed is made again, a few times.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use anyhow::{Context, ensure};
 
-use crate::load::Run;
-use crate::rounds::Plan;
+use crate::load::{Load, Run};
+use crate::process::Cores;
 use crate::spread::Spread;
 
 /// All runs of one row of a table.
@@ -101,4 +102,29 @@ pub fn in_turns(
         "no round counts: neither a server nor its client ever had its cores to itself"
     );
     Ok(rows)
+}
+
+/// How it is measured.
+pub struct Plan {
+    /// How many runs each server is to have.
+    pub rounds: usize,
+    /// How many clients ask, each one request at a time.
+    pub connections: usize,
+    /// How long a run is.
+    pub time: Duration,
+    /// Where server and client run.
+    pub cores: Cores,
+    /// How much of its core a server or its client has to use, of 1, for the run to count.
+    pub saturated: f64,
+}
+
+impl Plan {
+    /// Each connection as fast as it is answered.
+    pub fn load(&self) -> Load {
+        Load {
+            connections: self.connections,
+            time: self.time,
+            rate: None,
+        }
+    }
 }

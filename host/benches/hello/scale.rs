@@ -13,7 +13,7 @@ mod routes;
 use std::path::Path;
 
 use crate::choice::{Choice, Extra};
-use crate::rounds::Plan;
+use crate::runs::Plan;
 use crate::versions::Versions;
 
 /// How much of it, where an option says so.

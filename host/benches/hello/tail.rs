@@ -11,7 +11,7 @@ use crate::app::{App, place};
 use crate::load::{self, Load, Run};
 use crate::process::{Cores, on_core};
 use crate::questions::Questions;
-use crate::rounds::Plan;
+use crate::runs::Plan;
 use crate::served::Server;
 use crate::versions::{Versions, get, until_answer_has};
 use crate::workload::Workload;

@@ -1,6 +1,7 @@
 //! How a client speaks to a server: HTTP/1.1 in bytes of its own, or HTTP/2 over TLS. Measures nothing.
 
 use std::net::{self, SocketAddr};
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
@@ -11,7 +12,6 @@ use tokio_rustls::TlsConnector;
 use crate::answer::Answer;
 use crate::certificate::NAME;
 use crate::http2;
-use crate::questions::Question;
 
 /// How many requests each HTTP/2 connection has at once.
 pub const STREAMS: usize = 16;
@@ -117,4 +117,12 @@ pub fn connect(address: SocketAddr) -> anyhow::Result<net::TcpStream> {
     stream.set_nodelay(true)?;
     stream.set_read_timeout(Some(Duration::from_secs(30)))?;
     Ok(stream)
+}
+
+/// One request and what has to come for it.
+pub struct Question {
+    /// What is sent.
+    pub request: Request,
+    /// Learned from the same server.
+    pub answer: Arc<Answer>,
 }

@@ -21,7 +21,7 @@ use tempfile::NamedTempFile;
 use self::flood::Flood;
 pub use self::packages::{Package, Packages, nests};
 use self::record::Record;
-use crate::generation::handlers_folder;
+use crate::app::generation::handlers_folder;
 
 /// The target that makes components.
 const TARGET: &str = "wasm32-wasip2";

@@ -6,11 +6,11 @@ use std::path::{Path, PathBuf};
 use anyhow::bail;
 
 use super::{Check, Set, cache_dir, counted, diagnostics, grants, serve};
+use crate::app::generation::{Generation, Overrides, State, Survey, Wide, handlers_folder};
+use crate::base::error::{Fault, Faults};
+use crate::base::shards::Shards;
 use crate::config::Config;
-use crate::engine::Import;
-use crate::error::{Fault, Faults};
-use crate::generation::{Generation, Overrides, State, Survey, Wide, handlers_folder};
-use crate::shards::Shards;
+use crate::guest::engine::Import;
 
 /// An app as it would be served, but for its listeners.
 pub async fn load(app: &Path, set: &Set, cache: Option<&PathBuf>) -> anyhow::Result<Generation> {

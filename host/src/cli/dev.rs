@@ -12,8 +12,8 @@ use self::sources::Sources;
 use self::watch::Watch;
 use super::build::{Built, Failed};
 use super::{Serve, build, serve};
+use crate::app::dispatch::dev::Workbench;
 use crate::config::{Config, Said};
-use crate::dispatch::dev::Workbench;
 use crate::log::Logs;
 
 /// How often sources are looked at where they can't be watched.

@@ -8,9 +8,9 @@ use std::path::Path;
 use annotate_snippets::renderer::Style;
 use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
 
+use crate::app::generation::{Refusal, handlers_folder};
+use crate::base::error::{Fault, Faults};
 use crate::config;
-use crate::error::{Fault, Faults};
-use crate::generation::{Refusal, handlers_folder};
 use crate::log::plain;
 
 /// Says on standard error why a command failed.

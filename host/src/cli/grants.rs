@@ -5,10 +5,10 @@
 
 use std::path::Path;
 
+use crate::app::generation::handlers_folder;
+use crate::base::error::Fault;
 use crate::config::{self, Config};
-use crate::engine::Import;
-use crate::error::Fault;
-use crate::generation::handlers_folder;
+use crate::guest::engine::Import;
 
 /// What a component can do that somebody has to grant, and the interface by which.
 pub struct Uses<'i> {
@@ -71,9 +71,9 @@ impl Import {
 pub fn warnings(app: &Path, config: &Config, file: &str, imports: &[Import]) -> Vec<Fault> {
     let uses = Uses::of(imports);
     let toml = app.join(config::FILE_NAME);
-    let allow = &config.handler(file).allow;
-    let placed = config.handlers.get(file);
-    let at = placed.map(|placed| placed.allow).unwrap_or_default();
+    let allow = &config.component(file).allow;
+    let spanned = config.components.get(file);
+    let at = spanned.map(|spanned| spanned.allow).unwrap_or_default();
     let mut warnings = Vec::new();
     let mut unused = |key: &str, position, nothing_to_do: &str| {
         let message = format!("`{key}` is granted for nothing: `{file}` {nothing_to_do}");
@@ -99,11 +99,11 @@ pub fn warnings(app: &Path, config: &Config, file: &str, imports: &[Import]) -> 
     // An empty list says that it is meant so.
     let mut missing = |message: String, example: &str, none: &str| {
         let hint = format!(
-            "grant one, as `allow = {{ {example} }}` in [handler.\"{file}\"]; or none, as \
+            "grant one, as `allow = {{ {example} }}` in [component.\"{file}\"]; or none, as \
              `allow = {{ {none} }}`"
         );
-        let missing = match placed {
-            Some(placed) => config.fault(&toml, placed.position, message),
+        let missing = match spanned {
+            Some(spanned) => config.fault(&toml, spanned.position, message),
             None => Fault::in_file(&handlers_folder(app).join(file), message),
         };
         warnings.push(missing.hint(hint));

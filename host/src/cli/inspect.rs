@@ -9,13 +9,13 @@ use clap::Args;
 use super::grants::{Uses, warnings};
 use super::table::table;
 use super::{cache_dir, diagnostics, serve};
-use crate::bindings::{Description, Functions, JobDescription, Timing};
+use crate::app::generation::{describe, handlers_folder};
+use crate::base::error::{Fault, Faults};
+use crate::base::shards::Shards;
 use crate::config::Config;
-use crate::engine::{Binary, Import, METHODS, exports};
-use crate::error::{Fault, Faults};
-use crate::generation::{describe, handlers_folder};
+use crate::guest::bindings::{Description, Functions, JobDescription, Timing};
+use crate::guest::engine::{Binary, Import, METHODS, exports};
 use crate::log::plain;
-use crate::shards::Shards;
 
 #[derive(Args)]
 pub struct Inspect {

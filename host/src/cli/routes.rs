@@ -7,9 +7,9 @@ use anyhow::Context;
 use http::Uri;
 
 use super::{Routes, check::load, table::table};
-use crate::generation::Generation;
+use crate::app::generation::Generation;
+use crate::base::router::{Arguments, Found, host_name};
 use crate::log::plain;
-use crate::router::{Arguments, Found, host_name};
 
 pub async fn routes(options: &Routes) -> anyhow::Result<()> {
     let (app, url) = options.app_and_url();

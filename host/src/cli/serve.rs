@@ -14,17 +14,17 @@ use sd_notify::NotifyState;
 use self::front::{App, AppOfDev, Front};
 use self::signals::{Signals, end_with_stdin};
 use super::{Serve, cache_dir, counted};
+use crate::app::dispatch::dev::Workbench;
+use crate::app::generation::watch::{AWAY, Look, Watch};
+use crate::app::generation::{Generation, Overrides, Refusal, Site, State, Survey};
+use crate::base::error::{Error, Faults};
+use crate::base::shards::Shards;
 use crate::config::{self, Config};
-use crate::connection::Service;
-use crate::dispatch::dev::Workbench;
-use crate::engine::{self, Engine};
-use crate::error::{Error, Faults};
-use crate::generation::watch::{AWAY, Look, Watch};
-use crate::generation::{Generation, Overrides, Refusal, Site, State, Survey};
-use crate::kv::{self, Kv};
+use crate::edge::connection::Service;
+use crate::guest::engine::{self, Engine};
+use crate::guest::resources::Commons;
 use crate::log::Logs;
-use crate::resources::Commons;
-use crate::shards::Shards;
+use crate::services::kv::{self, Kv};
 
 /// How long a load may last before it gives way to a newer change: that may be what mends a hanging `start`.
 const PATIENCE: Duration = Duration::from_secs(2);

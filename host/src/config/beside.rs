@@ -9,7 +9,7 @@ use std::str::FromStr;
 use toml::Spanned;
 use toml::de::{DeArray, DeTable, DeValue};
 
-use crate::error::{Fault, Faults, Origin};
+use crate::base::error::{Fault, Faults, Origin};
 
 use super::report::Report;
 
@@ -20,7 +20,7 @@ const PREFIX: &str = "WATERSPOUT_";
 const SEPARATOR: &str = "__";
 
 /// The tables that all keys are in.
-const TABLES: [&str; 4] = ["server", "settings", "log", "handler"];
+const TABLES: [&str; 4] = ["server", "settings", "log", "component"];
 
 /// One value for one key, and who said it.
 #[derive(Clone, PartialEq, Eq)]
@@ -105,10 +105,10 @@ fn path(key: &str) -> Option<Vec<String>> {
     }
 }
 
-/// A shell takes the quotes of `handler."chat.wasm".memory`, and a component's file always ends like this.
+/// A shell takes the quotes of `component."chat.wasm".memory`, and a component's file always ends like this.
 fn with_file_name(mut path: Vec<String>) -> Vec<String> {
     let end = path.iter().position(|part| part == "wasm").unwrap_or(0);
-    if path[0] == "handler" && end > 1 {
+    if path[0] == "component" && end > 1 {
         let name = path[1..=end].join(".");
         path.splice(1..=end, [name]);
     }
@@ -270,13 +270,13 @@ mod tests {
             ),
             ("a.\"b=c.d\".e=", &["a", "b=c.d", "e"], ""),
             (
-                "handler.\"a.wasm\".memory=1MB",
-                &["handler", "a.wasm", "memory"],
+                "component.\"a.wasm\".memory=1MB",
+                &["component", "a.wasm", "memory"],
                 "1MB",
             ),
             (
-                "handler.a.b.wasm.memory=1MB",
-                &["handler", "a.b.wasm", "memory"],
+                "component.a.b.wasm.memory=1MB",
+                &["component", "a.b.wasm", "memory"],
                 "1MB",
             ),
         ] {

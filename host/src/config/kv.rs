@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use crate::error::Position;
+use crate::base::error::Position;
 
 use super::section::table;
 use super::units::{GB, KB, MB};

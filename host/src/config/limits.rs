@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::unsent::Unsent;
+use crate::base::unsent::Unsent;
 
 /// What a client may take from us, in time and in bytes. `None` means "off".
 #[derive(Clone, Debug)]

@@ -5,7 +5,7 @@ use std::cell::RefCell;
 use std::ops::Range;
 use std::path::Path;
 
-use crate::error::{Fault, Faults, Origin, Position};
+use crate::base::error::{Fault, Faults, Origin, Position};
 
 /// Collects faults, so that reading goes on past the first.
 pub(super) struct Report<'t> {

@@ -6,10 +6,10 @@ use std::collections::HashMap;
 use serde_json::{Map, Value as Json};
 use toml::de::DeValue;
 
-use crate::error::Position;
-use crate::router::{Pattern, PatternError};
+use crate::base::error::Position;
+use crate::base::router::{Pattern, PatternError};
 
-use super::handler::is_component;
+use super::component::is_component;
 use super::report::did_you_mean;
 use super::section::{Section, table};
 use super::value::Value;

@@ -6,10 +6,10 @@ use std::time::Duration;
 use serde_json::Value as Json;
 use toml::de::DeValue;
 
-use crate::error::Position;
-use crate::timetable::{self, Timing};
+use crate::base::error::Position;
+use crate::base::timetable::{self, Timing};
 
-use super::handler::is_component;
+use super::component::is_component;
 use super::section::{Section, table};
 use super::value::Value;
 

@@ -7,7 +7,7 @@ use std::ops::Range;
 use toml::Spanned;
 use toml::de::{DeString, DeTable, DeValue};
 
-use crate::error::Position;
+use crate::base::error::Position;
 
 use super::report::{Report, did_you_mean};
 use super::value::Value;
@@ -89,6 +89,17 @@ impl<'a, 't> Section<'a, 't> {
             let value = Value::new(report, key.get_ref(), item);
             (Key { report, key }, value)
         })
+    }
+
+    /// Reports a key that was known by this name once; `hint` says what it is today.
+    pub(super) fn renamed(&mut self, key: &'static str, hint: &str) {
+        let Some((found, _)) = self.table.get_key_value(key) else {
+            return;
+        };
+        self.asked.push(key);
+        let message = format!("`{key}` is no key {}", self.name);
+        self.report
+            .fault(found.span(), message, Some(hint.to_owned()));
     }
 
     /// Reports the keys that nobody asked for.

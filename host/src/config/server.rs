@@ -4,8 +4,8 @@
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
-use crate::error::Position;
-use crate::unsent::Unsent;
+use crate::base::error::Position;
+use crate::base::unsent::Unsent;
 
 use super::limits::Limits;
 use super::listen::{self, Listen};

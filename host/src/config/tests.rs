@@ -34,7 +34,7 @@ fn nothing_written_is_all_defaults() {
     let config = parse("");
     assert_eq!(config, Config::default());
     assert_eq!(config, parse("# nothing\n[server]\n[settings]\n"));
-    assert_eq!(config.handler("any.wasm"), &Handler::default());
+    assert_eq!(config.component("any.wasm"), &Component::default());
 }
 
 #[test]
@@ -57,7 +57,7 @@ fn the_contract_s_server_example_is_the_default() {
         max_instance_memory = "256MB"
         grace = "30s"
 
-        [handler."chat.wasm"]
+        [component."chat.wasm"]
         isolation = "shared"
         max_concurrent = 1000
         max_queue = 1000
@@ -75,7 +75,10 @@ fn the_contract_s_server_example_is_the_default() {
         ..Server::default()
     };
     assert_eq!(config.server, default);
-    assert_eq!(config.handlers["chat.wasm"].handler, Handler::default());
+    assert_eq!(
+        config.components["chat.wasm"].component,
+        Component::default()
+    );
 }
 
 #[test]
@@ -94,7 +97,7 @@ fn every_key_is_read() {
         cookie_secret = { 1 = "old", 2 = "new" }
         key_version = 2
         app = { title = "Mine", since = 1979-05-27, rates = [1.5, 0x10, { on = true }] }
-        [handler."chat.wasm"]
+        [component."chat.wasm"]
         isolation = "fresh"
         instances = 3
         max_queue = 0
@@ -107,7 +110,7 @@ fn every_key_is_read() {
         allow = { http = ["https://API.example.com:8443/", "self", "http://[::1]:80"], read = ["data"], write = [] }
         "#,
     );
-    let chat = &config.handlers["chat.wasm"].handler;
+    let chat = &config.components["chat.wasm"].component;
     assert_eq!(
         (chat.max_body_size, chat.body_timeout),
         (Some(2 << 30), Some(None))
@@ -138,7 +141,7 @@ fn every_key_is_read() {
     let app = json!({ "title": "Mine", "since": "1979-05-27", "rates": [1.5, 16, { "on": true }] });
     assert_eq!(Some(&config.settings.app), app.as_object());
 
-    let handler = config.handler("chat.wasm");
+    let handler = config.component("chat.wasm");
     assert_eq!(handler.isolation, Isolation::Fresh);
     assert_eq!((handler.instances, handler.max_queue), (Some(3), 0));
     assert_eq!((handler.max_requests, handler.deadline), (None, None));
@@ -152,7 +155,7 @@ fn every_key_is_read() {
             HttpGrant::Origin("http://[::1]".into()),
         ]
     );
-    assert_eq!(config.handler("other.wasm"), &Handler::default());
+    assert_eq!(config.component("other.wasm"), &Component::default());
 }
 
 #[test]
@@ -223,10 +226,10 @@ fn all_faults_come_at_once_in_the_file_s_order() {
 fn a_key_like_no_other_shows_those_there_are() {
     let text = "[settings]\nxyz = 1";
     assert_fault(text, "2:1", &["known keys: `debug`, `compress_response`"]);
-    let text = "[handler.'a.wasm']\nallow = { reads = [] }";
+    let text = "[component.'a.wasm']\nallow = { reads = [] }";
     assert_fault(text, "2:11", &["in `allow`", "`read`"]);
-    let text = "[handler.'a.wasm']\nisolate = 1";
-    assert_fault(text, "2:1", &["in [handler.\"a.wasm\"]", "`isolation`"]);
+    let text = "[component.'a.wasm']\nisolate = 1";
+    assert_fault(text, "2:1", &["in [component.\"a.wasm\"]", "`isolation`"]);
 }
 
 #[test]
@@ -424,13 +427,13 @@ fn wrong_handlers_are_faults() {
         ("allow = { read = 'data' }", 18, &["an array"]),
         ("allow = { execute = [] }", 11, &["in `allow`"]),
     ] {
-        let text = format!("[handler.\"a.wasm\"]\n{line}");
+        let text = format!("[component.\"a.wasm\"]\n{line}");
         assert_fault(&text, &format!("2:{column}"), words);
     }
     assert_fault(
-        "[handler.chat.wasm]",
+        "[component.chat.wasm]",
         "1:10",
-        &["`chat`", "[handler.\"chat.wasm\"]"],
+        &["`chat`", "[component.\"chat.wasm\"]"],
     );
 }
 
@@ -470,9 +473,9 @@ fn the_way_of_fetches_is_read_and_its_password_kept() {
 
 #[test]
 fn an_unnamed_component_fits_into_a_small_server() {
-    let config = parse("[server]\nmax_instance_memory = '32MB'\n[handler.'a.wasm']\n");
-    assert_eq!(config.handler("a.wasm").memory, 32 << 20);
-    assert_eq!(config.handler("b.wasm").memory, 32 << 20);
+    let config = parse("[server]\nmax_instance_memory = '32MB'\n[component.'a.wasm']\n");
+    assert_eq!(config.component("a.wasm").memory, 32 << 20);
+    assert_eq!(config.component("b.wasm").memory, 32 << 20);
 }
 
 #[test]

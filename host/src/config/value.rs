@@ -10,7 +10,7 @@ use serde_json::{Map, Number, Value as Json};
 use toml::Spanned;
 use toml::de::{DeArray, DeFloat, DeInteger, DeTable, DeValue};
 
-use crate::error::Position;
+use crate::base::error::Position;
 
 use super::report::{Report, did_you_mean};
 use super::units;

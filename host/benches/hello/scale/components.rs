@@ -4,7 +4,7 @@
 use crate::app::App;
 use crate::load;
 use crate::questions::Questions;
-use crate::rounds::Plan;
+use crate::runs::Plan;
 use crate::runs::{Runs, in_turns};
 use crate::start;
 use crate::versions::Versions;

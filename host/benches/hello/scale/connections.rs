@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use crate::process::raise_descriptors;
-use crate::rounds::Plan;
+use crate::runs::Plan;
 
 use super::pairs::{self, Pair, Variant};
 

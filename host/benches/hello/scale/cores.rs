@@ -7,7 +7,7 @@
 use std::path::Path;
 
 use crate::process::allowed_cores;
-use crate::rounds::Plan;
+use crate::runs::Plan;
 
 use super::pairs::{self, Pair, Variant};
 

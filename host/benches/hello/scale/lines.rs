@@ -5,7 +5,7 @@ use std::hint::black_box;
 use std::time::{Duration, Instant};
 
 use crate::process::on_core;
-use crate::rounds::Plan;
+use crate::runs::Plan;
 
 /// How many lines a request to `hello` needs that no other component's does; `docs/cost-of-a-request.md` says how they
 /// were counted.

@@ -6,7 +6,7 @@ use std::path::Path;
 use crate::app::App;
 use crate::load::{self, Load};
 use crate::questions::Questions;
-use crate::rounds::Plan;
+use crate::runs::Plan;
 use crate::runs::{Runs, in_turns};
 use crate::served::Server;
 use crate::workload::Workload;

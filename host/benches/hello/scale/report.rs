@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use crate::report::{cpu_ratio, show};
-use crate::rounds::Plan;
+use crate::runs::Plan;
 use crate::runs::Runs;
 use crate::spread::Spread;
 

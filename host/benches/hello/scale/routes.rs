@@ -6,7 +6,7 @@ use std::path::Path;
 use crate::app::App;
 use crate::load;
 use crate::questions::Questions;
-use crate::rounds::Plan;
+use crate::runs::Plan;
 use crate::runs::{Runs, in_turns};
 
 /// How many routes the apps have. The first is what the others are divided by.

@@ -5,17 +5,17 @@ use std::sync::Arc;
 
 use http::{Request, Response};
 
-use crate::admin;
-use crate::client::Client;
+use crate::app::admin;
+use crate::app::dispatch::dev::{self, Workbench};
+use crate::app::dispatch::{Reply, dispatch};
+use crate::app::generation::{Generation, Site};
+use crate::base::client::Client;
+use crate::base::error::{Faults, Position};
+use crate::base::shards::Shards;
 use crate::config::{self, Listen};
-use crate::connection::{RequestBody, Service};
-use crate::dispatch::dev::{self, Workbench};
-use crate::dispatch::{Reply, dispatch};
-use crate::error::{Faults, Position};
-use crate::generation::{Generation, Site};
-use crate::http_client::{HttpClients, OwnListener};
-use crate::server::Server;
-use crate::shards::Shards;
+use crate::edge::connection::{RequestBody, Service};
+use crate::edge::server::Server;
+use crate::services::http_client::{HttpClients, OwnListener};
 
 /// What answers an app's requests.
 #[derive(Clone)]

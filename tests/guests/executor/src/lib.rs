@@ -13,7 +13,7 @@ thread_local! {
 #[derive(Default)]
 struct Call;
 
-#[handler]
+#[component]
 #[route("/call")]
 impl RequestHandler for Call {
     async fn get(&mut self, cx: &Context) -> Result {

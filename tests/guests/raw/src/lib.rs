@@ -27,7 +27,7 @@ pub fn only_get(name: &str) -> Description {
         routes: Vec::new(),
     };
     Description {
-        handlers: vec![handler],
+        handlers: vec![component],
         single: false,
         start: false,
         stop: false,

@@ -1,0 +1,184 @@
+//! What the admin listener answers: whether the host is well, and what serves. Changes nothing.
+
+mod metrics;
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::{HeaderValue, Method, Request, Response, StatusCode, header};
+use http_body_util::Full;
+use serde_json::{Value, json};
+
+use crate::app::generation::{Component, Generation, Site, State, Swap};
+use crate::config::Isolation;
+use crate::guest::instances::Census;
+
+/// Answers one request of the admin listener.
+pub fn answer<B>(site: &Arc<Site>, request: &Request<B>) -> Response<Full<Bytes>> {
+    if !matches!(*request.method(), Method::GET | Method::HEAD) {
+        return text(StatusCode::METHOD_NOT_ALLOWED, "405: Method Not Allowed\n");
+    }
+    match request.uri().path() {
+        // Without a generation that serves there is a listener under `dev` alone.
+        "/readyz" if site.current().number == 0 => {
+            text(StatusCode::SERVICE_UNAVAILABLE, "nothing serves yet\n")
+        }
+        "/healthz" | "/readyz" => text(StatusCode::OK, "ok\n"),
+        "/api/status" => reply(StatusCode::OK, "application/json", status(site).to_string()),
+        "/metrics" => match metrics::text(site) {
+            Ok(text) => reply(StatusCode::OK, metrics::CONTENT_TYPE, text),
+            Err(_) => text(
+                StatusCode::INTERNAL_SERVER_ERROR,
+                "500: Internal Server Error\n",
+            ),
+        },
+        _ => text(StatusCode::NOT_FOUND, "404: Not Found\n"),
+    }
+}
+
+/// The status as the contract, section 7, words it.
+fn status(site: &Site) -> Value {
+    site.survey(|generation, last_swap, refused, leaving| {
+        let mut components: Vec<Value> = generation
+            .components
+            .values()
+            .map(|component| serving(component, refused.get(&component.file)))
+            .collect();
+        let draining = leaving.iter().filter_map(|leaving| {
+            let census = leaving.census()?;
+            Some(entry(
+                &leaving.file,
+                &leaving.sha256,
+                leaving.generation,
+                "draining",
+                None,
+                leaving.isolation,
+                Some(census),
+            ))
+        });
+        components.extend(draining);
+        // A refused file in whose place nothing serves.
+        let new = refused
+            .iter()
+            .filter(|(file, _)| !generation.components.contains_key(*file));
+        components.extend(new.map(|(file, error)| {
+            entry(
+                file,
+                "",
+                generation.number,
+                "failed",
+                Some(error),
+                Isolation::Shared,
+                None,
+            )
+        }));
+        json!({
+            "generation": generation.number,
+            "routes": routes(generation),
+            "components": components,
+            "last_swap": last_swap.map(swap),
+            "schedules": schedules(site),
+        })
+    })
+}
+
+fn schedules(site: &Site) -> Vec<Value> {
+    let records = site.schedules().into_iter();
+    records
+        .map(|record| {
+            json!({
+                "name": record.name,
+                "component": record.file,
+                "function": record.function,
+                "when": record.timing,
+                "running": record.is_running,
+                "runs": record.runs,
+                "failures": record.failures,
+                "missed": record.missed,
+            })
+        })
+        .collect()
+}
+
+fn routes(generation: &Generation) -> Vec<Value> {
+    generation
+        .routes()
+        .map(|route| {
+            let lead = &generation.leads[route.target];
+            json!({
+                "pattern": route.pattern.text(),
+                "host": route.host.as_ref().map(|host| host.text()),
+                "name": route.name,
+                "handler": lead.to_string(),
+                "component": lead.component().map(|component| &component.file),
+            })
+        })
+        .collect()
+}
+
+fn serving(component: &Component, refused: Option<&String>) -> Value {
+    let (state, error, census) = match &component.state {
+        State::Serving { pool, .. } => ("serving", refused, Some(pool.core().census())),
+        State::Failed(error) => ("failed", refused.or(Some(error)), None),
+    };
+    entry(
+        &component.file,
+        &component.sha256,
+        component.generation,
+        state,
+        error,
+        component.settings.isolation,
+        census,
+    )
+}
+
+fn entry(
+    file: &str,
+    sha256: &str,
+    generation: u64,
+    state: &str,
+    error: Option<&String>,
+    isolation: Isolation,
+    census: Option<Census>,
+) -> Value {
+    json!({
+        "file": file,
+        "sha256": sha256,
+        "generation": generation,
+        "state": state,
+        "error": error,
+        "isolation": match isolation {
+            Isolation::Shared => "shared",
+            Isolation::Exclusive => "exclusive",
+            Isolation::Fresh => "fresh",
+        },
+        "instances": census.map_or(0, |census| census.instances),
+        "requests": census.map_or(0, |census| census.requests),
+        "in_flight": census.map_or(0, |census| census.in_flight),
+        "traps": census.map_or(0, |census| census.traps),
+    })
+}
+
+fn swap(swap: &Swap) -> Value {
+    let ms = swap.took.as_secs_f64() * 1000.0;
+    json!({
+        "generation": swap.generation,
+        "ms": (ms * 10.0).round() / 10.0,
+        "ok": swap.error.is_none(),
+        "error": swap.error,
+    })
+}
+
+fn text(status: StatusCode, body: &'static str) -> Response<Full<Bytes>> {
+    reply(status, "text/plain; charset=UTF-8", body.to_owned())
+}
+
+fn reply(status: StatusCode, content_type: &'static str, body: String) -> Response<Full<Bytes>> {
+    let mut response = Response::new(Full::from(body));
+    *response.status_mut() = status;
+    let content_type = HeaderValue::from_static(content_type);
+    response
+        .headers_mut()
+        .insert(header::CONTENT_TYPE, content_type);
+    response
+}

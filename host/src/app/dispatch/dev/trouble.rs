@@ -1,0 +1,54 @@
+//! The page that says why an app can't be served as it is written. Needs nothing that it does not bring along.
+
+use http::{Response, StatusCode};
+
+use super::workbench::Trouble;
+use super::{plain, script};
+use crate::app::dispatch::Reply;
+
+const PAGE: &str = include_str!("trouble.html");
+
+/// For a browser: with the colours of the terminal, and reloading itself.
+pub fn page(trouble: &Trouble, version: &str) -> Response<Reply> {
+    let text = html(&trouble.text);
+    // What comes from elsewhere comes last, so that nothing is put into it.
+    let page = PAGE
+        .replace("@TITLE@", trouble.title)
+        .replace("@VERSION@", version)
+        .replace("@SCRIPT@", script::TEXT)
+        .replace("@TEXT@", &text);
+    let mut response = plain("text/html; charset=UTF-8", page.into());
+    *response.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
+    response
+}
+
+/// For everybody else.
+pub fn text(trouble: &Trouble) -> Response<Reply> {
+    let text = anstream::adapter::strip_str(&trouble.text);
+    let text = format!("{}\n\n{text}\n", trouble.title);
+    let mut response = plain("text/plain; charset=UTF-8", text.into());
+    *response.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
+    response
+}
+
+fn html(text: &str) -> String {
+    ansi_to_html::convert(text).unwrap_or_else(|_| {
+        // It knows no such colour.
+        let plain = anstream::adapter::strip_str(text).to_string();
+        ansi_to_html::Esc(&plain).to_string()
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::html;
+
+    #[test]
+    fn colours_are_kept_and_text_is_escaped() {
+        assert_eq!(
+            html("\x1b[1m\x1b[91merror\x1b[0m: <b>&"),
+            "<b><span style='color:var(--bright-red,#f55)'>error</span></b>: &lt;b&gt;&amp;"
+        );
+        assert_eq!(html("\x1b[38;5;999m<\x1b[0m"), "&lt;");
+    }
+}

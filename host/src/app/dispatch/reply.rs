@@ -1,0 +1,106 @@
+//! The body of a response, whole or in pieces, which tells its request when the connection has taken the last of it.
+
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use http_body::{Body, Frame, SizeHint};
+
+use super::compress::Encoder;
+use super::streamed::{Cut, Streamed};
+use crate::guest::invoke::Sent;
+
+/// A body.
+pub struct Reply {
+    body: Payload,
+    sent: Option<Sent>,
+}
+
+enum Payload {
+    Whole(Bytes),
+    /// In a box, so that it makes no whole one larger.
+    Streamed(Box<Streamed>),
+}
+
+impl Reply {
+    /// A body that tells nobody.
+    pub fn new(bytes: Bytes) -> Self {
+        Self {
+            body: Payload::Whole(bytes),
+            sent: None,
+        }
+    }
+
+    /// A body that is still being made.
+    pub fn streamed(streamed: Streamed) -> Self {
+        Self {
+            body: Payload::Streamed(Box::new(streamed)),
+            sent: None,
+        }
+    }
+
+    /// What is in it, until it is sent. `None`: it is still being made.
+    pub fn bytes(&self) -> Option<&Bytes> {
+        match &self.body {
+            Payload::Whole(bytes) => Some(bytes),
+            Payload::Streamed(_) => None,
+        }
+    }
+
+    /// The same, encoded.
+    pub fn replace(&mut self, bytes: Bytes) {
+        self.body = Payload::Whole(bytes);
+    }
+
+    /// Encodes what is still to be made.
+    pub fn encode(&mut self, encoder: Encoder) {
+        if let Payload::Streamed(streamed) = &mut self.body {
+            streamed.encode(encoder);
+        }
+    }
+
+    /// Drops `sent` when the connection is done with this body.
+    pub fn tells(&mut self, sent: Sent) {
+        self.sent = Some(sent);
+    }
+}
+
+impl Body for Reply {
+    type Data = Bytes;
+    type Error = Cut;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Cut>>> {
+        match &mut self.body {
+            Payload::Whole(bytes) => {
+                let bytes = std::mem::take(bytes);
+                Poll::Ready((!bytes.is_empty()).then(|| Ok(Frame::data(bytes))))
+            }
+            Payload::Streamed(streamed) => streamed.poll_frame(cx),
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match &self.body {
+            Payload::Whole(bytes) => bytes.is_empty(),
+            Payload::Streamed(streamed) => streamed.is_end_stream(),
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match &self.body {
+            Payload::Whole(bytes) => SizeHint::with_exact(bytes.len() as u64),
+            Payload::Streamed(streamed) => streamed.size_hint(),
+        }
+    }
+}
+
+impl Drop for Reply {
+    fn drop(&mut self) {
+        if let (Payload::Streamed(streamed), Some(sent)) = (&self.body, &self.sent) {
+            streamed.tell(sent);
+        }
+    }
+}

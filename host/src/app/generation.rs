@@ -1,0 +1,590 @@
+//! One immutable set of config, routes and components: loaded whole, checked, then switched to in one step. Owns
+//! what may serve and since when; answers no request.
+
+mod changes;
+mod claims;
+mod component;
+mod declared;
+mod mark;
+mod plan;
+mod routes;
+mod scheduler;
+mod schedules;
+mod site;
+mod survey;
+pub mod watch;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use crate::base::error::{Fault, Faults, Origin};
+use crate::base::metrics::{Metrics, RouteKey};
+use crate::base::router::{Found, Route, Router};
+use crate::config::{self, Config, Format, Levels, Listen, Said};
+use crate::guest::engine::Engine;
+use crate::guest::resources::{self, App, Meters};
+use crate::tls::Tls;
+
+pub use claims::Wide;
+pub use component::{Component, State, describe};
+pub use schedules::Schedule;
+pub use site::{Site, Swap};
+pub use survey::Survey;
+
+use mark::Mark;
+use survey::component_path;
+use watch::Held;
+
+/// What the app is at one time.
+pub struct Generation {
+    /// Counts from 1, one for each switch.
+    pub number: u64,
+    pub config: Arc<Config>,
+    /// What connections are encrypted with, as its files were.
+    pub tls: Option<Tls>,
+    /// What requests may ask of it while they last.
+    pub app: Arc<App>,
+    /// Where each route of `app.router` leads.
+    pub leads: Vec<Lead>,
+    /// Where a path leads that no route takes. `None`: to a 404.
+    pub default: Option<Lead>,
+    /// Which components take more than what belongs to their names.
+    pub wide: Vec<Wide>,
+    pub components: BTreeMap<String, Arc<Component>>,
+    pub schedules: Vec<Schedule>,
+    /// Whether the app has a `waterspout.toml`.
+    pub is_configured: bool,
+    /// What it was read from, as it was before that.
+    survey: Survey,
+}
+
+/// Where a route leads.
+#[derive(Clone)]
+pub enum Lead {
+    Handler {
+        component: Arc<Component>,
+        target: resources::Target,
+        /// `hello.wasm#Hello`, for people.
+        name: String,
+    },
+    /// To a component that never loaded.
+    Failed {
+        component: Arc<Component>,
+    },
+    Redirect {
+        url: String,
+        permanent: bool,
+    },
+    Error {
+        status_code: u16,
+    },
+}
+
+impl Lead {
+    /// The component that it leads to, whether that serves or not.
+    pub fn component(&self) -> Option<&Component> {
+        match self {
+            Lead::Handler { component, .. } | Lead::Failed { component } => Some(component),
+            Lead::Redirect { .. } | Lead::Error { .. } => None,
+        }
+    }
+}
+
+/// As the configuration names it.
+impl fmt::Display for Lead {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Lead::Handler { name, .. } => name,
+            Lead::Failed { component } => &component.file,
+            Lead::Redirect { .. } => "builtin:redirect",
+            Lead::Error { .. } => "builtin:error",
+        })
+    }
+}
+
+/// Why there is no new generation.
+#[derive(Debug)]
+pub struct Refusal {
+    /// What is wrong with the configuration, or with how components fit it.
+    pub faults: Option<Faults>,
+    /// What is wrong with each component's file.
+    pub components: BTreeMap<String, String>,
+}
+
+impl Generation {
+    /// Loads the folder as it was when it was surveyed, or newer. Components that did not change are taken over from
+    /// `previous` with their instances.
+    ///
+    /// Without a previous generation, a component at fault is there as `Failed`; with one, any fault refuses all.
+    pub async fn load(
+        folder: &Path,
+        mut survey: Survey,
+        engine: &Arc<Engine>,
+        overrides: &Overrides,
+        previous: Option<Previous<'_>>,
+    ) -> Result<Self, Refusal> {
+        let number = previous.map_or(1, |previous| previous.generation.number + 1);
+        let held = |path: &Path| previous.is_some_and(|previous| previous.held.has(path));
+        if !survey.has_root() && !held(Path::new("")) {
+            return Err(Faults::from(Fault::in_file(folder, "there is no such folder")).into());
+        }
+        for path in previous.iter().flat_map(|previous| previous.held.paths()) {
+            survey.forget(path);
+        }
+        let (config, is_configured) = load_config(folder, &survey, overrides, previous)?;
+        let tls = load_tls(folder, &mut survey, &config, previous)?;
+        for spanned in config.components.values() {
+            for path in component::granted_folders(folder, &spanned.component) {
+                survey.look_at(&path);
+                let before = previous.and_then(|previous| previous.generation.survey.mark(&path));
+                if let (Some(before), Some(Mark::Missing)) = (before, survey.mark(&path)) {
+                    // Those who have it open keep it, until there is another.
+                    survey.insert(path, before);
+                }
+            }
+        }
+        let files = component_files(folder, &survey, previous)?;
+        missing_components(folder, &config, &files)?;
+        too_much_memory(folder, &config, engine)?;
+        let loading = component::Loading {
+            folder,
+            engine,
+            config: &config,
+            previous,
+            survey: &survey,
+            number,
+        };
+        let components = loading.load(files).await?;
+        let routes::Resolved {
+            router,
+            leads,
+            default,
+            wide,
+        } = routes::resolve(folder, &config, &components, |file| {
+            held_away(previous, file)
+        })?;
+        let schedules = schedules::resolve(folder, &config, &components)?;
+        let settings = serde_json::Value::Object(config.settings.app.clone()).to_string();
+        let meters = meters(&router, &engine.metrics);
+        let app = App {
+            router,
+            settings,
+            generation: number,
+            meters,
+        };
+        Ok(Self {
+            number,
+            app: Arc::new(app),
+            config,
+            tls,
+            leads,
+            default,
+            wide,
+            components,
+            schedules,
+            is_configured,
+            survey,
+        })
+    }
+
+    /// Listens where the folder says, and serves nothing: what there is to serve is yet to be made.
+    fn empty(folder: &Path, overrides: &Overrides) -> Result<Self, Refusal> {
+        let config = overrides.load(folder)?;
+        let tls = match &config.server.tls {
+            Some(tls) => Some(Tls::load(folder, tls)?),
+            None => None,
+        };
+        let mut bare = config.clone();
+        bare.routes.clear();
+        bare.settings.default_handler = None;
+        let components = BTreeMap::new();
+        let routes::Resolved {
+            router,
+            leads,
+            default,
+            wide,
+        } = routes::resolve(folder, &bare, &components, |_| false)?;
+        let settings = serde_json::Value::Object(config.settings.app.clone()).to_string();
+        Ok(Self {
+            number: 0,
+            app: Arc::new(App {
+                meters: meters(&router, &Metrics::default()),
+                router,
+                settings,
+                generation: 0,
+            }),
+            config: Arc::new(config),
+            tls,
+            leads,
+            default,
+            wide,
+            components,
+            schedules: Vec::new(),
+            is_configured: false,
+            survey: Survey::nothing(),
+        })
+    }
+
+    /// The routes as they were written, each once.
+    pub fn routes(&self) -> impl Iterator<Item = &Route<usize>> {
+        let routes = self.app.router.routes().iter();
+        routes.filter(|route| !route.pattern.is_part())
+    }
+
+    /// The route of a path. Where the host has none, those of the default host count, unless the request `is_proxied`
+    /// and says so with `X-Real-Ip`: then the host may be the proxy's own (Tornado's `DefaultHostMatches`).
+    pub fn find(
+        &self,
+        host: &str,
+        path: &str,
+        is_proxied: impl FnOnce() -> bool,
+    ) -> Found<'_, usize> {
+        let router = &self.app.router;
+        match (router.find(host, path), &self.config.settings.default_host) {
+            (Found::Nothing, Some(default)) if !is_proxied() => router.find(default, path),
+            (found, _) => found,
+        }
+    }
+
+    /// It serves from now on.
+    fn begin(&self) {
+        for pool in self.components.values().filter_map(|one| one.pool()) {
+            pool.tenure().begin();
+        }
+    }
+
+    /// The files and folders outside of the app, or that only components use, that it depends on.
+    pub fn others(folder: &Path, config: &Config) -> BTreeSet<PathBuf> {
+        let tls = config.server.tls.iter().flat_map(config::Tls::files);
+        let tls = tls.map(|file| folder.join(file));
+        let granted = config.components.values();
+        let granted =
+            granted.flat_map(|spanned| component::granted_folders(folder, &spanned.component));
+        tls.chain(granted).collect()
+    }
+
+    /// What it was read from, as it was before that.
+    pub fn survey(&self) -> &Survey {
+        &self.survey
+    }
+
+    /// Whether nothing but the number sets the two apart.
+    fn is_like(&self, other: &Generation) -> bool {
+        let same = |(one, two): (&Arc<Component>, &Arc<Component>)| Arc::ptr_eq(one, two);
+        self.config == other.config
+            && self.tls == other.tls
+            && self.components.len() == other.components.len()
+            && self
+                .components
+                .values()
+                .zip(other.components.values())
+                .all(same)
+    }
+}
+
+/// What a new generation follows.
+#[derive(Clone, Copy)]
+pub struct Previous<'a> {
+    /// The generation that serves.
+    pub generation: &'a Generation,
+    /// Files that are not looked at, by their paths: they are as they were.
+    pub held: &'a Held,
+    /// Whether all files are read, whatever their stamps say, and a component that never loaded is tried again as it is:
+    /// what it lacked may be there by now.
+    pub again: bool,
+}
+
+impl Previous<'_> {
+    /// Whether a file has not changed since the generation read it.
+    fn has_read(&self, path: &Path, now: &Survey) -> bool {
+        !self.again && now.agrees(&self.generation.survey, path)
+    }
+}
+
+/// What the command line says instead of the configuration.
+#[derive(Clone, Debug, Default)]
+pub struct Overrides {
+    /// Instead of `[server] listen`, unless empty.
+    pub listen: Vec<Listen>,
+    /// Instead of `[server] admin`.
+    pub admin: Option<Listen>,
+    /// Instead of `[log] format`.
+    pub log_format: Option<Format>,
+    /// Instead of `[log] level`, for the logs that it names.
+    pub log_level: Levels,
+    /// Switches `[settings] debug` on, unless a `--set` has something else for it.
+    pub debug: bool,
+    /// What `--set` and the environment say, the last word last.
+    pub said: Vec<Said>,
+}
+
+impl Overrides {
+    /// Reads an app's configuration, and puts it into that.
+    pub fn load(&self, app: &Path) -> Result<Config, Faults> {
+        self.of(Config::text(app)?.as_deref(), app)
+    }
+
+    /// The same of what its file says.
+    fn of(&self, text: Option<&str>, app: &Path) -> Result<Config, Faults> {
+        let mut config = Config::of(text, app, &self.said)?;
+        self.apply(&mut config);
+        let server = &mut config.server;
+        for listen in server.listen.iter_mut().chain(&mut server.admin) {
+            listen.count_from(app);
+        }
+        Ok(config)
+    }
+
+    /// Puts it into a configuration that was read with what is `said`.
+    fn apply(&self, config: &mut Config) {
+        let option = |name: &str| Origin::CommandLine(name.to_owned());
+        if !self.listen.is_empty() {
+            config.server.listen.clone_from(&self.listen);
+            config.server.listen_at = config.said_by(option("--listen"));
+        }
+        if self.admin.is_some() {
+            config.server.admin.clone_from(&self.admin);
+            config.server.admin_at = config.said_by(option("--admin"));
+        }
+        config.log.format = self.log_format.unwrap_or(config.log.format);
+        config.log.level = self.log_level.or(config.log.level);
+        let told = self.said.iter().any(Said::tells_debug);
+        config.settings.debug |= self.debug && !told;
+    }
+}
+
+/// Who counts for these routes.
+fn meters(router: &Router<usize>, metrics: &Metrics) -> Meters {
+    let meter = |host: &str, pattern: &str| {
+        metrics.route(RouteKey {
+            host: host.to_owned(),
+            pattern: pattern.to_owned(),
+        })
+    };
+    let routes = router.routes().iter();
+    Meters {
+        routes: routes
+            .map(|route| {
+                let host = route.host.as_ref().map_or("", |host| host.text());
+                meter(host, route.pattern.text())
+            })
+            .collect(),
+        none: meter("", "(none)"),
+        requests: Arc::default(),
+    }
+}
+
+/// The folder where an app's components are.
+pub fn handlers_folder(app: &Path) -> PathBuf {
+    app.join("handlers")
+}
+
+/// The configuration, and whether it is from a file.
+fn load_config(
+    folder: &Path,
+    survey: &Survey,
+    overrides: &Overrides,
+    previous: Option<Previous<'_>>,
+) -> Result<(Arc<Config>, bool), Faults> {
+    let path = Path::new(config::FILE_NAME);
+    let old = previous.map(|previous| {
+        let Generation {
+            config,
+            is_configured,
+            ..
+        } = previous.generation;
+        (config.clone(), *is_configured)
+    });
+    let is_as_before =
+        |previous: Previous<'_>| previous.held.has(path) || previous.has_read(path, survey);
+    match (old, previous) {
+        (Some(old), Some(previous)) if is_as_before(previous) => Ok(old),
+        (old, _) => match (Config::text(folder)?, old) {
+            // It was there a moment ago, so this is no more than its beginning to be away.
+            (None, Some(old)) if survey.has(path) => Ok(old),
+            (text, _) => Ok((
+                Arc::new(overrides.of(text.as_deref(), folder)?),
+                text.is_some(),
+            )),
+        },
+    }
+}
+
+/// What connections are encrypted with. Files that are away, or being written, hold it as it was.
+fn load_tls(
+    folder: &Path,
+    survey: &mut Survey,
+    config: &Config,
+    previous: Option<Previous<'_>>,
+) -> Result<Option<Tls>, Faults> {
+    let Some(tls) = &config.server.tls else {
+        return Ok(None);
+    };
+    let files = || tls.files().map(|file| folder.join(file));
+    let old = previous.filter(|previous| {
+        previous.generation.config.server.tls.as_ref() == Some(tls)
+            && previous.generation.tls.is_some()
+    });
+    if let Some(old) = old
+        && files().any(|path| old.held.has(&path))
+    {
+        return Ok(old.generation.tls.clone());
+    }
+    let were_there = files().all(|path| survey.has(&path));
+    files().for_each(|path| survey.look_at(&path));
+    match (Tls::load(folder, tls), old) {
+        (Err(_), Some(old))
+            if were_there && files().any(|path| Mark::of(&path) == Mark::Missing) =>
+        {
+            Ok(old.generation.tls.clone())
+        }
+        (loaded, _) => loaded.map(Some),
+    }
+}
+
+/// The files of all components that there are, or that are as they were while their files are away.
+fn component_files(
+    folder: &Path,
+    survey: &Survey,
+    previous: Option<Previous<'_>>,
+) -> Result<BTreeMap<String, PathBuf>, Faults> {
+    let names = survey.components().map_err(|error| {
+        let handlers = handlers_folder(folder);
+        Faults::from(Fault::in_file(&handlers, format!("can't be read: {error}")))
+    })?;
+    let mut names: BTreeSet<&str> = names.collect();
+    if let Some(Previous {
+        generation, held, ..
+    }) = previous
+    {
+        // Who is written for the first time is not there yet.
+        let known = generation.components.keys().map(String::as_str);
+        names.extend(known.filter(|name| held.has(&component_path(name))));
+    }
+    let place = |name: &str| (name.to_owned(), handlers_folder(folder).join(name));
+    Ok(names.into_iter().map(place).collect())
+}
+
+/// Whether a component is as it was while its file is away.
+fn held_away(previous: Option<Previous<'_>>, file: &str) -> bool {
+    previous.is_some_and(|previous| previous.held.away.contains(&component_path(file)))
+}
+
+/// Every component that the configuration names has to be there.
+fn missing_components(
+    folder: &Path,
+    config: &Config,
+    files: &BTreeMap<String, PathBuf>,
+) -> Result<(), Faults> {
+    let file = folder.join(config::FILE_NAME);
+    let fault = |position, component: &str| {
+        let near = files
+            .keys()
+            .map(|known| (strsim::damerau_levenshtein(known, component), known))
+            .min()
+            .filter(|(distance, _)| *distance <= 3);
+        let hint = match near {
+            Some((_, known)) => format!("did you mean `{known}`?"),
+            None => format!("build it into {}", handlers_folder(folder).display()),
+        };
+        config
+            .fault(
+                &file,
+                position,
+                format!("there is no component `{component}` in handlers/"),
+            )
+            .hint(hint)
+    };
+    let routed = config
+        .destinations()
+        .filter_map(|destination| match &destination.target {
+            config::Target::Component { file, .. } => Some((destination.position, file)),
+            _ => None,
+        });
+    let configured = config
+        .components
+        .iter()
+        .map(|(file, spanned)| (spanned.position, file));
+    let scheduled = config
+        .schedules
+        .iter()
+        .map(|schedule| (schedule.position, &schedule.file));
+    let faults: Vec<Fault> = routed
+        .chain(configured)
+        .chain(scheduled)
+        .filter(|(_, component)| !files.contains_key(*component))
+        .map(|(position, component)| fault(position, component))
+        .collect();
+    if faults.is_empty() {
+        Ok(())
+    } else {
+        Err(Faults::new(faults))
+    }
+}
+
+/// No component may be promised more memory than the engine was made for.
+fn too_much_memory(folder: &Path, config: &Config, engine: &Engine) -> Result<(), Faults> {
+    let file = folder.join(config::FILE_NAME);
+    let most = engine.limits.max_instance_memory;
+    let faults: Vec<Fault> = config
+        .components
+        .values()
+        .filter(|spanned| spanned.component.memory > most)
+        .map(|spanned| {
+            let message = "`memory` is more than `max_instance_memory` was at the start";
+            config
+                .fault(&file, spanned.position, message)
+                .hint("start the server anew, or ask for less")
+        })
+        .collect();
+    if faults.is_empty() {
+        Ok(())
+    } else {
+        Err(Faults::new(faults))
+    }
+}
+
+impl Refusal {
+    /// What is wrong with each file in the app's `handlers/`, whoever found it.
+    fn by_component(&self, app: &Path) -> BTreeMap<String, String> {
+        let handlers = handlers_folder(app);
+        let mut refused = self.components.clone();
+        for fault in self.faults.iter().flatten() {
+            let file = fault.file.strip_prefix(&handlers).ok();
+            if let Some(file) = file.and_then(Path::to_str) {
+                let hint = fault.hint.iter().map(|hint| format!("\n  hint: {hint}"));
+                let reason = fault.message.clone() + &hint.collect::<String>();
+                refused.entry(file.to_owned()).or_insert(reason);
+            }
+        }
+        refused
+    }
+}
+
+impl From<Faults> for Refusal {
+    fn from(faults: Faults) -> Self {
+        Self {
+            faults: Some(faults),
+            components: BTreeMap::new(),
+        }
+    }
+}
+
+impl std::fmt::Display for Refusal {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let mut separator = "";
+        if let Some(faults) = &self.faults {
+            write!(f, "{faults}")?;
+            separator = "\n";
+        }
+        for (file, error) in &self.components {
+            write!(f, "{separator}handlers/{file}: {error}")?;
+            separator = "\n";
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for Refusal {}

@@ -1,0 +1,352 @@
+//! One `.wasm` file of an app: read, compiled, checked and opened, or taken over from the generation before.
+//! Routes are none of its business.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use futures_util::future::join_all;
+use tokio_util::task::AbortOnDropHandle;
+use wasmtime_wasi::FsPerms;
+
+use super::declared::{self, Declared};
+use super::mark::is_missing;
+use super::plan::{self, Plan};
+use super::survey::{Survey, component_path};
+use super::{Previous, Refusal};
+use crate::base::error::Error;
+use crate::base::shards;
+use crate::config::{self, Config};
+use crate::guest::bindings::{Description, JobDescription};
+use crate::guest::capabilities::wasi::{Folder, Grants};
+use crate::guest::engine::{Binary, Engine, Linked};
+use crate::guest::instances::{Blueprint, Pool, Rules};
+use crate::guest::invoke;
+use crate::guest::run::RunLimits;
+
+/// A component as one generation or several have it.
+pub struct Component {
+    /// Its name in `handlers/`.
+    pub file: String,
+    /// Of its bytes, in hex.
+    pub sha256: String,
+    /// The generation that loaded it.
+    pub generation: u64,
+    pub settings: config::Component,
+    pub state: State,
+}
+
+impl Component {
+    /// `hello.wasm#Hello`, for people.
+    pub fn handler_name(&self, handler: u32) -> String {
+        match &self.state {
+            State::Serving { pool, .. } => {
+                let handlers = &pool.description().handlers;
+                let name = handlers.get(handler as usize).map(|handler| &*handler.name);
+                format!("{}#{}", self.file, name.unwrap_or_default())
+            }
+            State::Failed(_) => self.file.clone(),
+        }
+    }
+}
+
+impl Component {
+    /// Its instances, if it can serve.
+    pub fn pool(&self) -> Option<&Pool> {
+        match &self.state {
+            State::Serving { pool, .. } => Some(pool),
+            State::Failed(_) => None,
+        }
+    }
+
+    /// The schedules that it declares.
+    pub fn plans(&self) -> &[Plan] {
+        match &self.state {
+            State::Serving { plans, .. } => plans,
+            State::Failed(_) => &[],
+        }
+    }
+}
+
+/// Whether a component can serve.
+pub enum State {
+    Serving {
+        pool: Pool,
+        /// The routes that it declares for itself.
+        declared: Vec<Declared>,
+        /// The schedules that it declares for itself.
+        plans: Vec<Plan>,
+    },
+    /// It never loaded, and why.
+    Failed(String),
+}
+
+/// What loading a set of components needs to know.
+pub struct Loading<'a> {
+    pub folder: &'a Path,
+    pub engine: &'a Arc<Engine>,
+    pub config: &'a Config,
+    pub previous: Option<Previous<'a>>,
+    /// Of the files, taken before they are read.
+    pub survey: &'a Survey,
+    pub number: u64,
+}
+
+impl Loading<'_> {
+    /// Loads all of them at once.
+    pub async fn load(
+        &self,
+        files: BTreeMap<String, PathBuf>,
+    ) -> Result<BTreeMap<String, Arc<Component>>, Refusal> {
+        let loads = files
+            .into_iter()
+            .map(|(file, path)| self.load_one(file, path));
+        let mut refused = BTreeMap::new();
+        let mut components = BTreeMap::new();
+        for component in join_all(loads).await.into_iter().flatten() {
+            match &component.state {
+                State::Failed(reason) if component.generation == self.number => {
+                    refused.insert(component.file.clone(), reason.clone());
+                }
+                _ => {}
+            }
+            components.insert(component.file.clone(), component);
+        }
+        if self.previous.is_some() && !refused.is_empty() {
+            return Err(Refusal {
+                faults: None,
+                components: refused,
+            });
+        }
+        Ok(components)
+    }
+
+    /// Loads one of them. `None`: it came and went.
+    async fn load_one(&self, file: String, path: PathBuf) -> Option<Arc<Component>> {
+        let place = component_path(&file);
+        let settings = self.config.component(&file).clone();
+        let before = self
+            .previous
+            .and_then(|previous| previous.generation.components.get(&file));
+        if self
+            .previous
+            .is_some_and(|previous| previous.held.has(&place))
+        {
+            return before.cloned();
+        }
+        let again = self.previous.is_some_and(|previous| previous.again);
+        let has_other_folders = self.has_other_folders(&settings);
+        let kept = before.filter(|before| {
+            before.settings == settings && !has_other_folders && (!again || before.pool().is_some())
+        });
+        if let Some(serving) = kept.filter(|kept| kept.pool().is_some())
+            && self
+                .previous
+                .is_some_and(|previous| previous.has_read(&place, self.survey))
+        {
+            return Some(serving.clone());
+        }
+        let (sha256, linked) = match self.read(&file, path, kept.cloned()).await {
+            Ok(Read::Kept(component)) => return Some(component),
+            Ok(Read::New { sha256, linked }) => (sha256, linked),
+            // It was there a moment ago, so this is no more than its beginning to be away.
+            Err(error) if is_missing(&error) && self.survey.has(&place) => return before.cloned(),
+            Err(error) => {
+                let reason = format!("can't be read: {error}");
+                return Some(self.failed(file, String::new(), settings, reason, before));
+            }
+        };
+        let opened = match linked {
+            Ok(linked) => self.open(&file, *linked, &settings).await,
+            Err(error) => Err(error),
+        };
+        Some(match opened {
+            Ok(state) => Arc::new(Component {
+                file,
+                sha256,
+                generation: self.number,
+                settings,
+                state,
+            }),
+            Err(error) => self.failed(file, sha256, settings, error.to_string(), before),
+        })
+    }
+
+    /// Whether a folder that it is granted is another than it was.
+    fn has_other_folders(&self, settings: &config::Component) -> bool {
+        self.previous.is_some_and(|previous| {
+            let mut folders = granted_folders(self.folder, settings);
+            folders
+                .any(|folder| self.survey.mark(&folder) != previous.generation.survey.mark(&folder))
+        })
+    }
+
+    /// A component that can't serve. That one of the same bytes never could is no news, and refuses nothing.
+    fn failed(
+        &self,
+        file: String,
+        sha256: String,
+        settings: config::Component,
+        reason: String,
+        before: Option<&Arc<Component>>,
+    ) -> Arc<Component> {
+        let old = before.filter(|before| before.pool().is_none() && before.sha256 == sha256);
+        if let Some(old) = old
+            && let State::Failed(known) = &old.state
+            && *known == reason
+            && old.settings == settings
+        {
+            return old.clone();
+        }
+        Arc::new(Component {
+            file,
+            sha256,
+            generation: old.map_or(self.number, |old| old.generation),
+            settings,
+            state: State::Failed(reason),
+        })
+    }
+
+    /// Reads a file, and compiles it unless it is that of the component to be kept. As many at once as there are cores.
+    async fn read(
+        &self,
+        file: &str,
+        path: PathBuf,
+        kept: Option<Arc<Component>>,
+    ) -> std::io::Result<Read> {
+        let (engine, name) = (self.engine.clone(), file.to_owned());
+        let compiler = engine.compilers.clone().acquire_owned().await;
+        let read = tokio::task::spawn_blocking(move || {
+            let _compiler = compiler;
+            let binary = Binary::read(&path)?;
+            if let Some(kept) = kept.filter(|kept| kept.sha256 == binary.sha256()) {
+                return Ok(Read::Kept(kept));
+            }
+            shards::give_way();
+            let compiled = engine.compile(&name, &binary);
+            shards::give_way();
+            let linked = compiled.and_then(|component| engine.link(&component).map(Box::new));
+            let sha256 = binary.sha256().to_owned();
+            Ok(Read::New { sha256, linked })
+        });
+        read.await.map_err(std::io::Error::other)?
+    }
+
+    async fn open(
+        &self,
+        file: &str,
+        linked: Linked,
+        settings: &config::Component,
+    ) -> Result<State, Error> {
+        let http = &self.engine.http;
+        let blueprint = Blueprint {
+            file: file.into(),
+            linked,
+            rules: rules(self.folder, settings),
+            engine: self.engine.clone(),
+            meter: self.engine.metrics.component(file, Instant::now()),
+            tenure: Arc::default(),
+            http: http.access(file, &settings.allow.http, settings.max_clients),
+        };
+        // On any core, and no longer than somebody waits for it.
+        let opening = tokio::spawn(Pool::open(blueprint, invoke::life));
+        let pool = AbortOnDropHandle::new(opening)
+            .await
+            .map_err(|error| Error::host("opening was interrupted", error))??;
+        let declared = declared::read(pool.description())?;
+        let plans = plan::declared(pool.jobs())?;
+        let handlers = pool.description().handlers.len();
+        if handlers > 1 && declared.is_empty() && !self.config.routes_to(file) {
+            return Err(Error::component(format!(
+                "has {handlers} handlers and no route to any: let them declare some, or name them in a [[route]]"
+            )));
+        }
+        Ok(State::Serving {
+            pool,
+            declared,
+            plans,
+        })
+    }
+}
+
+/// What a component says of itself, checked as for an app that says nothing of it. It is not started.
+pub async fn describe(
+    engine: &Arc<Engine>,
+    file: &str,
+    linked: Linked,
+) -> Result<(Description, JobDescription), Error> {
+    let blueprint = Blueprint {
+        file: file.into(),
+        linked,
+        rules: rules(Path::new(""), &config::Component::default()),
+        engine: engine.clone(),
+        meter: Arc::default(),
+        tenure: Arc::default(),
+        http: engine.http.access(file, &[], 1),
+    };
+    let (description, jobs) = blueprint.description().await?;
+    declared::read(&description)?;
+    plan::declared(&jobs)?;
+    Ok((description, jobs))
+}
+
+/// What a file was found to be.
+enum Read {
+    /// What it was before.
+    Kept(Arc<Component>),
+    New {
+        sha256: String,
+        linked: Result<Box<Linked>, Error>,
+    },
+}
+
+/// How long `start` and `stop` may take where requests have no deadline, so that no load lasts for ever.
+const WITHOUT_DEADLINE: Duration = Duration::from_secs(30);
+
+/// The folders of the host that a component is granted.
+pub fn granted_folders(app: &Path, settings: &config::Component) -> impl Iterator<Item = PathBuf> {
+    let folders = settings.allow.read.iter().chain(&settings.allow.write);
+    folders.map(|folder| app.join(folder))
+}
+
+fn rules(app: &Path, settings: &config::Component) -> Rules {
+    let grant = |folder: &PathBuf, access| Folder {
+        host: app.join(folder),
+        guest: folder.to_string_lossy().into_owned(),
+        access,
+    };
+    let allow = &settings.allow;
+    let read = allow
+        .read
+        .iter()
+        .map(|folder| grant(folder, FsPerms::ReadOnly));
+    let write = allow
+        .write
+        .iter()
+        .map(|folder| grant(folder, FsPerms::ReadWrite));
+    Rules {
+        isolation: settings.isolation,
+        instances: settings.instances.unwrap_or_else(shards::cores),
+        max_concurrent: settings.max_concurrent,
+        max_queue: settings.max_queue,
+        max_requests: settings.max_requests.map(|requests| requests as u64),
+        memory: settings.memory,
+        body_memory: settings.body_memory,
+        message_memory: settings.message_memory,
+        deadline: Some(settings.deadline.unwrap_or(WITHOUT_DEADLINE)),
+        run: RunLimits {
+            cpu_deadline: settings.cpu_deadline,
+            block_log: settings.block_log,
+        },
+        grants: Grants {
+            env: settings.env.clone().into_iter().collect(),
+            folders: read.chain(write).collect(),
+            kv: allow.kv.as_ref().map(|buckets| buckets.as_slice().into()),
+        },
+        spawn_budget: settings.spawn_budget,
+        max_tasks: settings.max_tasks,
+        executor_deadline: settings.executor_deadline,
+        executor_queue: settings.executor_queue,
+    }
+}

@@ -1,0 +1,63 @@
+//! The routes that a component declares for itself, read once when it is loaded. Whether they are in the table is
+//! for `routes` to say.
+
+use std::sync::Arc;
+
+use crate::base::error::Error;
+use crate::base::router::{Pattern, PatternError};
+use crate::guest::bindings::Description;
+
+/// One declared route.
+pub struct Declared {
+    /// Index into the component's handlers.
+    pub handler: usize,
+    pub pattern: Pattern,
+    pub host: Option<Pattern>,
+    pub name: Option<String>,
+    /// A JSON object.
+    pub kwargs: Arc<str>,
+}
+
+/// Reads all of them, in declared order.
+pub fn read(description: &Description) -> Result<Vec<Declared>, Error> {
+    let mut declared = Vec::new();
+    for (handler, class) in description.handlers.iter().enumerate() {
+        for route in &class.routes {
+            let pattern = Pattern::new(&route.pattern).map_err(bad_pattern)?;
+            let host = route.host.as_deref().map(Pattern::host).transpose();
+            let kwargs = read_kwargs(route.kwargs.as_deref()).map_err(|error| {
+                let pattern = &route.pattern;
+                Error::component(format!(
+                    "declares kwargs for `{pattern}` that are no JSON object: {error}"
+                ))
+            })?;
+            declared.push(Declared {
+                handler,
+                pattern,
+                host: host.map_err(bad_pattern)?,
+                name: route.name.clone(),
+                kwargs,
+            });
+        }
+    }
+    Ok(declared)
+}
+
+fn read_kwargs(text: Option<&str>) -> Result<Arc<str>, serde_json::Error> {
+    let Some(text) = text else {
+        return Ok("{}".into());
+    };
+    let object: serde_json::Map<String, serde_json::Value> = serde_json::from_str(text)?;
+    Ok(serde_json::Value::Object(object).to_string().into())
+}
+
+fn bad_pattern(error: PatternError) -> Error {
+    let hint = error
+        .hint
+        .map(|hint| format!(" ({hint})"))
+        .unwrap_or_default();
+    Error::component(format!(
+        "declares a route that is none: {}{hint}",
+        error.message
+    ))
+}

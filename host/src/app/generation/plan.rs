@@ -1,0 +1,76 @@
+//! The schedules that a component declares, read once when it is loaded. Calls nothing.
+
+use std::time::Duration;
+
+use serde_json::Value as Json;
+
+use crate::base::error::Error;
+use crate::base::timetable::{self, Timing};
+use crate::config;
+use crate::guest::bindings::{self, JobDescription};
+
+/// What a component declares, read once when it is loaded.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Plan {
+    /// Of a declared one, unique in its component.
+    pub name: String,
+    pub timing: Timing,
+    pub function: String,
+    /// JSON.
+    pub arguments: String,
+    pub jitter: Duration,
+}
+
+/// Reads all that a component declares.
+pub fn declared(jobs: &JobDescription) -> Result<Vec<Plan>, Error> {
+    let mut plans: Vec<Plan> = Vec::new();
+    for schedule in &jobs.schedules {
+        let plan = plan(schedule, jobs).map_err(|reason| {
+            Error::component(format!(
+                "declares a schedule `{}` that is none: {reason}",
+                schedule.name
+            ))
+        })?;
+        if plans.iter().any(|other| other.name == plan.name) {
+            let name = &plan.name;
+            return Err(Error::component(format!(
+                "declares two schedules named `{name}`"
+            )));
+        }
+        plans.push(plan);
+    }
+    Ok(plans)
+}
+
+fn plan(schedule: &bindings::Schedule, jobs: &JobDescription) -> Result<Plan, String> {
+    let duration = |text: &str| {
+        config::duration(text)
+            .ok_or_else(|| format!("`{text}` is no duration in ms, s, m or h, up to a year"))
+    };
+    let timing = match &schedule.timing {
+        bindings::Timing::Cron(text) => {
+            let zone = schedule.time_zone.as_deref().unwrap_or("UTC");
+            Timing::cron(text, timetable::zone(zone)?)?
+        }
+        bindings::Timing::Every(text) => match duration(text)? {
+            Duration::ZERO => return Err("`every` leaves no time at all".to_owned()),
+            period => Timing::every(period),
+        },
+    };
+    if !jobs.functions.contains(&schedule.function) {
+        return Err(format!("there is no function `{}`", schedule.function));
+    }
+    let arguments = schedule.arguments.as_deref().unwrap_or("null");
+    let arguments: Json = serde_json::from_str(arguments)
+        .map_err(|error| format!("its arguments are no JSON: {error}"))?;
+    Ok(Plan {
+        name: schedule.name.clone(),
+        timing,
+        function: schedule.function.clone(),
+        arguments: arguments.to_string(),
+        jitter: schedule
+            .jitter
+            .as_deref()
+            .map_or(Ok(Duration::ZERO), duration)?,
+    })
+}

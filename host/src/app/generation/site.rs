@@ -1,0 +1,283 @@
+//! An app that is being served: its generation of the moment, the ones that drain, and how the last swap went.
+//! Switches; never waits for a request.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use tokio::time::Instant;
+
+use super::scheduler::{Record, Scheduler};
+use super::watch::Look;
+use super::{Component, Generation, Overrides, Previous, Refusal, State, Survey};
+use crate::base::metrics::{Counter, Metrics};
+use crate::guest::engine::Engine;
+use crate::guest::instances::{self, Census};
+use crate::guest::resources::Tenure;
+
+/// One app and what serves it.
+pub struct Site {
+    folder: PathBuf,
+    engine: Arc<Engine>,
+    overrides: Overrides,
+    current: ArcSwap<Generation>,
+    history: Mutex<History>,
+    scheduler: Scheduler,
+}
+
+#[derive(Default)]
+struct History {
+    last_swap: Option<Swap>,
+    /// Why a file that is there does not serve, by its name.
+    refused: BTreeMap<String, String>,
+    leaving: Vec<Leaving>,
+    /// How many requests the last generations had, before the one that serves.
+    past: VecDeque<(u64, Arc<Counter>)>,
+    /// How many changes were taken up, and how many refused.
+    swaps: (u64, u64),
+}
+
+/// How many generations are remembered that serve no more.
+const PAST: usize = 9;
+
+/// How an attempt at a new generation went.
+#[derive(Clone, Debug)]
+pub struct Swap {
+    /// The generation that serves since.
+    pub generation: u64,
+    /// From the first notice of a change to the switch, or to the refusal.
+    pub took: Duration,
+    /// What is wrong, where it was refused.
+    pub error: Option<String>,
+}
+
+/// A component that serves no new request, while its last ones end.
+pub struct Leaving {
+    pub file: String,
+    pub sha256: String,
+    pub generation: u64,
+    pub isolation: instances::Isolation,
+    core: Weak<instances::Core>,
+}
+
+impl Leaving {
+    /// How its pool is. `None`: it is gone.
+    pub fn census(&self) -> Option<Census> {
+        let core = self.core.upgrade()?;
+        let census = core.census();
+        (census.instances > 0 || census.in_flight > 0).then_some(census)
+    }
+}
+
+impl Site {
+    /// Loads the app for the first time.
+    pub async fn open(
+        folder: &Path,
+        survey: Survey,
+        engine: Arc<Engine>,
+        overrides: Overrides,
+    ) -> Result<Self, Refusal> {
+        let first = Generation::load(folder, survey, &engine, &overrides, None).await?;
+        Ok(Self::beginning_with(first, folder, engine, overrides))
+    }
+
+    /// An app that can't be loaded yet: its generation 0 serves nothing.
+    pub fn empty(
+        folder: &Path,
+        engine: Arc<Engine>,
+        overrides: Overrides,
+    ) -> Result<Self, Refusal> {
+        let none = Generation::empty(folder, &overrides)?;
+        Ok(Self::beginning_with(none, folder, engine, overrides))
+    }
+
+    fn beginning_with(
+        first: Generation,
+        folder: &Path,
+        engine: Arc<Engine>,
+        overrides: Overrides,
+    ) -> Self {
+        first.begin();
+        let scheduler = Scheduler::default();
+        scheduler.follow(&first);
+        Self {
+            folder: folder.to_path_buf(),
+            engine,
+            overrides,
+            current: ArcSwap::from_pointee(first),
+            history: Mutex::default(),
+            scheduler,
+        }
+    }
+
+    /// What counts more than its configuration.
+    pub fn overrides(&self) -> &Overrides {
+        &self.overrides
+    }
+
+    /// Where the app is.
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// What serves now.
+    pub fn current(&self) -> arc_swap::Guard<Arc<Generation>> {
+        self.current.load()
+    }
+
+    /// Loads the folder as a look has found it, without switching to it.
+    ///
+    /// Files that the look has `held` are taken as they were. With `again`, components that never loaded are tried
+    /// again. `None`: nothing has changed.
+    pub async fn load_next(
+        &self,
+        look: &Look<'_>,
+        again: bool,
+    ) -> Result<Option<Generation>, Refusal> {
+        let current = self.current.load_full();
+        let previous = Previous {
+            generation: &current,
+            held: look.held(),
+            again,
+        };
+        let (folder, engine) = (&self.folder, &self.engine);
+        let survey = look.survey().clone();
+        let next =
+            Generation::load(folder, survey, engine, &self.overrides, Some(previous)).await?;
+        Ok((!next.is_like(&current)).then_some(next))
+    }
+
+    /// Switches. From here on, new requests go to `next`.
+    pub fn switch(&self, next: Generation, took: Duration) {
+        let number = next.number;
+        let mut history = self.history();
+        // Under the lock, so that the status never shows the new number beside the old history.
+        let old = self.current.swap(Arc::new(next));
+        let new = self.current.load();
+        for component in old.components.values() {
+            let kept = new.components.get(&component.file);
+            if !kept.is_some_and(|kept| Arc::ptr_eq(kept, component)) {
+                // Its requests go on, and nothing else.
+                if let Some(pool) = component.pool() {
+                    pool.tenure().end(None);
+                }
+                history.leaving.extend(leaving(component));
+            }
+        }
+        new.begin();
+        self.scheduler.follow(&new);
+        history.swaps.0 += 1;
+        history.past.truncate(PAST - 1);
+        let requests = old.app.meters.requests.clone();
+        history.past.push_front((old.number, requests));
+        history.leaving.retain(|leaving| leaving.census().is_some());
+        history.refused.clear();
+        history.last_swap = Some(Swap {
+            generation: number,
+            took,
+            error: None,
+        });
+    }
+
+    /// Says to all instances that the server ends, and `by` when. Tells what they have in the background by the name of
+    /// the component.
+    pub fn end(&self, by: Instant) -> Vec<(String, Arc<Tenure>)> {
+        self.scheduler.end(by);
+        let history = self.history();
+        let current = self.current.load();
+        let serving = current.components.values().filter_map(|component| {
+            let tenure = component.pool()?.tenure();
+            Some((component.file.clone(), tenure.clone()))
+        });
+        let leaving = history.leaving.iter().filter_map(|leaving| {
+            let core = leaving.core.upgrade()?;
+            Some((leaving.file.clone(), core.tenure().clone()))
+        });
+        let all: Vec<_> = serving.chain(leaving).collect();
+        all.iter().for_each(|(_, tenure)| tenure.end(Some(by)));
+        all
+    }
+
+    /// Notes that the folder is as the current generation has it.
+    pub fn keep(&self, took: Duration) {
+        let mut history = self.history();
+        history.refused.clear();
+        history.last_swap = Some(Swap {
+            generation: self.current.load().number,
+            took,
+            error: None,
+        });
+    }
+
+    /// Notes that the folder as it is now is not to be served.
+    pub fn refuse(&self, refusal: &Refusal, took: Duration) {
+        let mut history = self.history();
+        history.swaps.1 += 1;
+        history.refused = refusal.by_component(&self.folder);
+        history.last_swap = Some(Swap {
+            generation: self.current.load().number,
+            took,
+            error: Some(refusal.to_string()),
+        });
+    }
+
+    /// What became of the schedules so far.
+    pub fn schedules(&self) -> Vec<Record> {
+        self.scheduler.records()
+    }
+
+    /// What was counted since the start.
+    pub fn metrics(&self) -> &Metrics {
+        &self.engine.metrics
+    }
+
+    /// How many requests the last generations had, the one that serves first.
+    pub fn requests(&self) -> Vec<(u64, u64)> {
+        let history = self.history();
+        let current = self.current.load();
+        let requests = &current.app.meters.requests;
+        let mut counts = vec![(current.number, requests.sum())];
+        let past = history.past.iter();
+        counts.extend(past.map(|(number, requests)| (*number, requests.sum())));
+        counts
+    }
+
+    /// How many changes were taken up, and how many were refused.
+    pub fn swaps(&self) -> (u64, u64) {
+        self.history().swaps
+    }
+
+    /// Looks at the generation of the moment together with what led to it.
+    pub fn survey<R>(
+        &self,
+        look: impl FnOnce(&Generation, Option<&Swap>, &BTreeMap<String, String>, &[Leaving]) -> R,
+    ) -> R {
+        let history = self.history();
+        let current = self.current.load();
+        look(
+            &current,
+            history.last_swap.as_ref(),
+            &history.refused,
+            &history.leaving,
+        )
+    }
+
+    fn history(&self) -> std::sync::MutexGuard<'_, History> {
+        self.history.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn leaving(component: &Component) -> Option<Leaving> {
+    let State::Serving { pool, .. } = &component.state else {
+        return None;
+    };
+    Some(Leaving {
+        file: component.file.clone(),
+        sha256: component.sha256.clone(),
+        generation: component.generation,
+        isolation: component.settings.isolation,
+        core: Arc::downgrade(pool.core()),
+    })
+}

@@ -1,0 +1,218 @@
+//! Which folders the system is asked to watch, and what a path means that it tells of. Folders that come in the place
+//! of others are watched in their place; where none can be watched, that is said once, and tried again.
+
+use std::collections::{BTreeSet, HashMap};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use notify::{Config, Event, RecommendedWatcher, RecursiveMode, Watcher};
+
+use super::lock;
+use crate::app::generation::handlers_folder;
+use crate::app::generation::mark::{Identity, Mark};
+use crate::app::generation::survey::{self, is_component};
+use crate::config;
+
+/// How long it is left at that where folders can't be watched.
+const RETRY: Duration = Duration::from_secs(30);
+
+/// The folders in an app, beside that of its components, whose contents are to be part of a generation.
+const TREES: [&str; 2] = ["templates", "static"];
+
+/// The folders that are watched: none yet by default.
+#[derive(Default)]
+pub struct Folders {
+    watcher: Option<RecommendedWatcher>,
+    pub places: Arc<Mutex<Places>>,
+    /// When to try again what could not be watched.
+    retry_at: Option<Instant>,
+}
+
+/// What the paths mean that the system tells of.
+#[derive(Default)]
+pub struct Places {
+    /// The app's folder, as the system calls it.
+    root: PathBuf,
+    /// The folders that are watched, as they were then.
+    watched: HashMap<PathBuf, Identity>,
+    /// Files outside of the app, by the paths that the system has for them.
+    others: HashMap<PathBuf, PathBuf>,
+}
+
+/// What a path means.
+pub enum Meaning {
+    /// It is this file.
+    File(PathBuf),
+    /// It may have moved several files.
+    Unclear,
+    Nothing,
+}
+
+/// The folders to be watched now, the most important first. Links inside of them are not followed.
+fn wanted(app: &Path, others: &HashMap<PathBuf, PathBuf>) -> Vec<(PathBuf, RecursiveMode)> {
+    let mut folders = Vec::new();
+    if let Ok(root) = app.canonicalize() {
+        folders.push((root.clone(), RecursiveMode::NonRecursive));
+        folders.push((handlers_folder(&root), RecursiveMode::NonRecursive));
+        let trees = TREES.map(|name| (root.join(name), RecursiveMode::Recursive));
+        folders.extend(trees);
+    }
+    let parents: BTreeSet<_> = others.keys().filter_map(|path| path.parent()).collect();
+    for parent in parents {
+        if !folders.iter().any(|(folder, _)| folder == parent) {
+            folders.push((parent.to_owned(), RecursiveMode::NonRecursive));
+        }
+    }
+    folders
+}
+
+impl Folders {
+    /// Watches what is to be watched of an app now, and nothing else. Tells whether there is anything among it that was not
+    /// watched before, or is another than it was.
+    pub fn follow(
+        &mut self,
+        app: &Path,
+        others: &BTreeSet<PathBuf>,
+        hear: impl FnMut(notify::Result<Event>) + Send + 'static,
+    ) -> bool {
+        let others = real_paths(others);
+        let wanted = wanted(app, &others);
+        let wanted = wanted.into_iter().filter_map(|(folder, mode)| {
+            match Mark::of(&folder) {
+                Mark::Folder(identity) => Some((folder, mode, identity)),
+                // It may come later.
+                _ => None,
+            }
+        });
+        let wanted: Vec<_> = wanted.collect();
+        let stale: Vec<PathBuf> = {
+            let mut places = lock(&self.places);
+            if let Ok(root) = app.canonicalize() {
+                places.root = root;
+            }
+            places.others = others;
+            let is_wanted = |folder: &PathBuf, was: &Identity| {
+                wanted
+                    .iter()
+                    .any(|(wanted, _, is)| wanted == folder && is == was)
+            };
+            let stale = places
+                .watched
+                .extract_if(|folder, was| !is_wanted(folder, was));
+            stale.map(|(folder, _)| folder).collect()
+        };
+        if let Some(watcher) = &mut self.watcher {
+            for folder in stale {
+                // One that went is watched no more anyway.
+                let _ = watcher.unwatch(&folder);
+            }
+        }
+        let is_missing = |folder: &PathBuf| !lock(&self.places).watched.contains_key(folder);
+        let missing: Vec<_> = wanted
+            .into_iter()
+            .filter(|(folder, _, _)| is_missing(folder))
+            .collect();
+        let is_waiting = self.retry_at.is_some_and(|at| Instant::now() < at);
+        if missing.is_empty() || is_waiting {
+            return false;
+        }
+        match self.watch(missing, hear) {
+            Ok(()) => {
+                if self.retry_at.take().is_some() {
+                    tracing::info!(target: "general", "files are watched again");
+                }
+                true
+            }
+            Err(error) => {
+                if self.retry_at.is_none() {
+                    tracing::warn!(
+                        target: "general",
+                        "files can't be watched, so they are looked at once a second: {error}"
+                    );
+                }
+                self.retry_at = Some(Instant::now() + RETRY);
+                false
+            }
+        }
+    }
+
+    fn watch(
+        &mut self,
+        folders: Vec<(PathBuf, RecursiveMode, Identity)>,
+        hear: impl FnMut(notify::Result<Event>) + Send + 'static,
+    ) -> notify::Result<()> {
+        let watcher = match &mut self.watcher {
+            Some(watcher) => watcher,
+            None => {
+                let config = Config::default().with_follow_symlinks(false);
+                self.watcher.insert(RecommendedWatcher::new(hear, config)?)
+            }
+        };
+        for (folder, mode, identity) in folders {
+            // Before the first event of it.
+            lock(&self.places).watched.insert(folder.clone(), identity);
+            if let Err(error) = watcher.watch(&folder, mode) {
+                lock(&self.places).watched.remove(&folder);
+                if folder.exists() {
+                    return Err(error);
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// What the system calls these files. What is no file in a folder that is there has no such name.
+fn real_paths(files: &BTreeSet<PathBuf>) -> HashMap<PathBuf, PathBuf> {
+    let real = files
+        .iter()
+        .filter(|path| !path.is_dir())
+        .filter_map(|path| {
+            let folder = path.parent()?.canonicalize().ok()?;
+            Some((folder.join(path.file_name()?), path.clone()))
+        });
+    real.collect()
+}
+
+impl Places {
+    /// What it means that something happened to a path; `has_left`: that nothing is there any more.
+    pub fn meaning(&mut self, path: &Path, has_left: bool) -> Meaning {
+        if self.watched.contains_key(path) {
+            if has_left {
+                // The system stops watching it, whatever comes in its place.
+                self.watched.remove(path);
+            }
+            return Meaning::Unclear;
+        }
+        if let Some(known) = self.others.get(path) {
+            return Meaning::File(known.clone());
+        }
+        let name = path.file_name().and_then(|name| name.to_str());
+        // What links go through (Kubernetes calls it `..data`).
+        let is_beside = name.is_some_and(|name| name.starts_with(".."));
+        match path.strip_prefix(&self.root).ok().map(meaning_in_app) {
+            Some(Meaning::Nothing) | None if is_beside => Meaning::Unclear,
+            Some(meaning) => meaning,
+            None => Meaning::Nothing,
+        }
+    }
+}
+
+fn meaning_in_app(path: &Path) -> Meaning {
+    let name = path.file_name().and_then(|name| name.to_str());
+    let (name, folder) = (name.unwrap_or_default(), path.parent());
+    let tree = path.iter().next().and_then(|first| first.to_str());
+    let is_in_tree = tree.is_some_and(|first| TREES.contains(&first));
+    if path == Path::new(config::FILE_NAME)
+        || folder == Some(&survey::handlers()) && is_component(name)
+    {
+        Meaning::File(path.to_owned())
+    } else if path == survey::handlers() || TREES.contains(&name) && is_in_tree {
+        Meaning::Unclear
+    } else if is_in_tree && !name.starts_with('.') {
+        Meaning::File(path.to_owned())
+    } else {
+        Meaning::Nothing
+    }
+}

@@ -1,0 +1,481 @@
+//! What is counted while requests are served: by route, by generation and by component. Every core counts apart, so
+//! that counting disturbs nobody. It never reads a clock, and decides nothing.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::{Duration, Instant};
+
+use crate::base::shards;
+
+/// Where the buckets of a histogram end, in seconds.
+pub const BOUNDS: [f64; 14] = [
+    0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0,
+];
+
+/// How long a component that is gone is still told of: long enough for whoever scrapes to have seen its last counts.
+const REMEMBERED: Duration = Duration::from_secs(600);
+
+/// How many that are gone are told of at most. Past that, the one that went first is forgotten.
+const MAX_REMEMBERED: usize = 100;
+
+/// How many routes there may be before those that are gone are looked for.
+const MANY_ROUTES: usize = 1000;
+
+/// All that is counted by one server, as long as it lives: swaps begin nothing anew.
+#[derive(Default)]
+pub struct Metrics {
+    routes: Mutex<Routes>,
+    components: Mutex<Components>,
+    /// Of routes that no generation has any more.
+    removed: Mutex<RouteTally>,
+    /// By status: requests that the edge has refused, so that they met no route.
+    refused: Mutex<BTreeMap<u16, u64>>,
+}
+
+#[derive(Default)]
+struct Routes {
+    meters: HashMap<RouteKey, Arc<RouteMeter>>,
+    /// How many there may be before those that are gone are looked for again.
+    most: usize,
+}
+
+#[derive(Default)]
+struct Components {
+    meters: BTreeMap<String, Kept>,
+    /// How many there may be before those that are gone are looked for again.
+    most: usize,
+    /// Of those that are forgotten, if any are.
+    forgotten: Option<ComponentTally>,
+}
+
+/// The meter of a component that is there, or was.
+#[derive(Default)]
+struct Kept {
+    meter: Arc<ComponentMeter>,
+    /// When it was first seen that no version of it is left.
+    gone: Option<Instant>,
+}
+
+/// A route, as those who wrote it would name it.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct RouteKey {
+    pub host: String,
+    pub pattern: String,
+}
+
+impl Metrics {
+    /// The meter of a route, which it keeps through all generations that have it.
+    pub fn route(&self, key: RouteKey) -> Arc<RouteMeter> {
+        let mut routes = lock(&self.routes);
+        if routes.meters.len() >= routes.most.max(MANY_ROUTES) {
+            self.sum_up_removed(&mut routes);
+            routes.most = routes.meters.len() * 2;
+        }
+        routes.meters.entry(key).or_default().clone()
+    }
+
+    /// The meter of a component, by its file. One that came back in time counts on.
+    pub fn component(&self, file: &str, now: Instant) -> Arc<ComponentMeter> {
+        let mut components = lock(&self.components);
+        if components.meters.len() >= components.most.max(MAX_REMEMBERED) {
+            components.forget(now);
+            components.most = components.meters.len() + MAX_REMEMBERED;
+        }
+        let kept = components.meters.entry(file.to_owned()).or_default();
+        kept.gone = None;
+        kept.meter.clone()
+    }
+
+    /// A request was refused before it met a route.
+    pub fn refused(&self, status: u16) {
+        *lock(&self.refused).entry(status).or_default() += 1;
+    }
+
+    /// What the routes have counted. Those that are gone are summed up under no name.
+    pub fn routes(&self) -> Vec<(Option<RouteKey>, RouteTally)> {
+        let mut routes = lock(&self.routes);
+        let removed = self.sum_up_removed(&mut routes);
+        let kept = routes.meters.iter();
+        let mut tallies: Vec<_> = kept
+            .map(|(key, meter)| (Some(key.clone()), meter.tally()))
+            .collect();
+        tallies.sort_unstable_by(|(one, _), (other, _)| one.cmp(other));
+        tallies.push((None, removed));
+        tallies
+    }
+
+    fn sum_up_removed(&self, routes: &mut Routes) -> RouteTally {
+        let mut removed = lock(&self.removed);
+        // A meter that nobody else has counts no more.
+        let is_gone = |meter: &mut Arc<_>| Arc::strong_count(meter) == 1;
+        let gone = routes.meters.extract_if(|_, meter| is_gone(meter));
+        gone.for_each(|(_, meter)| removed.add(&meter.tally()));
+        removed.clone()
+    }
+
+    /// What the components have counted. Those that are gone are told of for a while, then summed up under no name.
+    pub fn components(&self, now: Instant) -> Vec<(Option<String>, ComponentTally)> {
+        let mut components = lock(&self.components);
+        components.forget(now);
+        let kept = components.meters.iter();
+        let mut tallies: Vec<_> = kept
+            .map(|(file, kept)| (Some(file.clone()), kept.meter.tally()))
+            .collect();
+        tallies.extend(components.forgotten.clone().map(|tally| (None, tally)));
+        tallies
+    }
+
+    /// How many requests were refused, by status.
+    pub fn refusals(&self) -> BTreeMap<u16, u64> {
+        lock(&self.refused).clone()
+    }
+}
+
+impl Components {
+    /// Notes which are gone, and sums up those that have been for long, or are too many.
+    fn forget(&mut self, now: Instant) {
+        let mut gone = Vec::new();
+        for (file, kept) in &mut self.meters {
+            // Who drains still counts.
+            match Arc::strong_count(&kept.meter) {
+                1 => gone.push((*kept.gone.get_or_insert(now), file.clone())),
+                _ => kept.gone = None,
+            }
+        }
+        gone.sort_unstable();
+        let too_many = gone.len().saturating_sub(MAX_REMEMBERED);
+        for (index, (since, file)) in gone.into_iter().enumerate() {
+            let is_old = now.saturating_duration_since(since) >= REMEMBERED;
+            if (is_old || index < too_many)
+                && let Some(kept) = self.meters.remove(&file)
+            {
+                let forgotten = self.forgotten.get_or_insert_default();
+                forgotten.add(&kept.meter.tally());
+            }
+        }
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// One of something for each shard and one for all other threads, made where it is first needed.
+pub struct Sharded<T>(Box<[OnceLock<Box<T>>]>);
+
+impl<T: Default> Sharded<T> {
+    /// The caller's own.
+    pub fn mine(&self) -> &T {
+        let others = self.0.len() - 1;
+        self.0[shards::own().unwrap_or(others)].get_or_init(Box::default)
+    }
+
+    fn all(&self) -> impl Iterator<Item = &T> {
+        self.0.iter().filter_map(|one| one.get().map(Box::as_ref))
+    }
+}
+
+impl<T> Default for Sharded<T> {
+    fn default() -> Self {
+        Self((0..=shards::cores()).map(|_| OnceLock::new()).collect())
+    }
+}
+
+/// Adds to a count of the caller's own.
+fn add(count: &AtomicU64, more: u64) {
+    match shards::own() {
+        // Nobody else changes it, and an addition that tells other cores takes several times as long.
+        Some(_) => count.store(count.load(Relaxed).wrapping_add(more), Relaxed),
+        None => drop(count.fetch_add(more, Relaxed)),
+    }
+}
+
+/// A count that many cores add to.
+pub type Counter = Sharded<AtomicU64>;
+
+impl Counter {
+    /// One more.
+    pub fn count(&self) {
+        add(self.mine(), 1);
+    }
+
+    /// All of them.
+    pub fn sum(&self) -> u64 {
+        self.all().map(|count| count.load(Relaxed)).sum()
+    }
+}
+
+/// What one route counts.
+#[derive(Default)]
+pub struct RouteMeter(Sharded<RouteCounts>);
+
+#[derive(Default)]
+struct RouteCounts {
+    /// By the first digit of the status.
+    answered: [AtomicU64; 5],
+    abandoned: AtomicU64,
+    durations: Histogram,
+}
+
+/// What a route has counted.
+#[derive(Clone, Debug, Default)]
+pub struct RouteTally {
+    /// Responses, by the first digit of their status, from 1 on.
+    pub answered: [u64; 5],
+    /// Requests whose client left before there was a response.
+    pub abandoned: u64,
+    /// From the request's head to the response.
+    pub durations: HistogramTally,
+}
+
+impl RouteMeter {
+    /// A request has its response.
+    pub fn answered(&self, status: u16, after: Duration) {
+        let counts = self.0.mine();
+        let class = usize::from(status / 100).clamp(1, 5) - 1;
+        add(&counts.answered[class], 1);
+        counts.durations.observe(after);
+    }
+
+    /// A request ended without one.
+    pub fn abandoned(&self) {
+        add(&self.0.mine().abandoned, 1);
+    }
+
+    fn tally(&self) -> RouteTally {
+        let mut tally = RouteTally::default();
+        for counts in self.0.all() {
+            tally.add(&RouteTally {
+                answered: counts.answered.each_ref().map(|count| count.load(Relaxed)),
+                abandoned: counts.abandoned.load(Relaxed),
+                durations: counts.durations.tally(),
+            });
+        }
+        tally
+    }
+}
+
+impl RouteTally {
+    fn add(&mut self, other: &RouteTally) {
+        for (sum, more) in self.answered.iter_mut().zip(other.answered) {
+            *sum += more;
+        }
+        self.abandoned += other.abandoned;
+        self.durations.add(&other.durations);
+    }
+}
+
+/// What one component counts, in all its versions.
+#[derive(Default)]
+pub struct ComponentMeter {
+    waits: Sharded<Histogram>,
+    /// Instances made.
+    pub instantiations: Counter,
+    /// Instances lost to a trap or to a run that was too long.
+    pub traps: Counter,
+    /// Requests for which there was no room.
+    pub overloads: Counter,
+    /// From a request of a guest to the head of its response.
+    fetches: Sharded<Histogram>,
+    /// Requests of guests that were refused or failed.
+    pub failed_fetches: Counter,
+    /// How often its guests were found running, when somebody looked at the beat of the clock.
+    pub beats: Arc<AtomicU64>,
+}
+
+/// What a component has counted.
+#[derive(Clone, Debug, Default)]
+pub struct ComponentTally {
+    /// From a request's head to the moment when it is taken into an instance.
+    pub waits: HistogramTally,
+    pub instantiations: u64,
+    pub traps: u64,
+    pub overloads: u64,
+    pub fetches: HistogramTally,
+    pub failed_fetches: u64,
+    pub beats: u64,
+}
+
+impl ComponentMeter {
+    /// A request is taken into an instance.
+    pub fn entered(&self, after: Duration) {
+        self.waits.mine().observe(after);
+    }
+
+    /// A request of a guest has its response, or never will have one.
+    pub fn fetched(&self, after: Duration, well: bool) {
+        match well {
+            true => self.fetches.mine().observe(after),
+            false => self.failed_fetches.count(),
+        }
+    }
+
+    fn tally(&self) -> ComponentTally {
+        let mut fetches = HistogramTally::default();
+        self.fetches.all().for_each(|one| fetches.add(&one.tally()));
+        let mut waits = HistogramTally::default();
+        self.waits.all().for_each(|one| waits.add(&one.tally()));
+        ComponentTally {
+            waits,
+            instantiations: self.instantiations.sum(),
+            traps: self.traps.sum(),
+            overloads: self.overloads.sum(),
+            fetches,
+            failed_fetches: self.failed_fetches.sum(),
+            beats: self.beats.load(Relaxed),
+        }
+    }
+}
+
+impl ComponentTally {
+    fn add(&mut self, other: &ComponentTally) {
+        self.waits.add(&other.waits);
+        self.instantiations += other.instantiations;
+        self.traps += other.traps;
+        self.overloads += other.overloads;
+        self.fetches.add(&other.fetches);
+        self.failed_fetches += other.failed_fetches;
+        self.beats += other.beats;
+    }
+}
+
+#[derive(Default)]
+struct Histogram {
+    /// One for each bound, and one for what is beyond.
+    buckets: [AtomicU64; BOUNDS.len() + 1],
+    nanoseconds: AtomicU64,
+}
+
+/// How durations are spread.
+#[derive(Clone, Debug, Default)]
+pub struct HistogramTally {
+    /// How many are in each bucket, and in none before it.
+    pub buckets: [u64; BOUNDS.len() + 1],
+    pub nanoseconds: u64,
+}
+
+impl Histogram {
+    fn observe(&self, duration: Duration) {
+        let nanoseconds = u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX);
+        let bucket = BUCKETS.partition_point(|bound| *bound < nanoseconds);
+        add(&self.buckets[bucket], 1);
+        add(&self.nanoseconds, nanoseconds);
+    }
+
+    fn tally(&self) -> HistogramTally {
+        HistogramTally {
+            buckets: self.buckets.each_ref().map(|count| count.load(Relaxed)),
+            nanoseconds: self.nanoseconds.load(Relaxed),
+        }
+    }
+}
+
+/// The bounds in nanoseconds.
+const BUCKETS: [u64; BOUNDS.len()] = {
+    let mut nanoseconds = [0; BOUNDS.len()];
+    let mut index = 0;
+    while index < BOUNDS.len() {
+        nanoseconds[index] = (BOUNDS[index] * 1e9) as u64;
+        index += 1;
+    }
+    nanoseconds
+};
+
+impl HistogramTally {
+    /// How many there are.
+    pub fn count(&self) -> u64 {
+        self.buckets.iter().sum()
+    }
+
+    fn add(&mut self, other: &HistogramTally) {
+        for (sum, more) in self.buckets.iter_mut().zip(other.buckets) {
+            *sum += more;
+        }
+        self.nanoseconds += other.nanoseconds;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn key(pattern: &str) -> RouteKey {
+        RouteKey {
+            host: String::new(),
+            pattern: pattern.to_owned(),
+        }
+    }
+
+    #[test]
+    fn a_route_that_goes_takes_nothing_along() {
+        let metrics = Metrics::default();
+        let (kept, gone) = (metrics.route(key("/kept")), metrics.route(key("/gone")));
+        kept.answered(200, Duration::ZERO);
+        gone.answered(404, Duration::from_millis(3));
+        gone.abandoned();
+        drop(gone);
+        let routes = metrics.routes();
+        let [(Some(one), _), (None, removed)] = &routes[..] else {
+            panic!("{routes:?}");
+        };
+        assert_eq!(*one, key("/kept"));
+        assert_eq!(removed.answered, [0, 0, 0, 1, 0]);
+        assert_eq!(removed.abandoned, 1);
+        assert_eq!(removed.durations.count(), 1);
+    }
+
+    #[test]
+    fn components_that_are_gone_are_told_of_for_a_while_and_never_many() {
+        let metrics = Metrics::default();
+        let began = Instant::now();
+        let stays = metrics.component("stays.wasm", began);
+        for number in 0..10_000 {
+            let meter = metrics.component(&format!("{number}.wasm"), began);
+            meter.traps.count();
+        }
+        let told = |after: Duration| metrics.components(began + after);
+        let tallies = told(Duration::ZERO);
+        assert_eq!(tallies.len(), MAX_REMEMBERED + 2);
+        let sum = |tallies: &[(_, ComponentTally)]| -> u64 {
+            tallies.iter().map(|(_, tally)| tally.traps).sum()
+        };
+        assert_eq!(sum(&tallies), 10_000);
+
+        // One that comes back counts on.
+        let back = metrics.component("9999.wasm", began);
+        back.traps.count();
+        assert_eq!(told(REMEMBERED / 2).len(), MAX_REMEMBERED + 2);
+        let tallies = told(REMEMBERED);
+        let names: Vec<_> = tallies.iter().map(|(name, _)| name.as_deref()).collect();
+        assert_eq!(names, [Some("9999.wasm"), Some("stays.wasm"), None]);
+        assert_eq!(tallies[0].1.traps, 2);
+        assert_eq!(sum(&tallies), 10_001);
+        drop((stays, back));
+        assert_eq!(told(REMEMBERED * 2).len(), 3);
+        assert_eq!(told(REMEMBERED * 3).len(), 1);
+    }
+
+    #[test]
+    fn routes_that_are_gone_are_not_kept_until_somebody_scrapes() {
+        let metrics = Metrics::default();
+        for number in 0..10_000 {
+            metrics.route(key(&format!("/{number}"))).abandoned();
+        }
+        assert!(lock(&metrics.routes).meters.len() <= MANY_ROUTES);
+        let routes = metrics.routes();
+        assert_eq!(routes.len(), 1);
+        assert_eq!(routes[0].1.abandoned, 10_000);
+    }
+
+    #[test]
+    fn a_duration_is_in_the_bucket_that_it_does_not_exceed() {
+        let histogram = Histogram::default();
+        for duration in [0, 500_000, 500_001, 10_000_000_000, 10_000_000_001] {
+            histogram.observe(Duration::from_nanos(duration));
+        }
+        let buckets = histogram.tally().buckets;
+        assert_eq!(buckets[..2], [2, 1]);
+        assert_eq!(buckets[BOUNDS.len() - 1..], [1, 1]);
+    }
+}

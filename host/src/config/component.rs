@@ -1,0 +1,336 @@
+//! `[component."file.wasm"]`: how a component's instances live, and what they may do.
+//! It never asks whether the file exists, nor what the component says of itself.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use url::{Host, Url};
+
+use crate::base::error::Position;
+
+use super::section::{Section, table};
+use super::server::MEMORY;
+use super::units::{MB, show_size};
+use super::value::{MOST, MOST_BYTES, Value};
+
+/// The largest `max_requests`; past it, `"off"` is what is meant.
+const MOST_REQUESTS: usize = 1_000_000_000;
+
+/// A `[component."file.wasm"]` table.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Component {
+    /// Who shares an instance.
+    pub isolation: Isolation,
+    /// How many shared instances there are; by default one per core, or 1 where the component
+    /// declares itself `single`.
+    pub instances: Option<usize>,
+    /// Requests at once in one shared instance; else live instances.
+    pub max_concurrent: usize,
+    /// Requests that may wait for an instance; 0 where none may.
+    pub max_queue: usize,
+    /// After how many requests an instance is replaced.
+    pub max_requests: Option<usize>,
+    /// The most memory, in bytes, of one instance.
+    pub memory: u64,
+    /// The most, in bytes, of whole bodies held by one instance's requests.
+    pub body_memory: u64,
+    /// The largest request body, in bytes; `None`: the server's.
+    pub max_body_size: Option<u64>,
+    /// How long a request's body may take; `None`: as long as the server's.
+    pub body_timeout: Option<Option<Duration>>,
+    /// The most, in bytes, of messages and changes that wait for one instance's subscriptions and watchers.
+    pub message_memory: u64,
+    /// From a request's arrival until the head of its response is out.
+    pub deadline: Option<Duration>,
+    /// The longest run.
+    pub cpu_deadline: Option<Duration>,
+    /// A longer run is logged.
+    pub block_log: Option<Duration>,
+    /// Fetches at once, of all instances together.
+    pub max_clients: usize,
+    /// Whether a request is cancelled when its client is gone.
+    pub cancel_on_close: bool,
+    /// The guest's environment, all of it.
+    pub env: BTreeMap<String, String>,
+    /// What the guest may reach.
+    pub allow: Allow,
+    /// How long a background task may take over its end when its instance drains.
+    pub spawn_budget: Option<Duration>,
+    /// How many background tasks one instance may have.
+    pub max_tasks: usize,
+    /// How long a call by `run_in_executor`, or a scheduled one, may take.
+    pub executor_deadline: Option<Duration>,
+    /// How many of them may wait.
+    pub executor_queue: usize,
+}
+
+/// A `[component."file.wasm"]` table and where it was written, for checks that come later.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Spanned {
+    /// What it says.
+    pub component: Component,
+    /// Where its name stands.
+    pub position: Position,
+    /// Where each list of its `allow` stands.
+    pub allow: AllowPositions,
+}
+
+/// Where the lists of an `allow` stand. `None`: it is left out.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct AllowPositions {
+    /// `http`.
+    pub http: Option<Position>,
+    /// `read`.
+    pub read: Option<Position>,
+    /// `write`.
+    pub write: Option<Position>,
+    /// `kv`.
+    pub kv: Option<Position>,
+}
+
+/// Who shares an instance.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Isolation {
+    /// Long-lived, many requests at once.
+    Shared,
+    /// Reused, one request at a time.
+    Exclusive,
+    /// One request, then gone.
+    Fresh,
+}
+
+/// What a guest may reach beyond itself. The default is nothing but the app's own state.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Allow {
+    /// Servers it may send requests to.
+    pub http: Vec<HttpGrant>,
+    /// Folders it may read, relative to the app's.
+    pub read: Vec<PathBuf>,
+    /// Folders it may read and write, relative to the app's.
+    pub write: Vec<PathBuf>,
+    /// Buckets of the app's state that it may use. `None`: all.
+    pub kv: Option<Vec<String>>,
+}
+
+/// A server that a guest may send requests to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum HttpGrant {
+    /// `"self"`: the app's own routes.
+    Own,
+    /// Scheme, host and perhaps port, in lower case and in Punycode: `https://api.example.com`.
+    Origin(String),
+}
+
+impl Default for Component {
+    fn default() -> Component {
+        Component {
+            isolation: Isolation::Shared,
+            instances: None,
+            max_concurrent: 1000,
+            max_queue: 1000,
+            max_requests: Some(100_000),
+            memory: 64 * MB,
+            body_memory: 16 * MB,
+            max_body_size: None,
+            body_timeout: None,
+            message_memory: 16 * MB,
+            deadline: Some(Duration::from_secs(30)),
+            cpu_deadline: Some(Duration::from_secs(1)),
+            block_log: Some(Duration::from_millis(50)),
+            max_clients: 1000,
+            cancel_on_close: true,
+            env: BTreeMap::new(),
+            allow: Allow::default(),
+            spawn_budget: Some(Duration::from_secs(30)),
+            max_tasks: 1000,
+            executor_deadline: Some(Duration::from_secs(300)),
+            executor_queue: 100,
+        }
+    }
+}
+
+impl Component {
+    /// What a component without a table has, where instances may be as large as `largest`.
+    pub(super) fn unnamed(largest: u64) -> Component {
+        let default = Component::default();
+        Component {
+            memory: default.memory.min(largest),
+            ..default
+        }
+    }
+}
+
+/// Whether this can be the name of a file in `handlers/`.
+pub(super) fn is_component(file: &str) -> bool {
+    file.len() > ".wasm".len() && file.ends_with(".wasm") && !file.contains(['/', '\\', '#'])
+}
+
+/// Reads all `[component."…"]` tables. `default` is what they leave out, `largest` the server's
+/// `max_instance_memory`.
+pub(super) fn read(
+    value: Value<'_, '_>,
+    default: &Component,
+    largest: u64,
+) -> Option<BTreeMap<String, Spanned>> {
+    let mut components = BTreeMap::new();
+    for (file, value) in table(value, "in [component]")?.entries() {
+        if !is_component(file.text()) {
+            let message = format!("`{}` is not a component's file name", file.text());
+            let hint = "name the file, in quotes: `[component.\"chat.wasm\"]`";
+            file.wrong::<()>(message, Some(hint.to_owned()));
+            continue;
+        }
+        let name = format!("in [component.\"{}\"]", file.text());
+        if let Some(section) = table(value, name) {
+            let (component, allow) = component(section, default.clone(), largest);
+            let spanned = Spanned {
+                component,
+                position: file.position(),
+                allow,
+            };
+            components.insert(file.text().to_owned(), spanned);
+        }
+    }
+    Some(components)
+}
+
+fn component(
+    mut section: Section<'_, '_>,
+    default: Component,
+    largest: u64,
+) -> (Component, AllowPositions) {
+    let nothing = (default.allow, AllowPositions::default());
+    let (allow, positions) = section.or("allow", nothing, allow);
+    let component = Component {
+        isolation: section.or("isolation", default.isolation, |value| {
+            value.choice(&[
+                ("shared", Isolation::Shared),
+                ("exclusive", Isolation::Exclusive),
+                ("fresh", Isolation::Fresh),
+            ])
+        }),
+        instances: section.get("instances", |value| value.count(1..=MOST)),
+        max_concurrent: section.or("max_concurrent", default.max_concurrent, |value| {
+            value.count(1..=MOST)
+        }),
+        max_queue: section.or("max_queue", default.max_queue, |value| {
+            value.count(0..=MOST)
+        }),
+        max_requests: section.or("max_requests", default.max_requests, max_requests),
+        memory: section.or("memory", default.memory, |value| memory(value, largest)),
+        body_memory: section.or("body_memory", default.body_memory, |value| {
+            value.size(1..=MOST_BYTES)
+        }),
+        max_body_size: section.get("max_body_size", |value| value.size(0..=MOST_BYTES)),
+        body_timeout: section.get("body_timeout", Value::limit),
+        message_memory: section.or("message_memory", default.message_memory, |value| {
+            value.size(1..=MOST_BYTES)
+        }),
+        deadline: section.or("deadline", default.deadline, Value::limit),
+        cpu_deadline: section.or("cpu_deadline", default.cpu_deadline, Value::limit),
+        block_log: section.or("block_log", default.block_log, Value::limit),
+        max_clients: section.or("max_clients", default.max_clients, |value| {
+            value.count(1..=MOST)
+        }),
+        cancel_on_close: section.or("cancel_on_close", default.cancel_on_close, Value::boolean),
+        env: section.or("env", default.env, env),
+        allow,
+        spawn_budget: section.or("spawn_budget", default.spawn_budget, Value::limit),
+        max_tasks: section.or("max_tasks", default.max_tasks, |value| {
+            value.count(0..=MOST)
+        }),
+        executor_deadline: section.or("executor_deadline", default.executor_deadline, Value::limit),
+        executor_queue: section.or("executor_queue", default.executor_queue, |value| {
+            value.count(0..=MOST)
+        }),
+    };
+    section.finish();
+    (component, positions)
+}
+
+fn max_requests(value: Value<'_, '_>) -> Option<Option<usize>> {
+    if value.is_off() {
+        return Some(None);
+    }
+    value.count(1..=MOST_REQUESTS).map(Some)
+}
+
+fn memory(value: Value<'_, '_>, largest: u64) -> Option<u64> {
+    let memory = value.size(MEMORY)?;
+    if memory > largest {
+        let [memory, largest] = [memory, largest].map(show_size);
+        return value.wrong(
+            format!("`memory` is {memory}, but `max_instance_memory` only {largest}"),
+            Some("raise `max_instance_memory` in [server], or ask for less".to_owned()),
+        );
+    }
+    Some(memory)
+}
+
+fn env(value: Value<'_, '_>) -> Option<BTreeMap<String, String>> {
+    let mut env = BTreeMap::new();
+    for (name, value) in table(value, "in `env`")?.entries() {
+        if name.text().is_empty() || name.text().contains(['=', '\0']) {
+            name.wrong::<()>("not a name for an environment variable", None);
+        } else if let Some(value) = value.string() {
+            env.insert(name.text().to_owned(), value.to_owned());
+        }
+    }
+    Some(env)
+}
+
+fn allow(value: Value<'_, '_>) -> Option<(Allow, AllowPositions)> {
+    let mut section = table(value, "in `allow`")?;
+    let positions = AllowPositions {
+        http: section.take("http").map(|value| value.position()),
+        read: section.take("read").map(|value| value.position()),
+        write: section.take("write").map(|value| value.position()),
+        kv: section.take("kv").map(|value| value.position()),
+    };
+    let allow = Allow {
+        http: section.or("http", Vec::new(), |value| value.list(http_grant)),
+        read: section.or("read", Vec::new(), |value| value.list(Value::path)),
+        write: section.or("write", Vec::new(), |value| value.list(Value::path)),
+        kv: section.get("kv", |value| {
+            value.list(|bucket| bucket.text().map(str::to_owned))
+        }),
+    };
+    section.finish();
+    Some((allow, positions))
+}
+
+fn http_grant(value: Value<'_, '_>) -> Option<HttpGrant> {
+    let text = value.string()?;
+    if text == "self" {
+        return Some(HttpGrant::Own);
+    }
+    match origin(text) {
+        Some(origin) => Some(HttpGrant::Origin(origin)),
+        None => value.expected(
+            "`self` or an origin without a path",
+            "[\"https://api.example.com\"]",
+        ),
+    }
+}
+
+/// The origin as the URL standard writes it, if it is one. A name may have letters of any script.
+fn origin(text: &str) -> Option<String> {
+    let (scheme, authority) = text.split_once("://")?;
+    let authority = authority.strip_suffix('/').unwrap_or(authority);
+    let is_scheme = ["http", "https"]
+        .iter()
+        .any(|known| scheme.eq_ignore_ascii_case(known));
+    let is_plain =
+        |char: char| char.is_ascii_alphanumeric() || !char.is_ascii() || "-._[]:".contains(char);
+    if !is_scheme || authority.ends_with(':') || !authority.chars().all(is_plain) {
+        return None;
+    }
+    let url = Url::parse(text).ok()?;
+    // `127.1` and `0x7f.1` are addresses, too. Who grants one is to write what it is.
+    let is_as_written = match url.host()? {
+        Host::Ipv4(address) => authority.starts_with(&address.to_string()),
+        _ => true,
+    };
+    is_as_written.then(|| url.origin().ascii_serialization())
+}

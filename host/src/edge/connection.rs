@@ -1,0 +1,205 @@
+//! One socket: hyper reads requests from it, the service answers them, the clocks beneath hyper
+//! end it. It never accepts and never routes.
+
+mod body;
+mod http1;
+mod http2;
+mod opening;
+mod refuse;
+mod socket;
+mod watchdog;
+
+use std::error::Error;
+use std::future::Future;
+use std::net::IpAddr;
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Buf;
+use futures_util::future::{Either, maybe_done};
+use http::{Extensions, Method, Request, Response, Uri};
+use http_body::Body;
+use tracing::info;
+
+use self::body::Account;
+pub use self::body::RequestBody;
+pub use self::refuse::{Refusal, refuse};
+pub use self::socket::Socket;
+use crate::base::access::{self, Details, Summary};
+use crate::base::client::{Client, Protocol};
+use crate::base::request_id;
+use crate::base::unsent::Held;
+use crate::config::Limits;
+use crate::tls::Tls;
+
+/// How long a client that was hung up on is heard out.
+const LINGER: Duration = Duration::from_secs(2);
+
+/// How many bytes a second a client has to take at least of a response that waits for it, over `write_timeout`.
+const LEAST_RATE: u64 = 256;
+
+/// What a client has to take within `write_timeout`, so that it counts as progress.
+fn least_progress(limits: &Limits) -> u64 {
+    let millis = limits.write_timeout.map_or(0, |limit| limit.as_millis());
+    let millis = u64::try_from(millis).unwrap_or(u64::MAX);
+    (millis.saturating_mul(LEAST_RATE) / 1000).max(1)
+}
+
+/// How long a client that has just connected may take to ask when its connection is to stop, of
+/// which it knows nothing yet.
+const FRESH: Duration = Duration::from_secs(1);
+
+/// What a connection buffers in either direction before it waits, if heads need no more.
+const BUFFER: usize = 65_536;
+
+/// Answers requests.
+///
+/// The future is dropped when its client is gone, which shows as soon as the client has hung up,
+/// even by halves, and all that it sent before is taken. So a body of more than one read that
+/// nobody reads, and a pipelined request, hide it.
+pub trait Service: Clone + Send + Sync + 'static {
+    /// The body of its responses.
+    type Body: Body<Data: Buf + Send, Error: Into<Box<dyn Error + Send + Sync>>>
+        + Send
+        + Unpin
+        + 'static;
+
+    /// Answers one request.
+    fn call(
+        &self,
+        request: Request<RequestBody>,
+        client: Client,
+    ) -> impl Future<Output = Response<Self::Body>> + Send;
+
+    /// Hears of a request that was refused before it could be asked.
+    fn refused(&self, _status: u16) {}
+}
+
+impl<F, R, B> Service for F
+where
+    F: Fn(Request<RequestBody>, Client) -> R + Clone + Send + Sync + 'static,
+    R: Future<Output = Response<B>> + Send,
+    B: Body<Data: Buf + Send, Error: Into<Box<dyn Error + Send + Sync>>> + Send + Unpin + 'static,
+{
+    type Body = B;
+
+    fn call(
+        &self,
+        request: Request<RequestBody>,
+        client: Client,
+    ) -> impl Future<Output = Response<B>> + Send {
+        self(request, client)
+    }
+}
+
+/// Serves the requests of one connection until it ends.
+///
+/// When `stop` is ready, the requests in flight are the last ones. An idle connection ends at once,
+/// unless its client has only just come: then it may ask once.
+pub fn serve_connection<I, S>(
+    io: I,
+    remote_ip: Option<IpAddr>,
+    tls: Option<&Tls>,
+    limits: &Arc<Limits>,
+    service: &S,
+    stop: impl Future<Output = ()> + Unpin,
+) -> impl Future<Output = ()>
+where
+    I: Socket + Send + 'static,
+    S: Service,
+{
+    let client = |protocol| Client {
+        remote_ip: remote_ip.into(),
+        protocol,
+        is_proxied: false,
+    };
+    // In boxes: every connection is as large as the largest of these, and most are the first.
+    match tls {
+        None if !limits.h2c => {
+            let client = client(Protocol::Http);
+            Either::Left(http1::serve(io, None, client, limits, service, stop))
+        }
+        None => {
+            let client = client(Protocol::Http);
+            let served = Box::pin(serve_either(io, client, limits, service, stop));
+            Either::Right(Either::Left(served))
+        }
+        Some(tls) => {
+            let client = client(Protocol::Https);
+            let served = Box::pin(serve_encrypted(io, client, tls, limits, service, stop));
+            Either::Right(Either::Right(served))
+        }
+    }
+}
+
+/// Serves a client that may speak either HTTP.
+async fn serve_either<I, S>(
+    io: I,
+    client: Client,
+    limits: &Arc<Limits>,
+    service: &S,
+    stop: impl Future<Output = ()>,
+) where
+    I: Socket + Send + 'static,
+    S: Service,
+{
+    // So that it can be asked again when it is ready.
+    let mut stop = pin!(maybe_done(stop));
+    match opening::preface(io, limits, stop.as_mut()).await {
+        Some((io, true)) => http2::serve(io, client, limits, service, stop).await,
+        Some((io, false)) => {
+            let since = io.since();
+            http1::serve(io, since, client, limits, service, stop).await;
+        }
+        None => {}
+    }
+}
+
+/// Serves a client by way of TLS, where it says by ALPN which HTTP it speaks.
+async fn serve_encrypted<I, S>(
+    io: I,
+    client: Client,
+    tls: &Tls,
+    limits: &Arc<Limits>,
+    service: &S,
+    stop: impl Future<Output = ()>,
+) where
+    I: Socket + Send + 'static,
+    S: Service,
+{
+    let mut stop = pin!(maybe_done(stop));
+    match opening::handshake(io, tls, limits, stop.as_mut()).await {
+        Some((io, true)) => http2::serve(io, client, limits, service, stop).await,
+        Some((io, false)) => http1::serve(io, None, client, limits, service, stop).await,
+        None => {}
+    }
+}
+
+/// How much of a response is in memory before it is asked for, where that is much.
+fn held(extensions: &Extensions) -> u64 {
+    extensions.get::<Held>().map_or(0, |Held(bytes)| *bytes)
+}
+
+/// Tells the service, and the access log, of a request that the service has not answered. `asked` is `None` where its
+/// head could not be read.
+fn tell_refusal(
+    service: &impl Service,
+    refusal: &Refusal,
+    asked: Option<(&Method, &Uri)>,
+    client: Client,
+) {
+    let status = refusal.status.as_u16();
+    service.refused(status);
+    let request = Summary { asked, client };
+    access::refused(&request, status, &refusal.why, || Details {
+        request_id: request_id::make(),
+        generation: None,
+        handler: None,
+    });
+}
+
+/// Tells the log of a head that was not answered, because it did not come in time.
+fn tell_late_head(client: Client) {
+    info!(target: "general", "closed ({client}): the head of a request took longer than `header_timeout`");
+}

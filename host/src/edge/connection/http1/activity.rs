@@ -1,0 +1,461 @@
+//! What one connection is doing, as seen from beneath and from above hyper. It never keeps time
+//! and never ends anything.
+
+use std::future::poll_fn;
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::Relaxed, Ordering::SeqCst};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::task::{Context, Poll};
+
+use http::HeaderMap;
+use http::header::CONNECTION;
+use hyper::body::Incoming;
+use tokio::time::timeout;
+
+use super::framing::Framing;
+use super::unread::{MAX_DROPPED, PATIENCE, Unread};
+use crate::base::unsent::{Account, Charge, Unsent};
+
+/// Who a connection waits for.
+///
+/// Each phase carries the count that tells it from an earlier one of its kind: as long as two
+/// looks give equal phases, the connection made no progress that its clock should honour.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Phase {
+    /// For the first byte of the next request.
+    Idle { served: u64 },
+    /// For the rest of a head.
+    Head { served: u64 },
+    /// For whoever answers the request.
+    Exchange,
+    /// For the rest of a body that nobody reads, behind its response.
+    Dropping { served: u64 },
+    /// For a client that takes no bytes, or too few since `written`.
+    Stalled { written: u64 },
+    /// For a client to hang up, after we did.
+    Closing,
+}
+
+/// The notes that [`TimedIo`](super::timed::TimedIo), the service and the bodies share.
+///
+/// All who make them run in the connection's task, and need no lock. A request's body alone may be elsewhere: what it
+/// says is marked.
+#[derive(Debug, Default)]
+pub(super) struct Activity {
+    /// Requests that were begun to be answered.
+    served: Note,
+    /// Responses not yet over.
+    answering: Note,
+    /// Requests' bodies that somebody may read. Said by the body.
+    reading: AtomicU32,
+    /// The body of the latest request that has one. Shared with it.
+    unread: Mutex<Option<Arc<Unread>>>,
+    /// There is one.
+    has_body: Flag,
+    /// Requests whose head has come.
+    heads: Note,
+    /// Bytes to come of the body behind the latest of them.
+    to_come: Note,
+    /// Some of that body has come.
+    body_began: Flag,
+    /// Some of a head has come, and not all.
+    partial: Flag,
+    /// What came last breaks the rules, and is held back.
+    broken: Flag,
+    written: Note,
+    /// What was written when the client last made progress, and what it has to take for that.
+    mark: Note,
+    least: Note,
+    stalled: Flag,
+    stopping: Flag,
+    closing: Flag,
+    heard_enough: Flag,
+    /// Where a response has much in memory.
+    account: OnceLock<Arc<Account>>,
+}
+
+/// A number that one task changes.
+#[derive(Debug, Default)]
+struct Note(AtomicU64);
+
+impl Note {
+    fn get(&self) -> u64 {
+        self.0.load(Relaxed)
+    }
+
+    fn set(&self, value: u64) {
+        self.0.store(value, Relaxed);
+    }
+}
+
+/// The same of what is so or not.
+#[derive(Debug, Default)]
+struct Flag(AtomicBool);
+
+impl Flag {
+    fn get(&self) -> bool {
+        self.0.load(Relaxed)
+    }
+
+    fn set(&self, value: bool) {
+        self.0.store(value, Relaxed);
+    }
+}
+
+impl Activity {
+    /// `least`: what a client has to take, so that it counts as progress.
+    pub(super) fn new(least: u64) -> Self {
+        let activity = Self::default();
+        activity.least.set(least);
+        activity
+    }
+
+    pub(super) fn phase(&self) -> Phase {
+        if self.closing.get() {
+            return Phase::Closing;
+        }
+        if self.stalled.get() {
+            return Phase::Stalled {
+                written: self.mark.get(),
+            };
+        }
+        if self.in_exchange() {
+            return Phase::Exchange;
+        }
+        let served = self.served.get();
+        if self.unread().is_some_and(|unread| unread.is_here()) {
+            return Phase::Dropping { served };
+        }
+        self.has_body.set(false);
+        if self.partial.get() {
+            Phase::Head { served }
+        } else {
+            Phase::Idle { served }
+        }
+    }
+
+    fn in_exchange(&self) -> bool {
+        self.answering.get() > 0 || self.reading.load(SeqCst) > 0
+    }
+
+    /// Bytes came in, and are followed this far.
+    pub(super) fn read(&self, framing: &Framing) {
+        self.heads.set(framing.heads());
+        self.to_come.set(framing.to_come());
+        self.partial.set(framing.is_in_head());
+        self.body_began.set(framing.body_began());
+        self.broken.set(framing.breach().is_some());
+    }
+
+    /// Whether what comes next is a head that is to be refused.
+    pub(super) fn refuses(&self) -> bool {
+        self.broken.get() && matches!(self.phase(), Phase::Head { .. })
+    }
+
+    /// How much is to come of the body of the latest request. `None`: nobody knows.
+    fn to_come(&self) -> Option<u64> {
+        match self.to_come.get() {
+            _ if self.heads.get() > self.served.get() => Some(0),
+            u64::MAX => None,
+            bytes => Some(bytes),
+        }
+    }
+
+    fn unread(&self) -> Option<Arc<Unread>> {
+        if !self.has_body.get() {
+            return None;
+        }
+        let unread = self.unread.lock();
+        unread.unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Drops what has come of a body that nobody reads. Tells whether hyper has to be asked again.
+    pub(super) fn poll_unread(&self, cx: &mut Context<'_>) -> bool {
+        self.unread().is_some_and(|unread| {
+            let is_bounded = self.to_come().is_some();
+            unread.poll(is_bounded, cx)
+        })
+    }
+
+    /// The client has taken too long for a body that nobody reads.
+    pub(super) fn give_up(&self) {
+        if let Some(unread) = self.unread() {
+            unread.give_up();
+        }
+    }
+
+    /// hyper took all that the runtime knows of.
+    ///
+    /// When the connection is to stop, that isn't enough: a request that the system holds already
+    /// was sent in good faith, and counts as begun.
+    pub(super) fn starved(&self, has_unread: impl FnOnce() -> bool) {
+        if self.stopping.get() && has_unread() {
+            self.partial.set(true);
+        }
+    }
+
+    /// The connection is to stop as soon as it is idle.
+    pub(super) fn stop(&self) {
+        self.stopping.set(true);
+    }
+
+    /// The socket took `bytes` of a response.
+    pub(super) fn wrote(&self, bytes: usize) {
+        let written = self.written.get() + bytes as u64;
+        self.written.set(written);
+        if written - self.mark.get() >= self.least.get() {
+            self.mark.set(written);
+        }
+        self.stalled.set(false);
+        if let Some(account) = self.account.get() {
+            account.took(bytes as u64);
+        }
+    }
+
+    /// What the connection has in memory, where that is much, or was.
+    pub(super) fn account(&self) -> Option<&Arc<Account>> {
+        self.account.get()
+    }
+
+    /// A response has much in memory, as long as this lives.
+    pub(super) fn charge(&self, unsent: &Unsent, bytes: u64) -> Charge {
+        self.account.get_or_init(|| unsent.account()).charge(bytes)
+    }
+
+    /// The socket takes nothing now.
+    pub(super) fn stalled(&self) {
+        self.stalled.set(true);
+    }
+
+    /// We said our last byte. Tells whether the client may still be talking.
+    pub(super) fn closing(&self) -> bool {
+        self.closing.set(true);
+        let is_more_to_come = self.to_come() != Some(0) || self.heads.get() > self.served.get();
+        self.partial.get() || self.broken.get() || is_more_to_come
+    }
+
+    /// The client was heard out for long enough. Tells whether that is news.
+    pub(super) fn hear_no_more(&self) -> bool {
+        let is_news = !self.is_deaf();
+        self.heard_enough.set(true);
+        is_news
+    }
+
+    /// Whether a client that talks on, though we said our last byte, is to be heard no longer.
+    pub(super) fn is_deaf(&self) -> bool {
+        self.heard_enough.get()
+    }
+
+    /// A head is complete.
+    pub(super) fn begin(self: &Arc<Self>) -> Answering {
+        self.served.set(self.served.get() + 1);
+        self.answering.set(self.answering.get() + 1);
+        Answering {
+            activity: self.clone(),
+            expects: false,
+            unread: None,
+        }
+    }
+}
+
+/// A request that isn't answered to the end while this lives, which is in the connection's task.
+#[derive(Debug)]
+pub(super) struct Answering {
+    activity: Arc<Activity>,
+    /// The client waits to be told before it sends its body.
+    expects: bool,
+    /// Its body, where it has one.
+    unread: Option<Arc<Unread>>,
+}
+
+impl Answering {
+    /// That the request's body isn't over, either. `expects`: the client may wait to be told before it sends it.
+    pub(super) fn reading(&mut self, expects: bool) -> Reading {
+        let unread = Arc::new(Unread::new());
+        let latest = Some(unread.clone());
+        *self
+            .activity
+            .unread
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner) = latest.clone();
+        self.unread = latest;
+        self.expects = expects;
+        self.activity.has_body.set(true);
+        self.activity.reading.fetch_add(1, SeqCst);
+        Reading {
+            activity: self.activity.clone(),
+            unread,
+        }
+    }
+
+    pub(super) fn activity(&self) -> &Arc<Activity> {
+        &self.activity
+    }
+
+    /// Whether some of the body is left that nobody reads, and nobody knows how much.
+    pub(super) fn has_rest(&self) -> bool {
+        let unread = self.unread.as_ref();
+        unread.is_some_and(|unread| unread.is_here()) && self.activity.to_come().is_none()
+    }
+
+    /// Drops it up to its end, or to where the connection has to close: the head of the response says which it is.
+    pub(super) async fn drop_rest(&self) {
+        let Some(unread) = &self.unread else {
+            return;
+        };
+        if self.expects && !self.activity.body_began.get() {
+            return;
+        }
+        unread.answered(false);
+        let ended = poll_fn(|cx| {
+            while unread.poll(self.activity.to_come().is_some(), cx) {}
+            match unread.is_here() {
+                true => Poll::Pending,
+                false => Poll::Ready(()),
+            }
+        });
+        if timeout(PATIENCE, ended).await.is_err() {
+            unread.give_up();
+        }
+    }
+
+    /// Whether no request can follow this one, now that the head of its response is made.
+    pub(super) fn is_last(&self) -> bool {
+        self.activity.stopping.get()
+            || (self.activity.broken.get() && !self.activity.partial.get())
+            || self
+                .unread
+                .as_ref()
+                .is_some_and(|unread| self.is_too_much(unread))
+    }
+
+    /// Whether more of the body is to come than would be read for nobody.
+    fn is_too_much(&self, unread: &Unread) -> bool {
+        if unread.has_failed() {
+            return true;
+        }
+        match self.activity.to_come() {
+            Some(0) => false,
+            // It may come or not, so that nobody could tell what follows it.
+            _ if self.expects && !self.activity.body_began.get() => true,
+            Some(bytes) => bytes > MAX_DROPPED,
+            // Who reads on may or may not read it to its end.
+            None => unread.is_away() || unread.is_long(),
+        }
+    }
+
+    /// The head of the response goes out, and says whether the connection closes behind it.
+    pub(super) fn answered(&self, headers: &HeaderMap) {
+        if let Some(unread) = &self.unread {
+            let connection = headers.get(CONNECTION);
+            let closes =
+                connection.is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"close"));
+            unread.answered(closes);
+        }
+    }
+}
+
+impl Drop for Answering {
+    fn drop(&mut self) {
+        let answering = &self.activity.answering;
+        answering.set(answering.get() - 1);
+    }
+}
+
+/// A request's body that somebody may read while this lives.
+#[derive(Debug)]
+pub(in crate::edge::connection) struct Reading {
+    activity: Arc<Activity>,
+    unread: Arc<Unread>,
+}
+
+impl Reading {
+    /// Nobody reads it to its end. This is left of it. `is_long`: more than anybody wanted has come already.
+    pub(in crate::edge::connection) fn abandon(self, incoming: Incoming, is_long: bool) {
+        let waiting = self.unread.give_back(incoming, is_long);
+        // Not before it is over for all who count.
+        drop(self);
+        if let Some(waiting) = waiting {
+            waiting.wake();
+        }
+    }
+
+    /// It can't be had to its end.
+    pub(in crate::edge::connection) fn fail(self) {
+        self.unread.give_up();
+    }
+}
+
+impl Drop for Reading {
+    fn drop(&mut self) {
+        let waiting = self.unread.end();
+        self.activity.reading.fetch_sub(1, SeqCst);
+        if let Some(waiting) = waiting {
+            waiting.wake();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const IDLE: Phase = Phase::Idle { served: 0 };
+    const HEAD: Phase = Phase::Head { served: 0 };
+
+    /// An activity, and what it hears.
+    struct Heard(Arc<Activity>, Framing);
+
+    impl Heard {
+        fn nothing() -> Self {
+            Self(Arc::default(), Framing::new(1024))
+        }
+
+        fn read(&mut self, bytes: &[u8]) -> Phase {
+            self.1.read(bytes);
+            self.0.read(&self.1);
+            self.0.phase()
+        }
+    }
+
+    #[test]
+    fn a_head_is_waited_for_from_its_first_byte() {
+        let mut heard = Heard::nothing();
+        assert_eq!(heard.0.phase(), IDLE);
+        for byte in b"\r\n\n\r\nGET / HTTP/1.1\r\nHost: a\r\n\r" {
+            assert_eq!(heard.read(&[*byte]), HEAD);
+        }
+    }
+
+    #[test]
+    fn a_head_behind_another_is_seen_when_the_response_ends() {
+        let mut heard = Heard::nothing();
+        heard.read(b"GET / HTTP/1.1\r\nHost: a\r\n\r\nGE");
+        let exchange = heard.0.begin();
+        assert_eq!(heard.0.phase(), Phase::Exchange);
+        drop(exchange);
+        assert_eq!(heard.0.phase(), Phase::Head { served: 1 });
+    }
+
+    #[test]
+    fn the_bytes_of_a_body_begin_no_head() {
+        let mut heard = Heard::nothing();
+        heard.read(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 6\r\n\r\nabc");
+        let exchange = heard.0.begin();
+        heard.read(b"def");
+        drop(exchange);
+        assert_eq!(heard.0.phase(), Phase::Idle { served: 1 });
+        assert_eq!(heard.read(b"G"), Phase::Head { served: 1 });
+    }
+
+    #[test]
+    fn a_response_being_read_is_progress() {
+        let activity = Arc::new(Activity::default());
+        let _exchange = activity.begin();
+        activity.stalled();
+        let first = activity.phase();
+        activity.wrote(1);
+        assert_eq!(activity.phase(), Phase::Exchange);
+        activity.stalled();
+        assert_ne!(activity.phase(), first);
+    }
+}

@@ -1,0 +1,10 @@
+//! Guests: their code, their instances, one request inside of one, and what they may call. Knows no app.
+
+pub mod bindings;
+pub mod capabilities;
+pub mod engine;
+pub mod instances;
+pub mod invoke;
+pub mod resources;
+pub mod run;
+pub mod workers;

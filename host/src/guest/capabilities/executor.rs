@@ -1,0 +1,26 @@
+//! `waterspout:web/executor`: a call that another instance of the component answers. Which one, and where, `instances`
+//! decides.
+
+use wasmtime::component::{Accessor, HasSelf};
+
+use crate::guest::bindings::executor::{Host, HostWithStore};
+use crate::guest::resources::Ctx;
+
+impl Host for Ctx {}
+
+impl HostWithStore<Ctx> for HasSelf<Ctx> {
+    async fn call(
+        accessor: &Accessor<Ctx, Self>,
+        name: String,
+        arguments: Vec<u8>,
+    ) -> wasmtime::Result<Result<Vec<u8>, String>> {
+        let executor = accessor.with(|mut access| access.get().executor.clone());
+        let executor = executor.and_then(|executor| executor.upgrade());
+        Ok(match executor {
+            Some(executor) => executor.execute(name, arguments).await,
+            None => Err(format!(
+                "`{name}` can't be called from here: only an instance that serves requests can call others"
+            )),
+        })
+    }
+}

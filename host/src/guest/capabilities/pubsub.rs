@@ -1,0 +1,94 @@
+//! `waterspout:web/pubsub`: what guests publish, and what they hear. Checks names and sizes; keeps nothing itself.
+
+use std::sync::Arc;
+
+use wasmtime::component::{Accessor, HasSelf, Resource};
+
+use super::give_way;
+use crate::guest::bindings::pubsub::{
+    Error, Host, HostSubscription, HostSubscriptionWithStore, HostWithStore, Message,
+};
+use crate::guest::resources::Ctx;
+use crate::services::pubsub::{Heard, MAX_CAPACITY, MAX_MESSAGE, MAX_TOPIC};
+
+impl Host for Ctx {}
+
+impl HostWithStore<Ctx> for HasSelf<Ctx> {
+    async fn publish(
+        accessor: &Accessor<Ctx, Self>,
+        topic: String,
+        data: Vec<u8>,
+    ) -> wasmtime::Result<Result<u32, Error>> {
+        let heard = match check_topic(&topic) {
+            Ok(()) if data.len() > MAX_MESSAGE => Err(Error::TooLarge(MAX_MESSAGE as u32)),
+            Ok(()) => {
+                let commons = accessor.with(|mut access| access.get().commons.clone());
+                Ok(commons.topics.publish(&topic, &data.into()))
+            }
+            Err(error) => Err(error),
+        };
+        give_way(accessor).await;
+        Ok(heard)
+    }
+
+    async fn subscribe(
+        accessor: &Accessor<Ctx, Self>,
+        topic: String,
+        capacity: u32,
+    ) -> wasmtime::Result<Result<Resource<Heard>, Error>> {
+        // Before there is a subscription, which who waits no more would never drop.
+        give_way(accessor).await;
+        if let Err(error) = check_topic(&topic) {
+            return Ok(Err(error));
+        }
+        if !(1..=MAX_CAPACITY).contains(&capacity) {
+            return Ok(Err(Error::Capacity(MAX_CAPACITY)));
+        }
+        accessor.with(|mut access| {
+            let ctx = access.get();
+            let share = &ctx.share;
+            match ctx.commons.topics.subscribe(&topic, (), capacity, share) {
+                Some(subscription) => Ok(Ok(ctx.table.push(Arc::new(subscription))?)),
+                None => Ok(Err(Error::TooMany(share.max_subscriptions()))),
+            }
+        })
+    }
+}
+
+impl HostSubscription for Ctx {
+    fn take(&mut self, subscription: Resource<Heard>) -> wasmtime::Result<Option<Message>> {
+        let taken = self.table.get(&subscription)?.take();
+        Ok(taken.map(|(held, dropped)| Message {
+            data: held.message.to_vec(),
+            dropped,
+        }))
+    }
+
+    fn drop(&mut self, subscription: Resource<Heard>) -> wasmtime::Result<()> {
+        self.table.delete(subscription)?;
+        Ok(())
+    }
+}
+
+impl HostSubscriptionWithStore<Ctx> for HasSelf<Ctx> {
+    async fn ready(
+        accessor: &Accessor<Ctx, Self>,
+        subscription: Resource<Heard>,
+    ) -> wasmtime::Result<()> {
+        let subscription =
+            accessor.with(|mut access| access.get().table.get(&subscription).cloned())?;
+        let ready = subscription.ready().await;
+        give_way(accessor).await;
+        ready
+            .map_err(|_| wasmtime::format_err!("another `ready` of this subscription is under way"))
+    }
+}
+
+fn check_topic(topic: &str) -> Result<(), Error> {
+    match topic.len() {
+        1..=MAX_TOPIC => Ok(()),
+        length => Err(Error::TopicLength(
+            u32::try_from(length).unwrap_or(u32::MAX),
+        )),
+    }
+}

@@ -1,0 +1,109 @@
+//! `waterspout:web/request`: what a handler may ask of the request it serves. A body is read when a guest wants it and
+//! not before.
+
+use std::sync::Arc;
+
+use wasmtime::component::{Accessor, HasSelf};
+
+use super::request_body::{find, wire};
+use crate::base::body;
+use crate::guest::bindings::request::{BodyError, Host, HostWithStore, RequestHead};
+use crate::guest::resources::{Ctx, Exchange};
+
+impl Ctx {
+    /// The request behind a number. A guest that asks for one that is over, or never was, traps.
+    pub(super) fn exchange(&self, request: u64) -> wasmtime::Result<Arc<Exchange>> {
+        self.requests
+            .get(request)
+            .ok_or_else(|| wasmtime::format_err!("request {request} is over, or never was"))
+    }
+}
+
+impl Host for Ctx {
+    fn id(&mut self, request: u64) -> wasmtime::Result<String> {
+        Ok(self.exchange(request)?.id().to_owned())
+    }
+
+    fn head(&mut self, request: u64) -> wasmtime::Result<RequestHead> {
+        let exchange = self.exchange(request)?;
+        let head = &exchange.head;
+        Ok(RequestHead {
+            method: head.method.as_str().to_owned(),
+            uri: head.uri.to_string(),
+            path: head.uri.path().to_owned(),
+            query: head.uri.query().unwrap_or_default().to_owned(),
+            version: format!("{:?}", head.version),
+            protocol: exchange.client.protocol.as_str().to_owned(),
+            host: exchange.host().to_owned(),
+            remote_ip: exchange.client.remote_ip.for_guests(),
+        })
+    }
+
+    fn header(&mut self, request: u64, name: String) -> wasmtime::Result<Vec<Vec<u8>>> {
+        let headers = &self.exchange(request)?.head.headers;
+        Ok(headers
+            .get_all(name)
+            .iter()
+            .map(|value| value.as_bytes().to_vec())
+            .collect())
+    }
+
+    fn headers(&mut self, request: u64) -> wasmtime::Result<Vec<(String, Vec<u8>)>> {
+        let headers = &self.exchange(request)?.head.headers;
+        Ok(headers
+            .iter()
+            .map(|(name, value)| (name.as_str().to_owned(), value.as_bytes().to_vec()))
+            .collect())
+    }
+
+    fn request_time(&mut self, request: u64) -> wasmtime::Result<u64> {
+        let passed = self.exchange(request)?.began.elapsed();
+        Ok(u64::try_from(passed.as_nanos()).unwrap_or(u64::MAX))
+    }
+}
+
+impl HostWithStore<Ctx> for HasSelf<Ctx> {
+    async fn body(
+        accessor: &Accessor<Ctx, Self>,
+        request: u64,
+    ) -> wasmtime::Result<Result<Vec<u8>, BodyError>> {
+        let Some((exchange, memory)) = find(accessor, request) else {
+            return Ok(Err(BodyError::Gone));
+        };
+        loop {
+            if let Some(whole) = exchange.take_whole(&memory) {
+                return Ok(whole.map_err(Into::into));
+            }
+            exchange.wait_whole(&memory).await;
+        }
+    }
+
+    async fn body_chunk(
+        accessor: &Accessor<Ctx, Self>,
+        request: u64,
+    ) -> wasmtime::Result<Result<Option<Vec<u8>>, BodyError>> {
+        let Some((exchange, _)) = find(accessor, request) else {
+            return Ok(Err(BodyError::Gone));
+        };
+        // A wait, whatever is here already: it ends the run, and others have their turn.
+        tokio::task::yield_now().await;
+        loop {
+            exchange.wait_chunk().await;
+            if let Some(chunk) = exchange.take_chunk() {
+                return Ok(wire(chunk));
+            }
+        }
+    }
+}
+
+impl From<body::BodyError> for BodyError {
+    fn from(error: body::BodyError) -> Self {
+        match error {
+            body::BodyError::TooLarge => Self::TooLarge,
+            // Which of them it was, the host knows when it answers.
+            body::BodyError::Timeout | body::BodyError::NoRoom => Self::Timeout,
+            body::BodyError::Malformed => Self::Malformed,
+            body::BodyError::Gone => Self::Gone,
+        }
+    }
+}

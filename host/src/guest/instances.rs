@@ -1,0 +1,464 @@
+//! Who gets which instance, and when it is replaced: one pool per component, in three isolations. Decides
+//! nothing about HTTP, and knows a request's life only as a function that it was given.
+
+mod attend;
+mod background;
+mod birth;
+mod death;
+mod executor;
+mod hooks;
+mod instance;
+mod lives;
+mod post;
+mod queue;
+mod scene;
+mod seat;
+
+use std::future::poll_fn;
+use std::pin::pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::SeqCst};
+use std::time::Duration;
+
+use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
+
+use crate::base::error::Error;
+use crate::base::metrics::ComponentMeter;
+use crate::base::shards;
+use crate::guest::bindings::{Description, JobDescription};
+use crate::guest::capabilities::wasi::Grants;
+use crate::guest::engine::{Engine, Linked};
+use crate::guest::resources::{Exchange, Tenure};
+use crate::guest::run::RunLimits;
+use crate::services::http_client::Access;
+
+pub use crate::config::Isolation;
+use birth::Purpose;
+use executor::Executor;
+use instance::Live;
+use post::Post;
+use queue::Queue;
+pub use scene::Scene;
+
+/// What the function that leads a request through its guest says at the end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LifeEnd {
+    /// Nothing of the request is left in the guest.
+    Over,
+    /// The guest was asked to end it and did not: the instance must go.
+    Deaf,
+}
+
+/// Leads one request, by the number that the guest knows it by, through its guest and gives its answer.
+pub type Life =
+    for<'a> fn(&'a Scene<'a>, u64, Arc<Exchange>) -> BoxFuture<'a, wasmtime::Result<LifeEnd>>;
+
+/// How a component is to be run.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Rules {
+    pub isolation: Isolation,
+    /// Instances of a shared component.
+    pub instances: usize,
+    /// Requests at once: per shared instance, or over all exclusive or fresh ones.
+    pub max_concurrent: usize,
+    /// Requests that may wait.
+    pub max_queue: usize,
+    /// Requests after which an instance is replaced.
+    pub max_requests: Option<u64>,
+    /// Bytes of linear memory that one instance may have.
+    pub memory: u64,
+    /// Bytes of whole bodies that one instance's requests may hold.
+    pub body_memory: u64,
+    /// Bytes of messages that may wait in one instance.
+    pub message_memory: u64,
+    /// How long `start` and `stop` may take.
+    pub deadline: Option<Duration>,
+    pub run: RunLimits,
+    pub grants: Grants,
+    /// How long a background task may take over its end when its instance drains.
+    pub spawn_budget: Option<Duration>,
+    /// Background tasks that one instance may have.
+    pub max_tasks: usize,
+    /// How long a call in another instance may take.
+    pub executor_deadline: Option<Duration>,
+    /// Such calls that may wait.
+    pub executor_queue: usize,
+}
+
+/// A component that was compiled and fits the WIT, with what an instance of it needs.
+pub struct Blueprint {
+    pub file: Arc<str>,
+    pub linked: Linked,
+    pub rules: Rules,
+    pub engine: Arc<Engine>,
+    pub meter: Arc<ComponentMeter>,
+    /// From when to when its instances serve.
+    pub tenure: Arc<Tenure>,
+    pub http: Arc<Access>,
+}
+
+/// The instances of one component, and the requests that wait for them.
+///
+/// When the last owner lets go of it, what was accepted is finished, every instance is stopped and freed.
+pub struct Pool {
+    core: Arc<Core>,
+}
+
+/// What the owner and the seats share.
+pub struct Core {
+    blueprint: Blueprint,
+    description: Description,
+    jobs: JobDescription,
+    life: Life,
+    queue: Queue,
+    executor: Executor,
+    /// Requests accepted and not yet over.
+    admitted: AtomicUsize,
+    /// Tasks that serve the queue.
+    seats: AtomicUsize,
+    instances: AtomicUsize,
+    traps: AtomicU64,
+}
+
+impl Blueprint {
+    /// What the component says of itself. The instance that says so is not started.
+    pub async fn description(&self) -> Result<(Description, JobDescription), Error> {
+        let (_, description, jobs) = self.first().await?;
+        Ok((description, jobs))
+    }
+
+    /// A first instance, checked, and what it says of its component.
+    async fn first(&self) -> Result<(Live, Description, JobDescription), Error> {
+        let patience = self.rules.deadline.unwrap_or(Duration::MAX);
+        let Some(place) = self.place(patience).await else {
+            return Err(Error::component(
+                "finds no place: as many instances live as may",
+            ));
+        };
+        shards::give_way();
+        let mut first = self.instantiate(place, Purpose::Serve).await?;
+        shards::give_way();
+        first.check()?;
+        let description = sound(self.describe(&mut first).await?)?;
+        let jobs = self.describe_jobs(&mut first).await?;
+        Ok((first, description, jobs))
+    }
+}
+
+impl Pool {
+    /// Instantiates the component once, asks what it is, and opens the pool.
+    pub async fn open(blueprint: Blueprint, life: Life) -> Result<Self, Error> {
+        let (mut first, description, jobs) = blueprint.first().await?;
+        let mut blueprint = blueprint;
+        if description.single {
+            blueprint.rules = single(blueprint.rules)?;
+        }
+        if description.start {
+            blueprint.start(&mut first).await?;
+        }
+        let shards = &blueprint.engine.shards;
+        let queue = Queue::new(blueprint.rules.seats(), shards.next(), shards.count());
+        let core = Arc::new(Core {
+            blueprint,
+            description,
+            jobs,
+            life,
+            queue,
+            executor: Executor::default(),
+            admitted: AtomicUsize::new(0),
+            seats: AtomicUsize::new(0),
+            instances: AtomicUsize::new(0),
+            traps: AtomicU64::new(0),
+        });
+        core.add_seat(0, Some(first));
+        if core.is_shared() {
+            let lanes = core.queue.lanes();
+            (1..core.rules().instances).for_each(|number| core.add_seat(number % lanes, None));
+        }
+        Ok(Self { core })
+    }
+
+    /// What the component says of itself.
+    pub fn description(&self) -> &Description {
+        &self.core.description
+    }
+
+    /// What it does beside its requests.
+    pub fn jobs(&self) -> &JobDescription {
+        &self.core.jobs
+    }
+
+    /// From when to when it serves.
+    pub fn tenure(&self) -> &Arc<Tenure> {
+        self.core.tenure()
+    }
+
+    /// The component itself.
+    pub fn component(&self) -> &wasmtime::component::Component {
+        self.core.blueprint.linked.pre.component()
+    }
+
+    /// Takes a request in, or gives back that there is no room for it.
+    pub fn submit(&self, exchange: Arc<Exchange>) -> Result<(), QueueFull> {
+        let core = &self.core;
+        if core.admitted.fetch_add(1, SeqCst) >= core.rules().room() {
+            core.admitted.fetch_sub(1, SeqCst);
+            core.blueprint.meter.overloads.count();
+            return Err(QueueFull);
+        }
+        match core.queue.push(core.lane_of(&exchange), exchange) {
+            Ok(called) => {
+                if !called {
+                    core.add_seat_if_needed();
+                }
+                Ok(())
+            }
+            // It is open as long as this pool.
+            Err(_) => {
+                core.over();
+                Err(QueueFull)
+            }
+        }
+    }
+
+    /// Lets a request go that nobody wants any more, if it still waits: its place is another's at once.
+    pub fn leave(&self, exchange: &Exchange) {
+        let core = &self.core;
+        let most = core.rules().max_queue;
+        if core.queue.leave(core.lane_of(exchange), exchange, most) {
+            core.over();
+        }
+    }
+
+    /// For telling how the pool is, also after it is gone.
+    pub fn core(&self) -> &Arc<Core> {
+        &self.core
+    }
+}
+
+impl Drop for Pool {
+    fn drop(&mut self) {
+        self.core.tenure().end(None);
+        self.core.queue.close();
+        self.core.let_workers_go();
+    }
+}
+
+/// As many requests as may wait already do.
+#[derive(Debug)]
+pub struct QueueFull;
+
+/// How a pool is, at one moment.
+#[derive(Clone, Copy, Debug)]
+pub struct Census {
+    pub instances: usize,
+    pub requests: u64,
+    pub in_flight: usize,
+    pub traps: u64,
+}
+
+impl Core {
+    pub fn census(&self) -> Census {
+        Census {
+            instances: self.instances.load(SeqCst),
+            requests: self.queue.accepted(),
+            in_flight: self.admitted.load(SeqCst),
+            traps: self.traps.load(SeqCst),
+        }
+    }
+
+    /// From when to when it serves.
+    pub fn tenure(&self) -> &Arc<Tenure> {
+        &self.blueprint.tenure
+    }
+
+    fn rules(&self) -> &Rules {
+        &self.blueprint.rules
+    }
+
+    /// Whether a seat with nothing to do gives up its instance after a while.
+    fn seats_leave(&self) -> bool {
+        !self.is_shared() && !self.description.single
+    }
+
+    /// Puts a request back into the queue.
+    fn requeue(self: &Arc<Self>, exchange: Arc<Exchange>) -> Result<(), Arc<Exchange>> {
+        exchange.wait_again();
+        match self.queue.push(self.lane_of(&exchange), exchange) {
+            Ok(true) => Ok(()),
+            Ok(false) => {
+                self.add_seat_if_needed();
+                Ok(())
+            }
+            // Whoever leaves in between is counted out already.
+            Err(exchange) if exchange.enter() => Err(exchange),
+            Err(_) => Ok(()),
+        }
+    }
+
+    /// The lane of the client's shard.
+    fn lane_of(&self, exchange: &Exchange) -> usize {
+        self.queue.lane_of(exchange.shard)
+    }
+
+    /// Counts a request out.
+    fn over(&self) {
+        self.admitted.fetch_sub(1, SeqCst);
+    }
+
+    /// Puts another instance beside one that takes no more requests but still has some.
+    fn replace(self: &Arc<Self>, post: &Post) {
+        if self.is_shared() {
+            self.add_seat(post.lane, None);
+        }
+    }
+
+    /// Exclusive and fresh instances come with the requests.
+    fn add_seat_if_needed(self: &Arc<Self>) {
+        if self.is_shared() {
+            return;
+        }
+        let most = self.rules().max_concurrent;
+        let one_more = |seats| (seats < most).then_some(seats + 1);
+        while let Some(lane) = self.queue.lane_in_need() {
+            if self.seats.fetch_update(SeqCst, SeqCst, one_more).is_err() {
+                return;
+            }
+            self.begin_seat(lane, None);
+        }
+    }
+
+    fn is_shared(&self) -> bool {
+        self.rules().isolation == Isolation::Shared
+    }
+
+    fn add_seat(self: &Arc<Self>, lane: usize, live: Option<Live>) {
+        self.seats.fetch_add(1, SeqCst);
+        self.begin_seat(lane, live);
+    }
+
+    /// Begins a seat that is counted already, on the shard of its lane.
+    fn begin_seat(self: &Arc<Self>, lane: usize, live: Option<Live>) {
+        let core = self.clone();
+        let post = self.queue.new_post(lane);
+        let shards = &self.blueprint.engine.shards;
+        let shard = shards.runtime(self.queue.shard_of(lane));
+        shard.spawn(async move {
+            let seat = std::panic::AssertUnwindSafe(core.clone().seat(post.clone(), live));
+            let mut seat = pin!(seat.catch_unwind());
+            let attentive = poll_fn(|cx| {
+                let polled = seat.as_mut().poll(cx);
+                if polled.is_pending() && post.is_busy() && core.queue.has_work(&post) {
+                    core.pass_on(&post);
+                }
+                polled
+            });
+            if attentive.await.is_err() {
+                // A fault of ours must not cost the component its place for good.
+                let component = &*core.blueprint.file;
+                tracing::error!(target: "general", component, "an instance was lost to a fault of the host");
+                core.seats.fetch_sub(1, SeqCst);
+                core.replace(&post);
+                core.pass_on(&post);
+            }
+        });
+    }
+
+    /// Lets another seat come in place of this one, which has no time.
+    fn pass_on(self: &Arc<Self>, post: &Post) {
+        if !self.queue.pass_on(post) {
+            self.add_seat_if_needed();
+        }
+    }
+}
+
+/// One more, for as long as it lives.
+struct Count<'a>(&'a AtomicUsize);
+
+impl<'a> Count<'a> {
+    fn one(counter: &'a AtomicUsize) -> Self {
+        counter.fetch_add(1, SeqCst);
+        Self(counter)
+    }
+}
+
+impl Drop for Count<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, SeqCst);
+    }
+}
+
+impl Rules {
+    /// How many requests one instance takes at once.
+    fn per_instance(&self) -> usize {
+        match self.isolation {
+            Isolation::Shared => self.max_concurrent,
+            Isolation::Exclusive | Isolation::Fresh => 1,
+        }
+    }
+
+    /// How many requests one instance takes in all.
+    fn in_all(&self) -> u64 {
+        match self.isolation {
+            Isolation::Fresh => 1,
+            _ => self.max_requests.unwrap_or(u64::MAX),
+        }
+    }
+
+    /// How many seats there may be.
+    fn seats(&self) -> usize {
+        match self.isolation {
+            Isolation::Shared => self.instances,
+            Isolation::Exclusive | Isolation::Fresh => self.max_concurrent,
+        }
+    }
+
+    /// How many requests may be inside and waiting together.
+    fn room(&self) -> usize {
+        let inside = match self.isolation {
+            Isolation::Shared => self.instances.saturating_mul(self.max_concurrent),
+            Isolation::Exclusive | Isolation::Fresh => self.max_concurrent,
+        };
+        inside.saturating_add(self.max_queue)
+    }
+}
+
+/// A description that routes can rely on.
+fn sound(description: Description) -> Result<Description, Error> {
+    let mut names: Vec<&str> = description
+        .handlers
+        .iter()
+        .map(|handler| &*handler.name)
+        .collect();
+    names.sort_unstable();
+    if names.is_empty() {
+        return Err(Error::component("describes no handler"));
+    }
+    match names.windows(2).find(|pair| pair[0] == pair[1]) {
+        Some(pair) => Err(Error::component(format!(
+            "describes two handlers named `{}`",
+            pair[0]
+        ))),
+        None => Ok(description),
+    }
+}
+
+/// The rules for a component whose state must not be split.
+fn single(rules: Rules) -> Result<Rules, Error> {
+    match rules.isolation {
+        Isolation::Fresh => Err(Error::component(
+            "declares itself `single`, so its instance must last: `isolation = \"fresh\"` can't be",
+        )),
+        Isolation::Shared => Ok(Rules {
+            instances: 1,
+            max_requests: None,
+            ..rules
+        }),
+        Isolation::Exclusive => Ok(Rules {
+            max_concurrent: 1,
+            max_requests: None,
+            ..rules
+        }),
+    }
+}

@@ -1,0 +1,205 @@
+//! How an instance comes to be: its place under the cap, its store with what it may have, what it says of itself, its
+//! start; and how it is stopped. What lies between is `instance`'s.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::OwnedSemaphorePermit;
+use wasmtime::Store;
+use wasmtime::component::ResourceTable;
+use wasmtime_wasi_http::WasiHttpCtx;
+
+use super::Blueprint;
+use super::hooks::{on_call, on_epoch};
+use super::instance::Live;
+use crate::base::error::Error;
+use crate::guest::bindings::{Description, JobDescription};
+use crate::guest::capabilities::wasi;
+use crate::guest::engine::Guest;
+use crate::guest::resources::{
+    Background, BodyMemory, Ctx, Fetches, Http, MemoryLimit, Requests, Room, Tasks,
+};
+use crate::guest::run::RunLimits;
+use crate::services::kv::Cursors;
+use crate::services::pubsub::Share;
+
+/// What an instance is made for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Purpose {
+    /// Requests, and tasks beside them.
+    Serve,
+    /// Functions that are called by name, one at a time.
+    Execute,
+}
+
+impl Blueprint {
+    /// Makes an instance.
+    pub(super) async fn instantiate(
+        &self,
+        place: OwnedSemaphorePermit,
+        purpose: Purpose,
+    ) -> Result<Live, Error> {
+        let rules = &self.rules;
+        let serves = purpose == Purpose::Serve;
+        let limits = match serves {
+            true => rules.run,
+            // It is there for what takes long.
+            false => RunLimits {
+                cpu_deadline: None,
+                block_log: None,
+            },
+        };
+        let beats = self.meter.beats.clone();
+        let run = self.engine.ticker.clock(limits, beats);
+        let room = match self.linked.exports.has_jobs() {
+            false => Room::Nowhere,
+            true if serves => Room::Tasks(rules.max_tasks),
+            true => Room::Elsewhere,
+        };
+        let background = Background::new(self.tenure.clone(), room);
+        let handles = handles(rules.per_instance().saturating_add(rules.max_tasks));
+        let mut table = ResourceTable::new();
+        table.set_max_capacity(handles);
+        let requests = Arc::new(Requests::default());
+        let ctx = Ctx {
+            component: self.file.clone(),
+            wasi: wasi::context(&self.file, &rules.grants)
+                .map_err(|error| Error::component(format!("{error:#}")))?,
+            table,
+            memory: MemoryLimit::new(rules.memory),
+            run: run.clone(),
+            requests: requests.clone(),
+            tasks: Tasks::default(),
+            last_run: None,
+            body_memory: BodyMemory::new(rules.body_memory),
+            commons: self.engine.commons.clone(),
+            share: Share::new(rules.message_memory, subscriptions(rules.per_instance())),
+            buckets: rules.grants.kv.clone(),
+            cursors: Cursors::default(),
+            background: background.clone(),
+            jobs: Default::default(),
+            executor: None,
+            http: Http {
+                ctx: WasiHttpCtx::new(),
+                fetches: Fetches {
+                    access: self.http.clone(),
+                    meter: self.meter.clone(),
+                },
+            },
+        };
+        let mut store = Store::new(self.engine.wasmtime(), ctx);
+        store.limiter(|ctx| &mut ctx.memory);
+        store.set_max_component_handles(handles);
+        store.set_hostcall_fuel(usize::try_from(rules.memory).unwrap_or(usize::MAX));
+        store.epoch_deadline_callback(on_epoch);
+        store.set_epoch_deadline(1);
+        store.call_hook(on_call);
+        let instantiate = self.linked.pre.instantiate_async(&mut store);
+        let made = run.within_limits(instantiate).await;
+        let instance = made
+            .unwrap_or_else(|overrun| Err(overrun.into()))
+            .map_err(|error| Error::component(format!("can't be instantiated: {error:#}")))?;
+        self.meter.instantiations.count();
+        Ok(Live {
+            store,
+            guest: Guest::of(instance, &self.linked.exports),
+            run,
+            requests,
+            background,
+            next_request: 0,
+            _place: place,
+        })
+    }
+
+    /// A place under the cap: one for each memory, which is what mappings are counted by. `None`: as many instances
+    /// live as may, and none went within this time.
+    pub(super) async fn place(&self, within: Duration) -> Option<OwnedSemaphorePermit> {
+        let needs = self.linked.pre.component().resources_required();
+        let places = needs.map_or(1, |needs| needs.num_memories.max(1));
+        let free = self.engine.instances.clone();
+        if let Ok(place) = free.clone().try_acquire_many_owned(places) {
+            return Some(place);
+        }
+        let place = free.acquire_many_owned(places);
+        tokio::time::timeout(within, place).await.ok()?.ok()
+    }
+
+    /// Asks a new instance what it is.
+    pub(super) async fn describe(&self, live: &mut Live) -> Result<Description, Error> {
+        let within = self.rules.deadline;
+        let (description,) = live
+            .call("describe", |guest| &guest.describe, within)
+            .await?;
+        Ok(description)
+    }
+
+    /// Asks it what it does beside its requests.
+    pub(super) async fn describe_jobs(&self, live: &mut Live) -> Result<JobDescription, Error> {
+        let Some(jobs) = &live.guest.jobs else {
+            return Ok(JobDescription {
+                functions: Vec::new(),
+                schedules: Vec::new(),
+            });
+        };
+        let describe = jobs.describe.of(&live.guest.instance, &mut live.store);
+        let describe =
+            describe.map_err(|error| Error::component(format!("`jobs: describe`: {error:#}")))?;
+        let within = self.rules.deadline;
+        let (described,) = live
+            .call_function("jobs: describe", describe, (), within)
+            .await?;
+        Ok(described)
+    }
+
+    /// Starts a new instance.
+    pub(super) async fn start(&self, live: &mut Live) -> Result<(), Error> {
+        let within = self.rules.deadline;
+        let (started,) = live.call("start", |guest| &guest.start, within).await?;
+        started.map_err(|error| Error::component(format!("`start` failed: {error}")))
+    }
+
+    /// Starts a new instance that serves no requests.
+    pub(super) async fn start_worker(&self, live: &mut Live) -> Result<(), Error> {
+        live.background.disregard(true);
+        let started = self.start(live).await;
+        live.background.disregard(false);
+        started
+    }
+
+    /// Stops an instance that has no request left.
+    pub(super) async fn stop(&self, live: &mut Live) -> Result<(), Error> {
+        live.call("stop", |guest| &guest.stop, self.rules.deadline)
+            .await
+    }
+}
+
+impl Live {
+    /// Checks that the component's functions have the types that the WIT gives them.
+    pub(super) fn check(&mut self) -> Result<(), Error> {
+        let checked = self.guest.check(&mut self.store);
+        checked.map_err(|error| {
+            Error::component(format!(
+                "not a component of the world `waterspout:web/web@0.1.0`: {error:#}"
+            ))
+        })
+    }
+}
+
+/// Subscriptions that one instance may have, watchers among them. They take less than a quarter of its handles.
+fn subscriptions(requests: usize) -> u32 {
+    const PER_REQUEST: usize = 8;
+    const FOR_THE_INSTANCE: usize = 128;
+    let most = requests
+        .saturating_mul(PER_REQUEST)
+        .saturating_add(FOR_THE_INSTANCE);
+    u32::try_from(most).unwrap_or(u32::MAX)
+}
+
+/// Handles that one instance may hold: its guest's tasks, waitables, streams and WASI resources.
+fn handles(requests: usize) -> usize {
+    const PER_REQUEST: usize = 64;
+    const FOR_THE_INSTANCE: usize = 1024;
+    requests
+        .saturating_mul(PER_REQUEST)
+        .saturating_add(FOR_THE_INSTANCE)
+}

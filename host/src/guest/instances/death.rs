@@ -1,0 +1,61 @@
+//! What took an instance, who was inside, and whose fault it was. What follows from that is the seat's.
+
+use std::sync::Arc;
+
+use wasmtime::WasmBacktrace;
+
+use crate::guest::resources::{Exchange, Task};
+
+/// A fault that took an instance, and who was inside.
+pub(super) struct Death {
+    /// The requests that were inside, the culprit among them if it was.
+    pub inside: Vec<Arc<Exchange>>,
+    /// The background tasks that are lost with it.
+    pub tasks: Vec<Arc<Task>>,
+    pub culprit: Culprit,
+    /// Whether a run went past `cpu_deadline`; else a trap.
+    pub overrun: bool,
+    /// Whether another instance has its place already.
+    pub replaced: bool,
+    /// What happened, with the guest's stack where there is one.
+    pub what: String,
+}
+
+/// Whose fault it was: of the request for which the run was in which it happened.
+pub(super) enum Culprit {
+    Inside(Arc<Exchange>),
+    /// A background task, by its name.
+    Task(Box<str>),
+    /// A request that had left something running when it was over.
+    Over,
+    /// No run was under way, or one for no request.
+    Unknown,
+}
+
+/// The trap, and where the guest was.
+pub(super) fn trap_text(error: &wasmtime::Error) -> String {
+    let trap = error.root_cause();
+    match error.downcast_ref::<WasmBacktrace>() {
+        Some(stack) => format!("{trap}\n{}", frames(stack)),
+        None => format!("{error:#}"),
+    }
+}
+
+/// Why an instance ends in which every request was given up, while its guest runs on.
+#[derive(Debug)]
+pub(super) struct Forsaken;
+
+impl std::fmt::Display for Forsaken {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("it was asked to end a request, and ran on without a wait")
+    }
+}
+
+impl std::error::Error for Forsaken {}
+
+/// A guest's stack without wasmtime's heading.
+pub(super) fn frames(stack: &WasmBacktrace) -> String {
+    let text = stack.to_string();
+    let frames: Vec<&str> = text.lines().skip(1).collect();
+    frames.join("\n")
+}

@@ -1,0 +1,221 @@
+//! Functions that are called by name, each in an instance that serves no requests, on a thread of the workers. Owns
+//! those instances, and words why a call has no result; knows no request.
+
+use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
+use tokio::time::{Instant, timeout};
+use tokio_util::task::AbortOnDropHandle;
+
+use super::birth::Purpose;
+use super::instance::Live;
+use super::{Core, Count};
+use crate::base::error::Error;
+use crate::guest::resources::Offload;
+
+/// How long an instance waits for its next call before it is stopped.
+const IDLE: Duration = Duration::from_secs(10);
+
+/// How long a call waits, at most, for one of all the instances that may live.
+const FOR_A_PLACE: Duration = Duration::from_secs(10);
+
+/// The instances of one component that are there to be called.
+#[derive(Default)]
+pub(super) struct Executor {
+    /// Calls that run or wait.
+    calls: AtomicUsize,
+    /// What their arguments take up.
+    bytes: AtomicUsize,
+    idle: Mutex<Vec<(Instant, Live)>>,
+}
+
+/// So many bytes, for as long as it lives.
+struct Share<'a> {
+    all: &'a AtomicUsize,
+    bytes: usize,
+}
+
+impl<'a> Share<'a> {
+    fn of(all: &'a AtomicUsize, bytes: usize) -> Self {
+        all.fetch_add(bytes, SeqCst);
+        Self { all, bytes }
+    }
+}
+
+impl Drop for Share<'_> {
+    fn drop(&mut self) {
+        self.all.fetch_sub(self.bytes, SeqCst);
+    }
+}
+
+impl Offload for Core {
+    fn execute(
+        self: Arc<Self>,
+        name: String,
+        arguments: Vec<u8>,
+    ) -> BoxFuture<'static, Result<Vec<u8>, String>> {
+        async move { self.call_elsewhere(name, arguments).await }.boxed()
+    }
+}
+
+impl Core {
+    /// Calls a function of the component in another instance. Dropped, it takes that instance along.
+    async fn call_elsewhere(
+        self: Arc<Self>,
+        name: String,
+        arguments: Vec<u8>,
+    ) -> Result<Vec<u8>, String> {
+        if !self.functions().contains(&name) {
+            return Err(self.no_function(&name));
+        }
+        let executor = &self.executor;
+        let rules = self.rules();
+        let workers = &self.blueprint.engine.workers;
+        let call = Count::one(&executor.calls);
+        let room = workers.count().saturating_add(rules.executor_queue);
+        if executor.calls.load(SeqCst) > room {
+            return Err(format!(
+                "`{name}` was not called: as many calls wait as may (`executor_queue`)"
+            ));
+        }
+        let _bytes = Share::of(&executor.bytes, arguments.len());
+        if executor.bytes.load(SeqCst) as u64 > rules.memory {
+            return Err(format!(
+                "`{name}` was not called: the arguments of all calls take more than `memory`"
+            ));
+        }
+        let done = async {
+            let free = workers.free.clone().acquire_owned().await;
+            let free = free.map_err(|error| error.to_string())?;
+            let runtime = workers.runtime().map_err(|error| error.to_string())?;
+            let core = self.clone();
+            let (function, what) = (name.clone(), name.clone());
+            let working = runtime.spawn(async move {
+                let _free = free;
+                core.call_here(function, arguments).await
+            });
+            let ended = AbortOnDropHandle::new(working).await;
+            ended.map_err(|_| format!("`{what}` was interrupted"))?
+        };
+        let ended = match rules.executor_deadline {
+            Some(deadline) => timeout(deadline, done).await,
+            None => Ok(done.await),
+        };
+        drop(call);
+        ended.unwrap_or_else(|_| {
+            let component = &*self.blueprint.file;
+            tracing::warn!(
+                target: "general", component,
+                "the call of `{name}` was given up with its instance: `executor_deadline` is over"
+            );
+            Err(format!("`{name}` did not end within `executor_deadline`"))
+        })
+    }
+
+    /// Takes an instance, or makes one, and gives it back if it is as good as before.
+    async fn call_here(
+        self: &Arc<Self>,
+        name: String,
+        arguments: Vec<u8>,
+    ) -> Result<Vec<u8>, String> {
+        let idle = self.idle().pop();
+        let mut live = match idle {
+            Some((_, live)) => live,
+            None => self.make_worker().await.map_err(|error| {
+                format!("`{name}` was not called: no instance could be made: {error}")
+            })?,
+        };
+        let component = &*self.blueprint.file;
+        match live.execute(&name, arguments).await {
+            Ok(result) => {
+                self.put_back(live);
+                result
+            }
+            Err(trap) => {
+                self.traps.fetch_add(1, SeqCst);
+                self.blueprint.meter.traps.count();
+                tracing::error!(target: "app", component, "lost an instance in a call of `{name}`: {trap}");
+                let first = trap.lines().next().unwrap_or_default();
+                Err(format!("`{name}` trapped: {first}"))
+            }
+        }
+    }
+
+    async fn make_worker(&self) -> Result<Live, Error> {
+        let Some(place) = self.blueprint.place(FOR_A_PLACE).await else {
+            return Err(Error::component("as many instances live as may"));
+        };
+        let blueprint = &self.blueprint;
+        let mut live = blueprint.instantiate(place, Purpose::Execute).await?;
+        if self.description.start {
+            blueprint.start_worker(&mut live).await?;
+        }
+        Ok(live)
+    }
+
+    /// Keeps an instance for the next call, for a while.
+    fn put_back(self: &Arc<Self>, live: Live) {
+        self.idle().push((Instant::now(), live));
+        let core = Arc::downgrade(self);
+        tokio::spawn(async move {
+            tokio::time::sleep(IDLE).await;
+            if let Some(core) = core.upgrade() {
+                core.stop_idle(IDLE).await;
+            }
+        });
+        if self.queue.is_closed() {
+            self.let_workers_go();
+        }
+    }
+
+    /// Stops the instances that nobody has called for so long.
+    async fn stop_idle(&self, since: Duration) {
+        let stale: Vec<_> = {
+            let mut idle = self.idle();
+            idle.extract_if(.., |(at, _)| at.elapsed() >= since)
+                .collect()
+        };
+        for (_, live) in stale {
+            self.stop(live).await;
+        }
+    }
+
+    /// Stops all that are idle: the component serves no more.
+    pub(super) fn let_workers_go(self: &Arc<Self>) {
+        if self.idle().is_empty() {
+            return;
+        }
+        let core = self.clone();
+        if let Ok(runtime) = self.blueprint.engine.workers.runtime() {
+            runtime.spawn(async move { core.stop_idle(Duration::ZERO).await });
+        }
+    }
+
+    fn idle(&self) -> std::sync::MutexGuard<'_, Vec<(Instant, Live)>> {
+        let idle = &self.executor.idle;
+        idle.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn functions(&self) -> &[String] {
+        &self.jobs.functions
+    }
+
+    /// That there is no such function, and which there are.
+    fn no_function(&self, name: &str) -> String {
+        let known: Vec<_> = self
+            .functions()
+            .iter()
+            .map(|name| format!("`{name}`"))
+            .collect();
+        match known.is_empty() {
+            true => format!("there is no function `{name}`: `export!` has no `functions`"),
+            false => format!(
+                "there is no function `{name}` among the `functions` of `export!`: {}",
+                known.join(", ")
+            ),
+        }
+    }
+}

@@ -1,0 +1,57 @@
+//! What a store does by itself while its guest runs: it notes whose run it is, gives way at every tick, and ends a run that
+//! is too long.
+
+use std::sync::Arc;
+
+use wasmtime::{AsContextMut, CallHook, StoreContextMut, UpdateDeadline, WasmBacktrace};
+
+use super::death::frames;
+use crate::guest::resources::Ctx;
+use crate::guest::run::{Overrun, RunClock, Verdict};
+
+/// The store's word at every crossing.
+pub(super) fn on_call(store: StoreContextMut<'_, Ctx>, hook: CallHook) -> wasmtime::Result<()> {
+    match store.data().run.on(hook) {
+        Verdict::Fine => Ok(()),
+        verdict => act(store, verdict),
+    }
+}
+
+/// The engine's word at every tick while guest code runs.
+pub(super) fn on_epoch(mut store: StoreContextMut<'_, Ctx>) -> wasmtime::Result<UpdateDeadline> {
+    let verdict = store.data().run.verdict();
+    act(store.as_context_mut(), verdict)?;
+    let run = store.data().run.clone();
+    Ok(UpdateDeadline::YieldCustom(1, Box::pin(give_way(run))))
+}
+
+/// Lets everything else of this thread have its turns: as many as a request takes from the socket to an instance and
+/// back.
+async fn give_way(run: Arc<RunClock>) {
+    const TURNS: usize = 4;
+    for _ in 0..TURNS {
+        run.pause();
+        tokio::task::yield_now().await;
+    }
+}
+
+fn act(mut store: StoreContextMut<'_, Ctx>, verdict: Verdict) -> wasmtime::Result<()> {
+    match verdict {
+        Verdict::Fine => Ok(()),
+        Verdict::Began => {
+            // Ticks that went by between two runs are none of its own: it would yield at once.
+            store.set_epoch_deadline(1);
+            let root = store.async_call_stack()?.last();
+            let ctx = store.data_mut();
+            ctx.last_run = root.map(|task| (task, ctx.run.turn()));
+            Ok(())
+        }
+        Verdict::End => Err(Overrun.into()),
+        Verdict::Log => {
+            let component = &*store.data().component;
+            let stack = frames(&WasmBacktrace::force_capture(&store));
+            tracing::warn!(target: "general", component, "a run is past `block_log`; the guest is at\n{stack}");
+            Ok(())
+        }
+    }
+}

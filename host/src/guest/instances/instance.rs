@@ -1,0 +1,307 @@
+//! One living instance: it is filled with requests, called, and stopped. Says how it ended; what follows from that is the
+//! seat's.
+
+use std::future::poll_fn;
+use std::pin::pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed, Ordering::SeqCst};
+use std::task::Poll;
+use std::time::Duration;
+
+use tokio::sync::OwnedSemaphorePermit;
+use wasmtime::Store;
+use wasmtime::component::{ComponentNamedList, Lift, Lower, TypedFunc};
+
+use super::background::Tasks as Jobs;
+use super::death::{Culprit, Death, Forsaken, trap_text};
+use super::lives::{Line, Lives};
+use super::post::Post;
+use super::scene::Scene;
+use super::{Core, Isolation, LifeEnd};
+use crate::base::error::Error;
+use crate::guest::engine::{Function, Guest};
+use crate::guest::resources::{Background, Ctx, Exchange, Offload, Requests};
+use crate::guest::run::{Overrun, RunClock};
+
+/// An instance with its store, and its place under the cap.
+pub(super) struct Live {
+    pub store: Store<Ctx>,
+    pub guest: Guest,
+    pub run: Arc<RunClock>,
+    pub requests: Arc<Requests>,
+    pub background: Arc<Background>,
+    pub next_request: u64,
+    pub _place: OwnedSemaphorePermit,
+}
+
+/// How an instance's time with the queue ended.
+pub(super) enum End {
+    /// It is to stop, and its seat with it: there is no more work.
+    Whole,
+    /// It took all the requests that it may, or one of them was deaf.
+    Spent,
+    /// A fault took it, with all that was in it.
+    Dead(Death),
+}
+
+impl Live {
+    /// Serves the queue, beginning with `first`, until the pool is closed or this instance has had its share.
+    pub(super) async fn serve(
+        &mut self,
+        core: &Arc<Core>,
+        post: &Arc<Post>,
+        first: Option<Arc<Exchange>>,
+    ) -> End {
+        let executor: Arc<dyn Offload> = core.clone();
+        self.store.data_mut().executor = Some(Arc::downgrade(&executor));
+        let replaced = AtomicBool::new(false);
+        match self.turn(core, post, first, &replaced).await {
+            Ok(()) if replaced.load(Relaxed) => End::Spent,
+            Ok(()) => End::Whole,
+            Err(error) => End::Dead(self.death(&error, replaced.load(Relaxed))),
+        }
+    }
+
+    /// Turns the instance's event loop. `replaced` says that it takes no more requests, and that another does.
+    async fn turn(
+        &mut self,
+        core: &Arc<Core>,
+        post: &Arc<Post>,
+        first: Option<Arc<Exchange>>,
+        replaced: &AtomicBool,
+    ) -> wasmtime::Result<()> {
+        let at_once = core.rules().per_instance();
+        let mut left = core.rules().in_all();
+        let mut arrived = first;
+        let (guest, run, requests) = (&self.guest, &*self.run, &*self.requests);
+        let background = &self.background;
+        let next_request = &mut self.next_request;
+        let budget = core.rules().spawn_budget;
+        let is_fresh = core.rules().isolation == Isolation::Fresh;
+        let replace = || {
+            if !replaced.swap(true, SeqCst) {
+                core.replace(post);
+            }
+        };
+        let line = Line::default();
+        let last_start = AtomicU64::new(u64::MAX);
+        let turning = self.store.run_concurrent(async |accessor| {
+            let scene = Scene {
+                accessor,
+                guest,
+                run,
+                line: &line,
+                last_start: &last_start,
+                requests,
+            };
+            let mut lives = Lives::new(&line);
+            let mut jobs = Jobs::default();
+            let turn = poll_fn(|cx| {
+                loop {
+                    if replaced.load(Relaxed) {
+                        left = 0;
+                    }
+                    let mut next = None;
+                    if left > 0 && lives.len() < at_once {
+                        next = arrived.take().or_else(|| core.queue.take(post));
+                    }
+                    if let Some(exchange) = next {
+                        left -= 1;
+                        *next_request += 1;
+                        lives.push(core.lead(&scene, *next_request, exchange));
+                        if left == 0 {
+                            replace();
+                        }
+                        // One in a turn: what waits can go elsewhere as long as its run is not over.
+                        if lives.len() < at_once && core.queue.has_work(post) {
+                            cx.waker().wake_by_ref();
+                        }
+                    }
+                    let open = !core.queue.is_closed() && !post.is_dismissed();
+                    post.set_open(open && left > 0 && lives.len() < at_once);
+                    // A fresh one has its only request inside at first.
+                    let is_spent = left == 0 && (!is_fresh || lives.is_empty());
+                    if (!open || is_spent) && !(lives.is_empty() && background.is_empty()) {
+                        background.drain();
+                    }
+                    if !jobs.is_idle(background, cx.waker()) {
+                        match jobs.poll(core, &scene, background, cx) {
+                            Ok(false) => {}
+                            Ok(true) => replace(),
+                            Err(error) => return Poll::Ready(Err(error)),
+                        }
+                    }
+                    match lives.poll_next(cx) {
+                        Poll::Ready(Some(Ok(LifeEnd::Over))) => {}
+                        Poll::Ready(Some(Ok(LifeEnd::Deaf))) => replace(),
+                        Poll::Ready(Some(Err(error))) => return Poll::Ready(Err(error)),
+                        Poll::Ready(None) if is_fresh && left == 0 && !background.is_empty() => {
+                            // The last request is over, and so is nearly everything.
+                            background.drain();
+                            return Poll::Pending;
+                        }
+                        Poll::Ready(None) if (left == 0 || !open) && background.is_empty() => {
+                            return Poll::Ready(Ok(()));
+                        }
+                        Poll::Ready(None) | Poll::Pending => return Poll::Pending,
+                    }
+                }
+            });
+            run.between_runs(turn).await
+        });
+        let mut turning = pin!(run.within_limits(turning));
+        let mut asked = None;
+        let listening = poll_fn(|cx| {
+            let turned = turning.as_mut().poll(cx);
+            if turned.is_ready() {
+                return turned;
+            }
+            if !run.is_under_way() {
+                // Where it has nothing left to do, wasmtime's event loop turns once more before it waits, and does
+                // not look at what is started in that turn.
+                if last_start.load(Relaxed) == run.turn() {
+                    cx.waker().wake_by_ref();
+                }
+                return turned;
+            }
+            if !requests.hard_of_hearing(&mut asked) && !background.is_overdue(budget) {
+                return turned;
+            }
+            // No life gets its turn as long as this run lasts, so none of them can say that it is deaf.
+            replace();
+            match requests.is_wanted() {
+                true => Poll::Pending,
+                false => Poll::Ready(Ok(Err(Forsaken.into()))),
+            }
+        });
+        let in_run = || run.is_under_way();
+        let may_leave = || core.seats_leave() && background.is_empty();
+        let ended = core.queue.attend(post, may_leave, in_run, listening).await;
+        match ended {
+            Ok(ended) => ended.and_then(|ended| ended),
+            Err(overrun) => Err(overrun.into()),
+        }
+    }
+
+    /// Calls a function that belongs to no request.
+    pub(super) async fn call<R>(
+        &mut self,
+        name: &str,
+        function: impl Fn(&Guest) -> &Function<(), R>,
+        within: Option<Duration>,
+    ) -> Result<R, Error>
+    where
+        R: ComponentNamedList + Lift + Send + 'static,
+    {
+        let function = function(&self.guest)
+            .of(&self.guest.instance, &mut self.store)
+            .map_err(|error| Error::component(format!("`{name}`: {error:#}")))?;
+        self.call_function(name, function, (), within).await
+    }
+
+    pub(super) async fn call_function<P, R>(
+        &mut self,
+        name: &str,
+        function: TypedFunc<P, R>,
+        parameters: P,
+        within: Option<Duration>,
+    ) -> Result<R, Error>
+    where
+        P: ComponentNamedList + Lower + Send + Sync + 'static,
+        R: ComponentNamedList + Lift + Send + 'static,
+    {
+        let turning = self.store.run_concurrent(async |accessor| {
+            let call = function.call_concurrent(accessor, parameters);
+            self.run.between_runs(call).await
+        });
+        let late = async {
+            match within {
+                Some(time) => tokio::time::sleep(time).await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            biased;
+            ended = self.run.within_limits(turning) => {
+                let ended = ended.unwrap_or_else(|overrun| Err(overrun.into()));
+                ended.and_then(|ended| ended).map_err(|error| {
+                    Error::component(format!("`{name}` failed: {}", error.root_cause()))
+                })
+            }
+            () = late => Err(Error::component(format!("`{name}` did not end within `deadline`"))),
+        }
+    }
+
+    /// Calls one of the component's functions by its name. The outer error is the trap that took the instance.
+    pub(super) async fn execute(
+        &mut self,
+        name: &str,
+        arguments: Vec<u8>,
+    ) -> Result<Result<Vec<u8>, String>, String> {
+        let Some(jobs) = &self.guest.jobs else {
+            return Ok(Err("the component has no functions".to_owned()));
+        };
+        let function = jobs.call.of(&self.guest.instance, &mut self.store);
+        let function = function.map_err(|error| format!("{error:#}"))?;
+        let parameters = (name.to_owned(), arguments);
+        let turning = self.store.run_concurrent(async |accessor| {
+            let call = function.call_concurrent(accessor, parameters);
+            self.run.between_runs(call).await
+        });
+        let ended = self.run.within_limits(turning).await;
+        let ended = ended.unwrap_or_else(|overrun| Err(overrun.into()));
+        match ended.and_then(|ended| ended) {
+            Ok((result,)) => Ok(result),
+            Err(error) => Err(trap_text(&error)),
+        }
+    }
+}
+
+impl Core {
+    /// Leads one request through this instance, and keeps it where imports and the undertaker find it.
+    async fn lead(
+        &self,
+        scene: &Scene<'_>,
+        request: u64,
+        exchange: Arc<Exchange>,
+    ) -> wasmtime::Result<LifeEnd> {
+        self.blueprint.meter.entered(exchange.began.elapsed());
+        scene.requests.insert(request, exchange.clone());
+        poll_fn(|cx| {
+            exchange.listen(cx.waker());
+            Poll::Ready(())
+        })
+        .await;
+        let end = (self.life)(scene, request, exchange).await?;
+        scene.requests.remove(request);
+        self.over();
+        Ok(end)
+    }
+}
+
+impl Live {
+    /// Who died of what.
+    pub(super) fn death(&mut self, error: &wasmtime::Error, replaced: bool) -> Death {
+        let turn = self.run.turn();
+        let ctx = self.store.data_mut();
+        // The store can't be asked any more: what it says of the stack may be gone with the stack.
+        let ran = ctx.last_run.filter(|(_, noted)| *noted == turn);
+        let guilty = ran.and_then(|(task, _)| ctx.tasks.get(&task).copied());
+        let job = ran.and_then(|(task, _)| ctx.jobs.get(&task).cloned());
+        let culprit = match guilty {
+            Some(request) => match ctx.requests.get(request) {
+                Some(exchange) => Culprit::Inside(exchange),
+                None => Culprit::Over,
+            },
+            None => job.map_or(Culprit::Unknown, Culprit::Task),
+        };
+        Death {
+            inside: ctx.requests.drain(),
+            tasks: ctx.background.lose(),
+            culprit,
+            overrun: error.is::<Overrun>(),
+            replaced,
+            what: trap_text(error),
+        }
+    }
+}

@@ -1,0 +1,401 @@
+//! What goes on at the same time in one event loop, each of it polled only when it was woken. Knows nothing of what it
+//! drives.
+//!
+//! futures-util's `FuturesUnordered` does the same, for any number of threads at once; a wait costs it some 15 atomic
+//! instructions. Here nearly every call comes from the loop's own thread: a lock that nobody else wants is enough.
+
+use std::collections::VecDeque;
+use std::future::poll_fn;
+use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, Wake, Waker};
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use crate::base::timer::Timer;
+
+/// How often each future is polled at least. What may last for long can so do without a timer of its own.
+const ROLL_CALL: Duration = Duration::from_secs(5);
+
+/// How many rooms stay when nobody lives there.
+const KEPT: usize = 64;
+
+/// A line of futures that wait for a turn of those that drive them. One comes at each turn, without a call: so it goes
+/// where each has begun something of which the loop does one after the other, and then turns.
+#[derive(Default)]
+pub struct Line(AtomicBool);
+
+impl Line {
+    /// Waits until it is one's turn. Who drives the futures has to see to it that there will be so many turns.
+    pub async fn wait(&self) {
+        let mut has_waited = false;
+        poll_fn(|_| match std::mem::replace(&mut has_waited, true) {
+            true => Poll::Ready(()),
+            false => {
+                self.0.store(true, Relaxed);
+                Poll::Pending
+            }
+        })
+        .await;
+    }
+
+    /// Whether who was polled just now waits in it.
+    fn is_joined(&self) -> bool {
+        let is_joined = self.0.load(Relaxed);
+        if is_joined {
+            self.0.store(false, Relaxed);
+        }
+        is_joined
+    }
+}
+
+/// Futures that one task drives. A turn is all that it polls before it says that it waits.
+pub(super) struct Lives<'a, F> {
+    rooms: Vec<Room<F>>,
+    empty: Vec<usize>,
+    /// The rooms to be looked into.
+    called: VecDeque<usize>,
+    /// The rooms of those in the line.
+    in_line: VecDeque<usize>,
+    line: &'a Line,
+    in_turn: bool,
+    calls: Arc<Calls>,
+    /// Whom a call wakes.
+    driver: Option<Waker>,
+    roll_call: RollCall,
+}
+
+/// Where one future lives, and after it another.
+struct Room<F> {
+    life: Pin<Box<Option<F>>>,
+    waker: Waker,
+}
+
+impl<'a, F: Future> Lives<'a, F> {
+    pub(super) fn new(line: &'a Line) -> Self {
+        Self {
+            rooms: Vec::new(),
+            empty: Vec::new(),
+            called: VecDeque::new(),
+            in_line: VecDeque::new(),
+            line,
+            in_turn: false,
+            calls: Arc::default(),
+            driver: None,
+            roll_call: RollCall::default(),
+        }
+    }
+
+    /// How many there are.
+    pub(super) fn len(&self) -> usize {
+        self.rooms.len() - self.empty.len()
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// One more, which is polled after those that have called before it.
+    pub(super) fn push(&mut self, life: F) {
+        let number = self.empty.pop().unwrap_or_else(|| {
+            let number = self.rooms.len();
+            let calls = self.calls.clone();
+            self.rooms.push(Room {
+                life: Box::pin(None),
+                waker: Arc::new(Bell { number, calls }).into(),
+            });
+            number
+        });
+        self.rooms[number].life.set(Some(life));
+        self.calls.take(&mut self.called);
+        self.called.push_back(number);
+    }
+
+    /// Has all of them polled, so that each can look at the time.
+    fn call_all(&mut self) {
+        self.called = (0..self.rooms.len()).collect();
+    }
+
+    fn next_called(&mut self, cx: &mut Context<'_>) -> Option<usize> {
+        // As long as somebody is in line, there is a next turn.
+        let is_quiet = self.called.is_empty() && self.in_line.is_empty() && !self.is_empty();
+        if is_quiet && self.roll_call.poll_due(cx) {
+            self.call_all();
+        }
+        self.called.pop_front()
+    }
+
+    /// The output of one that is over. `None`: there are none.
+    pub(super) fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<F::Output>> {
+        if !matches!(&self.driver, Some(driver) if driver.will_wake(cx.waker())) {
+            self.driver = Some(cx.waker().clone());
+            self.calls.state().driver = self.driver.clone();
+        }
+        self.calls.take(&mut self.called);
+        if !std::mem::replace(&mut self.in_turn, true) {
+            self.called.extend(self.in_line.pop_front());
+        }
+        while let Some(number) = self.next_called(cx) {
+            // Who calls may mean somebody that lived there before.
+            let Some(room) = self.rooms.get_mut(number) else {
+                continue;
+            };
+            let Some(life) = room.life.as_mut().as_pin_mut() else {
+                continue;
+            };
+            if let Poll::Ready(output) = life.poll(&mut Context::from_waker(&room.waker)) {
+                room.life.set(None);
+                self.empty.push(number);
+                if self.is_empty() && self.rooms.len() > KEPT {
+                    self.rooms = Vec::new();
+                    self.empty = Vec::new();
+                }
+                return Poll::Ready(Some(output));
+            }
+            if self.line.is_joined() {
+                self.in_line.push_back(number);
+            }
+        }
+        self.in_turn = false;
+        match self.is_empty() {
+            true => Poll::Ready(None),
+            false => Poll::Pending,
+        }
+    }
+}
+
+/// When all are polled next, called or not.
+#[derive(Default)]
+struct RollCall {
+    next: Option<Instant>,
+    timer: Timer,
+}
+
+impl RollCall {
+    fn poll_due(&mut self, cx: &mut Context<'_>) -> bool {
+        let mut is_due = false;
+        let mut next = *self.next.get_or_insert_with(|| Instant::now() + ROLL_CALL);
+        while self.timer.poll_until(next, cx).is_ready() {
+            is_due = true;
+            next = Instant::now() + ROLL_CALL;
+        }
+        self.next = Some(next);
+        is_due
+    }
+}
+
+/// The calls that nobody has followed yet.
+#[derive(Default)]
+struct Calls {
+    state: Mutex<State>,
+    /// Whether there are any, for a look without the lock. Changed only with it.
+    any: AtomicBool,
+}
+
+#[derive(Default)]
+struct State {
+    /// The rooms that call, the first one first.
+    rooms: Vec<usize>,
+    /// Of each room, whether it is among them.
+    is_in: Vec<bool>,
+    driver: Option<Waker>,
+}
+
+impl Calls {
+    /// Takes all of them.
+    fn take(&self, called: &mut VecDeque<usize>) {
+        // Who comes too late for this look wakes the driver.
+        if !self.any.load(Relaxed) {
+            return;
+        }
+        let state = &mut *self.state();
+        for number in state.rooms.drain(..) {
+            state.is_in[number] = false;
+            called.push_back(number);
+        }
+        self.any.store(false, Relaxed);
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Calls for one room.
+struct Bell {
+    number: usize,
+    calls: Arc<Calls>,
+}
+
+impl Wake for Bell {
+    fn wake(self: Arc<Self>) {
+        self.wake_by_ref();
+    }
+
+    fn wake_by_ref(self: &Arc<Self>) {
+        let mut state = self.calls.state();
+        if state.is_in.len() <= self.number {
+            state.is_in.resize(self.number + 1, false);
+        }
+        if std::mem::replace(&mut state.is_in[self.number], true) {
+            return;
+        }
+        state.rooms.push(self.number);
+        self.calls.any.store(true, Relaxed);
+        // The driver takes all at once.
+        if let ([_], Some(driver)) = (&state.rooms[..], &state.driver) {
+            driver.wake_by_ref();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::{Cell, RefCell};
+    use std::future::pending;
+    use std::pin::pin;
+    use std::rc::Rc;
+
+    use futures_util::FutureExt;
+    use futures_util::future::{LocalBoxFuture, join};
+    use tokio::sync::oneshot;
+
+    use super::*;
+
+    type Life<'a> = LocalBoxFuture<'a, usize>;
+
+    async fn next(lives: &mut Lives<'_, Life<'_>>) -> Option<usize> {
+        poll_fn(|cx| lives.poll_next(cx)).await
+    }
+
+    #[tokio::test]
+    async fn what_is_over_comes_out_and_its_room_is_used_again() {
+        let line = Line::default();
+        let mut lives = Lives::new(&line);
+        assert_eq!(next(&mut lives).await, None);
+        for round in 0..3 {
+            let (senders, waiting): (Vec<_>, Vec<_>) = (0..100).map(|_| oneshot::channel()).unzip();
+            for (number, waiting) in waiting.into_iter().enumerate() {
+                lives.push(Box::pin(
+                    async move { waiting.await.map_or(0, |()| number) },
+                ));
+            }
+            assert_eq!(lives.len(), 100);
+            let send = async {
+                for sender in senders.into_iter().rev() {
+                    sender.send(()).expect("it waits");
+                    tokio::task::yield_now().await;
+                }
+            };
+            let receive = async {
+                let mut over = Vec::new();
+                while let Some(number) = next(&mut lives).await {
+                    over.push(number);
+                }
+                over
+            };
+            let ((), over) = join(send, receive).await;
+            assert_eq!(over, (0..100).rev().collect::<Vec<_>>(), "round {round}");
+        }
+    }
+
+    #[tokio::test]
+    async fn who_is_not_called_is_not_polled() {
+        let line = Line::default();
+        let polled = Rc::new(RefCell::new(Vec::new()));
+        let mut lives: Lives<'_, Life<'_>> = Lives::new(&line);
+        let mut senders = Vec::new();
+        for number in 0..4 {
+            let (sender, waiting) = oneshot::channel::<()>();
+            senders.push(sender);
+            let polled = polled.clone();
+            lives.push(Box::pin(async move {
+                let mut waiting = pin!(waiting);
+                poll_fn(|cx| {
+                    polled.borrow_mut().push(number);
+                    waiting.as_mut().poll(cx).map(|_| number)
+                })
+                .await
+            }));
+        }
+        let third = senders.remove(2);
+        let call = async {
+            tokio::task::yield_now().await;
+            third.send(()).expect("it waits");
+        };
+        let ((), over) = join(call, next(&mut lives)).await;
+        assert_eq!(over, Some(2));
+        let mut polled = polled.borrow().clone();
+        assert_eq!(polled.pop(), Some(2));
+        polled.sort_unstable();
+        assert_eq!(polled, [0, 1, 2, 3]);
+    }
+
+    #[tokio::test]
+    async fn who_has_called_is_before_who_comes() {
+        let line = Line::default();
+        let mut lives: Lives<'_, Life<'_>> = Lives::new(&line);
+        let (sender, waiting) = oneshot::channel();
+        lives.push(Box::pin(async { waiting.await.expect("it is sent") }));
+        let first = poll_fn(|cx| Poll::Ready(lives.poll_next(cx)));
+        assert!(first.await.is_pending());
+        sender.send(1).expect("it waits");
+        lives.push(Box::pin(async { 2 }));
+        assert_eq!(next(&mut lives).await, Some(1));
+        assert_eq!(next(&mut lives).await, Some(2));
+    }
+
+    #[tokio::test]
+    async fn a_call_from_another_thread_is_followed() {
+        let line = Line::default();
+        let mut lives: Lives<'_, Life<'_>> = Lives::new(&line);
+        for _ in 0..1000 {
+            let (sender, waiting) = oneshot::channel();
+            lives.push(Box::pin(async { waiting.await.expect("it is sent") }));
+            let other = std::thread::spawn(move || sender.send(1));
+            assert_eq!(next(&mut lives).await, Some(1));
+            other.join().expect("a thread").expect("it waits");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn all_are_polled_every_so_often() {
+        let line = Line::default();
+        let polls = Cell::new(0);
+        let mut lives: Lives<'_, Life<'_>> = Lives::new(&line);
+        lives.push(Box::pin(poll_fn(|_| {
+            polls.set(polls.get() + 1);
+            match polls.get() {
+                4 => Poll::Ready(4),
+                _ => Poll::Pending,
+            }
+        })));
+        lives.push(Box::pin(pending()));
+        let began = Instant::now();
+        assert_eq!(next(&mut lives).await, Some(4));
+        assert_eq!(began.elapsed().as_secs(), 3 * ROLL_CALL.as_secs());
+    }
+
+    #[tokio::test]
+    async fn one_of_a_line_comes_at_each_turn() {
+        let line = Line::default();
+        let mut lives: Lives<'_, Life<'_>> = Lives::new(&line);
+        for number in [1, 2] {
+            let line = &line;
+            lives.push(Box::pin(async move {
+                line.wait().await;
+                number
+            }));
+        }
+        lives.push(Box::pin(async { 3 }));
+        let mut turn = || poll_fn(|cx| Poll::Ready(lives.poll_next(cx))).now_or_never();
+        assert_eq!(turn(), Some(Poll::Ready(Some(3))));
+        assert_eq!(turn(), Some(Poll::Pending));
+        assert_eq!(turn(), Some(Poll::Ready(Some(1))));
+        assert_eq!(turn(), Some(Poll::Pending));
+        assert_eq!(turn(), Some(Poll::Ready(Some(2))));
+        assert_eq!(turn(), Some(Poll::Ready(None)));
+    }
+}

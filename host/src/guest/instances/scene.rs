@@ -1,0 +1,45 @@
+//! What a call into a living instance needs while its event loop turns. Keeps nothing.
+
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+
+use wasmtime::component::{Accessor, ComponentNamedList, GuestTaskId, Lift, Lower};
+
+use super::lives::Line;
+use crate::guest::engine::{Function, Guest};
+use crate::guest::resources::{Ctx, Requests};
+use crate::guest::run::RunClock;
+
+/// Where a request's life takes place: inside one instance, while its event loop turns.
+pub struct Scene<'a> {
+    pub accessor: &'a Accessor<Ctx>,
+    pub guest: &'a Guest,
+    pub run: &'a RunClock,
+    /// For those who have started a call: the guest takes up one call after the other, with a turn behind each.
+    pub line: &'a Line,
+    /// The turn of the event loop in which a call was started last.
+    pub(super) last_start: &'a AtomicU64,
+    pub(super) requests: &'a Requests,
+}
+
+impl Scene<'_> {
+    /// Starts a call, and has it noted whose it is, so that a trap finds its culprit.
+    pub fn start<P, R>(
+        &self,
+        function: &Function<P, R>,
+        parameters: P,
+        note: impl FnOnce(&mut Ctx, GuestTaskId),
+    ) -> wasmtime::Result<impl Future<Output = wasmtime::Result<R>>>
+    where
+        P: ComponentNamedList + Lower + Send + Sync + 'static,
+        R: ComponentNamedList + Lift + Send + Sync + 'static,
+    {
+        let (function, call) = self.accessor.with(|mut store| {
+            let function = function.of(&self.guest.instance, &mut store)?;
+            let call = function.start_call_concurrent(&mut store, parameters)?;
+            note(store.data_mut(), call.task());
+            Ok::<_, wasmtime::Error>((function, call))
+        })?;
+        self.last_start.store(self.run.turn(), Relaxed);
+        Ok(function.finish_call_concurrent(self.accessor, call))
+    }
+}

@@ -1,0 +1,196 @@
+//! A seat serves its pool's queue with one instance after the other, and settles what an instance leaves
+//! behind when it dies. Decides who is replayed; words no response.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering::SeqCst;
+use std::time::Duration;
+
+use super::birth::Purpose;
+use super::death::{Culprit, Death};
+use super::instance::{End, Live};
+use super::post::Post;
+use super::{Core, Count};
+use crate::base::error::Error;
+use crate::guest::resources::{Answer, Exchange, ShownId};
+
+/// How long a seat waits before it tries again to make an instance that others serve without.
+const NEXT_TRY: Duration = Duration::from_secs(1);
+
+/// How long a request waits, at most, for one of all the instances that may live.
+const FOR_A_PLACE: Duration = Duration::from_secs(10);
+
+impl Core {
+    /// Serves until there is no more to do here.
+    pub(super) async fn seat(self: Arc<Self>, post: Arc<Post>, mut live: Option<Live>) {
+        loop {
+            let (mut instance, first) = match live.take() {
+                Some(instance) => (instance, None),
+                None => match self.furnish(&post).await {
+                    Some(furnished) => furnished,
+                    None => break,
+                },
+            };
+            let _alive = Count::one(&self.instances);
+            match instance.serve(&self, &post, first).await {
+                // Its seat was taken over when it stopped taking requests.
+                End::Spent => {
+                    self.stop(instance).await;
+                    if self.is_shared() {
+                        break;
+                    }
+                }
+                End::Whole => {
+                    self.leave(&post);
+                    self.stop(instance).await;
+                    return;
+                }
+                End::Dead(death) => {
+                    let replaced = death.replaced;
+                    drop(instance);
+                    self.bury(death);
+                    if replaced && self.is_shared() {
+                        break;
+                    }
+                }
+            }
+        }
+        self.leave(&post);
+    }
+
+    fn leave(self: &Arc<Self>, post: &Post) {
+        self.seats.fetch_sub(1, SeqCst);
+        // A request may wait that found no seat free and no room for one more.
+        self.pass_on(post);
+        self.add_seat_if_needed();
+    }
+
+    /// An instance for this seat, and the request that it begins with. A shared one is made before it takes a request,
+    /// which might be served by another meanwhile. `None`: there is no more to do here.
+    async fn furnish(self: &Arc<Self>, post: &Arc<Post>) -> Option<(Live, Option<Arc<Exchange>>)> {
+        loop {
+            let first = match self.is_shared() && !self.queue.is_closed() {
+                true => {
+                    self.pass_on(post);
+                    None
+                }
+                false => Some(self.next(post).await?),
+            };
+            let answer = match self.make().await {
+                Ok(instance) => return Some((instance, first)),
+                Err(answer) => answer,
+            };
+            if let Some(first) = first {
+                self.settle(&first, answer);
+            } else if self.instances.load(SeqCst) == 0 {
+                let next = self.next(post).await?;
+                self.settle(&next, answer);
+            } else {
+                tokio::time::sleep(NEXT_TRY).await;
+            }
+        }
+    }
+
+    async fn next(self: &Arc<Self>, post: &Arc<Post>) -> Option<Arc<Exchange>> {
+        self.queue.next(post, self.seats_leave()).await
+    }
+
+    /// Makes an instance, or says what the request that it was to be for gets instead.
+    async fn make(&self) -> Result<Live, Answer> {
+        let Some(place) = self.blueprint.place(self.patience()).await else {
+            return Err(Answer::Busy);
+        };
+        let made = async {
+            let mut live = self.blueprint.instantiate(place, Purpose::Serve).await?;
+            if self.description.start {
+                self.blueprint.start(&mut live).await?;
+            }
+            Ok(live)
+        };
+        made.await.map_err(|error: Error| {
+            let reason = error.to_string();
+            tracing::error!(target: "general", "{}: {reason}", self.blueprint.file);
+            Answer::Unavailable(reason)
+        })
+    }
+
+    /// How long a request may wait for a place under the cap on instances: it shall hear of it before its deadline.
+    fn patience(&self) -> Duration {
+        let deadline = self.rules().deadline.unwrap_or(Duration::MAX);
+        (deadline / 4 * 3).min(FOR_A_PLACE)
+    }
+
+    pub(super) async fn stop(&self, mut instance: Live) {
+        if self.description.stop
+            && let Err(error) = self.blueprint.stop(&mut instance).await
+        {
+            tracing::error!(target: "general", "{}: {error}", self.blueprint.file);
+        }
+    }
+
+    /// Tells every request of a dead instance what becomes of it.
+    fn bury(self: &Arc<Self>, death: Death) {
+        self.traps.fetch_add(1, SeqCst);
+        self.blueprint.meter.traps.count();
+        let Death {
+            inside,
+            culprit,
+            overrun,
+            what,
+            tasks,
+            ..
+        } = death;
+        let component = &*self.blueprint.file;
+        match &culprit {
+            Culprit::Inside(exchange) => {
+                let request = exchange.summary();
+                let request_id = tracing::field::display(ShownId(exchange));
+                tracing::error!(target: "app", component, request_id, "lost an instance in {request}: {what}");
+            }
+            Culprit::Task(name) => {
+                self.tenure().lost_one();
+                tracing::error!(target: "app", component, "lost an instance in the background task `{name}`: {what}");
+            }
+            Culprit::Over => {
+                tracing::error!(target: "app", component, "lost an instance in what a request had left running: {what}");
+            }
+            Culprit::Unknown => {
+                tracing::error!(target: "app", component, "lost an instance: {what}")
+            }
+        }
+        for task in tasks {
+            let (name, ran) = (&task.name, task.began.elapsed().as_secs_f64());
+            if !matches!(&culprit, Culprit::Task(guilty) if guilty == name) {
+                tracing::warn!(
+                    target: "general", component,
+                    "the background task `{name}` is lost with its instance after {ran:.1} s"
+                );
+            }
+        }
+        let alone = inside.len() == 1;
+        for exchange in inside {
+            let guilty = match &culprit {
+                Culprit::Inside(guilty) => Arc::ptr_eq(guilty, &exchange),
+                Culprit::Over | Culprit::Task(_) => false,
+                // Who was alone in there is told what happened, but not cleared of it.
+                Culprit::Unknown => alone,
+            };
+            let cleared = !guilty && !matches!(culprit, Culprit::Unknown);
+            if guilty {
+                let answer = match overrun {
+                    true => Answer::Overran,
+                    false => Answer::Trapped(what.clone()),
+                };
+                self.settle(&exchange, answer);
+            } else if !(cleared && exchange.claim_replay()) {
+                self.settle(&exchange, Answer::Lost);
+            } else if let Err(exchange) = self.requeue(exchange) {
+                self.settle(&exchange, Answer::Lost);
+            }
+        }
+    }
+
+    fn settle(&self, exchange: &Exchange, answer: Answer) {
+        exchange.answer(answer);
+        self.over();
+    }
+}

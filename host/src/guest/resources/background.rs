@@ -1,0 +1,530 @@
+//! The tasks that guests have in the background, and what ends them: an instance that drains, a component that serves
+//! no more, a server that shuts down. Owns who may run a loop; runs no guest.
+
+use std::any::Any;
+use std::collections::HashMap;
+use std::pin::pin;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, Weak};
+use std::time::Duration;
+
+use futures_util::task::AtomicWaker;
+use tokio::sync::{Notify, OwnedMutexGuard};
+use tokio::time::Instant;
+
+use super::{LET_GO, lock};
+use crate::guest::bindings::background::Kind;
+
+/// How long after the loss of an instance to one of its tasks the next task of that component begins: what traps at
+/// once must not have instances made all the time.
+const AFTER_A_LOSS: Duration = Duration::from_secs(1);
+
+/// A name is cut here: it is the guest's, and for a line in the log.
+const MAX_NAME: usize = 200;
+
+/// One task of one instance.
+#[derive(Debug)]
+pub struct Task {
+    /// By which its guest knows it.
+    pub number: u64,
+    pub name: Box<str>,
+    pub kind: Kind,
+    pub began: Instant,
+}
+
+impl Task {
+    pub fn is_loop(&self) -> bool {
+        self.kind == Kind::Loop
+    }
+}
+
+/// That something is to end.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Drain {
+    /// When that was said.
+    pub since: Instant,
+    /// When there will be no more time at all.
+    pub by: Option<Instant>,
+}
+
+/// From when to when the instances of one component serve, with all that they have in the background.
+#[derive(Default)]
+pub struct Tenure {
+    state: Mutex<Term>,
+    changed: Notify,
+}
+
+#[derive(Default)]
+struct Term {
+    has_begun: bool,
+    drain: Option<Drain>,
+    /// When an instance was lost to a task.
+    lost: Option<Instant>,
+    /// The instances that ever had a task.
+    members: Vec<Weak<Background>>,
+}
+
+impl Tenure {
+    /// The component serves from now on: its tasks may begin.
+    pub fn begin(&self) {
+        lock(&self.state).has_begun = true;
+        self.changed.notify_waiters();
+    }
+
+    /// The component serves no more, though old requests may go on; `by` then all has to be over.
+    pub fn end(&self, by: Option<Instant>) {
+        let mut term = lock(&self.state);
+        let drain = term.drain.get_or_insert(Drain {
+            since: Instant::now(),
+            by,
+        });
+        drain.by = match (drain.by, by) {
+            (Some(one), Some(other)) => Some(one.min(other)),
+            (one, other) => one.or(other),
+        };
+        drop(term);
+        self.changed.notify_waiters();
+    }
+
+    /// An instance was lost to one of its tasks.
+    pub fn lost_one(&self) {
+        lock(&self.state).lost = Some(Instant::now());
+    }
+
+    /// Waits until a task may begin. `false`: it never may, because the component never serves.
+    pub async fn begun(&self) -> bool {
+        let begun = |term: &Term| match term.has_begun {
+            true => Some(true),
+            false => term.drain.map(|_| false),
+        };
+        let begun = self.when(begun).await;
+        let lost = lock(&self.state).lost;
+        if let Some(lost) = lost {
+            tokio::time::sleep_until(lost + AFTER_A_LOSS).await;
+        }
+        begun
+    }
+
+    /// Whether the component serves, or has served.
+    pub fn has_begun(&self) -> bool {
+        lock(&self.state).has_begun
+    }
+
+    /// The tasks that are not over yet, by name.
+    pub fn unfinished(&self) -> Vec<Arc<Task>> {
+        let members = lock(&self.state).members.clone();
+        let members = members.iter().filter_map(Weak::upgrade);
+        members
+            .flat_map(|member| lock(&member.state).running.clone())
+            .collect()
+    }
+
+    async fn when<T>(&self, look: impl Fn(&Term) -> Option<T>) -> T {
+        loop {
+            let mut changed = pin!(self.changed.notified());
+            changed.as_mut().enable();
+            if let Some(found) = look(&lock(&self.state)) {
+                return found;
+            }
+            changed.await;
+        }
+    }
+}
+
+/// What an instance may have in the background.
+#[derive(Clone, Copy, Debug)]
+pub enum Room {
+    /// So many tasks.
+    Tasks(usize),
+    /// None: it serves no requests. Instances that do have its component's tasks.
+    Elsewhere,
+    /// None, and no other instance either: the component has nothing by which a task could be run.
+    Nowhere,
+}
+
+/// The tasks of one instance.
+pub struct Background {
+    tenure: Arc<Tenure>,
+    room: Room,
+    /// Whether what is begun is for other instances.
+    disregards: AtomicBool,
+    state: Mutex<Inside>,
+    /// How many there are, arrived or running.
+    count: AtomicUsize,
+    has_arrivals: AtomicBool,
+    drains: AtomicBool,
+    /// Wakes the event loop of the instance.
+    pub arrival: AtomicWaker,
+    changed: Notify,
+}
+
+#[derive(Default)]
+struct Inside {
+    arrived: Vec<Arc<Task>>,
+    running: Vec<Arc<Task>>,
+    drain: Option<Drain>,
+    /// What is to be let go when the instance is gone.
+    held: Vec<Box<dyn Any + Send>>,
+}
+
+impl Background {
+    pub fn new(tenure: Arc<Tenure>, room: Room) -> Arc<Self> {
+        Arc::new(Self {
+            tenure,
+            room,
+            disregards: AtomicBool::new(false),
+            state: Mutex::default(),
+            count: AtomicUsize::new(0),
+            has_arrivals: AtomicBool::new(false),
+            drains: AtomicBool::new(false),
+            arrival: AtomicWaker::new(),
+            changed: Notify::new(),
+        })
+    }
+
+    /// Says whether an instance that is not there for tasks takes them for good, and never has them run. `start` is
+    /// the same in all instances of a component, and what it begins is done by those that serve.
+    pub fn disregard(&self, disregards: bool) {
+        self.disregards.store(disregards, Ordering::Relaxed);
+    }
+
+    /// Takes in a task of the guest. The error is for its author.
+    pub fn register(
+        self: &Arc<Self>,
+        number: u64,
+        mut name: String,
+        kind: Kind,
+    ) -> Result<(), String> {
+        let most = match self.room {
+            Room::Tasks(most) => most,
+            // It never is the owner.
+            Room::Elsewhere if kind == Kind::Loop => return Ok(()),
+            Room::Elsewhere if self.disregards.load(Ordering::Relaxed) => return Ok(()),
+            Room::Elsewhere => {
+                return Err(
+                    "this instance serves no requests, and runs nothing in the background".into(),
+                );
+            }
+            Room::Nowhere => {
+                return Err(
+                    "the component exports no `jobs`, and so runs nothing in the background".into(),
+                );
+            }
+        };
+        name.truncate(name.floor_char_boundary(MAX_NAME));
+        let task = Task {
+            number,
+            name: name.into(),
+            kind,
+            began: Instant::now(),
+        };
+        if self.is_too_late(&task) {
+            return Err(
+                "the server shuts down, and has no time left for what is in the background: `grace`".into(),
+            );
+        }
+        if self.count.fetch_add(1, Ordering::Relaxed) >= most {
+            self.count.fetch_sub(1, Ordering::Relaxed);
+            return Err(format!(
+                "{most} tasks run in the background of this instance, and no more may: `max_tasks`"
+            ));
+        }
+        lock(&self.state).arrived.push(Arc::new(task));
+        self.has_arrivals.store(true, Ordering::Release);
+        self.arrival.wake();
+        Ok(())
+    }
+
+    /// Whether a shutdown would end a task before it began. Of a loop that is no loss: it ends with any drain.
+    fn is_too_late(&self, task: &Task) -> bool {
+        let drain = self.drain_now().filter(|_| !task.is_loop());
+        let end = drain.and_then(|drain| end_of(task, drain, None));
+        end.is_some_and(|end| end <= task.began)
+    }
+
+    /// The tasks that have come since somebody asked. From here on they run.
+    pub fn arrivals(self: &Arc<Self>) -> Vec<Arc<Task>> {
+        if !self.has_arrivals.swap(false, Ordering::Acquire) {
+            return Vec::new();
+        }
+        let mut inside = lock(&self.state);
+        let arrived = std::mem::take(&mut inside.arrived);
+        inside.running.extend(arrived.iter().cloned());
+        drop(inside);
+        let mut term = lock(&self.tenure.state);
+        let me = Arc::downgrade(self);
+        if !term.members.iter().any(|member| member.ptr_eq(&me)) {
+            term.members.retain(|member| member.strong_count() > 0);
+            term.members.push(me);
+        }
+        arrived
+    }
+
+    /// A task is over.
+    pub fn leave(&self, task: &Arc<Task>) {
+        lock(&self.state)
+            .running
+            .retain(|other| !Arc::ptr_eq(other, task));
+        self.count.fetch_sub(1, Ordering::Relaxed);
+    }
+
+    /// Whether there is no task.
+    pub fn is_empty(&self) -> bool {
+        self.count.load(Ordering::Relaxed) == 0
+    }
+
+    /// All that run or were to, which are lost with the instance.
+    pub fn lose(&self) -> Vec<Arc<Task>> {
+        let mut inside = lock(&self.state);
+        let arrived = std::mem::take(&mut inside.arrived);
+        let mut lost = std::mem::take(&mut inside.running);
+        lost.extend(arrived);
+        lost
+    }
+
+    /// Keeps something until the instance is gone.
+    pub fn hold(&self, what: impl Any + Send) {
+        lock(&self.state).held.push(Box::new(what));
+    }
+
+    pub fn tenure(&self) -> &Tenure {
+        &self.tenure
+    }
+
+    /// Says that the instance is to end.
+    pub fn drain(&self) {
+        if self.drains.swap(true, Ordering::Relaxed) {
+            return;
+        }
+        lock(&self.state).drain = Some(Drain {
+            since: Instant::now(),
+            by: None,
+        });
+        self.changed.notify_waiters();
+    }
+
+    fn drain_now(&self) -> Option<Drain> {
+        let own = lock(&self.state).drain;
+        let all = lock(&self.tenure.state).drain;
+        match (own, all) {
+            (Some(own), Some(all)) => Some(Drain {
+                since: own.since.min(all.since),
+                by: all.by,
+            }),
+            (own, all) => own.or(all),
+        }
+    }
+
+    /// Waits until the instance is to end.
+    pub async fn drained(&self) {
+        self.until(|drain| drain.is_some().then_some(())).await;
+    }
+
+    /// Waits until a task has to end, which has `budget` for it.
+    pub async fn time_is_up(&self, task: &Task, budget: Option<Duration>) {
+        let mut last = None;
+        loop {
+            let drain = self
+                .until(|drain| drain.filter(|drain| Some(*drain) != last))
+                .await;
+            last = Some(drain);
+            let other = self.until(|drain| (drain != last).then_some(()));
+            match end_of(task, drain, budget) {
+                // A timer would be late: whoever waits for a loop must not get it now.
+                Some(end) if end <= Instant::now() => return,
+                Some(end) => tokio::select! {
+                    biased;
+                    () = other => {}
+                    () = tokio::time::sleep_until(end) => return,
+                },
+                None => other.await,
+            }
+        }
+    }
+
+    /// Whether a task should have ended so long ago that it never will.
+    pub fn is_overdue(&self, budget: Option<Duration>) -> bool {
+        let Some(drain) = self.drain_now() else {
+            return false;
+        };
+        let now = Instant::now();
+        lock(&self.state)
+            .running
+            .iter()
+            .any(|task| end_of(task, drain, budget).is_some_and(|end| now > end + LET_GO))
+    }
+
+    /// Waits for a look at the drain to find something.
+    async fn until<T>(&self, look: impl Fn(Option<Drain>) -> Option<T>) -> T {
+        loop {
+            let (mut own, mut all) = (
+                pin!(self.changed.notified()),
+                pin!(self.tenure.changed.notified()),
+            );
+            own.as_mut().enable();
+            all.as_mut().enable();
+            if let Some(found) = look(self.drain_now()) {
+                return found;
+            }
+            tokio::select! {
+                () = own => {}
+                () = all => {}
+            }
+        }
+    }
+}
+
+/// When a task has to end once its instance drains.
+fn end_of(task: &Task, drain: Drain, budget: Option<Duration>) -> Option<Instant> {
+    /// What is kept back of a shutdown's time, so that a task that is cancelled has some left for it.
+    const KEPT_BACK: u32 = 4;
+    const MOST_KEPT_BACK: Duration = Duration::from_secs(1);
+    if task.is_loop() {
+        return Some(drain.since);
+    }
+    let end = budget.map(|budget| drain.since.max(task.began) + budget);
+    let by = drain.by.map(|by| {
+        let whole = by.saturating_duration_since(drain.since);
+        by - (whole / KEPT_BACK).min(MOST_KEPT_BACK)
+    });
+    match (end, by) {
+        (Some(end), Some(by)) => Some(end.min(by)),
+        (end, by) => end.or(by),
+    }
+}
+
+/// Who runs which loop: of each name in each component one instance, whatever generation it is of.
+#[derive(Default)]
+pub struct Loops(Mutex<Owners>);
+
+/// By component and name.
+type Owners = HashMap<(Arc<str>, Box<str>), Weak<tokio::sync::Mutex<()>>>;
+
+/// That nobody else runs the loop, as long as this is kept.
+pub type Ownership = OwnedMutexGuard<()>;
+
+impl Loops {
+    /// Waits until nobody else runs this loop. Who came first is first.
+    pub async fn own(&self, component: &Arc<str>, name: &str) -> Ownership {
+        let owner = {
+            let mut owners = lock(&self.0);
+            owners.retain(|_, owner| owner.strong_count() > 0);
+            let key = (component.clone(), Box::from(name));
+            let place = owners.entry(key).or_default();
+            place.upgrade().unwrap_or_else(|| {
+                let owner = Arc::default();
+                *place = Arc::downgrade(&owner);
+                owner
+            })
+        };
+        owner.lock_owned().await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn background(most: usize) -> Arc<Background> {
+        Background::new(Arc::default(), Room::Tasks(most))
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_shutdown_is_sooner_than_the_budget() {
+        let background = background(1);
+        background
+            .register(1, "one".into(), Kind::Spawned)
+            .expect("there is room");
+        let task = background.arrivals().remove(0);
+        let budget = Some(Duration::from_secs(30));
+        background.drain();
+        let begin = Instant::now();
+        let wait = background.time_is_up(&task, budget);
+        let shutdown = async {
+            tokio::time::sleep(Duration::from_secs(5)).await;
+            let by = Instant::now() + Duration::from_secs(2);
+            background.tenure().end(Some(by));
+        };
+        tokio::join!(wait, shutdown);
+        assert_eq!(begin.elapsed(), Duration::from_millis(6000));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_a_shutdown_has_no_time_for_is_refused() {
+        let background = background(9);
+        let spawn = |number| background.register(number, "a".into(), Kind::Spawned);
+        background.tenure().end(None);
+        tokio::time::advance(Duration::from_secs(60)).await;
+        assert!(spawn(1).is_ok(), "a swap has no end");
+        let by = Instant::now() + Duration::from_secs(10);
+        background.tenure().end(Some(by));
+        tokio::time::advance(Duration::from_millis(8999)).await;
+        assert!(spawn(2).is_ok());
+        tokio::time::advance(Duration::from_millis(1)).await;
+        assert!(spawn(3).unwrap_err().contains("no time left"));
+        let again = background.register(4, "b".into(), Kind::Loop);
+        assert!(again.is_ok(), "a loop has ended with the drain");
+        assert_eq!(background.arrivals().len(), 3);
+    }
+
+    #[test]
+    fn what_has_arrived_is_lost_with_the_rest() {
+        let background = background(2);
+        for number in 0..2 {
+            let taken = background.register(number, "a".into(), Kind::Spawned);
+            assert!(taken.is_ok());
+            if number == 0 {
+                assert_eq!(background.arrivals().len(), 1);
+            }
+        }
+        let lost: Vec<u64> = background.lose().iter().map(|task| task.number).collect();
+        assert_eq!(lost, [0, 1]);
+    }
+
+    #[test]
+    fn no_more_tasks_than_may() {
+        let background = background(2);
+        for number in 0..2 {
+            assert!(background.register(number, "a".into(), Kind::Loop).is_ok());
+        }
+        let refused = background.register(2, "b".into(), Kind::Spawned);
+        assert!(refused.unwrap_err().contains("`max_tasks`"));
+        let task = background.arrivals().remove(0);
+        background.leave(&task);
+        assert!(background.register(3, "c".into(), Kind::Spawned).is_ok());
+    }
+
+    #[test]
+    fn what_is_disregarded_never_arrives() {
+        let background = Background::new(Arc::default(), Room::Elsewhere);
+        let spawn = |number| background.register(number, "a".into(), Kind::Spawned);
+        assert!(spawn(1).unwrap_err().contains("serves no requests"));
+        background.disregard(true);
+        assert!(spawn(2).is_ok());
+        background.disregard(false);
+        assert!(spawn(3).is_err());
+        assert!(background.arrivals().is_empty() && background.is_empty());
+    }
+
+    #[test]
+    fn what_nobody_would_run_is_refused() {
+        let background = Background::new(Arc::default(), Room::Nowhere);
+        background.disregard(true);
+        for kind in [Kind::Spawned, Kind::Loop] {
+            let refused = background.register(1, "a".into(), kind).unwrap_err();
+            assert!(refused.contains("exports no `jobs`"), "{refused}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_loop_has_one_owner_and_the_next_is_who_waits() {
+        let loops = Arc::new(Loops::default());
+        let component: Arc<str> = "a.wasm".into();
+        let first = loops.own(&component, "x").await;
+        let _other = loops.own(&component, "y").await;
+        let mut second = pin!(loops.own(&component, "x"));
+        assert!(futures_util::poll!(second.as_mut()).is_pending());
+        drop(first);
+        assert!(futures_util::poll!(second.as_mut()).is_ready());
+    }
+}

@@ -1,0 +1,404 @@
+//! One request on its way through a guest and back: what it asks, where its answer arrives, who wants it ended. Runs
+//! nothing, and waits for nobody but the answer and, where it is read,
+//! the body.
+
+mod reading;
+
+use std::fmt;
+use std::future::poll_fn;
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
+use std::task::{Poll, Waker};
+use std::time::Instant;
+
+use futures_util::task::AtomicWaker;
+use http::request::Parts;
+use http::{HeaderMap, Method};
+
+use self::reading::{BodySlot, Waits};
+use super::stream::without_empty_etag;
+use super::{App, Begun, BodyShare, Head, Stream, Target, lock};
+use crate::base::access::Summary;
+use crate::base::body::RequestBody;
+use crate::base::client::Client;
+use crate::base::request_id;
+use crate::base::shards;
+use crate::guest::bindings::{Arguments, Failure, Response};
+
+/// Which part of a request's life a guest is asked for.
+#[derive(Clone, Debug)]
+pub enum Stage {
+    /// All of it.
+    Whole,
+    /// Only the error page, by an object that knows nothing of what failed.
+    ErrorPage(Box<Failure>),
+}
+
+/// Why a request is to end before its handler is done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cancel {
+    ClientGone,
+    Deadline,
+}
+
+/// What became of a request inside its guest.
+#[derive(Debug)]
+pub enum Answer {
+    /// The guest's own response.
+    Response(Response),
+    /// The guest's own response, of which more is to come.
+    Begun(Box<Begun>),
+    /// The handler failed and made no page.
+    Failed(Failure),
+    /// The guest trapped in this request; the text is the trap with the guest's stack.
+    Trapped(String),
+    /// This request's run went past `cpu_deadline`.
+    Overran,
+    /// The instance was lost to another request's fault, or to one that can't be told.
+    Lost,
+    /// As many requests wait as may.
+    Busy,
+    /// `deadline` has passed.
+    Late,
+    /// The client left in the middle of the request's body.
+    Gone,
+    /// No instance could be had.
+    Unavailable(String),
+}
+
+/// Where an answer arrives.
+enum AnswerSlot {
+    /// With whom to wake.
+    Open(Option<Waker>),
+    Given(Answer),
+    /// It was taken, or nobody waits for one any more.
+    Shut,
+}
+
+/// One request on its way through a guest and back.
+pub struct Exchange {
+    pub head: Parts,
+    pub client: Client,
+    /// When its head was there.
+    pub began: Instant,
+    pub target: Target,
+    pub arguments: Arc<Arguments>,
+    pub stage: Stage,
+    pub app: Arc<App>,
+    /// Whether a client that is gone ends the request.
+    pub cancel_on_close: bool,
+    /// Where its connection is.
+    pub shard: usize,
+    /// Found or made when somebody asks.
+    id: OnceLock<Box<str>>,
+    body: Mutex<BodySlot>,
+    waits: Waits,
+    /// What came after the body. In a box, as it is rare.
+    trailers: OnceLock<Box<HeaderMap>>,
+    body_memory: Mutex<Option<BodyShare>>,
+    answer: Mutex<AnswerSlot>,
+    /// Where the answer is made piece by piece. In a box, as it is rare.
+    stream: OnceLock<Box<Stream>>,
+    cancelled: AtomicBool,
+    client_gone: AtomicBool,
+    cancel: AtomicWaker,
+    sent: AtomicU8,
+    until_sent: AtomicWaker,
+    replayed: AtomicBool,
+    place: AtomicU8,
+}
+
+/// Where a request is on its way to an instance.
+#[repr(u8)]
+enum Place {
+    Waiting,
+    Inside,
+    Left,
+}
+
+/// Whether the last byte of a response was handed to the connection.
+#[repr(u8)]
+enum Handover {
+    Open,
+    /// Still open, and somebody waits for its end.
+    Awaited,
+    Done,
+}
+
+impl Exchange {
+    #[expect(clippy::too_many_arguments, reason = "each is one field, named alike")]
+    /// A request that begins.
+    pub fn new(
+        head: Parts,
+        client: Client,
+        began: Instant,
+        body: Option<RequestBody>,
+        target: Target,
+        arguments: Arc<Arguments>,
+        stage: Stage,
+        app: Arc<App>,
+        cancel_on_close: bool,
+    ) -> Arc<Self> {
+        Arc::new(Self {
+            head,
+            client,
+            began,
+            target,
+            arguments,
+            stage,
+            app,
+            cancel_on_close,
+            shard: shards::here(),
+            id: OnceLock::new(),
+            body: Mutex::new(body.map_or(BodySlot::None, BodySlot::Here)),
+            waits: Waits::default(),
+            trailers: OnceLock::new(),
+            body_memory: Mutex::new(None),
+            answer: Mutex::new(AnswerSlot::Open(None)),
+            stream: OnceLock::new(),
+            cancelled: AtomicBool::new(false),
+            client_gone: AtomicBool::new(false),
+            cancel: AtomicWaker::new(),
+            sent: AtomicU8::new(Handover::Open as u8),
+            until_sent: AtomicWaker::new(),
+            replayed: AtomicBool::new(false),
+            place: AtomicU8::new(Place::Waiting as u8),
+        })
+    }
+
+    /// The same request once more, for its error page alone. It has no body.
+    pub fn error_page(&self, failure: Failure) -> Arc<Self> {
+        let again = Self::new(
+            self.head.clone(),
+            self.client,
+            self.began,
+            None,
+            self.target.clone(),
+            self.arguments.clone(),
+            Stage::ErrorPage(failure.into()),
+            self.app.clone(),
+            self.cancel_on_close,
+        );
+        let _ = again.id.set(self.id().into());
+        again
+    }
+
+    /// What tells this request from all others, in logs and beyond.
+    pub fn id(&self) -> &str {
+        let find = || request_id::of(&self.head.headers, self.client.is_proxied);
+        self.id.get_or_init(|| find().into_boxed_str())
+    }
+
+    /// The request for the log.
+    pub fn summary(&self) -> Summary<'_> {
+        Summary {
+            asked: Some((&self.head.method, &self.head.uri)),
+            client: self.client,
+        }
+    }
+
+    /// Gives the answer. The first one counts, while somebody waits for it; one that has begun and not ended is broken
+    /// off by another.
+    pub fn answer(&self, answer: Answer) {
+        let slot = lock(&self.answer);
+        if matches!(*slot, AnswerSlot::Open(_)) {
+            give(slot, answer);
+        } else if let Some(stream) = self.stream() {
+            drop(slot);
+            stream.cut();
+        }
+    }
+
+    /// Gives an answer that is made from now on. `None`: nobody waits for one. The error is for the handler's author.
+    pub fn begin(&self, mut head: Head) -> Result<Option<&Stream>, String> {
+        const WITHOUT_BODY: [u16; 2] = [204, 304];
+        let has_body = self.head.method != Method::HEAD && !WITHOUT_BODY.contains(&head.status);
+        without_empty_etag(&mut head.headers);
+        let (stream, begun) = Stream::new(head, has_body)?;
+        let slot = lock(&self.answer);
+        if !matches!(*slot, AnswerSlot::Open(_)) {
+            return Ok(None);
+        }
+        let stream = &**self.stream.get_or_init(|| Box::new(stream));
+        give(slot, Answer::Begun(Box::new(begun)));
+        Ok(Some(stream))
+    }
+
+    /// The answer that is made piece by piece, once it has begun.
+    pub fn stream(&self) -> Option<&Stream> {
+        self.stream.get().map(|stream| &**stream)
+    }
+
+    /// Waits for the answer and takes it. One only may wait, and once.
+    pub async fn answered(&self) -> Answer {
+        poll_fn(|cx| {
+            let mut slot = lock(&self.answer);
+            if let AnswerSlot::Open(waiting) = &mut *slot {
+                if !matches!(waiting, Some(waiting) if waiting.will_wake(cx.waker())) {
+                    *waiting = Some(cx.waker().clone());
+                }
+                return Poll::Pending;
+            }
+            match std::mem::replace(&mut *slot, AnswerSlot::Shut) {
+                AnswerSlot::Given(answer) => Poll::Ready(answer),
+                _ => Poll::Pending,
+            }
+        })
+        .await
+    }
+
+    /// Says that nobody waits for an answer any more.
+    pub fn shut(&self) {
+        *lock(&self.answer) = AnswerSlot::Shut;
+    }
+
+    /// Whether an answer was given, or nobody waits for one.
+    pub fn is_answered(&self) -> bool {
+        !matches!(*lock(&self.answer), AnswerSlot::Open(_))
+    }
+
+    /// Whether somebody waits for an answer, or for more of one.
+    pub(super) fn is_wanted(&self) -> bool {
+        !self.is_answered() || self.stream().is_some_and(Stream::is_open)
+    }
+
+    /// Asks the request to end. A client that is gone ends only what
+    /// `cancel_on_close` lets it end.
+    pub fn cancel(&self, reason: Cancel) {
+        if reason == Cancel::ClientGone {
+            self.client_gone.store(true, Ordering::Release);
+        }
+        if reason == Cancel::Deadline || self.cancel_on_close {
+            self.cancelled.store(true, Ordering::Release);
+        }
+        if self.is_cancelled() {
+            self.cancel.wake();
+        }
+        self.sent();
+    }
+
+    /// Whether the request is to end.
+    pub fn is_cancelled(&self) -> bool {
+        self.cancelled.load(Ordering::Acquire)
+    }
+
+    /// Whether nobody is there to take the response.
+    pub fn is_client_gone(&self) -> bool {
+        self.client_gone.load(Ordering::Acquire)
+    }
+
+    /// An instance takes the request. `false`: it has left the queue before.
+    pub fn enter(&self) -> bool {
+        self.go(Place::Inside)
+    }
+
+    /// The request leaves the queue. `false`: it is inside already.
+    pub fn leave(&self) -> bool {
+        self.go(Place::Left)
+    }
+
+    /// Whether the request left the queue before an instance took it.
+    pub fn has_left(&self) -> bool {
+        self.place.load(Ordering::SeqCst) == Place::Left as u8
+    }
+
+    /// The request waits once more.
+    pub fn wait_again(&self) {
+        self.place.store(Place::Waiting as u8, Ordering::SeqCst);
+    }
+
+    fn go(&self, place: Place) -> bool {
+        let (from, to) = (Place::Waiting as u8, place as u8);
+        let moved = self
+            .place
+            .compare_exchange(from, to, Ordering::SeqCst, Ordering::SeqCst);
+        moved.is_ok()
+    }
+
+    /// Has one task woken when the request is asked to end. Said once for all the waits of that task.
+    pub fn listen(&self, waker: &Waker) {
+        self.cancel.register(waker);
+    }
+
+    /// Waits until the request is asked to end, in the task that listens.
+    pub async fn cancelled(&self) {
+        poll_fn(|_| match self.is_cancelled() {
+            true => Poll::Ready(()),
+            false => Poll::Pending,
+        })
+        .await;
+    }
+
+    /// Says that the last byte of the response was handed to the connection, or never will be.
+    pub fn sent(&self) {
+        if self.sent.swap(Handover::Done as u8, Ordering::SeqCst) == Handover::Awaited as u8 {
+            self.until_sent.wake();
+        }
+    }
+
+    /// Waits for [`Exchange::sent`]. One only may wait.
+    pub async fn until_sent(&self) {
+        poll_fn(|cx| {
+            if self.sent.load(Ordering::Acquire) == Handover::Done as u8 {
+                return Poll::Ready(());
+            }
+            self.until_sent.register(cx.waker());
+            let (from, to) = (Handover::Open as u8, Handover::Awaited as u8);
+            let awaited = self
+                .sent
+                .compare_exchange(from, to, Ordering::SeqCst, Ordering::SeqCst);
+            match awaited {
+                Err(sent) if sent == Handover::Done as u8 => Poll::Ready(()),
+                _ => Poll::Pending,
+            }
+        })
+        .await;
+    }
+
+    /// What came after the body, once its end was read.
+    pub fn trailers(&self) -> Option<&HeaderMap> {
+        self.trailers.get().map(|trailers| &**trailers)
+    }
+
+    /// The `Host` header as sent, or what Tornado takes where an HTTP/1.0 request has none.
+    pub fn host(&self) -> &str {
+        host(&self.head)
+    }
+
+    /// Claims the one replay of a request that may be sent to a guest again: safe (RFC 9110, section 9.2.1),
+    /// unanswered and without a body.
+    pub fn claim_replay(&self) -> bool {
+        let whole = matches!(*lock(&self.body), BodySlot::None);
+        self.head.method.is_safe()
+            && whole
+            && !self.is_cancelled()
+            && !self.is_answered()
+            && !self.replayed.swap(true, Ordering::AcqRel)
+    }
+}
+
+/// Puts an answer where one is open, and wakes who waits for it.
+fn give(mut slot: MutexGuard<'_, AnswerSlot>, answer: Answer) {
+    let before = std::mem::replace(&mut *slot, AnswerSlot::Given(answer));
+    drop(slot);
+    if let AnswerSlot::Open(Some(waiting)) = before {
+        waiting.wake();
+    }
+}
+
+/// The id of a request for the log, found only where it is written.
+#[derive(Clone, Copy)]
+pub struct ShownId<'a>(pub &'a Exchange);
+
+impl fmt::Display for ShownId<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.0.id())
+    }
+}
+
+/// The authority that a request is for: of its target where that is absolute, else of its `Host` header.
+pub fn host(head: &Parts) -> &str {
+    let target = head.uri.authority().map(http::uri::Authority::as_str);
+    let header = || head.headers.get(http::header::HOST)?.to_str().ok();
+    target.or_else(header).unwrap_or("127.0.0.1")
+}

@@ -1,0 +1,265 @@
+//! How a request's body is read: where it lies. What has come stays there until it is taken, so a read that is given up
+//! loses nothing, and the next goes on from there. It waits here, and takes without waiting. How long it waits is noted,
+//! as that is not the handler's time.
+
+use std::future::poll_fn;
+use std::sync::MutexGuard;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::task::{Context, Poll, Waker, ready};
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+
+use super::{Cancel, Exchange};
+use crate::base::body::{BodyError, RequestBody, Room};
+use crate::guest::resources::{BodyMemory, BodyShare, lock};
+
+/// Where a request's body is.
+pub(super) enum BodySlot {
+    /// There is none.
+    None,
+    Here(RequestBody),
+    /// It could not be had, for whoever asks.
+    Failed(BodyError),
+    /// It was taken whole, or given up.
+    Taken,
+}
+
+/// How long the body was waited for, in nanoseconds.
+#[derive(Default)]
+pub(super) struct Waits {
+    before: AtomicU64,
+    /// Since when it is waited for, after the beginning of the request. 0: it is not.
+    since: AtomicU64,
+}
+
+impl Waits {
+    fn begin(&self, began: Instant) {
+        if self.since.load(Relaxed) == 0 {
+            self.since.store(since(began).max(1), Relaxed);
+        }
+    }
+
+    fn end(&self, began: Instant) {
+        let then = self.since.swap(0, Relaxed);
+        if then > 0 {
+            let passed = since(began).saturating_sub(then);
+            self.before.fetch_add(passed, Relaxed);
+        }
+    }
+}
+
+fn since(began: Instant) -> u64 {
+    u64::try_from(began.elapsed().as_nanos()).unwrap_or(u64::MAX)
+}
+
+impl Exchange {
+    /// How long its handler has waited for the body, and whether it does so now.
+    pub fn waited_for_body(&self) -> (Duration, bool) {
+        let then = self.waits.since.load(Relaxed);
+        let now = match then {
+            0 => 0,
+            then => since(self.began).saturating_sub(then),
+        };
+        let before = self.waits.before.load(Relaxed);
+        (Duration::from_nanos(before.saturating_add(now)), then > 0)
+    }
+
+    /// Whether its client left in the middle of the body.
+    pub fn broke_off(&self) -> bool {
+        self.failed_with(BodyError::Gone)
+    }
+
+    /// Whether its body was late for want of room.
+    pub fn lacked_room(&self) -> bool {
+        self.failed_with(BodyError::NoRoom)
+    }
+
+    fn failed_with(&self, error: BodyError) -> bool {
+        matches!(&*lock(&self.body), BodySlot::Failed(failed) if *failed == error)
+    }
+
+    /// Waits until [`Exchange::take_chunk`] has something.
+    pub async fn wait_chunk(&self) {
+        let _turn = self.turn().await;
+        poll_fn(|cx| self.waited(self.poll_body(|body| body.poll_chunk(cx)))).await;
+    }
+
+    /// The next piece of the body, never empty; `Some(Ok(None))` at its end. `None`: nothing has come yet.
+    pub fn take_chunk(&self) -> Option<Result<Option<Bytes>, BodyError>> {
+        let mut slot = lock(&self.body);
+        let body = match &mut *slot {
+            BodySlot::None => return Some(Ok(None)),
+            BodySlot::Failed(error) => return Some(Err(*error)),
+            BodySlot::Taken => return Some(Err(BodyError::Gone)),
+            BodySlot::Here(body) => body,
+        };
+        let chunk = body.take_chunk()?;
+        if chunk.is_none() {
+            self.keep_trailers(body);
+        }
+        if !body.readers().is_read() {
+            // What a read of the whole had put together is handed out.
+            drop(lock(&self.body_memory).take());
+        }
+        Some(Ok(chunk))
+    }
+
+    /// Waits until [`Exchange::take_whole`] has something, and for room in the memory, as it comes.
+    pub async fn wait_whole(&self, memory: &BodyMemory) {
+        let _turn = self.turn().await;
+        poll_fn(|cx| self.waited(self.poll_whole(memory, cx))).await;
+    }
+
+    /// The body, or what is left of it. `None`: it is not here yet.
+    pub fn take_whole(&self, memory: &BodyMemory) -> Option<Result<Vec<u8>, BodyError>> {
+        self.look(memory);
+        let mut slot = lock(&self.body);
+        let body = match &mut *slot {
+            BodySlot::None => return Some(Ok(Vec::new())),
+            BodySlot::Failed(error) => return Some(Err(*error)),
+            BodySlot::Taken => return Some(Err(BodyError::Gone)),
+            BodySlot::Here(body) => body,
+        };
+        if body.promised() > memory.total() {
+            // It can be read piece by piece.
+            return Some(Err(BodyError::TooLarge));
+        }
+        if !lock(&self.body_memory)
+            .as_ref()
+            .is_some_and(BodyShare::is_whole)
+        {
+            return None;
+        }
+        let whole = body.take_whole()?;
+        self.keep_trailers(body);
+        let over = std::mem::replace(&mut *slot, BodySlot::Taken);
+        drop(slot);
+        drop(over);
+        Some(Ok(whole))
+    }
+
+    /// Sets a limit of the body, which holds for a read that is under way, too.
+    pub fn limit_body(&self, limit: impl FnOnce(&mut RequestBody) -> Result<(), BodyError>) {
+        let mut slot = lock(&self.body);
+        if let BodySlot::Here(body) = &mut *slot
+            && let Err(error) = limit(body)
+        {
+            self.fail(slot, error);
+        }
+    }
+
+    /// Puts the whole together, as far as it is here without a wait. Not where another read waits: of what comes, the
+    /// body tells one alone.
+    fn look(&self, memory: &BodyMemory) {
+        let is_free = match &mut *lock(&self.body) {
+            BodySlot::Here(body) => !body.readers().is_read(),
+            _ => false,
+        };
+        if !is_free {
+            return;
+        }
+        let _ = self.poll_whole(memory, &mut Context::from_waker(Waker::noop()));
+        self.wait_no_more();
+    }
+
+    fn poll_whole(&self, memory: &BodyMemory, cx: &mut Context<'_>) -> Poll<()> {
+        self.poll_body(|body| {
+            let most = memory.total();
+            if body.promised() > most {
+                return Poll::Ready(Ok(()));
+            }
+            let mut held = lock(&self.body_memory);
+            let share = held.get_or_insert_with(|| memory.share());
+            body.poll_whole(cx, most, |room, cx| match room {
+                Room::Growing(bytes) => share.poll_grow(bytes, cx),
+                Room::Whole(bytes) => share.poll_whole(bytes, cx),
+            })
+        })
+    }
+
+    /// Nobody waits for room.
+    fn wait_no_more(&self) {
+        if let Some(share) = &mut *lock(&self.body_memory) {
+            share.wait_no_more();
+        }
+    }
+
+    /// Notes that a wait begins, where it does.
+    fn waited(&self, ended: Poll<()>) -> Poll<()> {
+        if ended.is_pending() {
+            self.waits.begin(self.began);
+        }
+        ended
+    }
+
+    /// Polls the body in its place, and gives up one that fails.
+    fn poll_body(
+        &self,
+        poll: impl FnOnce(&mut RequestBody) -> Poll<Result<(), BodyError>>,
+    ) -> Poll<()> {
+        let mut slot = lock(&self.body);
+        let BodySlot::Here(body) = &mut *slot else {
+            return Poll::Ready(());
+        };
+        if let Err(error) = ready!(poll(body)) {
+            self.fail(slot, error);
+        }
+        Poll::Ready(())
+    }
+
+    /// Gives up what nobody has read of it: the request is answered, so its client is not to blame for the rest.
+    pub fn abandon_body(&self) {
+        let mut slot = lock(&self.body);
+        if matches!(*slot, BodySlot::Here(_)) {
+            let over = std::mem::replace(&mut *slot, BodySlot::Taken);
+            drop(slot);
+            drop(over);
+            drop(lock(&self.body_memory).take());
+        }
+    }
+
+    fn fail(&self, mut slot: MutexGuard<'_, BodySlot>, error: BodyError) {
+        let over = std::mem::replace(&mut *slot, BodySlot::Failed(error));
+        drop(slot);
+        drop(over);
+        drop(lock(&self.body_memory).take());
+        if error == BodyError::Gone {
+            self.cancel(Cancel::ClientGone);
+        }
+    }
+
+    fn keep_trailers(&self, body: &mut RequestBody) {
+        if let Some(trailers) = body.take_trailers() {
+            let _ = self.trailers.set(trailers);
+        }
+    }
+
+    /// Waits until nobody else reads the body.
+    async fn turn(&self) -> Turn<'_> {
+        loop {
+            let other = match &mut *lock(&self.body) {
+                BodySlot::Here(body) => body.readers().begin(),
+                _ => None,
+            };
+            match other {
+                Some(end) => end.await,
+                None => return Turn(self),
+            }
+        }
+    }
+}
+
+/// The read that is under way.
+struct Turn<'a>(&'a Exchange);
+
+impl Drop for Turn<'_> {
+    fn drop(&mut self) {
+        let Self(exchange) = self;
+        exchange.waits.end(exchange.began);
+        exchange.wait_no_more();
+        if let BodySlot::Here(body) = &mut *lock(&exchange.body) {
+            body.readers().end();
+        }
+    }
+}

@@ -18,7 +18,7 @@ impl Context {
     /// ```
     /// # use waterspout_sdk::prelude::*;
     /// # #[derive(Default)] struct Story;
-    /// #[component]
+    /// #[handler]
     /// #[route("/story/([0-9]+)")]
     /// impl RequestHandler for Story {
     ///     async fn get(&mut self, cx: &Context) -> Result {

@@ -125,7 +125,7 @@ pub enum Cause {
 /// #[derive(Default)]
 /// struct Story;
 ///
-/// #[component]
+/// #[handler]
 /// impl RequestHandler for Story {
 ///     async fn get(&mut self, _: &Context) -> Result {
 ///         bail!(HttpError::new(404).with_message("no story 7"))

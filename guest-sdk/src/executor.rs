@@ -25,7 +25,7 @@ use crate::jobs::Function;
 /// ```
 /// # use waterspout_sdk::prelude::*;
 /// # #[derive(Default)] struct Sum;
-/// # #[component]
+/// # #[handler]
 /// # impl RequestHandler for Sum {
 /// async fn get(&mut self, cx: &Context) -> Result {
 ///     let sum = run_in_executor(sum, &1_000_000).await?;

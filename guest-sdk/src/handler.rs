@@ -15,7 +15,7 @@ use crate::{Context, Failure, HttpError, Result};
 /// A handler of requests. Tornado's
 /// [`RequestHandler`](https://www.tornadoweb.org/en/stable/web.html#request-handlers).
 ///
-/// Implement it under [`#[component]`](macro@crate::handler), which notes the functions that are really there: the host
+/// Implement it under [`#[handler]`](macro@crate::handler), which notes the functions that are really there: the host
 /// calls no other, and answers 405 for the methods among them.
 ///
 /// For each request there is a new object, made by `Default`. Its functions are called in this order, one at a time;
@@ -35,7 +35,7 @@ use crate::{Context, Failure, HttpError, Result};
 ///     title: String,
 /// }
 ///
-/// #[component]
+/// #[handler]
 /// impl RequestHandler for Report {
 ///     fn initialize(&mut self, _: &Context, kwargs: Kwargs) -> Result {
 ///         self.title = kwargs.get("title")?;
@@ -71,7 +71,7 @@ pub trait RequestHandler: Default + 'static {
     /// ```
     /// # use waterspout_sdk::prelude::*;
     /// # #[derive(Default)] struct Story;
-    /// #[component]
+    /// #[handler]
     /// impl RequestHandler for Story {
     ///     fn set_default_headers(cx: &Context) -> Result {
     ///         cx.set_header("Cache-Control", "no-store")
@@ -96,7 +96,7 @@ pub trait RequestHandler: Default + 'static {
     }
 
     /// Called for each piece of the body as it arrives, after `prepare` and before the method, where the handler has
-    /// `#[stream_request_body]` under its [`#[component]`](macro@crate::handler). The body is then nowhere else:
+    /// `#[stream_request_body]` under its [`#[handler]`](macro@crate::handler). The body is then nowhere else:
     /// [`body`](crate::Request::body) is empty. [`Context::finish`] in here skips what is left of the body, and the
     /// method.
     ///
@@ -107,7 +107,7 @@ pub trait RequestHandler: Default + 'static {
     ///     bytes: usize,
     /// }
     ///
-    /// #[component]
+    /// #[handler]
     /// #[stream_request_body]
     /// impl RequestHandler for Upload {
     ///     async fn data_received(&mut self, _: &Context, chunk: Bytes) -> Result {
@@ -190,7 +190,7 @@ pub trait RequestHandler: Default + 'static {
 ///     db: String,
 /// }
 ///
-/// #[component]
+/// #[handler]
 /// impl RequestHandler for Story {
 ///     fn initialize(&mut self, _: &Context, kwargs: Kwargs) -> Result {
 ///         self.db = kwargs.get("db")?;
@@ -245,11 +245,11 @@ impl Kwargs {
     }
 }
 
-/// What [`#[component]`](macro@crate::handler) notes of a handler.
+/// What [`#[handler]`](macro@crate::handler) notes of a handler.
 #[doc(hidden)]
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a handler",
-    label = "needs `#[component] impl RequestHandler for {Self}`"
+    label = "needs `#[handler] impl RequestHandler for {Self}`"
 )]
 pub trait Handler: RequestHandler {
     const NAME: &'static str;

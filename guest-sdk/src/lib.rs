@@ -10,7 +10,7 @@
 //! cargo build --release --target wasm32-wasip2      # a `cdylib` crate
 //! ```
 //!
-//! - A handler is a struct that is `Default` and implements [`RequestHandler`] under [`#[component]`](macro@handler).
+//! - A handler is a struct that is `Default` and implements [`RequestHandler`] under [`#[handler]`](macro@handler).
 //!   Each request gets an object of its own; its fields live as long as the request. What has to outlive it is a
 //!   `static` or a `thread_local!`: module state, one copy for each instance of the component.
 //! - Each function gets a [`Context`]: the [`request()`](Context::request), the arguments, the response under

@@ -228,7 +228,7 @@ impl Request {
     /// ```
     /// # use waterspout_sdk::prelude::*;
     /// # #[derive(Default)] struct Upload;
-    /// #[component]
+    /// #[handler]
     /// impl RequestHandler for Upload {
     ///     async fn post(&mut self, cx: &Context) -> Result {
     ///         let files = cx.request().files().await?;

@@ -25,7 +25,7 @@ impl Context {
     /// ```
     /// # use waterspout_sdk::prelude::*;
     /// # #[derive(Default)] struct Hello;
-    /// #[component]
+    /// #[handler]
     /// impl RequestHandler for Hello {
     ///     async fn get(&mut self, cx: &Context) -> Result {
     ///         cx.write("Hello, ")?;

@@ -12,7 +12,7 @@ struct Settings {
 #[derive(Default)]
 struct Staff;
 
-#[component]
+#[handler]
 impl RequestHandler for Staff {
     async fn prepare(&mut self, cx: &Context) -> Result {
         let settings: Settings = cx.settings()?;

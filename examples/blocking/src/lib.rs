@@ -6,7 +6,7 @@ use waterspout_sdk::prelude::*;
 #[derive(Default)]
 struct Blocking;
 
-#[component]
+#[handler]
 impl RequestHandler for Blocking {
     async fn get(&mut self, cx: &Context) -> Result {
         let below: u32 = match cx.get_query_argument_or("below", "1000")?.parse() {

@@ -16,7 +16,7 @@ struct Updates {
 #[derive(Default)]
 struct Page;
 
-#[component]
+#[handler]
 #[route("/chat")]
 impl RequestHandler for Page {
     async fn get(&mut self, cx: &Context) -> Result {
@@ -29,7 +29,7 @@ impl RequestHandler for Page {
 #[derive(Default)]
 struct New;
 
-#[component]
+#[handler]
 #[route("/a/message/new")]
 impl RequestHandler for New {
     async fn post(&mut self, cx: &Context) -> Result {
@@ -45,7 +45,7 @@ impl RequestHandler for New {
 #[derive(Default)]
 struct Poll;
 
-#[component]
+#[handler]
 #[route("/a/message/updates")]
 impl RequestHandler for Poll {
     async fn post(&mut self, cx: &Context) -> Result {

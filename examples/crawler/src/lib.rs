@@ -25,7 +25,7 @@ const MOST: usize = 1_000;
 #[derive(Default)]
 struct Crawler;
 
-#[component]
+#[handler]
 #[route("/crawler")]
 impl RequestHandler for Crawler {
     async fn get(&mut self, cx: &Context) -> Result {

@@ -8,7 +8,7 @@ const PAGES: u32 = 31;
 #[derive(Default)]
 pub struct Page;
 
-#[component]
+#[handler]
 #[route("/crawler/page/([0-9]*)")]
 impl RequestHandler for Page {
     async fn get(&mut self, cx: &Context) -> Result {

@@ -6,7 +6,7 @@ use waterspout_sdk::prelude::*;
 #[derive(Default)]
 struct Errors;
 
-#[component]
+#[handler]
 impl RequestHandler for Errors {
     async fn get(&mut self, cx: &Context) -> Result {
         match cx.path_arg::<String>(0)?.as_str() {

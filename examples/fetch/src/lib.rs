@@ -9,7 +9,7 @@ use waterspout_sdk::prelude::*;
 #[derive(Default)]
 struct Fetch;
 
-#[component]
+#[handler]
 impl RequestHandler for Fetch {
     async fn get(&mut self, cx: &Context) -> Result {
         let url = cx.get_query_argument("url")?;
@@ -24,7 +24,7 @@ impl RequestHandler for Fetch {
 #[derive(Default)]
 struct FetchMany;
 
-#[component]
+#[handler]
 impl RequestHandler for FetchMany {
     async fn get(&mut self, cx: &Context) -> Result {
         let urls = cx.get_query_arguments("url")?;

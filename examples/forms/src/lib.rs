@@ -5,7 +5,7 @@ use waterspout_sdk::prelude::*;
 #[derive(Default)]
 struct MyForm;
 
-#[component]
+#[handler]
 impl RequestHandler for MyForm {
     async fn get(&mut self, cx: &Context) -> Result {
         cx.write(concat!(

@@ -5,7 +5,7 @@ use waterspout_sdk::prelude::*;
 #[derive(Default)]
 struct Hello;
 
-#[component]
+#[handler]
 impl RequestHandler for Hello {
     async fn get(&mut self, cx: &Context) -> Result {
         cx.write("Hello, world")

@@ -10,7 +10,7 @@ struct Interleave {
     chunks: u32,
 }
 
-#[component]
+#[handler]
 impl RequestHandler for Interleave {
     async fn get(&mut self, cx: &Context) -> Result {
         let mut chunk = self.fetch_next_chunk().await;

@@ -8,7 +8,7 @@ struct Json {
     body: Value,
 }
 
-#[component]
+#[handler]
 impl RequestHandler for Json {
     async fn prepare(&mut self, cx: &Context) -> Result {
         let content_type = cx.request().header("content-type");

@@ -16,7 +16,7 @@ struct MinuteLoop {
     work: Duration,
 }
 
-#[component]
+#[handler]
 impl RequestHandler for MinuteLoop {
     fn initialize(&mut self, _: &Context, kwargs: Kwargs) -> Result {
         self.period = Duration::from_secs_f64(kwargs.get("period")?);

@@ -5,7 +5,7 @@ use waterspout_sdk::prelude::*;
 #[derive(Default)]
 struct Photos;
 
-#[component]
+#[handler]
 impl RequestHandler for Photos {
     async fn get(&mut self, cx: &Context) -> Result {
         cx.write(format!("the photo {}", cx.path_arg::<String>(0)?))
@@ -15,7 +15,7 @@ impl RequestHandler for Photos {
 #[derive(Default)]
 struct Guestbook;
 
-#[component]
+#[handler]
 impl RequestHandler for Guestbook {
     async fn get(&mut self, cx: &Context) -> Result {
         cx.write("thank you")

@@ -5,7 +5,7 @@ use waterspout_sdk::prelude::*;
 #[derive(Default)]
 struct Stories;
 
-#[component]
+#[handler]
 impl RequestHandler for Stories {
     async fn get(&mut self, cx: &Context) -> Result {
         let url = cx.reverse_url("story", &["1"])?;
@@ -18,7 +18,7 @@ struct Story {
     db: String,
 }
 
-#[component]
+#[handler]
 impl RequestHandler for Story {
     fn initialize(&mut self, _: &Context, kwargs: Kwargs) -> Result {
         self.db = kwargs.get("db")?;

@@ -9,7 +9,7 @@ use waterspout_sdk::{Event, prelude::*};
 #[derive(Default)]
 struct Page;
 
-#[component]
+#[handler]
 #[route("/stream")]
 impl RequestHandler for Page {
     async fn get(&mut self, cx: &Context) -> Result {
@@ -21,7 +21,7 @@ impl RequestHandler for Page {
 #[derive(Default)]
 struct Clock;
 
-#[component]
+#[handler]
 #[route("/stream/clock")]
 impl RequestHandler for Clock {
     async fn get(&mut self, cx: &Context) -> Result {
@@ -52,7 +52,7 @@ struct Upload {
     bytes: u64,
 }
 
-#[component]
+#[handler]
 #[route("/stream/upload")]
 #[stream_request_body]
 impl RequestHandler for Upload {
@@ -83,7 +83,7 @@ impl RequestHandler for Upload {
 #[derive(Default)]
 struct Progress;
 
-#[component]
+#[handler]
 #[route("/stream/progress")]
 impl RequestHandler for Progress {
     async fn get(&mut self, cx: &Context) -> Result {

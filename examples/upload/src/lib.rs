@@ -5,7 +5,7 @@ use waterspout_sdk::prelude::*;
 #[derive(Default)]
 struct Upload;
 
-#[component]
+#[handler]
 impl RequestHandler for Upload {
     async fn get(&mut self, cx: &Context) -> Result {
         cx.write(concat!(

@@ -1,4 +1,4 @@
-//! `#[component]`, the `#[route]` and `#[stream_request_body]` lines under it, and what stands before its functions.
+//! `#[handler]`, the `#[route]` and `#[stream_request_body]` lines under it, and what stands before its functions.
 
 use proc_macro2::{Span, TokenStream};
 use quote::{format_ident, quote};
@@ -94,7 +94,7 @@ fn check_trait(item: &ItemImpl) -> Result<()> {
     }
     Err(Error::new_spanned(
         &item.self_ty,
-        "`#[component]` belongs on an `impl RequestHandler for …`",
+        "`#[handler]` belongs on an `impl RequestHandler for …`",
     ))
 }
 
@@ -103,7 +103,7 @@ fn refuse(arguments: TokenStream) -> Result<()> {
         return Ok(());
     }
     let message =
-        "`#[component]` takes no arguments; a route is declared by `#[route(\"/\")]` below it";
+        "`#[handler]` takes no arguments; a route is declared by `#[route(\"/\")]` below it";
     Err(Error::new_spanned(arguments, message))
 }
 
@@ -133,7 +133,7 @@ fn take_stream(item: &mut ItemImpl) -> TokenStream {
         (None, None) => return TokenStream::new(),
         (None, Some(function)) => Error::new_spanned(
             function,
-            "is never called without `#[stream_request_body]` under `#[component]`",
+            "is never called without `#[stream_request_body]` under `#[handler]`",
         ),
         (Some(stream), None) => Error::new_spanned(stream, "needs a function `data_received`"),
         (Some(stream), Some(_)) => match stream.meta.require_path_only() {

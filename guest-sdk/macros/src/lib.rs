@@ -17,7 +17,7 @@ use proc_macro::TokenStream;
 /// ```
 /// # use waterspout_sdk::prelude::*;
 /// # #[derive(Default)] struct Story;
-/// #[component]
+/// #[handler]
 /// #[route("/latest")]
 /// #[route("/story/([0-9]+)", name = "story", host = r"example\.com", kwargs = { "db": "main" })]
 /// impl RequestHandler for Story {
@@ -39,7 +39,7 @@ use proc_macro::TokenStream;
 /// ```
 /// # use waterspout_sdk::prelude::*;
 /// # #[derive(Default)] struct Stories;
-/// #[component]
+/// #[handler]
 /// #[route("/stories/?")]
 /// impl RequestHandler for Stories {
 ///     #[removeslash]
@@ -64,9 +64,9 @@ pub fn handler(arguments: TokenStream, item: TokenStream) -> TokenStream {
 /// ```
 /// # use waterspout_sdk::prelude::*;
 /// # #[derive(Default)] struct Counter;
-/// # #[component] impl RequestHandler for Counter {}
+/// # #[handler] impl RequestHandler for Counter {}
 /// # #[derive(Default)] struct Reset;
-/// # #[component] impl RequestHandler for Reset {}
+/// # #[handler] impl RequestHandler for Reset {}
 /// async fn load() -> Result {
 ///     Ok(())
 /// }
@@ -91,7 +91,7 @@ pub fn handler(arguments: TokenStream, item: TokenStream) -> TokenStream {
 /// ```
 /// # use waterspout_sdk::prelude::*;
 /// # #[derive(Default)] struct Counter;
-/// # #[component] impl RequestHandler for Counter {}
+/// # #[handler] impl RequestHandler for Counter {}
 /// async fn tidy_up(keep: u32) -> Result {
 ///     log::info!("all but {keep} are gone");
 ///     Ok(())

@@ -3,7 +3,7 @@ use waterspout_sdk::prelude::*;
 #[derive(Default)]
 struct Upload;
 
-#[component]
+#[handler]
 impl RequestHandler for Upload {
     async fn data_received(&mut self, _: &Context, _: Bytes) -> Result {
         Ok(())
@@ -13,7 +13,7 @@ impl RequestHandler for Upload {
 #[derive(Default)]
 struct Other;
 
-#[component]
+#[handler]
 #[stream_request_body]
 impl RequestHandler for Other {}
 

@@ -3,7 +3,7 @@ use waterspout_sdk::prelude::*;
 #[derive(Default)]
 struct Hello;
 
-#[component]
+#[handler]
 impl Clone for Hello {
     fn clone(&self) -> Self {
         Hello

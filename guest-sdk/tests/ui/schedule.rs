@@ -3,7 +3,7 @@ use waterspout_sdk::prelude::*;
 #[derive(Default)]
 struct Hello;
 
-#[component]
+#[handler]
 impl RequestHandler for Hello {}
 
 async fn tidy_up((): ()) -> Result {

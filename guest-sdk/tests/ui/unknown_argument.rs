@@ -3,7 +3,7 @@ use waterspout_sdk::prelude::*;
 #[derive(Default)]
 struct Hello;
 
-#[component]
+#[handler]
 #[route("/hello", nmae = "hello")]
 impl RequestHandler for Hello {}
 

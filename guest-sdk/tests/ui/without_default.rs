@@ -2,7 +2,7 @@ use waterspout_sdk::prelude::*;
 
 struct Hello;
 
-#[component]
+#[handler]
 impl RequestHandler for Hello {
     async fn get(&mut self, cx: &Context) -> Result {
         cx.write("Hello, world")

@@ -17,7 +17,7 @@ thread_local! {
 #[derive(Default)]
 struct Do;
 
-#[component]
+#[handler]
 #[route("/do")]
 impl RequestHandler for Do {
     async fn get(&mut self, cx: &Context) -> Result {
@@ -133,7 +133,7 @@ async fn note(what: &'static str) -> Result {
 #[derive(Default)]
 struct Counts;
 
-#[component]
+#[handler]
 #[route("/counts")]
 impl RequestHandler for Counts {
     async fn get(&mut self, cx: &Context) -> Result {

@@ -10,7 +10,7 @@ use waterspout_sdk::prelude::*;
 #[derive(Default)]
 struct Blocking;
 
-#[component]
+#[handler]
 #[route("/blocking")]
 impl RequestHandler for Blocking {
     async fn get(&mut self, cx: &Context) -> Result {
@@ -23,7 +23,7 @@ impl RequestHandler for Blocking {
 #[derive(Default)]
 struct Slow;
 
-#[component]
+#[handler]
 #[route("/blocking/slow")]
 impl RequestHandler for Slow {
     async fn get(&mut self, cx: &Context) -> Result {
@@ -42,7 +42,7 @@ struct Brief {
     waits: Option<Pin<Box<dyn Future<Output = ()>>>>,
 }
 
-#[component]
+#[handler]
 #[route("/blocking/brief")]
 impl RequestHandler for Brief {
     fn initialize(&mut self, _: &Context, _: Kwargs) -> Result {

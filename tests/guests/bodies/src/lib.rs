@@ -16,7 +16,7 @@ struct Received {
     bytes: usize,
 }
 
-#[component]
+#[handler]
 #[route("/received")]
 #[stream_request_body]
 impl RequestHandler for Received {
@@ -96,7 +96,7 @@ fn limit(cx: &Context) -> Result {
 #[derive(Default)]
 struct Counted;
 
-#[component]
+#[handler]
 #[route("/counted")]
 impl RequestHandler for Counted {
     async fn prepare(&mut self, cx: &Context) -> Result {
@@ -132,7 +132,7 @@ impl RequestHandler for Counted {
 #[derive(Default)]
 struct Apart;
 
-#[component]
+#[handler]
 #[route("/parts")]
 impl RequestHandler for Apart {
     async fn post(&mut self, cx: &Context) -> Result {
@@ -165,7 +165,7 @@ impl RequestHandler for Apart {
 #[derive(Default)]
 struct Late;
 
-#[component]
+#[handler]
 #[route("/late")]
 impl RequestHandler for Late {
     async fn put(&mut self, cx: &Context) -> Result {
@@ -203,7 +203,7 @@ impl RequestHandler for Late {
 #[derive(Default)]
 struct Steps;
 
-#[component]
+#[handler]
 #[route("/steps")]
 impl RequestHandler for Steps {
     async fn prepare(&mut self, cx: &Context) -> Result {

@@ -7,7 +7,7 @@ use waterspout_sdk::prelude::*;
 #[derive(Default)]
 struct Chatty;
 
-#[component]
+#[handler]
 #[route("/chatty")]
 impl RequestHandler for Chatty {
     async fn get(&mut self, cx: &Context) -> Result {
@@ -25,7 +25,7 @@ impl RequestHandler for Chatty {
 #[derive(Default)]
 struct Half;
 
-#[component]
+#[handler]
 #[route("/half")]
 impl RequestHandler for Half {
     async fn get(&mut self, cx: &Context) -> Result {

@@ -7,7 +7,7 @@ use waterspout_sdk::prelude::*;
 #[derive(Default)]
 struct Beside;
 
-#[component]
+#[handler]
 #[route("/besid[e]")]
 impl RequestHandler for Beside {
     async fn get(&mut self, cx: &Context) -> Result {
@@ -19,7 +19,7 @@ impl RequestHandler for Beside {
 #[derive(Default)]
 struct Wide;
 
-#[component]
+#[handler]
 #[route("/(?:a-greedy|other)/first")]
 impl RequestHandler for Wide {
     async fn get(&mut self, cx: &Context) -> Result {
@@ -30,7 +30,7 @@ impl RequestHandler for Wide {
 #[derive(Default)]
 struct Own;
 
-#[component]
+#[handler]
 #[route("/a-greedy/(.*)")]
 impl RequestHandler for Own {
     async fn get(&mut self, cx: &Context) -> Result {
@@ -41,7 +41,7 @@ impl RequestHandler for Own {
 #[derive(Default)]
 struct Rest;
 
-#[component]
+#[handler]
 #[route("/(.*)")]
 impl RequestHandler for Rest {
     async fn get(&mut self, cx: &Context) -> Result {

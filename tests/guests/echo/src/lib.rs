@@ -9,7 +9,7 @@ use waterspout_sdk::{Arguments, prelude::*};
 #[derive(Default)]
 struct Echo;
 
-#[component]
+#[handler]
 #[route("/echo", name = "echo")]
 #[route("/echo/([^/]+)(?:/([^/]+))?", name = "echo-two")]
 #[route("/echo-named/(?P<first>[^/]+)(?:/(?P<second>[^/]+))?")]

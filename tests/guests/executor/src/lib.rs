@@ -13,7 +13,7 @@ thread_local! {
 #[derive(Default)]
 struct Call;
 
-#[component]
+#[handler]
 #[route("/call")]
 impl RequestHandler for Call {
     async fn get(&mut self, cx: &Context) -> Result {

@@ -50,7 +50,7 @@ macro_rules! gate {
         #[derive(Default)]
         struct Gate;
 
-        #[component]
+        #[handler]
         #[route($path)]
         impl RequestHandler for Gate {
             async fn get(&mut self, cx: &Context) -> Result {

@@ -9,7 +9,7 @@ use waterspout_sdk::prelude::*;
 #[derive(Default)]
 struct Grants;
 
-#[component]
+#[handler]
 impl RequestHandler for Grants {
     async fn get(&mut self, cx: &Context) -> Result {
         let read = cx.get_query_argument_or("read", "")?;

@@ -5,7 +5,7 @@ use waterspout_sdk::prelude::*;
 #[derive(Default)]
 struct Grow;
 
-#[component]
+#[handler]
 impl RequestHandler for Grow {
     async fn get(&mut self, cx: &Context) -> Result {
         let mut hoard = Vec::new();

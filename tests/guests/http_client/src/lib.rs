@@ -81,7 +81,7 @@ async fn told(request: HttpRequest) -> Value {
 #[derive(Default)]
 struct One;
 
-#[component]
+#[handler]
 #[route("/one")]
 impl RequestHandler for One {
     async fn get(&mut self, cx: &Context) -> Result {
@@ -93,7 +93,7 @@ impl RequestHandler for One {
 #[derive(Default)]
 struct Many;
 
-#[component]
+#[handler]
 #[route("/many")]
 impl RequestHandler for Many {
     async fn get(&mut self, cx: &Context) -> Result {
@@ -109,7 +109,7 @@ impl RequestHandler for Many {
 #[derive(Default)]
 struct Pair;
 
-#[component]
+#[handler]
 #[route("/pair")]
 impl RequestHandler for Pair {
     async fn get(&mut self, cx: &Context) -> Result {
@@ -122,7 +122,7 @@ impl RequestHandler for Pair {
 #[derive(Default)]
 struct Count;
 
-#[component]
+#[handler]
 #[route("/count")]
 impl RequestHandler for Count {
     async fn get(&mut self, cx: &Context) -> Result {
@@ -144,7 +144,7 @@ impl RequestHandler for Count {
 #[derive(Default)]
 struct Hold;
 
-#[component]
+#[handler]
 #[route("/hold")]
 impl RequestHandler for Hold {
     async fn get(&mut self, cx: &Context) -> Result {
@@ -160,7 +160,7 @@ impl RequestHandler for Hold {
 #[derive(Default)]
 struct Upload;
 
-#[component]
+#[handler]
 #[route("/upload")]
 impl RequestHandler for Upload {
     async fn get(&mut self, cx: &Context) -> Result {
@@ -182,7 +182,7 @@ impl RequestHandler for Upload {
 #[derive(Default)]
 struct Late;
 
-#[component]
+#[handler]
 #[route("/late")]
 impl RequestHandler for Late {
     async fn get(&mut self, cx: &Context) -> Result {
@@ -216,7 +216,7 @@ impl RequestHandler for Late {
 #[derive(Default)]
 struct Keep;
 
-#[component]
+#[handler]
 #[route("/keep")]
 impl RequestHandler for Keep {
     async fn get(&mut self, cx: &Context) -> Result {
@@ -230,7 +230,7 @@ impl RequestHandler for Keep {
 #[derive(Default)]
 struct Next;
 
-#[component]
+#[handler]
 #[route("/next")]
 impl RequestHandler for Next {
     async fn get(&mut self, cx: &Context) -> Result {

@@ -8,7 +8,7 @@ use waterspout_sdk::prelude::*;
 #[derive(Default)]
 struct Fetch;
 
-#[component]
+#[handler]
 impl RequestHandler for Fetch {
     async fn get(&mut self, cx: &Context) -> Result {
         let (status, body) = send(&cx.get_query_argument("authority")?)?;

@@ -8,7 +8,7 @@ use waterspout_sdk::prelude::*;
 #[derive(Default)]
 struct Fetch;
 
-#[component]
+#[handler]
 impl RequestHandler for Fetch {
     async fn post(&mut self, cx: &Context) -> Result {
         let body = String::from_utf8(cx.request().body().await?.to_vec())?;

@@ -20,7 +20,7 @@ wit_bindgen::generate!({
 #[derive(Default)]
 struct Keyvalue;
 
-#[component]
+#[handler]
 #[route("/keyvalue")]
 impl RequestHandler for Keyvalue {
     async fn get(&mut self, cx: &Context) -> Result {

@@ -15,7 +15,7 @@ thread_local! {
 #[derive(Default)]
 struct Operation;
 
-#[component]
+#[handler]
 #[route("/kv/([a-z]+)")]
 impl RequestHandler for Operation {
     async fn get(&mut self, cx: &Context) -> Result {

@@ -17,7 +17,7 @@ struct Lifecycle {
     name: String,
 }
 
-#[component]
+#[handler]
 #[route("/lifecycle", name = "lifecycle", kwargs = { "greeting": "hi" })]
 impl RequestHandler for Lifecycle {
     fn initialize(&mut self, cx: &Context, kwargs: Kwargs) -> Result {
@@ -116,7 +116,7 @@ fn end(cx: &Context, how: &str) -> Result {
 #[derive(Default)]
 struct Log;
 
-#[component]
+#[handler]
 #[route("/lifecycle/log")]
 impl RequestHandler for Log {
     async fn get(&mut self, cx: &Context) -> Result {

@@ -5,7 +5,7 @@ use waterspout_sdk::prelude::*;
 #[derive(Default)]
 struct Never;
 
-#[component]
+#[handler]
 impl RequestHandler for Never {
     async fn get(&mut self, cx: &Context) -> Result {
         cx.write("never served")

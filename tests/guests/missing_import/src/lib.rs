@@ -25,7 +25,7 @@ wit_bindgen::generate!({
 #[derive(Default)]
 struct Lost;
 
-#[component]
+#[handler]
 impl RequestHandler for Lost {
     async fn get(&mut self, cx: &Context) -> Result {
         nowhere::to::be_seen::look();

@@ -6,7 +6,7 @@ use waterspout_sdk::prelude::*;
 #[derive(Default)]
 pub struct Answers;
 
-#[component]
+#[handler]
 #[route("/answers/([a-z0-9_]+)")]
 impl RequestHandler for Answers {
     fn set_default_headers(cx: &Context) -> Result {
@@ -102,7 +102,7 @@ fn headers(cx: &Context) -> Result {
 #[derive(Default)]
 pub struct Redirects;
 
-#[component]
+#[handler]
 #[route("/redirect")]
 impl RequestHandler for Redirects {
     async fn get(&mut self, cx: &Context) -> Result {

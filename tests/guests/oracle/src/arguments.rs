@@ -38,7 +38,7 @@ impl Decoded {
     }
 }
 
-#[component]
+#[handler]
 #[route("/arguments/([a-z-]+)")]
 impl RequestHandler for Decoded {
     async fn get(&mut self, cx: &Context) -> Result {
@@ -65,7 +65,7 @@ impl RequestHandler for Decoded {
 #[derive(Default)]
 pub struct Raw;
 
-#[component]
+#[handler]
 #[route("/raw")]
 impl RequestHandler for Raw {
     async fn get(&mut self, cx: &Context) -> Result {

@@ -10,7 +10,7 @@ use crate::show;
 #[derive(Default)]
 pub struct Cookies;
 
-#[component]
+#[handler]
 #[route("/cookies")]
 impl RequestHandler for Cookies {
     async fn get(&mut self, cx: &Context) -> Result {

@@ -8,7 +8,7 @@ use crate::{latin1, show};
 #[derive(Default)]
 pub struct Body;
 
-#[component]
+#[handler]
 #[route("/body")]
 impl RequestHandler for Body {
     async fn post(&mut self, cx: &Context) -> Result {
@@ -33,7 +33,7 @@ impl RequestHandler for Body {
 #[derive(Default)]
 pub struct Long;
 
-#[component]
+#[handler]
 #[route("/long/([0-9]+)")]
 impl RequestHandler for Long {
     async fn get(&mut self, cx: &Context) -> Result {

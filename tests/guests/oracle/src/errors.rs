@@ -5,7 +5,7 @@ use waterspout_sdk::prelude::*;
 #[derive(Default)]
 pub struct Fails;
 
-#[component]
+#[handler]
 #[route("/fails/([0-9]+)")]
 impl RequestHandler for Fails {
     async fn get(&mut self, cx: &Context) -> Result {
@@ -37,7 +37,7 @@ impl RequestHandler for Fails {
 #[derive(Default)]
 pub struct Sends;
 
-#[component]
+#[handler]
 #[route("/sends/([0-9]+)")]
 impl RequestHandler for Sends {
     async fn prepare(&mut self, cx: &Context) -> Result {
@@ -101,7 +101,7 @@ fn with_reason(cx: &Context) -> Result<HttpError> {
 #[derive(Default)]
 pub struct Breaks;
 
-#[component]
+#[handler]
 #[route("/breaks/([a-z0-9_]+)")]
 impl RequestHandler for Breaks {
     async fn get(&mut self, cx: &Context) -> Result {
@@ -135,7 +135,7 @@ impl RequestHandler for Breaks {
 #[derive(Default)]
 pub struct Pages;
 
-#[component]
+#[handler]
 #[route("/pages/([0-9]+)")]
 impl RequestHandler for Pages {
     async fn get(&mut self, cx: &Context) -> Result {

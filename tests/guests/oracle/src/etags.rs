@@ -5,7 +5,7 @@ use waterspout_sdk::prelude::*;
 #[derive(Default)]
 pub struct Tagged;
 
-#[component]
+#[handler]
 #[route("/tagged")]
 impl RequestHandler for Tagged {
     async fn get(&mut self, cx: &Context) -> Result {
@@ -28,7 +28,7 @@ impl RequestHandler for Tagged {
 #[derive(Default)]
 pub struct Hashed;
 
-#[component]
+#[handler]
 #[route("/hashed")]
 impl RequestHandler for Hashed {
     async fn get(&mut self, cx: &Context) -> Result {
@@ -48,7 +48,7 @@ impl RequestHandler for Hashed {
 #[derive(Default)]
 pub struct Untagged;
 
-#[component]
+#[handler]
 #[route("/untagged/([0-9]+)")]
 impl RequestHandler for Untagged {
     async fn get(&mut self, cx: &Context) -> Result {

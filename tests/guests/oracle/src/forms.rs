@@ -24,7 +24,7 @@ impl Form {
     }
 }
 
-#[component]
+#[handler]
 #[route("/form")]
 impl RequestHandler for Form {
     async fn get(&mut self, cx: &Context) -> Result {

@@ -13,7 +13,7 @@ impl All {
     }
 }
 
-#[component]
+#[handler]
 #[route("/all")]
 impl RequestHandler for All {
     async fn get(&mut self, cx: &Context) -> Result {
@@ -48,7 +48,7 @@ impl RequestHandler for All {
 #[derive(Default)]
 pub struct Reads;
 
-#[component]
+#[handler]
 #[route("/reads")]
 impl RequestHandler for Reads {
     async fn get(&mut self, cx: &Context) -> Result {
@@ -63,7 +63,7 @@ impl RequestHandler for Reads {
 #[derive(Default)]
 pub struct Statuses;
 
-#[component]
+#[handler]
 #[route("/status/([0-9]+)")]
 impl RequestHandler for Statuses {
     async fn get(&mut self, cx: &Context) -> Result {
@@ -87,7 +87,7 @@ impl RequestHandler for Statuses {
 #[derive(Default)]
 pub struct Prepared;
 
-#[component]
+#[handler]
 #[route("/prepared")]
 impl RequestHandler for Prepared {
     async fn prepare(&mut self, cx: &Context) -> Result {

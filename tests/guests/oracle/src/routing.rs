@@ -8,7 +8,7 @@ pub struct Show {
     route: String,
 }
 
-#[component]
+#[handler]
 impl RequestHandler for Show {
     fn initialize(&mut self, _: &Context, kwargs: Kwargs) -> Result {
         self.route = kwargs.get("route")?;
@@ -33,7 +33,7 @@ impl RequestHandler for Show {
 #[derive(Default)]
 pub struct AddSlash;
 
-#[component]
+#[handler]
 impl RequestHandler for AddSlash {
     #[addslash]
     async fn get(&mut self, cx: &Context) -> Result {
@@ -54,7 +54,7 @@ impl RequestHandler for AddSlash {
 #[derive(Default)]
 pub struct RemoveSlash;
 
-#[component]
+#[handler]
 impl RequestHandler for RemoveSlash {
     #[removeslash]
     async fn get(&mut self, cx: &Context) -> Result {
@@ -70,7 +70,7 @@ impl RequestHandler for RemoveSlash {
 #[derive(Default)]
 pub struct Reverse;
 
-#[component]
+#[handler]
 impl RequestHandler for Reverse {
     async fn get(&mut self, cx: &Context) -> Result {
         let name = cx.get_query_argument("name")?;
@@ -85,7 +85,7 @@ pub struct Missing {
     word: String,
 }
 
-#[component]
+#[handler]
 impl RequestHandler for Missing {
     fn initialize(&mut self, _: &Context, kwargs: Kwargs) -> Result {
         self.word = kwargs.get("word")?;

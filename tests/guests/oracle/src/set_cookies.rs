@@ -39,7 +39,7 @@ fn cookie(cx: &Context) -> CookieBuilder<'static> {
 #[derive(Default)]
 pub struct Sets;
 
-#[component]
+#[handler]
 #[route("/set")]
 impl RequestHandler for Sets {
     async fn get(&mut self, cx: &Context) -> Result {
@@ -58,7 +58,7 @@ impl RequestHandler for Sets {
 #[derive(Default)]
 pub struct Clears;
 
-#[component]
+#[handler]
 #[route("/clear")]
 impl RequestHandler for Clears {
     async fn get(&mut self, cx: &Context) -> Result {
@@ -73,7 +73,7 @@ impl RequestHandler for Clears {
 #[derive(Default)]
 pub struct Keeps;
 
-#[component]
+#[handler]
 #[route("/kept/([a-z_]+)")]
 impl RequestHandler for Keeps {
     async fn get(&mut self, cx: &Context) -> Result {

@@ -8,7 +8,7 @@ use crate::show;
 #[derive(Default)]
 pub struct Flushed;
 
-#[component]
+#[handler]
 #[route("/flushed")]
 impl RequestHandler for Flushed {
     async fn get(&mut self, cx: &Context) -> Result {
@@ -44,7 +44,7 @@ async fn run(cx: &Context) -> Result {
 #[derive(Default)]
 pub struct Started;
 
-#[component]
+#[handler]
 #[route("/started")]
 impl RequestHandler for Started {
     async fn prepare(&mut self, cx: &Context) -> Result {
@@ -72,7 +72,7 @@ pub struct Received {
     bytes: usize,
 }
 
-#[component]
+#[handler]
 #[route("/received")]
 #[stream_request_body]
 impl RequestHandler for Received {

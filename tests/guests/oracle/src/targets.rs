@@ -8,7 +8,7 @@ use crate::{latin1, show};
 #[derive(Default)]
 pub struct Target;
 
-#[component]
+#[handler]
 #[route("/at/(.*)")]
 #[route("/at")]
 #[route("/(a/[^/]*)/(.*)")]
@@ -41,7 +41,7 @@ impl RequestHandler for Target {
 #[derive(Default)]
 pub struct Headers;
 
-#[component]
+#[handler]
 #[route("/headers")]
 impl RequestHandler for Headers {
     async fn get(&mut self, cx: &Context) -> Result {
@@ -54,7 +54,7 @@ impl RequestHandler for Headers {
 #[derive(Default)]
 pub struct Length;
 
-#[component]
+#[handler]
 #[route("/length")]
 impl RequestHandler for Length {
     async fn post(&mut self, cx: &Context) -> Result {

@@ -9,7 +9,7 @@ use waterspout_sdk::prelude::*;
 #[derive(Default)]
 struct Set;
 
-#[component]
+#[handler]
 #[route("/set")]
 impl RequestHandler for Set {
     async fn get(&mut self, cx: &Context) -> Result {
@@ -44,7 +44,7 @@ impl RequestHandler for Set {
 #[derive(Default)]
 struct Defaults;
 
-#[component]
+#[handler]
 #[route("/defaults/(ok|error|cleared)")]
 impl RequestHandler for Defaults {
     fn set_default_headers(cx: &Context) -> Result {
@@ -67,7 +67,7 @@ impl RequestHandler for Defaults {
 #[derive(Default)]
 struct Long;
 
-#[component]
+#[handler]
 #[route("/long/([0-9]+)/(.*)")]
 impl RequestHandler for Long {
     async fn get(&mut self, cx: &Context) -> Result {
@@ -80,7 +80,7 @@ impl RequestHandler for Long {
 #[derive(Default)]
 struct Said;
 
-#[component]
+#[handler]
 #[route("/said/([^/]*)/(.*)")]
 impl RequestHandler for Said {
     async fn get(&mut self, cx: &Context) -> Result {
@@ -98,7 +98,7 @@ impl RequestHandler for Said {
 #[derive(Default)]
 struct Breaks;
 
-#[component]
+#[handler]
 #[route("/breaks")]
 impl RequestHandler for Breaks {
     async fn get(&mut self, cx: &Context) -> Result {
@@ -110,7 +110,7 @@ impl RequestHandler for Breaks {
 #[derive(Default)]
 struct BreaksWithPage;
 
-#[component]
+#[handler]
 #[route("/breaks/page")]
 impl RequestHandler for BreaksWithPage {
     async fn get(&mut self, cx: &Context) -> Result {
@@ -127,7 +127,7 @@ impl RequestHandler for BreaksWithPage {
 #[derive(Default)]
 struct Timed;
 
-#[component]
+#[handler]
 #[route("/timed/([0-9]+)")]
 impl RequestHandler for Timed {
     async fn get(&mut self, cx: &Context) -> Result {

@@ -5,7 +5,7 @@ use waterspout_sdk::prelude::*;
 #[derive(Default)]
 struct Panic;
 
-#[component]
+#[handler]
 impl RequestHandler for Panic {
     async fn get(&mut self, cx: &Context) -> Result {
         let nothing: Option<&str> = cx.path_args().first().and_then(Option::as_deref);

@@ -20,7 +20,7 @@ thread_local! {
 #[derive(Default)]
 struct Publish;
 
-#[component]
+#[handler]
 #[route("/publish")]
 impl RequestHandler for Publish {
     async fn get(&mut self, cx: &Context) -> Result {
@@ -46,7 +46,7 @@ impl RequestHandler for Publish {
 #[derive(Default)]
 struct Busy;
 
-#[component]
+#[handler]
 #[route("/busy")]
 impl RequestHandler for Busy {
     async fn get(&mut self, cx: &Context) -> Result {
@@ -72,7 +72,7 @@ impl RequestHandler for Busy {
 #[derive(Default)]
 struct Listen;
 
-#[component]
+#[handler]
 #[route("/listen")]
 impl RequestHandler for Listen {
     async fn get(&mut self, cx: &Context) -> Result {
@@ -99,7 +99,7 @@ impl RequestHandler for Listen {
 #[derive(Default)]
 struct Lag;
 
-#[component]
+#[handler]
 #[route("/lag")]
 impl RequestHandler for Lag {
     async fn get(&mut self, cx: &Context) -> Result {
@@ -125,7 +125,7 @@ impl RequestHandler for Lag {
 #[derive(Default)]
 struct Keep;
 
-#[component]
+#[handler]
 #[route("/keep")]
 impl RequestHandler for Keep {
     async fn get(&mut self, cx: &Context) -> Result {
@@ -150,7 +150,7 @@ impl RequestHandler for Keep {
 #[derive(Default)]
 struct Late;
 
-#[component]
+#[handler]
 #[route("/late")]
 impl RequestHandler for Late {
     async fn get(&mut self, cx: &Context) -> Result {
@@ -170,7 +170,7 @@ impl RequestHandler for Late {
 #[derive(Default)]
 struct Burst;
 
-#[component]
+#[handler]
 #[route("/burst")]
 impl RequestHandler for Burst {
     async fn get(&mut self, cx: &Context) -> Result {
@@ -190,7 +190,7 @@ impl RequestHandler for Burst {
 #[derive(Default)]
 struct Restless;
 
-#[component]
+#[handler]
 #[route("/restless")]
 impl RequestHandler for Restless {
     async fn get(&mut self, cx: &Context) -> Result {
@@ -213,7 +213,7 @@ impl RequestHandler for Restless {
 #[derive(Default)]
 struct Count;
 
-#[component]
+#[handler]
 #[route("/waiting")]
 impl RequestHandler for Count {
     async fn get(&mut self, cx: &Context) -> Result {

@@ -27,7 +27,7 @@ pub fn only_get(name: &str) -> Description {
         routes: Vec::new(),
     };
     Description {
-        handlers: vec![component],
+        handlers: vec![handler],
         single: false,
         start: false,
         stop: false,

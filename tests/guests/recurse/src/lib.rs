@@ -5,7 +5,7 @@ use waterspout_sdk::prelude::*;
 #[derive(Default)]
 struct Recurse;
 
-#[component]
+#[handler]
 impl RequestHandler for Recurse {
     async fn get(&mut self, cx: &Context) -> Result {
         cx.write(deeper(0).to_string())

@@ -8,7 +8,7 @@ use waterspout_sdk::prelude::*;
 #[derive(Default)]
 struct Schedule;
 
-#[component]
+#[handler]
 impl RequestHandler for Schedule {
     async fn get(&mut self, cx: &Context) -> Result {
         cx.write("schedule")

@@ -18,7 +18,7 @@ thread_local! {
 #[derive(Default)]
 struct Slow;
 
-#[component]
+#[handler]
 #[route("/slow")]
 impl RequestHandler for Slow {
     async fn get(&mut self, cx: &Context) -> Result {
@@ -55,7 +55,7 @@ impl Drop for Slow {
 #[derive(Default)]
 struct Counts;
 
-#[component]
+#[handler]
 #[route("/slow/counts")]
 impl RequestHandler for Counts {
     async fn get(&mut self, cx: &Context) -> Result {

@@ -8,7 +8,7 @@ use waterspout_sdk::prelude::*;
 #[derive(Default)]
 struct Spin;
 
-#[component]
+#[handler]
 #[route("/spin")]
 impl RequestHandler for Spin {
     async fn get(&mut self, cx: &Context) -> Result {
@@ -23,7 +23,7 @@ impl RequestHandler for Spin {
 #[derive(Default)]
 struct Slow;
 
-#[component]
+#[handler]
 #[route("/spin/slow")]
 impl RequestHandler for Slow {
     async fn get(&mut self, cx: &Context) -> Result {

@@ -11,7 +11,7 @@ thread_local! {
 #[derive(Default)]
 struct State;
 
-#[component]
+#[handler]
 impl RequestHandler for State {
     async fn get(&mut self, cx: &Context) -> Result {
         COUNT.set(COUNT.get() + 1);

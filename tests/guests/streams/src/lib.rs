@@ -50,7 +50,7 @@ async fn gate() {
 #[derive(Default)]
 struct Script;
 
-#[component]
+#[handler]
 #[route("/script")]
 impl RequestHandler for Script {
     async fn prepare(&mut self, cx: &Context) -> Result {
@@ -206,7 +206,7 @@ async fn first_of<A: Future + Unpin, B: Future + Unpin>(mut first: A, mut second
 #[derive(Default)]
 struct Open;
 
-#[component]
+#[handler]
 #[route("/open")]
 impl RequestHandler for Open {
     async fn get(&mut self, _: &Context) -> Result {
@@ -222,7 +222,7 @@ impl RequestHandler for Open {
 #[derive(Default)]
 struct Shown;
 
-#[component]
+#[handler]
 #[route("/counts")]
 impl RequestHandler for Shown {
     async fn get(&mut self, cx: &Context) -> Result {

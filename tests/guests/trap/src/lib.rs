@@ -8,7 +8,7 @@ use waterspout_sdk::prelude::*;
 #[derive(Default)]
 struct Trap;
 
-#[component]
+#[handler]
 #[route("/trap")]
 impl RequestHandler for Trap {
     fn initialize(&mut self, cx: &Context, _: Kwargs) -> Result {
@@ -56,7 +56,7 @@ impl RequestHandler for Trap {
 #[derive(Default)]
 struct Slow;
 
-#[component]
+#[handler]
 #[route("/trap/slow")]
 impl RequestHandler for Slow {
     async fn get(&mut self, cx: &Context) -> Result {

@@ -12,7 +12,7 @@ static VERSION: [u8; 32] = *b"GUEST_VERSION=v1................";
 #[derive(Default)]
 struct Version;
 
-#[component]
+#[handler]
 impl RequestHandler for Version {
     async fn get(&mut self, cx: &Context) -> Result {
         cx.set_header("X-Version", version()?)?;

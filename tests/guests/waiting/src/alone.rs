@@ -20,7 +20,7 @@ async fn wait(which: u32, ms: u64) -> Result<u32> {
 #[derive(Default)]
 pub struct Sleeps;
 
-#[component]
+#[handler]
 #[route("/sleeps")]
 impl RequestHandler for Sleeps {
     async fn get(&mut self, cx: &Context) -> Result {
@@ -37,7 +37,7 @@ impl RequestHandler for Sleeps {
 #[derive(Default)]
 pub struct Multi;
 
-#[component]
+#[handler]
 #[route("/multi")]
 impl RequestHandler for Multi {
     async fn get(&mut self, cx: &Context) -> Result {
@@ -74,7 +74,7 @@ fn times(cx: &Context) -> Result<u32> {
 #[derive(Default)]
 pub struct Turns;
 
-#[component]
+#[handler]
 #[route("/turns")]
 impl RequestHandler for Turns {
     async fn get(&mut self, cx: &Context) -> Result {
@@ -93,7 +93,7 @@ impl RequestHandler for Turns {
 #[derive(Default)]
 pub struct Late;
 
-#[component]
+#[handler]
 #[route("/late")]
 impl RequestHandler for Late {
     async fn get(&mut self, cx: &Context) -> Result {
@@ -112,7 +112,7 @@ pub struct Ahead {
     steps: Cell<u32>,
 }
 
-#[component]
+#[handler]
 #[route("/ahead")]
 impl RequestHandler for Ahead {
     async fn get(&mut self, cx: &Context) -> Result {
@@ -147,7 +147,7 @@ thread_local! {
 #[derive(Default)]
 pub struct Moments;
 
-#[component]
+#[handler]
 #[route("/moments")]
 impl RequestHandler for Moments {
     async fn get(&mut self, cx: &Context) -> Result {

@@ -24,7 +24,7 @@ thread_local! {
 #[derive(Default)]
 pub struct Counts;
 
-#[component]
+#[handler]
 #[route("/counts")]
 impl RequestHandler for Counts {
     async fn get(&mut self, cx: &Context) -> Result {
@@ -41,7 +41,7 @@ impl RequestHandler for Counts {
 #[derive(Default)]
 pub struct Events;
 
-#[component]
+#[handler]
 #[route("/event")]
 impl RequestHandler for Events {
     async fn get(&mut self, cx: &Context) -> Result {
@@ -66,7 +66,7 @@ impl RequestHandler for Events {
 #[derive(Default)]
 pub struct Conditions;
 
-#[component]
+#[handler]
 #[route("/condition")]
 impl RequestHandler for Conditions {
     async fn get(&mut self, cx: &Context) -> Result {
@@ -91,7 +91,7 @@ impl RequestHandler for Conditions {
 #[derive(Default)]
 pub struct Locks;
 
-#[component]
+#[handler]
 #[route("/lock")]
 impl RequestHandler for Locks {
     async fn get(&mut self, cx: &Context) -> Result {
@@ -118,7 +118,7 @@ impl RequestHandler for Locks {
 #[derive(Default)]
 pub struct Items;
 
-#[component]
+#[handler]
 #[route("/items")]
 impl RequestHandler for Items {
     async fn get(&mut self, cx: &Context) -> Result {
@@ -157,7 +157,7 @@ impl RequestHandler for Items {
 #[derive(Default)]
 pub struct Joins;
 
-#[component]
+#[handler]
 #[route("/join")]
 impl RequestHandler for Joins {
     async fn get(&mut self, cx: &Context) -> Result {

@@ -7,7 +7,7 @@ const NAMES: [&str; 3] = ["user-agent", "accept-language", "x-request-id"];
 #[derive(Default)]
 struct Headers;
 
-#[component]
+#[handler]
 impl RequestHandler for Headers {
     async fn get(&mut self, cx: &Context) -> Result {
         for name in NAMES {

@@ -6,7 +6,7 @@ use waterspout_sdk::prelude::*;
 #[derive(Default)]
 struct Json;
 
-#[component]
+#[handler]
 impl RequestHandler for Json {
     async fn post(&mut self, cx: &Context) -> Result {
         let value: Value = cx.request().body_json().await?;

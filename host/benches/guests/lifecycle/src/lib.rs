@@ -15,7 +15,7 @@ struct Lifecycle {
     name: &'static str,
 }
 
-#[component]
+#[handler]
 impl RequestHandler for Lifecycle {
     fn initialize(&mut self, _: &Context, _: Kwargs) -> Result {
         self.greeting = "Hello";

@@ -5,7 +5,7 @@ use waterspout_sdk::prelude::*;
 #[derive(Default)]
 struct Page;
 
-#[component]
+#[handler]
 impl RequestHandler for Page {
     async fn get(&mut self, cx: &Context) -> Result {
         cx.write(include_str!("../page.html"))

@@ -8,7 +8,7 @@ const PIECES: usize = 16;
 #[derive(Default)]
 struct Stream;
 
-#[component]
+#[handler]
 impl RequestHandler for Stream {
     async fn get(&mut self, cx: &Context) -> Result {
         cx.set_header("Content-Length", PIECE * PIECES)?;

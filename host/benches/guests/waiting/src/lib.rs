@@ -15,7 +15,7 @@ thread_local! {
 #[derive(Default)]
 struct Waiting;
 
-#[component]
+#[handler]
 impl RequestHandler for Waiting {
     async fn get(&mut self, cx: &Context) -> Result {
         match &*cx.path_arg::<String>(0)? {

@@ -77,6 +77,7 @@ fn an_address_that_is_taken_is_the_fault_of_who_said_it() {
 }
 
 /// What a command says on standard error, where that is a terminal.
+#[allow(unsafe_code, reason = "only the system opens terminals")]
 fn on_a_terminal(mut command: Command) -> String {
     let (mut ours, mut theirs) = (0, 0);
     // SAFETY: it writes two descriptors where it is told to, and takes nothing else.

@@ -375,7 +375,7 @@ fn the_guide_shows_what_is_built() {
             let (kind, text) = (&block[1], &block[2]);
             match kind {
                 "rust" | "rust,standalone_crate" => assert!(
-                    compiled.contains(&format!("include_str!(\"../../{page}\")")),
+                    compiled.contains(&format!("include_str!(\"../doc/guide/{stem}.md\")")),
                     "{page} has code of its own, and the SDK does not compile it"
                 ),
                 // Not compiled there, because it is compiled here.

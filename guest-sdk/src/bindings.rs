@@ -2,7 +2,7 @@
 //! the authors of handlers.
 
 wit_bindgen::generate!({
-    path: "../wit",
+    path: "wit",
     inline: "
         package waterspout:guest;
         world guest {

@@ -3,7 +3,7 @@
 //!
 //! ```
 // Read by rustdoc alone: an example that is edited must not make every guest compile its SDK anew.
-#![cfg_attr(any(doc, doctest), doc = include_str!("../../examples/hello/src/lib.rs"))]
+#![cfg_attr(any(doc, doctest), doc = include_str!("../doc/hello.rs"))]
 //! ```
 //!
 //! ```text
@@ -32,19 +32,19 @@
 /// The guide, whose blocks of code are compiled with the examples in here.
 #[cfg(doctest)]
 mod guide {
-    #[doc = include_str!("../../docs/guide/quick-start.md")]
+    #[doc = include_str!("../doc/guide/quick-start.md")]
     mod quick_start {}
-    #[doc = include_str!("../../docs/guide/handlers.md")]
+    #[doc = include_str!("../doc/guide/handlers.md")]
     mod handlers {}
-    #[doc = include_str!("../../docs/guide/errors-and-redirects.md")]
+    #[doc = include_str!("../doc/guide/errors-and-redirects.md")]
     mod errors_and_redirects {}
-    #[doc = include_str!("../../docs/guide/asynchronous.md")]
+    #[doc = include_str!("../doc/guide/asynchronous.md")]
     mod asynchronous {}
-    #[doc = include_str!("../../docs/guide/coroutines.md")]
+    #[doc = include_str!("../doc/guide/coroutines.md")]
     mod coroutines {}
-    #[doc = include_str!("../../docs/guide/templates-and-security.md")]
+    #[doc = include_str!("../doc/guide/templates-and-security.md")]
     mod templates_and_security {}
-    #[doc = include_str!("../../docs/guide/running.md")]
+    #[doc = include_str!("../doc/guide/running.md")]
     mod running {}
 }
 

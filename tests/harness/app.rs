@@ -238,6 +238,7 @@ pub fn command(name: &str, path: &Path) -> Command {
 }
 
 /// More threads would hand work to each other, now more often and now less.
+#[allow(unsafe_code, reason = "the child is prepared before it begins")]
 fn on_one_core(server: &mut Command) {
     // SAFETY: after the fork, this makes one system call on plain bits and allocates nothing.
     unsafe {
@@ -256,6 +257,7 @@ fn on_one_core(server: &mut Command) {
 }
 
 /// Passes a descriptor on as number 3.
+#[allow(unsafe_code, reason = "the child is prepared before it begins")]
 fn pass_on(server: &mut Command, descriptor: i32) {
     // SAFETY: after the fork, this makes one system call and allocates nothing.
     unsafe {
@@ -266,6 +268,7 @@ fn pass_on(server: &mut Command, descriptor: i32) {
     };
 }
 
+#[allow(unsafe_code, reason = "the child is prepared before it begins")]
 fn limit_address_space(server: &mut Command, bytes: u64) {
     let limit = libc::rlimit {
         rlim_cur: bytes,
@@ -281,6 +284,7 @@ fn limit_address_space(server: &mut Command, bytes: u64) {
 }
 
 /// Its own limit can be raised again, by whoever may.
+#[allow(unsafe_code, reason = "the child is prepared before it begins")]
 fn limit_file_size(server: &mut Command, bytes: u64) {
     let limit = libc::rlimit {
         rlim_cur: bytes,
@@ -454,6 +458,7 @@ impl Running {
         };
         let pid = libc::pid_t::try_from(self.pid()).expect("a process");
         // SAFETY: one system call, which reads one structure and writes none.
+        #[allow(unsafe_code, reason = "only the system sets limits")]
         let lifted =
             unsafe { libc::prlimit(pid, libc::RLIMIT_FSIZE, &limit, std::ptr::null_mut()) };
         assert_eq!(lifted, 0, "{}", std::io::Error::last_os_error());

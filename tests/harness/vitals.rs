@@ -18,6 +18,7 @@ pub fn raise_descriptors() -> usize {
         rlim_max: 0,
     };
     // SAFETY: the pointers are to a live value.
+    #[allow(unsafe_code, reason = "only the system sets limits")]
     let is_raised = unsafe {
         libc::getrlimit(libc::RLIMIT_NOFILE, &raw mut limit) == 0 && {
             limit.rlim_cur = limit.rlim_max;

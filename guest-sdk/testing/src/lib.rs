@@ -5,8 +5,8 @@
 //! A dev-dependency of the handlers' crate, and a file in its `tests/`, as `waterspout new` makes it:
 //!
 //! ```no_run
-// Read by rustdoc alone: outside of the repository there is no such file.
-#![cfg_attr(any(doc, doctest), doc = include_str!("../../../host/src/cli/new/app.rs.in"))]
+// The file that `waterspout new` writes, read by rustdoc alone.
+#![cfg_attr(any(doc, doctest), doc = include_str!("../doc/app.rs"))]
 //! ```
 //!
 //! - [`App::serve`] builds the app, once for all tests of a file, and serves it: to each test a server of its own, on

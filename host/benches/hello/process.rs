@@ -26,6 +26,7 @@ impl Cores {
 }
 
 /// The cores that this process may use.
+#[allow(unsafe_code, reason = "only the system knows the cores")]
 pub fn allowed_cores() -> io::Result<Vec<usize>> {
     // SAFETY: the set is plain bits, and the call fills no more than its size.
     let allowed = unsafe {
@@ -44,6 +45,7 @@ pub fn allowed_cores() -> io::Result<Vec<usize>> {
 /// Keeps the calling thread, and all that it starts, on these cores. Allocates nothing.
 pub fn pin(cores: &[usize]) -> io::Result<()> {
     // SAFETY: the set is plain bits, the cores were found in such a set, and the call only reads it.
+    #[allow(unsafe_code, reason = "only the system pins threads")]
     let done = unsafe {
         let mut set = zeroed::<libc::cpu_set_t>();
         for core in cores {
@@ -82,6 +84,7 @@ pub fn cpu_time(id: u32) -> anyhow::Result<Duration> {
         .map(str::parse::<u64>)
         .sum::<Result<u64, _>>()?;
     // SAFETY: this only asks for a constant of the system.
+    #[allow(unsafe_code, reason = "only the system knows its constants")]
     let per_second = unsafe { libc::sysconf(libc::_SC_CLK_TCK) };
     Ok(Duration::from_secs_f64(ticks as f64 / per_second as f64))
 }
@@ -124,6 +127,7 @@ fn field(file: &str, name: &str) -> anyhow::Result<u64> {
 }
 
 /// Lets this process, and those that it starts, open as many files as they may; tells how many that is.
+#[allow(unsafe_code, reason = "only the system sets limits")]
 pub fn raise_descriptors() -> anyhow::Result<usize> {
     // SAFETY: the limit is plain numbers, which the first call fills and the second one reads.
     unsafe {

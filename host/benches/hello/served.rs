@@ -85,7 +85,10 @@ impl Server {
         let cores = cores.map_or_else(allowed_cores, |cores| Ok(cores.to_vec()))?;
         let pinned = cores.clone();
         // SAFETY: after the fork, this makes one system call and allocates nothing.
-        unsafe { command.pre_exec(move || pin(&pinned)) };
+        #[allow(unsafe_code, reason = "the child is to be pinned before it begins")]
+        unsafe {
+            command.pre_exec(move || pin(&pinned))
+        };
         let words = tempfile::tempfile()?;
         command
             .stdin(Stdio::null())

@@ -1,7 +1,7 @@
 //! The one place where the WIT becomes Rust. Owns the generated types; decides nothing.
 
 wasmtime::component::bindgen!({
-    path: "../wit",
+    path: "wit",
     world: "web-with-jobs",
     imports: {
         "waterspout:web/request.body": async | store | trappable,
@@ -32,7 +32,7 @@ pub use published::wasi::keyvalue;
 /// Interfaces of others that are not in wasmtime-wasi. What writes is asynchronous for the host alone.
 mod published {
     wasmtime::component::bindgen!({
-        path: "../wit",
+        path: "wit",
         world: "wasi:keyvalue/imports@0.2.0-draft",
         imports: {
             "wasi:keyvalue/store.[method]bucket.set": async | trappable,

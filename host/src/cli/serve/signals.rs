@@ -34,7 +34,10 @@ pub fn end_with_stdin() -> anyhow::Result<()> {
     let wait = || {
         let _ = std::io::copy(&mut std::io::stdin().lock(), &mut std::io::sink());
         // SAFETY: a signal to ourselves, for which there is a handler by now.
-        unsafe { libc::kill(libc::getpid(), libc::SIGTERM) };
+        #[allow(unsafe_code, reason = "only the system sends signals")]
+        unsafe {
+            libc::kill(libc::getpid(), libc::SIGTERM)
+        };
     };
     // Not one of the runtime's: those it would wait for at the end.
     std::thread::Builder::new()

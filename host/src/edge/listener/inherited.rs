@@ -16,6 +16,7 @@ pub(super) fn take(name: &str) -> io::Result<Listener> {
     for (number, (descriptor, known)) in sd_notify::listen_fds_with_names()?.enumerate() {
         if known == name || number.to_string() == name {
             // SAFETY: systemd has passed it to this process, in which nobody closes it.
+            #[allow(unsafe_code, reason = "systemd passes on numbers")]
             let inherited = unsafe { BorrowedFd::borrow_raw(descriptor) };
             // A copy, so that it can be taken again after a reload.
             return listen(inherited.try_clone_to_owned()?.into());

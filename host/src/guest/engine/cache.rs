@@ -45,6 +45,7 @@ impl Cache {
     }
 
     /// The compiled form of this binary, if it is here.
+    #[allow(unsafe_code, reason = "compiled code can be loaded in no other way")]
     pub fn get(&self, binary: &Binary, engine: &wasmtime::Engine) -> Option<Component> {
         let path = self.path(binary);
         if !path.exists() {
@@ -143,6 +144,7 @@ fn check_owners(folder: &Path) -> io::Result<()> {
     const STICKY: u32 = 0o1000;
 
     // SAFETY: geteuid only reads the process's own id.
+    #[allow(unsafe_code, reason = "only the system knows the user")]
     let me = unsafe { libc::geteuid() };
     let denied = |message: String| io::Error::new(io::ErrorKind::PermissionDenied, message);
     let metadata = fs::metadata(folder)?;

@@ -248,7 +248,10 @@ fn decode(bytes: &[u8]) -> Option<Entry> {
 #[cfg(unix)]
 fn keep_signals_away() {
     // SAFETY: the signal is ignored, no handler of ours is called.
-    unsafe { libc::signal(libc::SIGXFSZ, libc::SIG_IGN) };
+    #[allow(unsafe_code, reason = "only the system ignores signals")]
+    unsafe {
+        libc::signal(libc::SIGXFSZ, libc::SIG_IGN)
+    };
 }
 
 #[cfg(not(unix))]

@@ -19,6 +19,7 @@ impl Guest for Fuel {
         let mut bytes = ManuallyDrop::new("x".repeat(1 << 20));
         let (start, length, capacity) = (bytes.as_mut_ptr(), bytes.len(), bytes.capacity());
         // SAFETY: all of them are only read, and none is ever dropped.
+        #[allow(unsafe_code, reason = "no safe code has the same bytes twice")]
         let again = || unsafe { String::from_raw_parts(start, length, capacity) };
         let aliases: Vec<String> = std::iter::repeat_with(again).take(1000).collect();
         let aliases = ManuallyDrop::new(aliases);

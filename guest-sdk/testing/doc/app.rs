@@ -1,0 +1,1 @@
+../../../host/src/cli/new/app.rs.in

@@ -361,6 +361,39 @@ fn the_readme_shows_the_example_hello() {
 }
 
 #[test]
+fn the_packages_show_what_the_repository_shows() {
+    for (package, shown) in [
+        ("guest-sdk", "examples/hello/src/lib.rs"),
+        ("guest-sdk/testing", "host/src/cli/new/app.rs.in"),
+    ] {
+        let page = format!("{package}/README.md");
+        let snippet = format!("```rust\n{}```\n", read(shown));
+        assert!(
+            read(&page).contains(&snippet),
+            "{page} does not show {shown}"
+        );
+    }
+}
+
+#[test]
+fn every_page_and_every_example_is_in_its_index() {
+    let pages = read("docs/README.md");
+    for stem in stems("docs", ".md") {
+        assert!(
+            stem == "README" || pages.contains(&format!("({stem}.md)")),
+            "docs/README.md does not name {stem}.md"
+        );
+    }
+    let ladder = read("examples/README.md");
+    for name in packages("examples") {
+        assert!(
+            ladder.contains(&format!("({name}/src/lib.rs)")),
+            "examples/README.md does not name {name}"
+        );
+    }
+}
+
+#[test]
 fn the_guide_shows_what_is_built() {
     let block = Regex::new(r"(?ms)^```([a-z_,]+)\n(.*?)^```$").unwrap();
     let examples: Vec<String> = sources("examples")

@@ -1,4 +1,35 @@
 //! All integration tests: the real binary or the real server, over real sockets, with guests built from source.
+//!
+//! Where a new test goes:
+//!
+//! | what it is about | file |
+//! |---|---|
+//! | a command | the one of its name: `build`, `check`, `dev`, `inspect`, `new`, `routes`; `manual` for `completions` and `man` |
+//! | what a fault looks like in the terminal | `diagnostics` |
+//! | `--set`, the environment, what counts more than the file | `settings` |
+//! | a single key of `waterspout.toml` that is wrong | no file here: `host/src/config/tests.rs` |
+//! | connections, listeners, framing and logs, without a guest | `edge`; `http2`, `tls`, `unix` and `systemd` for these |
+//! | which component has which path | `claims`, and for the router alone `host/src/router/tests.rs` |
+//! | an answer that Tornado gives, too | no Rust: a request in `oracle`, see CONTRIBUTING.md |
+//! | which functions of a handler are called, and in which order | `lifecycle` |
+//! | a request's body | `request_body`, `forms` for forms and compression, `instances::bodies` for memory |
+//! | a response | `outputs` for its head, `response` for what is sent in pieces |
+//! | instances, queues, deadlines, grants | `instances` |
+//! | a trap or a run that is too long | `traps`; `hostile` for many of them, and for clients that mean harm |
+//! | waiting inside a request, locks, queues | `waiting` |
+//! | an interface that guests import | the one of its name: `background`, `executor`, `kv`, `pubsub`; `schedule` for schedules |
+//! | requests of handlers to other servers | `http_client` |
+//! | a change of the app while it is served | `swap`; `watch` for what is noticed, `refusals` for what is refused |
+//! | the end of a server or of a version | `drain` |
+//! | metrics | `metrics`; the status is seen by all tests that wait for it |
+//! | an example | `examples` |
+//! | the crate `waterspout-test` | `testing` |
+//! | what the crates have in their packages | `packages` |
+//! | what the documents say of the code, and rules of the code itself | `house` |
+//! | what a request costs | `instructions` |
+//!
+//! A test that changes limits of its whole process has a program of its own, as `descriptors.rs` has. What all tests stand
+//! on is in `harness`. Guests are in `guests`, examples in `examples/`.
 
 mod background;
 mod build;
@@ -26,6 +57,7 @@ mod metrics;
 mod new;
 mod oracle;
 mod outputs;
+mod packages;
 mod pubsub;
 mod refusals;
 mod request_body;

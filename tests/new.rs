@@ -5,7 +5,8 @@ use std::process::{Command, Output};
 
 use crate::harness::{App, example};
 
-fn waterspout(arguments: &[&str], folder: &Path) -> Output {
+/// Runs the command in this folder.
+pub fn waterspout(arguments: &[&str], folder: &Path) -> Output {
     run(env!("CARGO_BIN_EXE_waterspout"), arguments, folder, &[])
 }
 
@@ -37,7 +38,8 @@ fn run(program: &str, arguments: &[&str], folder: &Path, more: &[(&str, &str)]) 
         .unwrap_or_else(|error| panic!("{program}: {error}"))
 }
 
-fn said(output: &Output) -> String {
+/// All that it has printed.
+pub fn said(output: &Output) -> String {
     String::from_utf8_lossy(&[&output.stdout[..], &output.stderr].concat()).into_owned()
 }
 

@@ -16,6 +16,9 @@ const FILES: [(&str, &str); 5] = [
     (".gitignore", "/target\n/handlers\n"),
 ];
 
+/// What this program was built from. Of a program that was built from a package, or elsewhere, none of it is there.
+const SOURCES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
+
 pub fn new(options: &New) -> anyhow::Result<()> {
     let Language::Rust = options.lang;
     let folder = &options.name;
@@ -28,12 +31,13 @@ pub fn new(options: &New) -> anyhow::Result<()> {
     if folder.exists() {
         bail!("{}: is there already", folder.display());
     }
+    let sources = Path::new(SOURCES);
     for (path, text) in FILES {
         let text = text
             .replace("@NAME@", name)
             .replace("@FILE@", &name.replace('-', "_"))
-            .replace("@SDK@", &dependency("guest-sdk"))
-            .replace("@TEST@", &dependency("guest-sdk/testing"));
+            .replace("@SDK@", &dependency(sources, "guest-sdk"))
+            .replace("@TEST@", &dependency(sources, "guest-sdk/testing"));
         write(&folder.join(path), &text)?;
     }
     println!(
@@ -45,9 +49,9 @@ pub fn new(options: &New) -> anyhow::Result<()> {
 }
 
 /// Where the app finds a crate of ours: in the sources that this program was built from, or else published.
-fn dependency(folder: &str) -> String {
-    let sources = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/..")).join(folder);
-    match sources.canonicalize().ok().filter(|path| path.is_dir()) {
+fn dependency(sources: &Path, folder: &str) -> String {
+    let folder = sources.join(folder).canonicalize();
+    match folder.ok().filter(|path| path.is_dir()) {
         Some(path) => format!("{{ path = {:?} }}", path.display().to_string()),
         None => format!("{:?}", env!("CARGO_PKG_VERSION")),
     }
@@ -67,4 +71,21 @@ fn write(path: &Path, text: &str) -> anyhow::Result<()> {
     };
     done.and_then(|()| fs::write(path, text))
         .with_context(|| format!("{} can't be written", path.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn our_crates_are_those_of_the_sources_or_else_the_published() {
+        let sources = tempfile::tempdir().unwrap();
+        let sdk = sources.path().join("guest-sdk");
+        fs::create_dir(&sdk).unwrap();
+        let path = sdk.canonicalize().unwrap().display().to_string();
+        let from_sources = dependency(sources.path(), "guest-sdk");
+        assert_eq!(from_sources, format!("{{ path = {path:?} }}"));
+        let published = dependency(sources.path(), "guest-sdk/testing");
+        assert_eq!(published, format!("{:?}", env!("CARGO_PKG_VERSION")));
+    }
 }

@@ -577,7 +577,18 @@ fn sources(folder: &str) -> Vec<(PathBuf, String)> {
 
 /// The pages for users, except those that a program makes.
 fn pages() -> Vec<String> {
-    let mut pages = vec!["README.md".to_owned()];
+    let mut pages = [
+        "README.md",
+        "SECURITY.md",
+        "CHANGELOG.md",
+        "examples/README.md",
+        "guest-sdk/README.md",
+        "guest-sdk/macros/README.md",
+        "guest-sdk/testing/README.md",
+        "host/README.md",
+    ]
+    .map(str::to_owned)
+    .to_vec();
     for folder in ["docs", "docs/guide"] {
         let stems = stems(folder, ".md").into_iter();
         pages.extend(stems.map(|stem| format!("{folder}/{stem}.md")));

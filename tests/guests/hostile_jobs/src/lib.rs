@@ -1,6 +1,8 @@
 //! Registers as many tasks as it is let, none of which ends or heeds `cancel`: they wait for ever, or spin where the
 //! query says `spin`. Answers with how many were taken. A test of `background` sees that it costs its instance alone.
 
+#![allow(unsafe_code, reason = "`export!` of wit-bindgen is made of it")]
+
 use std::cell::Cell;
 
 wit_bindgen::generate!({

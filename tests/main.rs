@@ -9,7 +9,7 @@
 //! | `--set`, the environment, what counts more than the file | `settings` |
 //! | a single key of `waterspout.toml` that is wrong | no file here: `host/src/config/tests.rs` |
 //! | connections, listeners, framing and logs, without a guest | `edge`; `http2`, `tls`, `unix` and `systemd` for these |
-//! | which component has which path | `claims`, and for the router alone `host/src/router/tests.rs` |
+//! | which component has which path | `claims`, and for the router alone `host/src/base/router/tests.rs` |
 //! | an answer that Tornado gives, too | no Rust: a request in `oracle`, see CONTRIBUTING.md |
 //! | which functions of a handler are called, and in which order | `lifecycle` |
 //! | a request's body | `request_body`, `forms` for forms and compression, `instances::bodies` for memory |

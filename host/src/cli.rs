@@ -20,7 +20,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::app::generation::{Overrides, Refusal};
 use crate::base::error::Faults;
-use crate::config::{self, Format, Levels, Listen, Said};
+use crate::config::{self, Format, Levels, Listen, Override};
 use crate::log::{self, Logs};
 
 /// What Tornado is for Python, for WebAssembly: serves request handlers that are components, and swaps them
@@ -91,12 +91,12 @@ struct Set {
     /// VALUE is TOML, or else a plain string. May be given more than once; the last one counts. Comes before the
     /// environment (`WATERSPOUT_SETTINGS__DEBUG=true`), which comes before the file.
     #[arg(long = "set", value_name = "KEY=VALUE")]
-    set: Vec<Said>,
+    set: Vec<Override>,
 }
 
 impl Set {
     /// What the environment and the command line say, the last word last.
-    fn said(&self) -> Result<Vec<Said>, Faults> {
+    fn said(&self) -> Result<Vec<Override>, Faults> {
         let mut said = config::environment(std::env::vars_os())?;
         said.extend_from_slice(&self.set);
         Ok(said)

@@ -1,16 +1,16 @@
 //! `waterspout.toml`: text in; a validated [`Config`], or every fault of the file, out.
-//! It never looks at anything but that text and what is said beside it: whether components exist is checked above.
+//! It never looks at anything but that text and what overrides it: whether components exist is checked above.
 //!
 //! Every limit has its name here. A missing key has the default of its field, a wrong value is a
 //! fault with its place in the file.
 
-mod beside;
 mod component;
 mod http_client;
 mod kv;
 mod limits;
 mod listen;
 mod log;
+mod overrides;
 mod report;
 mod route;
 mod schedule;
@@ -30,20 +30,20 @@ use toml::de::DeTable;
 use crate::base::error::{Fault, Faults, Origin, Position};
 use crate::base::files;
 
-pub use beside::{Said, environment};
 pub use component::{Allow, AllowPositions, Component, HttpGrant, Isolation, Spanned};
 pub use http_client::{HttpClient, Proxy};
 pub use kv::Kv;
 pub use limits::Limits;
 pub use listen::{Listen, NotAnAddress};
 pub use log::{AccessFormat, Format, Level, Levels, Log, NotALevel};
+pub use overrides::{Override, environment};
 pub use report::line_to_show;
 pub use route::{Destination, Route, Target};
 pub use schedule::Schedule;
 pub use server::Server;
 pub use settings::{CookieSecret, Secret, Settings};
 pub use tls::{Certificate, ClientAuth, Tls};
-pub use units::duration;
+pub use units::{duration, show_duration};
 
 use report::Report;
 use section::Section;
@@ -72,13 +72,13 @@ pub struct Config {
     pub components: BTreeMap<String, Spanned>,
     /// What [`Config::component`] gives for all others.
     unnamed: Component,
-    /// Who said what stands at a [`Position`] beside the file.
-    beside: Vec<Origin>,
+    /// Where each text comes from that overrides the file.
+    overriding: Vec<Origin>,
 }
 
 impl Config {
-    /// Reads an app's file, and what is `said` beside it, which counts more.
-    pub fn load(app: &Path, said: &[Said]) -> Result<Config, Faults> {
+    /// Reads an app's file, and what overrides it.
+    pub fn load(app: &Path, said: &[Override]) -> Result<Config, Faults> {
         Config::of(Config::text(app)?.as_deref(), app, said)
     }
 
@@ -96,9 +96,9 @@ impl Config {
         }
     }
 
-    /// Reads the text of an app's file, and what is `said` beside it. One that is missing is all defaults; one that is
+    /// Reads the text of an app's file, and what overrides it. One that is missing is all defaults; one that is
     /// empty is a fault: more likely its writer has come no further than that all settings were meant to go.
-    pub fn of(text: Option<&str>, app: &Path, said: &[Said]) -> Result<Config, Faults> {
+    pub fn of(text: Option<&str>, app: &Path, said: &[Override]) -> Result<Config, Faults> {
         let file = app.join(FILE_NAME);
         match text {
             Some(text) if is_emptied(text) => {
@@ -106,28 +106,28 @@ impl Config {
                 let fault = Fault::at(&file, begin, "the file is empty");
                 Err(fault.hint("remove the file to have the defaults").into())
             }
-            text => Config::parse_beside(text.unwrap_or_default(), &file, said),
+            text => Config::parse_overridden(text.unwrap_or_default(), &file, said),
         }
     }
 
     /// Reads the text of `file`, which is only named in faults. A text that says nothing is all defaults.
     pub fn parse(text: &str, file: &Path) -> Result<Config, Faults> {
-        Config::parse_beside(text, file, &[])
+        Config::parse_overridden(text, file, &[])
     }
 
-    fn parse_beside(text: &str, file: &Path, said: &[Said]) -> Result<Config, Faults> {
-        let (all, begins) = beside::append(text, said);
-        let origins = said.iter().map(Said::origin);
+    fn parse_overridden(text: &str, file: &Path, said: &[Override]) -> Result<Config, Faults> {
+        let (all, begins) = overrides::append(text, said);
+        let origins = said.iter().map(Override::origin);
         let report = Report::new(file, &all, begins.iter().copied().zip(origins).collect());
         let (document, errors) = DeTable::parse_recoverable(&all[..text.len()]);
         if errors.is_empty() {
             let mut document = document.into_inner();
             for (said, begin) in said.iter().zip(begins) {
-                beside::merge(&mut document, said, &all, begin, &report);
+                overrides::merge(&mut document, said, &all, begin, &report);
             }
             let root = Section::new(&report, "at the top level", 0..0, &document);
             let config = Config {
-                beside: said.iter().map(Said::origin).cloned().collect(),
+                overriding: said.iter().map(Override::origin).cloned().collect(),
                 ..read(root)
             };
             return report.finish(config);
@@ -140,10 +140,10 @@ impl Config {
         report.finish(Config::default())
     }
 
-    /// A fault of what stands at a position: in `file`, or beside it.
+    /// A fault of what stands at a position: in `file`, or in what overrides it.
     pub fn fault(&self, file: &Path, position: Position, message: impl Into<String>) -> Fault {
-        let origin = position.beside.checked_sub(1);
-        match origin.and_then(|number| self.beside.get(number)) {
+        let origin = position.overriding.checked_sub(1);
+        match origin.and_then(|number| self.overriding.get(number)) {
             Some(origin) => Fault::of(origin.clone(), message),
             None => Fault::at(file, position, message),
         }
@@ -151,9 +151,9 @@ impl Config {
 
     /// A position for what is said by somebody else than the file.
     pub fn said_by(&mut self, origin: Origin) -> Position {
-        self.beside.push(origin);
+        self.overriding.push(origin);
         Position {
-            beside: self.beside.len(),
+            overriding: self.overriding.len(),
             ..Position::WHOLE_FILE
         }
     }
@@ -228,7 +228,7 @@ fn read(mut root: Section<'_, '_>) -> Config {
         schedules,
         components,
         unnamed,
-        beside: Vec::new(),
+        overriding: Vec::new(),
     }
 }
 

@@ -2,6 +2,7 @@
 
 pub mod bindings;
 pub mod capabilities;
+pub mod description;
 pub mod engine;
 pub mod instances;
 pub mod invoke;

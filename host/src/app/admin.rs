@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 use crate::app::generation::{Component, Generation, Site, State, Swap};
 use crate::config::Isolation;
-use crate::guest::instances::Census;
+use crate::guest::instances::PoolStats;
 
 /// Answers one request of the admin listener.
 pub fn answer<B>(site: &Arc<Site>, request: &Request<B>) -> Response<Full<Bytes>> {
@@ -45,7 +45,7 @@ fn status(site: &Site) -> Value {
             .map(|component| serving(component, refused.get(&component.file)))
             .collect();
         let draining = leaving.iter().filter_map(|leaving| {
-            let census = leaving.census()?;
+            let stats = leaving.stats()?;
             Some(entry(
                 &leaving.file,
                 &leaving.sha256,
@@ -53,7 +53,7 @@ fn status(site: &Site) -> Value {
                 "draining",
                 None,
                 leaving.isolation,
-                Some(census),
+                Some(stats),
             ))
         });
         components.extend(draining);
@@ -117,8 +117,8 @@ fn routes(generation: &Generation) -> Vec<Value> {
 }
 
 fn serving(component: &Component, refused: Option<&String>) -> Value {
-    let (state, error, census) = match &component.state {
-        State::Serving { pool, .. } => ("serving", refused, Some(pool.core().census())),
+    let (state, error, stats) = match &component.state {
+        State::Serving { pool, .. } => ("serving", refused, Some(pool.core().stats())),
         State::Failed(error) => ("failed", refused.or(Some(error)), None),
     };
     entry(
@@ -128,7 +128,7 @@ fn serving(component: &Component, refused: Option<&String>) -> Value {
         state,
         error,
         component.settings.isolation,
-        census,
+        stats,
     )
 }
 
@@ -139,7 +139,7 @@ fn entry(
     state: &str,
     error: Option<&String>,
     isolation: Isolation,
-    census: Option<Census>,
+    stats: Option<PoolStats>,
 ) -> Value {
     json!({
         "file": file,
@@ -152,10 +152,10 @@ fn entry(
             Isolation::Exclusive => "exclusive",
             Isolation::Fresh => "fresh",
         },
-        "instances": census.map_or(0, |census| census.instances),
-        "requests": census.map_or(0, |census| census.requests),
-        "in_flight": census.map_or(0, |census| census.in_flight),
-        "traps": census.map_or(0, |census| census.traps),
+        "instances": stats.map_or(0, |stats| stats.instances),
+        "requests": stats.map_or(0, |stats| stats.requests),
+        "in_flight": stats.map_or(0, |stats| stats.in_flight),
+        "traps": stats.map_or(0, |stats| stats.traps),
     })
 }
 

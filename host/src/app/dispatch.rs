@@ -28,8 +28,7 @@ use crate::base::request_id;
 use crate::base::router::{self, Found};
 use crate::base::unsent::{FREE, Held};
 use crate::config;
-use crate::guest::bindings::{self, Failure, FailureCause, Functions};
-use crate::guest::engine::METHODS;
+use crate::guest::bindings::{self, Failure, FailureCause};
 use crate::guest::invoke::invoke;
 use crate::guest::resources::{self, Answer, App, Exchange, Head, ShownId, Stage, Target, host};
 
@@ -169,7 +168,7 @@ enum Routed {
 struct Visit {
     route: Option<usize>,
     component: Arc<Component>,
-    target: Target,
+    target: Arc<Target>,
     arguments: router::Arguments,
     app: Arc<App>,
     stage: Stage,
@@ -229,9 +228,9 @@ fn follow(
             return Routed::Answered(index, page::error(status));
         }
     };
-    let stage = if implements(target.functions, &head.method) {
+    let stage = if target.class.takes(&head.method) {
         Stage::Whole
-    } else if target.functions.contains(Functions::WRITE_ERROR) {
+    } else if target.class.hooks.write_error {
         Stage::ErrorPage(Box::new(Failure {
             status: StatusCode::METHOD_NOT_ALLOWED.as_u16(),
             reason: None,
@@ -242,7 +241,7 @@ fn follow(
         let mut response = page::error(StatusCode::METHOD_NOT_ALLOWED);
         response
             .headers_mut()
-            .insert(header::ALLOW, allow(target.functions));
+            .insert(header::ALLOW, target.class.allow());
         return Routed::Answered(index, response);
     };
     let body_limits = body_limits(&generation.config.server, &component.settings);
@@ -276,7 +275,7 @@ impl Visit {
         body: Option<RequestBody>,
         client: Client,
         began: Instant,
-    ) -> Begun {
+    ) -> InFlight {
         let exchange = Exchange::new(
             head,
             client,
@@ -288,7 +287,7 @@ impl Visit {
             self.app,
             self.component.settings.cancel_on_close,
         );
-        Begun {
+        InFlight {
             route: self.route,
             answered: false,
             component: self.component,
@@ -300,7 +299,7 @@ impl Visit {
 }
 
 /// A request on its way to a guest.
-struct Begun {
+struct InFlight {
     route: Option<usize>,
     answered: bool,
     component: Arc<Component>,
@@ -309,7 +308,7 @@ struct Begun {
     debug: bool,
 }
 
-impl Begun {
+impl InFlight {
     #[expect(
         clippy::manual_async_fn,
         reason = "an async fn has its arguments in it twice"
@@ -366,7 +365,7 @@ impl Begun {
             blame_want_of_room(&mut response);
         }
         if matches!(exchange.stage, Stage::ErrorPage(_)) {
-            let allow = || allow(exchange.target.functions);
+            let allow = || exchange.target.class.allow();
             let headers = response.headers_mut();
             headers.entry(header::ALLOW).or_insert_with(allow);
         }
@@ -374,7 +373,7 @@ impl Begun {
     }
 }
 
-impl Drop for Begun {
+impl Drop for InFlight {
     fn drop(&mut self) {
         if !self.answered {
             self.exchange.app.meters.of(self.route).abandoned();
@@ -458,8 +457,8 @@ fn guest_response(guest: bindings::Response) -> Result<(Response<Reply>, Said), 
 }
 
 /// A guest's own response, which it still makes. `deadline`: how long it may go on when nobody waits for it.
-fn streamed(begun: resources::Begun, deadline: Option<Duration>) -> Response<Reply> {
-    let resources::Begun {
+fn streamed(begun: resources::StreamedResponse, deadline: Option<Duration>) -> Response<Reply> {
+    let resources::StreamedResponse {
         head,
         length,
         has_body,
@@ -509,23 +508,12 @@ fn server_options() -> Response<Reply> {
     let mut response = Response::new(Reply::new(Bytes::new()));
     *response.status_mut() = StatusCode::NO_CONTENT;
     let headers = response.headers_mut();
-    headers.insert(header::ALLOW, allow(Functions::all()));
+    headers.insert(
+        header::ALLOW,
+        HeaderValue::from_static("GET, HEAD, POST, PUT, DELETE, PATCH, OPTIONS"),
+    );
     page::sign(headers);
     response
-}
-
-fn implements(functions: Functions, method: &Method) -> bool {
-    METHODS
-        .iter()
-        .any(|(known, _, function)| known == method && functions.contains(*function))
-}
-
-fn allow(functions: Functions) -> HeaderValue {
-    let implemented = METHODS
-        .iter()
-        .filter(|(.., function)| functions.contains(*function));
-    let methods: Vec<&str> = implemented.map(|(method, ..)| method.as_str()).collect();
-    HeaderValue::from_str(&methods.join(", ")).unwrap_or(HeaderValue::from_static(""))
 }
 
 fn log_access(

@@ -22,9 +22,9 @@ use std::sync::Arc;
 use crate::base::error::{Fault, Faults, Origin};
 use crate::base::metrics::{Metrics, RouteKey};
 use crate::base::router::{Found, Route, Router};
-use crate::config::{self, Config, Format, Levels, Listen, Said};
+use crate::config::{self, Config, Format, Levels, Listen, Override};
 use crate::guest::engine::Engine;
-use crate::guest::resources::{self, App, Meters};
+use crate::guest::resources::{App, Meters, Newest, Target};
 use crate::tls::Tls;
 
 pub use claims::Wide;
@@ -58,6 +58,8 @@ pub struct Generation {
     pub is_configured: bool,
     /// What it was read from, as it was before that.
     survey: Survey,
+    /// Shared by all generations of the app.
+    newest: Arc<Newest>,
 }
 
 /// Where a route leads.
@@ -65,7 +67,7 @@ pub struct Generation {
 pub enum Lead {
     Handler {
         component: Arc<Component>,
-        target: resources::Target,
+        target: Arc<Target>,
         /// `hello.wasm#Hello`, for people.
         name: String,
     },
@@ -148,6 +150,9 @@ impl Generation {
         let files = component_files(folder, &survey, previous)?;
         missing_components(folder, &config, &files)?;
         too_much_memory(folder, &config, engine)?;
+        let newest =
+            previous.map_or_else(Arc::default, |previous| previous.generation.newest.clone());
+        let settings = app_settings(&config);
         let loading = component::Loading {
             folder,
             engine,
@@ -155,6 +160,8 @@ impl Generation {
             previous,
             survey: &survey,
             number,
+            newest: &newest,
+            settings: &settings,
         };
         let components = loading.load(files).await?;
         let routes::Resolved {
@@ -166,7 +173,6 @@ impl Generation {
             held_away(previous, file)
         })?;
         let schedules = schedules::resolve(folder, &config, &components)?;
-        let settings = serde_json::Value::Object(config.settings.app.clone()).to_string();
         let meters = meters(&router, &engine.metrics);
         let app = App {
             router,
@@ -186,6 +192,7 @@ impl Generation {
             schedules,
             is_configured,
             survey,
+            newest,
         })
     }
 
@@ -206,7 +213,7 @@ impl Generation {
             default,
             wide,
         } = routes::resolve(folder, &bare, &components, |_| false)?;
-        let settings = serde_json::Value::Object(config.settings.app.clone()).to_string();
+        let settings = app_settings(&config);
         Ok(Self {
             number: 0,
             app: Arc::new(App {
@@ -224,6 +231,7 @@ impl Generation {
             schedules: Vec::new(),
             is_configured: false,
             survey: Survey::nothing(),
+            newest: Arc::default(),
         })
     }
 
@@ -250,8 +258,9 @@ impl Generation {
 
     /// It serves from now on.
     fn begin(&self) {
+        self.newest.set(&self.app);
         for pool in self.components.values().filter_map(|one| one.pool()) {
-            pool.tenure().begin();
+            pool.window().begin();
         }
     }
 
@@ -282,6 +291,13 @@ impl Generation {
                 .zip(other.components.values())
                 .all(same)
     }
+}
+
+/// `[settings] app`, as it crosses to guests.
+fn app_settings(config: &Config) -> Arc<str> {
+    serde_json::Value::Object(config.settings.app.clone())
+        .to_string()
+        .into()
 }
 
 /// What a new generation follows.
@@ -317,7 +333,7 @@ pub struct Overrides {
     /// Switches `[settings] debug` on, unless a `--set` has something else for it.
     pub debug: bool,
     /// What `--set` and the environment say, the last word last.
-    pub said: Vec<Said>,
+    pub said: Vec<Override>,
 }
 
 impl Overrides {
@@ -350,7 +366,7 @@ impl Overrides {
         }
         config.log.format = self.log_format.unwrap_or(config.log.format);
         config.log.level = self.log_level.or(config.log.level);
-        let told = self.said.iter().any(Said::tells_debug);
+        let told = self.said.iter().any(Override::tells_debug);
         config.settings.debug |= self.debug && !told;
     }
 }

@@ -13,8 +13,8 @@ pub struct Position {
     pub column: usize,
     /// How much of the line is meant; 0 where no more than its beginning is known.
     pub length: usize,
-    /// 0: in the file; else what was said beside it, by its number from 1, which has no lines.
-    pub beside: usize,
+    /// 0: in the file; else in what overrides it, by its number from 1, which has no lines.
+    pub overriding: usize,
 }
 
 impl Position {
@@ -27,7 +27,7 @@ impl Position {
             line,
             column,
             length: 0,
-            beside: 0,
+            overriding: 0,
         }
     }
 }
@@ -119,7 +119,7 @@ impl Fault {
             line: self.line,
             column: self.column,
             length: self.length,
-            beside: 0,
+            overriding: 0,
         }
     }
 }

@@ -66,14 +66,14 @@ impl Shards {
     }
 
     /// A place where least is.
-    pub fn place(self: &Arc<Self>) -> Place {
+    pub fn place(self: &Arc<Self>) -> ShardLease {
         let first = self.next();
         let shard = (first..first + self.count())
             .map(|shard| shard % self.count())
             .min_by_key(|&shard| self.all[shard].load.load(Relaxed))
             .unwrap_or(first);
         self.all[shard].load.fetch_add(1, Relaxed);
-        Place {
+        ShardLease {
             shards: self.clone(),
             shard,
         }
@@ -105,19 +105,19 @@ pub fn give_way() {
 
 /// A place on a shard, given back when dropped.
 #[derive(Debug)]
-pub struct Place {
+pub struct ShardLease {
     shards: Arc<Shards>,
     shard: usize,
 }
 
-impl Place {
+impl ShardLease {
     /// The event loop there.
     pub fn runtime(&self) -> &Handle {
         self.shards.runtime(self.shard)
     }
 }
 
-impl Drop for Place {
+impl Drop for ShardLease {
     fn drop(&mut self) {
         self.shards.all[self.shard].load.fetch_sub(1, Relaxed);
     }
@@ -156,7 +156,7 @@ mod tests {
     async fn what_is_placed_goes_where_least_is() {
         let shards = Shards::of(vec![Handle::current(); 3]);
         let shards = Arc::new(shards);
-        let mut places: Vec<Place> = (0..6).map(|_| shards.place()).collect();
+        let mut places: Vec<ShardLease> = (0..6).map(|_| shards.place()).collect();
         let mut taken: Vec<usize> = places.iter().map(|place| place.shard).collect();
         taken.sort_unstable();
         assert_eq!(taken, [0, 0, 1, 1, 2, 2]);

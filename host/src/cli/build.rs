@@ -111,7 +111,7 @@ pub fn has_sources(app: &Path) -> bool {
 }
 
 /// Builds every `cdylib` of the app's package or workspace, and none that these only use. Cargo's progress and its errors
-/// are shown as they come, `step` is told of what matters beside.
+/// are shown as they come, `step` is told of what matters overriding.
 pub fn build(app: &Path, mut step: impl FnMut(Step)) -> anyhow::Result<Built> {
     if !has_sources(app) {
         bail!(
@@ -340,7 +340,7 @@ enum Line {
 #[derive(Deserialize)]
 struct Artifact {
     package_id: String,
-    target: Target,
+    target: BuildTarget,
     filenames: Vec<PathBuf>,
 }
 
@@ -357,6 +357,6 @@ struct Diagnostic {
 }
 
 #[derive(Deserialize)]
-struct Target {
+struct BuildTarget {
     crate_types: Vec<String>,
 }

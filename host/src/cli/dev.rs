@@ -13,7 +13,7 @@ use self::watch::Watch;
 use super::build::{Built, Failed};
 use super::{Serve, build, serve};
 use crate::app::dispatch::dev::Workbench;
-use crate::config::{Config, Said};
+use crate::config::{Config, Override};
 use crate::log::Logs;
 
 /// How often sources are looked at where they can't be watched.
@@ -43,7 +43,7 @@ pub async fn dev(options: &Serve, logs: &Logs) -> anyhow::Result<()> {
 /// Looks at the sources whenever one of them may have changed. Ends only where a thread has ended in a panic.
 async fn build_on_save(
     app: PathBuf,
-    said: Vec<Said>,
+    said: Vec<Override>,
     mut sources: Sources,
     bench: Arc<Workbench>,
 ) -> anyhow::Result<()> {
@@ -90,7 +90,7 @@ async fn look(
 /// Builds, and tells how it went: in the terminal, in the log, and in the browser.
 async fn build_once(
     app: &Path,
-    said: &[Said],
+    said: &[Override],
     sources: Sources,
     bench: &Workbench,
 ) -> anyhow::Result<Sources> {

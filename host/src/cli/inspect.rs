@@ -3,6 +3,7 @@
 
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use clap::Args;
 
@@ -12,9 +13,10 @@ use super::{cache_dir, diagnostics, serve};
 use crate::app::generation::{describe, handlers_folder};
 use crate::base::error::{Fault, Faults};
 use crate::base::shards::Shards;
-use crate::config::Config;
-use crate::guest::bindings::{Description, Functions, JobDescription, Timing};
-use crate::guest::engine::{Binary, Import, METHODS, exports};
+use crate::config::{Config, show_duration};
+use crate::guest::bindings::work::Timing;
+use crate::guest::description::Description;
+use crate::guest::engine::{Binary, Import, exports};
 use crate::log::plain;
 
 #[derive(Args)]
@@ -38,7 +40,7 @@ pub async fn inspect(options: &Inspect) -> anyhow::Result<()> {
     let compiled = engine.compile(&file, &binary);
     let component = compiled.map_err(|error| Faults::from(fault(&error)))?;
     exports(&component).map_err(|error| {
-        let hint = "make one with waterspout-sdk (`waterspout new`), or on the interface `handler` of wit/";
+        let hint = "make one with waterspout-sdk (`waterspout new`), or on the worlds of wit/";
         Faults::from(fault(&error).hint(hint))
     })?;
 
@@ -50,10 +52,14 @@ pub async fn inspect(options: &Inspect) -> anyhow::Result<()> {
         Err(error) => Err(error),
     };
     match described {
-        Ok((description, jobs)) => {
+        Ok(description) => {
             let size = binary.component()?.len() / 1024;
             println!("{}: {size} KB, sha256 {}\n", plain(&file), binary.sha256());
-            print!("{}{}\n{needs}", itself(&description, &file), beside(&jobs));
+            print!(
+                "{}{}\n{needs}",
+                itself(&description, &file),
+                work(&description)
+            );
         }
         // What it imports may be the reason.
         Err(error) => {
@@ -82,7 +88,7 @@ fn app_of(file: &Path) -> Option<(PathBuf, Config)> {
 /// What the component says of itself.
 fn itself(description: &Description, file: &str) -> String {
     let handlers = description.handlers.iter().map(|handler| {
-        let functions = functions(handler.functions).join(", ");
+        let functions = handler.class.functions().join(", ");
         [handler.name.clone(), functions]
     });
     let mut text = "handlers, and the functions that they implement\n".to_owned();
@@ -109,6 +115,7 @@ fn itself(description: &Description, file: &str) -> String {
     }
     text += "\nroutes that it declares, for where no [[route]] names it\n";
     text += &match (&routes[..], &description.handlers[..]) {
+        ([], []) => "  none, and it has no handler that one could lead to\n".to_owned(),
         ([], [_]) => match file.strip_suffix(".wasm").unwrap_or(file) {
             "index" => "  none, so it is at /\n".to_owned(),
             stem => format!("  none, so it is at /{stem}\n"),
@@ -119,15 +126,15 @@ fn itself(description: &Description, file: &str) -> String {
 
     let lasting = [
         (
-            description.single,
+            description.lifecycle.single,
             "single: never more than one instance takes requests",
         ),
         (
-            description.start,
+            description.lifecycle.start,
             "start: called in each instance before its first request",
         ),
         (
-            description.stop,
+            description.lifecycle.stop,
             "stop: called in each instance after its last request",
         ),
     ];
@@ -143,44 +150,29 @@ fn itself(description: &Description, file: &str) -> String {
     text
 }
 
-/// What it does beside its requests, where there is anything.
-fn beside(jobs: &JobDescription) -> String {
+/// What it does in addition to its requests, where there is anything.
+fn work(description: &Description) -> String {
     let mut text = String::new();
-    if !jobs.functions.is_empty() {
+    if !description.functions.is_empty() {
         text += "\nfunctions that are called by name\n";
-        let rows = jobs.functions.iter().map(|name| [name.clone()]);
+        let rows = description.functions.iter().map(|name| [name.clone()]);
         text += &table("  ", &rows.collect::<Vec<_>>());
     }
-    if !jobs.schedules.is_empty() {
+    if !description.schedules.is_empty() {
         text += "\nschedules that it declares, for where no [[schedule]] names it\n";
-        let rows = jobs.schedules.iter().map(|schedule| {
+        let rows = description.schedules.iter().map(|schedule| {
             let when = match &schedule.timing {
                 Timing::Cron(text) => format!("cron {text}"),
-                Timing::Every(text) => format!("every {text}"),
+                Timing::Every(period) => {
+                    let period = Duration::from_nanos(*period);
+                    format!("every {}", show_duration(period))
+                }
             };
             [schedule.name.clone(), when, schedule.function.clone()]
         });
         text += &table("  ", &rows.collect::<Vec<_>>());
     }
     text
-}
-
-/// The functions by the names that handlers give them, in the order in which they are called.
-fn functions(implemented: Functions) -> Vec<&'static str> {
-    let before = [
-        ("initialize", Functions::INITIALIZE),
-        ("prepare", Functions::PREPARE),
-    ];
-    let after = [
-        ("write_error", Functions::WRITE_ERROR),
-        ("on_connection_close", Functions::ON_CONNECTION_CLOSE),
-        ("on_finish", Functions::ON_FINISH),
-    ];
-    let methods = METHODS.iter().map(|(_, name, function)| (*name, *function));
-    let all = before.into_iter().chain(methods).chain(after);
-    all.filter(|(_, function)| implemented.contains(*function))
-        .map(|(name, _)| name)
-        .collect()
 }
 
 /// What it wants of the host.

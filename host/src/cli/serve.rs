@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, bail};
 use sd_notify::NotifyState;
 
-use self::front::{App, AppOfDev, Front};
+use self::front::{DevService, Front, SiteService};
 use self::signals::{Signals, end_with_stdin};
 use super::{Serve, cache_dir, counted};
 use crate::app::dispatch::dev::Workbench;
@@ -22,7 +22,7 @@ use crate::base::shards::Shards;
 use crate::config::{self, Config};
 use crate::edge::connection::Service;
 use crate::guest::engine::{self, Engine};
-use crate::guest::resources::Commons;
+use crate::guest::resources::SharedState;
 use crate::log::Logs;
 use crate::services::kv::{self, Kv};
 
@@ -64,11 +64,11 @@ pub async fn serve(
     look_at_others(&site, &watch, true);
     match bench {
         None => {
-            let front = Front::open(&site, shards, &engine.http, App(site.clone())).await?;
+            let front = Front::open(&site, shards, &engine.http, SiteService(site.clone())).await?;
             serve_on(site, front, &engine, logs, &watch, &mut signals, None).await;
         }
         Some(bench) => {
-            let service = AppOfDev(site.clone(), bench.clone());
+            let service = DevService(site.clone(), bench.clone());
             let front = Front::open(&site, shards, &engine.http, service).await?;
             serve_on(
                 site,
@@ -146,7 +146,7 @@ pub fn engine(
         max_instance_memory: config.server.max_instance_memory,
         max_instances: engine::max_instances(),
     };
-    let engine = Engine::new(limits, cache, shards, Commons::new(kv))?;
+    let engine = Engine::new(limits, cache, shards, SharedState::new(kv))?;
     engine.http.follow(&config.http_client);
     Ok(engine)
 }
@@ -377,8 +377,8 @@ async fn drain<A: Service, B: Service>(site: Arc<Site>, front: Front<A, B>, engi
     let stopped = tokio::time::timeout_at(until, engine.instances.acquire_many(all)).await;
     if stopped.is_err() {
         tracing::warn!(target: "general", "some instances did not stop: `grace` is over");
-        for (component, tenure) in ending {
-            for task in tenure.unfinished() {
+        for (component, window) in ending {
+            for task in window.unfinished() {
                 let (name, ran) = (&task.name, task.began.elapsed().as_secs_f64());
                 tracing::warn!(target: "general", component, "the background task `{name}` was cut after {ran:.1} s");
             }

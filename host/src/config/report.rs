@@ -10,10 +10,10 @@ use crate::base::error::{Fault, Faults, Origin, Position};
 /// Collects faults, so that reading goes on past the first.
 pub(super) struct Report<'t> {
     file: &'t Path,
-    /// The file's text, and then what is said beside it.
+    /// The file's text, and then what overrides it.
     text: &'t str,
-    /// What is said beside the file, and where in `text` each of it begins.
-    beside: Vec<(usize, &'t Origin)>,
+    /// What overrides the file, and where in `text` each of it begins.
+    overriding: Vec<(usize, &'t Origin)>,
     /// Where each line begins, so that a position costs no walk through the text.
     lines: Vec<usize>,
     faults: RefCell<Vec<Fault>>,
@@ -23,13 +23,13 @@ impl<'t> Report<'t> {
     pub(super) fn new(
         file: &'t Path,
         text: &'t str,
-        beside: Vec<(usize, &'t Origin)>,
+        overriding: Vec<(usize, &'t Origin)>,
     ) -> Report<'t> {
         let after_breaks = text.match_indices('\n').map(|(offset, _)| offset + 1);
         Report {
             file,
             text,
-            beside,
+            overriding,
             lines: std::iter::once(0).chain(after_breaks).collect(),
             faults: RefCell::default(),
         }
@@ -42,12 +42,12 @@ impl<'t> Report<'t> {
 
     /// Line, column and length of some bytes of the text. Of more lines than one, the first counts.
     pub(super) fn position(&self, span: Range<usize>) -> Position {
-        let beside = self
-            .beside
+        let overriding = self
+            .overriding
             .partition_point(|(begin, _)| *begin <= span.start);
-        if beside > 0 {
+        if overriding > 0 {
             return Position {
-                beside,
+                overriding,
                 ..Position::WHOLE_FILE
             };
         }
@@ -60,7 +60,7 @@ impl<'t> Report<'t> {
             line,
             column: self.text[begin..offset].chars().count() + 1,
             length: meant.chars().count(),
-            beside: 0,
+            overriding: 0,
         }
     }
 
@@ -81,7 +81,7 @@ impl<'t> Report<'t> {
     }
 
     fn origin(&self, position: Position) -> Option<&'t Origin> {
-        let (_, origin) = self.beside.get(position.beside.checked_sub(1)?)?;
+        let (_, origin) = self.overriding.get(position.overriding.checked_sub(1)?)?;
         Some(origin)
     }
 

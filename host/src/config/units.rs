@@ -50,6 +50,18 @@ pub(super) fn show_size(bytes: u64) -> String {
     }
 }
 
+/// Writes a duration in the largest unit that keeps it whole.
+pub fn show_duration(duration: Duration) -> String {
+    const UNITS: [(u128, &str); 4] = [(3_600_000, "h"), (60_000, "m"), (1_000, "s"), (1, "ms")];
+    let whole = duration.subsec_nanos().is_multiple_of(1_000_000);
+    let millis = duration.as_millis();
+    let fits = |(factor, _): &(u128, &str)| millis.is_multiple_of(*factor);
+    match UNITS.into_iter().find(fits).filter(|_| whole) {
+        Some((factor, unit)) => format!("{}{unit}", millis / factor),
+        None => format!("{duration:?}"),
+    }
+}
+
 /// `10 MB` and `10MB` → 10 and `MB`.
 fn split(text: &str) -> Option<(u64, &str)> {
     let unit = text.trim_start_matches(|char: char| char.is_ascii_digit());

@@ -23,7 +23,7 @@ use http_body::Body;
 use tracing::info;
 
 use self::body::Account;
-pub use self::body::RequestBody;
+pub use self::body::IncomingBody;
 pub use self::refuse::{Refusal, refuse};
 pub use self::socket::Socket;
 use crate::base::access::{self, Details, Summary};
@@ -68,7 +68,7 @@ pub trait Service: Clone + Send + Sync + 'static {
     /// Answers one request.
     fn call(
         &self,
-        request: Request<RequestBody>,
+        request: Request<IncomingBody>,
         client: Client,
     ) -> impl Future<Output = Response<Self::Body>> + Send;
 
@@ -78,7 +78,7 @@ pub trait Service: Clone + Send + Sync + 'static {
 
 impl<F, R, B> Service for F
 where
-    F: Fn(Request<RequestBody>, Client) -> R + Clone + Send + Sync + 'static,
+    F: Fn(Request<IncomingBody>, Client) -> R + Clone + Send + Sync + 'static,
     R: Future<Output = Response<B>> + Send,
     B: Body<Data: Buf + Send, Error: Into<Box<dyn Error + Send + Sync>>> + Send + Unpin + 'static,
 {
@@ -86,7 +86,7 @@ where
 
     fn call(
         &self,
-        request: Request<RequestBody>,
+        request: Request<IncomingBody>,
         client: Client,
     ) -> impl Future<Output = Response<B>> + Send {
         self(request, client)

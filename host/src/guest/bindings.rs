@@ -2,31 +2,40 @@
 
 wasmtime::component::bindgen!({
     path: "wit",
-    world: "web-with-jobs",
+    inline: "
+        package waterspout:host;
+        world everything {
+            include waterspout:component/web@0.1.0;
+            include waterspout:component/lifecycle@0.1.0;
+            include waterspout:component/background@0.1.0;
+        }
+    ",
     imports: {
-        "waterspout:web/request.body": async | store | trappable,
-        "waterspout:web/request.body-chunk": async | store | trappable,
         "waterspout:web/request-body.wait-chunk": async | store | trappable,
         "waterspout:web/request-body.wait-body": async | store | trappable,
         "waterspout:web/response.flush": async | store | trappable,
-        "waterspout:web/background.draining": async | store | trappable,
-        "waterspout:web/executor.call": async | store | trappable,
+        "waterspout:background/background.draining": async | store | trappable,
+        "waterspout:background/executor.call": async | store | trappable,
         default: trappable,
     },
     with: {
-        "waterspout:web/pubsub.subscription": crate::services::pubsub::Heard,
-        "waterspout:web/kv.bucket": crate::services::kv::Bucket,
-        "waterspout:web/kv.watcher": crate::services::kv::Watcher,
+        "waterspout:pubsub/pubsub.subscription": crate::services::pubsub::MessageSubscription,
+        "waterspout:kv/kv.bucket": crate::services::kv::Bucket,
+        "waterspout:kv/kv.watcher": crate::services::kv::Watcher,
     },
     exports: { default: async | store },
 });
 
+pub use self::waterspout::background::{background, executor};
+pub use self::waterspout::kv::kv;
+pub use self::waterspout::logging::logging;
+pub use self::waterspout::pubsub::pubsub;
+pub use self::waterspout::settings::settings;
+pub use self::waterspout::values::values;
 pub use self::waterspout::web::types::{Arguments, Call, Failure, FailureCause, Outcome, Response};
-pub use self::waterspout::web::{
-    application, background, executor, kv, logging, pubsub, request, request_body, response, types,
-};
-pub use exports::waterspout::web::handler::{Description, Functions};
-pub use exports::waterspout::web::jobs::{JobDescription, Schedule, Timing};
+pub use self::waterspout::web::{application, request, request_body, response, types};
+pub use exports::waterspout::background::work;
+pub use exports::waterspout::web::handler;
 pub use published::wasi::keyvalue;
 
 /// Interfaces of others that are not in wasmtime-wasi. What writes is asynchronous for the host alone.

@@ -10,19 +10,21 @@ mod pubsub;
 mod request;
 mod request_body;
 mod response;
+mod settings;
 mod types;
+mod values;
 pub mod wasi;
 
 use wasmtime::component::{Accessor, HasSelf, Linker};
 
-use crate::guest::bindings::WebWithJobs;
+use crate::guest::bindings::Everything;
 use crate::guest::resources::Ctx;
 
 /// Puts every interface that a component may import into the linker.
 pub fn link(linker: &mut Linker<Ctx>) -> wasmtime::Result<()> {
     wasi::link(linker)?;
     http_client::link(linker)?;
-    WebWithJobs::add_to_linker::<_, HasSelf<Ctx>>(linker, |ctx| ctx)
+    Everything::add_to_linker::<_, HasSelf<Ctx>>(linker, |ctx| ctx)
 }
 
 /// Ends the run of a guest that has gone on for a tick. Awaited where an answer is there without a wait: who asks again

@@ -3,7 +3,7 @@
 
 mod binary;
 mod cache;
-mod functions;
+mod code_cache;
 mod guest;
 mod imports;
 
@@ -18,15 +18,15 @@ use crate::base::error::Error;
 use crate::base::metrics::Metrics;
 use crate::base::shards::{self, Shards};
 use crate::guest::capabilities;
-use crate::guest::resources::{Commons, Ctx, Loops};
+use crate::guest::resources::{Ctx, Loops, SharedState};
 use crate::guest::run::{TICK, Ticker};
 use crate::guest::workers::Workers;
 use crate::services::http_client::HttpClients;
-use functions::Functions;
+use code_cache::CodeCache;
 
 pub use binary::Binary;
 pub use cache::Cache;
-pub use guest::{Exports, Function, Guest, METHODS, Step, method_index};
+pub use guest::{Exports, Function, Guest, Handler, Step};
 pub use imports::Import;
 
 /// What the engine is made with; none of it can change while it lives.
@@ -63,7 +63,7 @@ pub struct Engine {
     pub limits: Limits,
     pub metrics: Metrics,
     /// What instances say to each other, and keep together.
-    pub commons: Arc<Commons>,
+    pub shared: Arc<SharedState>,
     /// What sends the requests of guests.
     pub http: Arc<HttpClients>,
 }
@@ -74,7 +74,7 @@ impl Engine {
         limits: Limits,
         cache: Option<PathBuf>,
         shards: Arc<Shards>,
-        commons: Arc<Commons>,
+        shared: Arc<SharedState>,
     ) -> Result<Arc<Self>, Error> {
         let (wasmtime, limits) = start(limits)?;
         let mut linker = Linker::new(&wasmtime);
@@ -93,7 +93,7 @@ impl Engine {
             linker,
             shards,
             limits,
-            commons,
+            shared,
         });
         let ticking = Arc::downgrade(&engine);
         std::thread::Builder::new()
@@ -135,13 +135,10 @@ impl Engine {
     }
 }
 
-/// Where a component has its functions, if it is one of handlers.
+/// Where a component has its functions, if it has any that can be called here.
 pub fn exports(component: &Component) -> Result<Exports, Error> {
-    Exports::of(component).map_err(|error| {
-        Error::component(format!(
-            "not a component of the world `waterspout:web/web@0.1.0`: {error:#}"
-        ))
-    })
+    Exports::of(component)
+        .map_err(|error| Error::component(format!("not a component for Waterspout: {error:#}")))
 }
 
 /// How many instances may live at once without running into the kernel's limit on memory mappings: a process that
@@ -171,7 +168,7 @@ fn stacks(instances: u32) -> u32 {
     instances + instances / 4
 }
 
-fn config(limits: &Limits, functions: Arc<Functions>) -> wasmtime::Result<Config> {
+fn config(limits: &Limits, code_cache: Arc<CodeCache>) -> wasmtime::Result<Config> {
     let slots = limits.max_instances;
     let mut pool = PoolingAllocationConfig::new();
     pool.total_component_instances(slots)
@@ -191,7 +188,7 @@ fn config(limits: &Limits, functions: Arc<Functions>) -> wasmtime::Result<Config
         .allocation_strategy(InstanceAllocationStrategy::Pooling(pool))
         .epoch_interruption(true)
         .memory_init_cow(true)
-        .enable_incremental_compilation(functions)?;
+        .enable_incremental_compilation(code_cache)?;
     Ok(config)
 }
 

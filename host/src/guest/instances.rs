@@ -4,20 +4,20 @@
 mod attend;
 mod background;
 mod birth;
+mod call_context;
 mod death;
 mod executor;
 mod hooks;
 mod instance;
-mod lives;
-mod post;
 mod queue;
-mod scene;
-mod seat;
+mod slot;
+mod task_set;
+mod worker;
 
 use std::future::poll_fn;
 use std::pin::pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::SeqCst};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed, Ordering::SeqCst};
 use std::time::Duration;
 
 use futures_util::FutureExt;
@@ -26,20 +26,20 @@ use futures_util::future::BoxFuture;
 use crate::base::error::Error;
 use crate::base::metrics::ComponentMeter;
 use crate::base::shards;
-use crate::guest::bindings::{Description, JobDescription};
 use crate::guest::capabilities::wasi::Grants;
+use crate::guest::description::Description;
 use crate::guest::engine::{Engine, Linked};
-use crate::guest::resources::{Exchange, Tenure};
+use crate::guest::resources::{AppView, Exchange, ServingWindow};
 use crate::guest::run::RunLimits;
 use crate::services::http_client::Access;
 
 pub use crate::config::Isolation;
 use birth::Purpose;
+pub use call_context::CallContext;
 use executor::Executor;
-use instance::Live;
-use post::Post;
+use instance::Instance;
 use queue::Queue;
-pub use scene::Scene;
+use slot::Slot;
 
 /// What the function that leads a request through its guest says at the end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,7 +52,7 @@ pub enum LifeEnd {
 
 /// Leads one request, by the number that the guest knows it by, through its guest and gives its answer.
 pub type Life =
-    for<'a> fn(&'a Scene<'a>, u64, Arc<Exchange>) -> BoxFuture<'a, wasmtime::Result<LifeEnd>>;
+    for<'a> fn(&'a CallContext<'a>, u64, Arc<Exchange>) -> BoxFuture<'a, wasmtime::Result<LifeEnd>>;
 
 /// How a component is to be run.
 #[derive(Clone, Debug, PartialEq)]
@@ -94,42 +94,42 @@ pub struct Blueprint {
     pub engine: Arc<Engine>,
     pub meter: Arc<ComponentMeter>,
     /// From when to when its instances serve.
-    pub tenure: Arc<Tenure>,
+    pub window: Arc<ServingWindow>,
     pub http: Arc<Access>,
+    pub app: AppView,
 }
 
 /// The instances of one component, and the requests that wait for them.
 ///
 /// When the last owner lets go of it, what was accepted is finished, every instance is stopped and freed.
 pub struct Pool {
-    core: Arc<Core>,
+    core: Arc<PoolInner>,
 }
 
-/// What the owner and the seats share.
-pub struct Core {
+/// What the owner and the workers share.
+pub struct PoolInner {
     blueprint: Blueprint,
     description: Description,
-    jobs: JobDescription,
     life: Life,
     queue: Queue,
     executor: Executor,
     /// Requests accepted and not yet over.
     admitted: AtomicUsize,
     /// Tasks that serve the queue.
-    seats: AtomicUsize,
+    workers: AtomicUsize,
     instances: AtomicUsize,
     traps: AtomicU64,
 }
 
 impl Blueprint {
     /// What the component says of itself. The instance that says so is not started.
-    pub async fn description(&self) -> Result<(Description, JobDescription), Error> {
-        let (_, description, jobs) = self.first().await?;
-        Ok((description, jobs))
+    pub async fn description(&self) -> Result<Description, Error> {
+        let (_, description) = self.first().await?;
+        Ok(description)
     }
 
     /// A first instance, checked, and what it says of its component.
-    async fn first(&self) -> Result<(Live, Description, JobDescription), Error> {
+    async fn first(&self) -> Result<(Instance, Description), Error> {
         let patience = self.rules.deadline.unwrap_or(Duration::MAX);
         let Some(place) = self.place(patience).await else {
             return Err(Error::component(
@@ -140,41 +140,40 @@ impl Blueprint {
         let mut first = self.instantiate(place, Purpose::Serve).await?;
         shards::give_way();
         first.check()?;
-        let description = sound(self.describe(&mut first).await?)?;
-        let jobs = self.describe_jobs(&mut first).await?;
-        Ok((first, description, jobs))
+        let description = self.describe(&mut first).await?;
+        Ok((first, description))
     }
 }
 
 impl Pool {
     /// Instantiates the component once, asks what it is, and opens the pool.
     pub async fn open(blueprint: Blueprint, life: Life) -> Result<Self, Error> {
-        let (mut first, description, jobs) = blueprint.first().await?;
+        let (mut first, description) = blueprint.first().await?;
         let mut blueprint = blueprint;
-        if description.single {
+        if description.lifecycle.single {
             blueprint.rules = single(blueprint.rules)?;
         }
-        if description.start {
+        if description.lifecycle.start {
             blueprint.start(&mut first).await?;
         }
         let shards = &blueprint.engine.shards;
-        let queue = Queue::new(blueprint.rules.seats(), shards.next(), shards.count());
-        let core = Arc::new(Core {
+        let queue = Queue::new(blueprint.rules.workers(), shards.next(), shards.count());
+        let core = Arc::new(PoolInner {
             blueprint,
             description,
-            jobs,
             life,
             queue,
             executor: Executor::default(),
             admitted: AtomicUsize::new(0),
-            seats: AtomicUsize::new(0),
+            workers: AtomicUsize::new(0),
             instances: AtomicUsize::new(0),
             traps: AtomicU64::new(0),
         });
-        core.add_seat(0, Some(first));
+        core.add_worker(0, Some(first));
         if core.is_shared() {
-            let lanes = core.queue.lanes();
-            (1..core.rules().instances).for_each(|number| core.add_seat(number % lanes, None));
+            let shard_queues = core.queue.shard_queues();
+            (1..core.rules().instances)
+                .for_each(|number| core.add_worker(number % shard_queues, None));
         }
         Ok(Self { core })
     }
@@ -184,14 +183,15 @@ impl Pool {
         &self.core.description
     }
 
-    /// What it does beside its requests.
-    pub fn jobs(&self) -> &JobDescription {
-        &self.core.jobs
+    /// Whether its `start` has read settings that are others than these.
+    pub fn started_with_other_settings(&self, settings: &str) -> bool {
+        let app = &self.core.blueprint.app;
+        app.start_has_asked.load(Relaxed) && *app.loaded != *settings
     }
 
     /// From when to when it serves.
-    pub fn tenure(&self) -> &Arc<Tenure> {
-        self.core.tenure()
+    pub fn window(&self) -> &Arc<ServingWindow> {
+        self.core.window()
     }
 
     /// The component itself.
@@ -207,10 +207,10 @@ impl Pool {
             core.blueprint.meter.overloads.count();
             return Err(QueueFull);
         }
-        match core.queue.push(core.lane_of(&exchange), exchange) {
+        match core.queue.push(core.shard_queue_of(&exchange), exchange) {
             Ok(called) => {
                 if !called {
-                    core.add_seat_if_needed();
+                    core.add_worker_if_needed();
                 }
                 Ok(())
             }
@@ -226,20 +226,23 @@ impl Pool {
     pub fn leave(&self, exchange: &Exchange) {
         let core = &self.core;
         let most = core.rules().max_queue;
-        if core.queue.leave(core.lane_of(exchange), exchange, most) {
+        if core
+            .queue
+            .leave(core.shard_queue_of(exchange), exchange, most)
+        {
             core.over();
         }
     }
 
     /// For telling how the pool is, also after it is gone.
-    pub fn core(&self) -> &Arc<Core> {
+    pub fn core(&self) -> &Arc<PoolInner> {
         &self.core
     }
 }
 
 impl Drop for Pool {
     fn drop(&mut self) {
-        self.core.tenure().end(None);
+        self.core.window().end(None);
         self.core.queue.close();
         self.core.let_workers_go();
     }
@@ -251,16 +254,16 @@ pub struct QueueFull;
 
 /// How a pool is, at one moment.
 #[derive(Clone, Copy, Debug)]
-pub struct Census {
+pub struct PoolStats {
     pub instances: usize,
     pub requests: u64,
     pub in_flight: usize,
     pub traps: u64,
 }
 
-impl Core {
-    pub fn census(&self) -> Census {
-        Census {
+impl PoolInner {
+    pub fn stats(&self) -> PoolStats {
+        PoolStats {
             instances: self.instances.load(SeqCst),
             requests: self.queue.accepted(),
             in_flight: self.admitted.load(SeqCst),
@@ -269,26 +272,26 @@ impl Core {
     }
 
     /// From when to when it serves.
-    pub fn tenure(&self) -> &Arc<Tenure> {
-        &self.blueprint.tenure
+    pub fn window(&self) -> &Arc<ServingWindow> {
+        &self.blueprint.window
     }
 
     fn rules(&self) -> &Rules {
         &self.blueprint.rules
     }
 
-    /// Whether a seat with nothing to do gives up its instance after a while.
-    fn seats_leave(&self) -> bool {
-        !self.is_shared() && !self.description.single
+    /// Whether a worker with nothing to do gives up its instance after a while.
+    fn workers_leave(&self) -> bool {
+        !self.is_shared() && !self.description.lifecycle.single
     }
 
     /// Puts a request back into the queue.
     fn requeue(self: &Arc<Self>, exchange: Arc<Exchange>) -> Result<(), Arc<Exchange>> {
         exchange.wait_again();
-        match self.queue.push(self.lane_of(&exchange), exchange) {
+        match self.queue.push(self.shard_queue_of(&exchange), exchange) {
             Ok(true) => Ok(()),
             Ok(false) => {
-                self.add_seat_if_needed();
+                self.add_worker_if_needed();
                 Ok(())
             }
             // Whoever leaves in between is counted out already.
@@ -297,9 +300,9 @@ impl Core {
         }
     }
 
-    /// The lane of the client's shard.
-    fn lane_of(&self, exchange: &Exchange) -> usize {
-        self.queue.lane_of(exchange.shard)
+    /// The shard_queue of the client's shard.
+    fn shard_queue_of(&self, exchange: &Exchange) -> usize {
+        self.queue.shard_queue_of(exchange.shard)
     }
 
     /// Counts a request out.
@@ -308,24 +311,24 @@ impl Core {
     }
 
     /// Puts another instance beside one that takes no more requests but still has some.
-    fn replace(self: &Arc<Self>, post: &Post) {
+    fn replace(self: &Arc<Self>, slot: &Slot) {
         if self.is_shared() {
-            self.add_seat(post.lane, None);
+            self.add_worker(slot.shard_queue, None);
         }
     }
 
     /// Exclusive and fresh instances come with the requests.
-    fn add_seat_if_needed(self: &Arc<Self>) {
+    fn add_worker_if_needed(self: &Arc<Self>) {
         if self.is_shared() {
             return;
         }
         let most = self.rules().max_concurrent;
-        let one_more = |seats| (seats < most).then_some(seats + 1);
-        while let Some(lane) = self.queue.lane_in_need() {
-            if self.seats.fetch_update(SeqCst, SeqCst, one_more).is_err() {
+        let one_more = |workers| (workers < most).then_some(workers + 1);
+        while let Some(shard_queue) = self.queue.shard_queue_in_need() {
+            if self.workers.fetch_update(SeqCst, SeqCst, one_more).is_err() {
                 return;
             }
-            self.begin_seat(lane, None);
+            self.begin_worker(shard_queue, None);
         }
     }
 
@@ -333,24 +336,24 @@ impl Core {
         self.rules().isolation == Isolation::Shared
     }
 
-    fn add_seat(self: &Arc<Self>, lane: usize, live: Option<Live>) {
-        self.seats.fetch_add(1, SeqCst);
-        self.begin_seat(lane, live);
+    fn add_worker(self: &Arc<Self>, shard_queue: usize, live: Option<Instance>) {
+        self.workers.fetch_add(1, SeqCst);
+        self.begin_worker(shard_queue, live);
     }
 
-    /// Begins a seat that is counted already, on the shard of its lane.
-    fn begin_seat(self: &Arc<Self>, lane: usize, live: Option<Live>) {
+    /// Begins a worker that is counted already, on the shard of its shard_queue.
+    fn begin_worker(self: &Arc<Self>, shard_queue: usize, live: Option<Instance>) {
         let core = self.clone();
-        let post = self.queue.new_post(lane);
+        let slot = self.queue.new_slot(shard_queue);
         let shards = &self.blueprint.engine.shards;
-        let shard = shards.runtime(self.queue.shard_of(lane));
+        let shard = shards.runtime(self.queue.shard_of(shard_queue));
         shard.spawn(async move {
-            let seat = std::panic::AssertUnwindSafe(core.clone().seat(post.clone(), live));
-            let mut seat = pin!(seat.catch_unwind());
+            let worker = std::panic::AssertUnwindSafe(core.clone().worker(slot.clone(), live));
+            let mut worker = pin!(worker.catch_unwind());
             let attentive = poll_fn(|cx| {
-                let polled = seat.as_mut().poll(cx);
-                if polled.is_pending() && post.is_busy() && core.queue.has_work(&post) {
-                    core.pass_on(&post);
+                let polled = worker.as_mut().poll(cx);
+                if polled.is_pending() && slot.is_busy() && core.queue.has_work(&slot) {
+                    core.pass_on(&slot);
                 }
                 polled
             });
@@ -358,22 +361,22 @@ impl Core {
                 // A fault of ours must not cost the component its place for good.
                 let component = &*core.blueprint.file;
                 tracing::error!(target: "general", component, "an instance was lost to a fault of the host");
-                core.seats.fetch_sub(1, SeqCst);
-                core.replace(&post);
-                core.pass_on(&post);
+                core.workers.fetch_sub(1, SeqCst);
+                core.replace(&slot);
+                core.pass_on(&slot);
             }
         });
     }
 
-    /// Lets another seat come in place of this one, which has no time.
-    fn pass_on(self: &Arc<Self>, post: &Post) {
-        if !self.queue.pass_on(post) {
-            self.add_seat_if_needed();
+    /// Lets another worker come in place of this one, which has no time.
+    fn pass_on(self: &Arc<Self>, slot: &Slot) {
+        if !self.queue.pass_on(slot) {
+            self.add_worker_if_needed();
         }
     }
 }
 
-/// One more, for as long as it lives.
+/// One more, for as long as it requests_inside.
 struct Count<'a>(&'a AtomicUsize);
 
 impl<'a> Count<'a> {
@@ -406,8 +409,8 @@ impl Rules {
         }
     }
 
-    /// How many seats there may be.
-    fn seats(&self) -> usize {
+    /// How many workers there may be.
+    fn workers(&self) -> usize {
         match self.isolation {
             Isolation::Shared => self.instances,
             Isolation::Exclusive | Isolation::Fresh => self.max_concurrent,
@@ -421,26 +424,6 @@ impl Rules {
             Isolation::Exclusive | Isolation::Fresh => self.max_concurrent,
         };
         inside.saturating_add(self.max_queue)
-    }
-}
-
-/// A description that routes can rely on.
-fn sound(description: Description) -> Result<Description, Error> {
-    let mut names: Vec<&str> = description
-        .handlers
-        .iter()
-        .map(|handler| &*handler.name)
-        .collect();
-    names.sort_unstable();
-    if names.is_empty() {
-        return Err(Error::component("describes no handler"));
-    }
-    match names.windows(2).find(|pair| pair[0] == pair[1]) {
-        Some(pair) => Err(Error::component(format!(
-            "describes two handlers named `{}`",
-            pair[0]
-        ))),
-        None => Ok(description),
     }
 }
 

@@ -1,11 +1,12 @@
 //! The plain host types behind what guests hold: a request that is being answered (`exchange`), and the data of one
 //! store. Owns state; runs no guest.
 
+mod app;
 mod background;
 mod body_memory;
-mod commons;
 mod exchange;
 mod head;
+mod shared;
 mod stream;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
@@ -18,58 +19,30 @@ use wasmtime::component::{GuestTaskId, ResourceTable};
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 use wasmtime_wasi_http::WasiHttpCtx;
 
-use crate::base::metrics::{ComponentMeter, Counter, RouteMeter};
-use crate::base::router::Router;
-use crate::guest::bindings::Functions;
+use crate::base::metrics::ComponentMeter;
+use crate::guest::bindings::executor::CallError;
+use crate::guest::description::Class;
 use crate::guest::run::RunClock;
 use crate::services::http_client::Access;
 use crate::services::kv::Cursors;
-use crate::services::pubsub::Share;
+use crate::services::pubsub::Quota;
 
-pub use background::{Background, Loops, Room, Task, Tenure};
+pub use app::{App, AppView, Meters, Newest};
+pub use background::{Background, Kind, Loops, Room, ServingWindow, Task};
 pub use body_memory::{BodyMemory, BodyShare};
-pub use commons::Commons;
 pub use exchange::{Answer, Cancel, Exchange, ShownId, Stage, host};
 pub use head::{Head, fields, phrase};
-pub use stream::{Begun, Piece, Stream, Wrong};
-
-/// What a request may ask of the app it belongs to.
-pub struct App {
-    /// The payload of a route is its index in the generation's list of targets.
-    pub router: Router<usize>,
-    /// `[settings] app`, as JSON.
-    pub settings: String,
-    /// The generation's number.
-    pub generation: u64,
-    pub meters: Meters,
-}
-
-/// Who counts the requests of a generation.
-pub struct Meters {
-    /// By route.
-    pub routes: Vec<Arc<RouteMeter>>,
-    /// Of requests that no route takes.
-    pub none: Arc<RouteMeter>,
-    /// Requests that have met the routes.
-    pub requests: Arc<Counter>,
-}
-
-impl Meters {
-    /// Who counts for a route, or for none.
-    pub fn of(&self, route: Option<usize>) -> &RouteMeter {
-        let known = route.and_then(|route| self.routes.get(route));
-        known.unwrap_or(&self.none)
-    }
-}
+pub use shared::SharedState;
+pub use stream::{Piece, Stream, StreamedResponse, Wrong};
 
 /// Where a route leads inside a component.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct Target {
     /// Index into the component's handlers.
     pub handler: u32,
-    pub functions: Functions,
-    /// A JSON object.
-    pub kwargs: Arc<str>,
+    pub class: Arc<Class>,
+    /// A JSON object; absent where it is empty.
+    pub kwargs: Option<Arc<str>>,
 }
 
 /// The requests inside one instance, by the numbers that its guest knows them by.
@@ -136,9 +109,11 @@ pub struct Ctx {
     /// The guest task behind the run that began last, and in which turn of the event loop.
     pub last_run: Option<(GuestTaskId, u64)>,
     pub body_memory: BodyMemory,
-    pub commons: Arc<Commons>,
+    /// What can be asked of the app without a request.
+    pub app: AppView,
+    pub shared: Arc<SharedState>,
     /// What this instance has of it.
-    pub share: Arc<Share>,
+    pub quota: Arc<Quota>,
     /// The buckets that the component may use. `None`: all.
     pub buckets: Option<Arc<[String]>>,
     pub cursors: Cursors,
@@ -153,12 +128,12 @@ pub struct Ctx {
 
 /// Has functions called in instances that serve no requests.
 pub trait Offload: Send + Sync {
-    /// Calls one by its name. The error is for the author of the guest.
+    /// Calls one by its name.
     fn execute(
         self: Arc<Self>,
         name: String,
         arguments: Vec<u8>,
-    ) -> BoxFuture<'static, Result<Vec<u8>, String>>;
+    ) -> BoxFuture<'static, Result<Vec<u8>, CallError>>;
 }
 
 /// The `wasi:http` of one store.

@@ -1,4 +1,4 @@
-//! The state that the components of an app share: values by key, in buckets, in memory and, if wanted, in a file as
+//! The state that the components of an app quota: values by key, in buckets, in memory and, if wanted, in a file as
 //! well. Owns what is there; knows no guest, and blocks nobody who reads or waits.
 //!
 //! All of it is in memory, so reading is never a matter of the disk. Without a file a write is done where it is asked
@@ -17,13 +17,13 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use crate::base::error::Error;
-use crate::services::pubsub::{Message, Share, Subscription, Topics};
+use crate::services::pubsub::{Message, Quota, Subscription, Topics};
 
 use data::{Batch, Data, Millis};
 use file::File;
 use writer::Writer;
 
-pub use data::{Act, Done, Entry, Place};
+pub use data::{Act, Done, Entry, KeyPath};
 
 /// The longest name of a bucket, in bytes.
 pub const MAX_BUCKET: usize = 128;
@@ -63,7 +63,7 @@ pub enum Refused {
 /// What a place has since a moment.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Change {
-    pub place: Place,
+    pub place: KeyPath,
     pub entry: Option<Entry>,
 }
 
@@ -99,7 +99,7 @@ pub struct Bucket {
 /// Where the last listings of one instance have stopped, by number: `wasi:keyvalue` goes on so.
 #[derive(Default)]
 pub struct Cursors {
-    last: VecDeque<(u64, Place)>,
+    last: VecDeque<(u64, KeyPath)>,
     next: u64,
 }
 
@@ -108,7 +108,7 @@ impl Cursors {
     pub const MOST: usize = 64;
 
     /// Keeps the key at which a listing has stopped, and gives its number.
-    pub fn keep(&mut self, place: Place) -> u64 {
+    pub fn keep(&mut self, place: KeyPath) -> u64 {
         if self.last.len() == Self::MOST {
             self.last.pop_front();
         }
@@ -134,14 +134,14 @@ pub type Clock = Arc<dyn Fn() -> Millis + Send + Sync>;
 
 /// The store.
 pub struct Kv {
-    core: Arc<Core>,
+    core: Arc<KvInner>,
     writer: Option<Writer>,
     /// Whether a thread looks for what has expired. With a file it is the writer's.
     is_looked_after: AtomicBool,
 }
 
-/// What the store and its threads share.
-struct Core {
+/// What the store and its threads quota.
+struct KvInner {
     data: Mutex<Data>,
     limits: Limits,
     clock: Clock,
@@ -162,7 +162,7 @@ impl Kv {
 
     fn with(limits: Limits, clock: Clock) -> Self {
         Self {
-            core: Core::new(Data::default(), limits, clock),
+            core: KvInner::new(Data::default(), limits, clock),
             writer: None,
             is_looked_after: AtomicBool::new(false),
         }
@@ -176,7 +176,7 @@ impl Kv {
                 "it holds {used} bytes, and `max_memory` is no more than {max}"
             ));
         }
-        let core = Core::new(data, limits, clock);
+        let core = KvInner::new(data, limits, clock);
         let writer = Writer::start(core.clone(), file).map_err(|error: Error| error.to_string())?;
         Ok(Self {
             core,
@@ -213,7 +213,7 @@ impl Kv {
     }
 
     /// Changes what a key has. When it returns, the change is seen, and in the file where there is one.
-    pub async fn write(&self, place: Place, act: Act) -> Result<Done, Refused> {
+    pub async fn write(&self, place: KeyPath, act: Act) -> Result<Done, Refused> {
         let done = match &self.writer {
             Some(writer) => writer.write(place, act).await,
             None => self.core.write(&place, &act),
@@ -228,10 +228,10 @@ impl Kv {
         bucket: &str,
         watched: Watched,
         capacity: u32,
-        share: &Arc<Share>,
+        quota: &Arc<Quota>,
     ) -> Option<Watcher> {
         let watchers = &self.core.watchers;
-        let watching = watchers.subscribe(bucket, watched, capacity, share)?;
+        let watching = watchers.subscribe(bucket, watched, capacity, quota)?;
         Some(Arc::new(watching))
     }
 
@@ -251,7 +251,7 @@ impl Kv {
     }
 }
 
-impl Core {
+impl KvInner {
     fn new(data: Data, limits: Limits, clock: Clock) -> Arc<Self> {
         Arc::new(Self {
             data: Mutex::new(data),
@@ -266,7 +266,7 @@ impl Core {
     }
 
     /// Does one write in memory.
-    fn write(&self, place: &Place, act: &Act) -> Result<Done, Refused> {
+    fn write(&self, place: &KeyPath, act: &Act) -> Result<Done, Refused> {
         let mut data = self.lock();
         let mut batch = Batch::new(&data, self.now(), self.limits.max_memory);
         batch.clean_up(BY_THE_WAY);
@@ -316,7 +316,7 @@ impl Core {
 }
 
 /// Takes out what has expired for as long as there is a store.
-fn look_after(core: &Weak<Core>) {
+fn look_after(core: &Weak<KvInner>) {
     loop {
         std::thread::sleep(EVERY);
         let Some(core) = core.upgrade() else {

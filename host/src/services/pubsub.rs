@@ -46,14 +46,14 @@ impl Message for Bytes {
 }
 
 /// What one instance may have of subscriptions.
-pub struct Share {
+pub struct Quota {
     bytes: AtomicU64,
     max_bytes: u64,
     subscriptions: AtomicU32,
     max_subscriptions: u32,
 }
 
-impl Share {
+impl Quota {
     /// So many bytes held back, and so many subscriptions.
     pub fn new(max_bytes: u64, max_subscriptions: u32) -> Arc<Self> {
         Arc::new(Self {
@@ -78,12 +78,12 @@ impl Share {
 pub struct Held<T> {
     pub message: T,
     bytes: u64,
-    share: Arc<Share>,
+    quota: Arc<Quota>,
 }
 
 impl<T> Drop for Held<T> {
     fn drop(&mut self) {
-        self.share.bytes.fetch_sub(self.bytes, Relaxed);
+        self.quota.bytes.fetch_sub(self.bytes, Relaxed);
     }
 }
 
@@ -105,7 +105,7 @@ struct Topic<T: Message> {
 }
 
 struct Audience<T: Message> {
-    /// By the address of the share, which lives as long as its group.
+    /// By the address of the quota, which lives as long as its group.
     groups: FxHashMap<usize, Group<T>>,
     /// Nobody is there any more, and nobody must come.
     over: bool,
@@ -113,7 +113,7 @@ struct Audience<T: Message> {
 
 /// The subscribers in one instance.
 struct Group<T: Message> {
-    share: Arc<Share>,
+    quota: Arc<Quota>,
     members: FxHashMap<u64, Arc<Mailbox<T>>>,
 }
 
@@ -134,14 +134,14 @@ struct Waiting<T> {
 pub struct Subscription<T: Message> {
     topics: Arc<Topics<T>>,
     topic: Arc<Topic<T>>,
-    share: Arc<Share>,
+    quota: Arc<Quota>,
     number: u64,
     mailbox: Arc<Mailbox<T>>,
     is_read: AtomicBool,
 }
 
 /// What a guest holds as a subscription.
-pub type Heard = Arc<Subscription<Bytes>>;
+pub type MessageSubscription = Arc<Subscription<Bytes>>;
 
 /// Somebody waits for this subscription already.
 #[derive(Debug)]
@@ -181,11 +181,11 @@ impl<T: Message> Topics<T> {
         topic: &str,
         wanted: T::Wanted,
         capacity: u32,
-        share: &Arc<Share>,
+        quota: &Arc<Quota>,
     ) -> Option<Subscription<T>> {
         let one_more =
-            |count: u32| Some(count + 1).filter(|count| *count <= share.max_subscriptions);
-        share
+            |count: u32| Some(count + 1).filter(|count| *count <= quota.max_subscriptions);
+        quota
             .subscriptions
             .fetch_update(Relaxed, Relaxed, one_more)
             .ok()?;
@@ -199,11 +199,11 @@ impl<T: Message> Topics<T> {
             }),
             arrived: AtomicWaker::new(),
         });
-        let topic = self.join(topic, number, &mailbox, share);
+        let topic = self.join(topic, number, &mailbox, quota);
         Some(Subscription {
             topics: self.clone(),
             topic,
-            share: share.clone(),
+            quota: quota.clone(),
             number,
             mailbox,
             is_read: AtomicBool::new(false),
@@ -215,7 +215,7 @@ impl<T: Message> Topics<T> {
         name: &str,
         number: u64,
         mailbox: &Arc<Mailbox<T>>,
-        share: &Arc<Share>,
+        quota: &Arc<Quota>,
     ) -> Arc<Topic<T>> {
         loop {
             let topic = {
@@ -245,9 +245,9 @@ impl<T: Message> Topics<T> {
             }
             let group = audience
                 .groups
-                .entry(address(share))
+                .entry(address(quota))
                 .or_insert_with(|| Group {
-                    share: share.clone(),
+                    quota: quota.clone(),
                     members: FxHashMap::default(),
                 });
             group.members.insert(number, mailbox.clone());
@@ -277,7 +277,7 @@ impl<T: Message> Group<T> {
             return 0;
         }
         let bytes = (message.size() + HELD + PLACE * count) as u64;
-        while !self.share.take(bytes) {
+        while !self.quota.take(bytes) {
             // Of those who want it; of the others only where that is not enough.
             if !(drop_oldest(members()) || drop_oldest(self.members.values())) {
                 members().for_each(|mailbox| lock(&mailbox.waiting).dropped += 1);
@@ -287,7 +287,7 @@ impl<T: Message> Group<T> {
         let held = Arc::new(Held {
             message: message.clone(),
             bytes,
-            share: self.share.clone(),
+            quota: self.quota.clone(),
         });
         members().for_each(|mailbox| mailbox.put(held.clone()));
         u32::try_from(count).unwrap_or(u32::MAX)
@@ -364,7 +364,7 @@ impl Drop for Reading<'_> {
 impl<T: Message> Drop for Subscription<T> {
     fn drop(&mut self) {
         let mut audience = lock(&self.topic.audience);
-        let key = address(&self.share);
+        let key = address(&self.quota);
         if let Some(group) = audience.groups.get_mut(&key) {
             group.members.remove(&self.number);
             if group.members.is_empty() {
@@ -381,12 +381,12 @@ impl<T: Message> Drop for Subscription<T> {
                 shard.remove(&*self.topic.name);
             }
         }
-        self.share.subscriptions.fetch_sub(1, Relaxed);
+        self.quota.subscriptions.fetch_sub(1, Relaxed);
     }
 }
 
-fn address(share: &Arc<Share>) -> usize {
-    Arc::as_ptr(share) as usize
+fn address(quota: &Arc<Quota>) -> usize {
+    Arc::as_ptr(quota) as usize
 }
 
 /// Nothing in here is ever half done under these locks, so a poisoned one is as good as any.
@@ -400,8 +400,8 @@ mod tests {
 
     use super::*;
 
-    fn share() -> Arc<Share> {
-        Share::new(1 << 20, 20_000)
+    fn quota() -> Arc<Quota> {
+        Quota::new(1 << 20, 20_000)
     }
 
     fn read(subscription: &Subscription<Bytes>) -> Option<(Bytes, u64)> {
@@ -412,7 +412,7 @@ mod tests {
     #[test]
     fn a_message_is_kept_once_for_each_instance() {
         let topics = Topics::new();
-        let shares = [share(), share()];
+        let shares = [quota(), quota()];
         let subscriptions: Vec<_> = (0..10_000)
             .map(|at| {
                 topics
@@ -423,8 +423,8 @@ mod tests {
         let message = Bytes::from(vec![7; 1000]);
         assert_eq!(topics.publish("a", &message), 10_000);
         assert_eq!(topics.publish("b", &message), 0);
-        for share in &shares {
-            let held = share.bytes.load(Relaxed);
+        for quota in &shares {
+            let held = quota.bytes.load(Relaxed);
             assert!((1000..1000 + 64 + 8 * 5000 + 1).contains(&held), "{held}");
         }
         for subscription in &subscriptions {
@@ -432,7 +432,7 @@ mod tests {
             assert_eq!((read.as_ptr(), dropped), (message.as_ptr(), 0), "no copy");
         }
         assert_eq!(
-            shares.each_ref().map(|share| share.bytes.load(Relaxed)),
+            shares.each_ref().map(|quota| quota.bytes.load(Relaxed)),
             [0, 0]
         );
         drop(subscriptions);
@@ -440,7 +440,7 @@ mod tests {
         assert_eq!(
             shares
                 .each_ref()
-                .map(|share| share.subscriptions.load(Relaxed)),
+                .map(|quota| quota.subscriptions.load(Relaxed)),
             [0, 0]
         );
     }
@@ -448,7 +448,7 @@ mod tests {
     #[test]
     fn the_oldest_go_first_and_are_counted() {
         let topics = Topics::new();
-        let slow = topics.subscribe("a", (), 2, &share()).expect("a place");
+        let slow = topics.subscribe("a", (), 2, &quota()).expect("a place");
         for number in 0..5u8 {
             topics.publish("a", &Bytes::from(vec![number]));
         }
@@ -460,7 +460,7 @@ mod tests {
     #[test]
     fn past_its_bytes_an_instance_loses_its_oldest_messages_and_no_other_does() {
         let topics = Topics::new();
-        let (small, large) = (Share::new(1000, 10), share());
+        let (small, large) = (Quota::new(1000, 10), quota());
         let (in_small, in_large) = (
             topics.subscribe("a", (), 100, &small).expect("a place"),
             topics.subscribe("a", (), 100, &large).expect("a place"),
@@ -485,18 +485,18 @@ mod tests {
     #[test]
     fn an_instance_has_so_many_subscriptions_and_no_more() {
         let topics = Topics::<Bytes>::new();
-        let share = Share::new(1000, 2);
-        let first = topics.subscribe("a", (), 1, &share).expect("a place");
-        let _second = topics.subscribe("b", (), 1, &share).expect("a place");
-        assert!(topics.subscribe("c", (), 1, &share).is_none());
+        let quota = Quota::new(1000, 2);
+        let first = topics.subscribe("a", (), 1, &quota).expect("a place");
+        let _second = topics.subscribe("b", (), 1, &quota).expect("a place");
+        assert!(topics.subscribe("c", (), 1, &quota).is_none());
         drop(first);
-        assert!(topics.subscribe("c", (), 1, &share).is_some());
+        assert!(topics.subscribe("c", (), 1, &quota).is_some());
     }
 
     #[test]
     fn only_one_may_read_at_a_time() {
         let topics = Topics::<Bytes>::new();
-        let subscription = topics.subscribe("a", (), 1, &share()).expect("a place");
+        let subscription = topics.subscribe("a", (), 1, &quota()).expect("a place");
         let mut first = Box::pin(subscription.ready());
         assert!(first.as_mut().now_or_never().is_none());
         assert!(
@@ -519,9 +519,9 @@ mod tests {
         std::thread::scope(|scope| {
             for _ in 0..4 {
                 scope.spawn(|| {
-                    let share = share();
+                    let quota = quota();
                     for _ in 0..5_000 {
-                        let mine = topics.subscribe("a", (), 8, &share).expect("a place");
+                        let mine = topics.subscribe("a", (), 8, &quota).expect("a place");
                         topics.publish("a", &Bytes::from_static(b"x"));
                         assert!(read(&mine).is_some(), "who has subscribed hears of it");
                     }

@@ -192,7 +192,7 @@ impl Scrape {
             .components
             .values()
             .filter_map(|component| match &component.state {
-                State::Serving { pool, .. } => Some((&*component.file, pool.core().census())),
+                State::Serving { pool, .. } => Some((&*component.file, pool.core().stats())),
                 State::Failed(_) => None,
             })
             .collect();
@@ -201,15 +201,15 @@ impl Scrape {
             "Instances that live.",
             MetricType::Gauge,
             |family| {
-                censuses.iter().try_for_each(|(file, census)| {
-                    family.gauge_of(&[("component", file)], census.instances as u64)
+                censuses.iter().try_for_each(|(file, stats)| {
+                    family.gauge_of(&[("component", file)], stats.instances as u64)
                 })
             },
         )?;
         let help = "Requests that wait for an instance or are in one.";
         page.family("in_flight", help, MetricType::Gauge, |family| {
-            censuses.iter().try_for_each(|(file, census)| {
-                family.gauge_of(&[("component", file)], census.in_flight as u64)
+            censuses.iter().try_for_each(|(file, stats)| {
+                family.gauge_of(&[("component", file)], stats.in_flight as u64)
             })
         })
     }

@@ -18,11 +18,12 @@ use super::{Previous, Refusal};
 use crate::base::error::Error;
 use crate::base::shards;
 use crate::config::{self, Config};
-use crate::guest::bindings::{Description, JobDescription};
 use crate::guest::capabilities::wasi::{Folder, Grants};
+use crate::guest::description::Description;
 use crate::guest::engine::{Binary, Engine, Linked};
 use crate::guest::instances::{Blueprint, Pool, Rules};
 use crate::guest::invoke;
+use crate::guest::resources::{AppView, Newest};
 use crate::guest::run::RunLimits;
 
 /// A component as one generation or several have it.
@@ -91,6 +92,10 @@ pub struct Loading<'a> {
     /// Of the files, taken before they are read.
     pub survey: &'a Survey,
     pub number: u64,
+    /// What serves, for instances that ask without a request.
+    pub newest: &'a Arc<Newest>,
+    /// `[settings] app`, as JSON.
+    pub settings: &'a Arc<str>,
 }
 
 impl Loading<'_> {
@@ -138,7 +143,12 @@ impl Loading<'_> {
         let again = self.previous.is_some_and(|previous| previous.again);
         let has_other_folders = self.has_other_folders(&settings);
         let kept = before.filter(|before| {
-            before.settings == settings && !has_other_folders && (!again || before.pool().is_some())
+            before.settings == settings
+                && !has_other_folders
+                && (!again || before.pool().is_some())
+                && !before
+                    .pool()
+                    .is_some_and(|pool| pool.started_with_other_settings(self.settings))
         });
         if let Some(serving) = kept.filter(|kept| kept.pool().is_some())
             && self
@@ -246,8 +256,13 @@ impl Loading<'_> {
             rules: rules(self.folder, settings),
             engine: self.engine.clone(),
             meter: self.engine.metrics.component(file, Instant::now()),
-            tenure: Arc::default(),
+            window: Arc::default(),
             http: http.access(file, &settings.allow.http, settings.max_clients),
+            app: AppView {
+                newest: self.newest.clone(),
+                loaded: self.settings.clone(),
+                ..AppView::default()
+            },
         };
         // On any core, and no longer than somebody waits for it.
         let opening = tokio::spawn(Pool::open(blueprint, invoke::life));
@@ -255,7 +270,7 @@ impl Loading<'_> {
             .await
             .map_err(|error| Error::host("opening was interrupted", error))??;
         let declared = declared::read(pool.description())?;
-        let plans = plan::declared(pool.jobs())?;
+        let plans = plan::declared(pool.description())?;
         let handlers = pool.description().handlers.len();
         if handlers > 1 && declared.is_empty() && !self.config.routes_to(file) {
             return Err(Error::component(format!(
@@ -275,20 +290,21 @@ pub async fn describe(
     engine: &Arc<Engine>,
     file: &str,
     linked: Linked,
-) -> Result<(Description, JobDescription), Error> {
+) -> Result<Description, Error> {
     let blueprint = Blueprint {
         file: file.into(),
         linked,
         rules: rules(Path::new(""), &config::Component::default()),
         engine: engine.clone(),
         meter: Arc::default(),
-        tenure: Arc::default(),
+        window: Arc::default(),
         http: engine.http.access(file, &[], 1),
+        app: AppView::default(),
     };
-    let (description, jobs) = blueprint.description().await?;
+    let description = blueprint.description().await?;
     declared::read(&description)?;
-    plan::declared(&jobs)?;
-    Ok((description, jobs))
+    plan::declared(&description)?;
+    Ok(description)
 }
 
 /// What a file was found to be.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::base::error::Error;
 use crate::base::router::{Pattern, PatternError};
-use crate::guest::bindings::Description;
+use crate::guest::description::Description;
 
 /// One declared route.
 pub struct Declared {
@@ -14,8 +14,8 @@ pub struct Declared {
     pub pattern: Pattern,
     pub host: Option<Pattern>,
     pub name: Option<String>,
-    /// A JSON object.
-    pub kwargs: Arc<str>,
+    /// A JSON object, unless it is empty.
+    pub kwargs: Option<Arc<str>>,
 }
 
 /// Reads all of them, in declared order.
@@ -43,12 +43,11 @@ pub fn read(description: &Description) -> Result<Vec<Declared>, Error> {
     Ok(declared)
 }
 
-fn read_kwargs(text: Option<&str>) -> Result<Arc<str>, serde_json::Error> {
+fn read_kwargs(text: Option<&str>) -> Result<Option<Arc<str>>, serde_json::Error> {
     let Some(text) = text else {
-        return Ok("{}".into());
+        return Ok(None);
     };
-    let object: serde_json::Map<String, serde_json::Value> = serde_json::from_str(text)?;
-    Ok(serde_json::Value::Object(object).to_string().into())
+    serde_json::from_str(text).map(super::routes::kwargs)
 }
 
 fn bad_pattern(error: PatternError) -> Error {

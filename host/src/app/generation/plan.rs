@@ -6,8 +6,8 @@ use serde_json::Value as Json;
 
 use crate::base::error::Error;
 use crate::base::timetable::{self, Timing};
-use crate::config;
-use crate::guest::bindings::{self, JobDescription};
+use crate::guest::bindings::work;
+use crate::guest::description::Description;
 
 /// What a component declares, read once when it is loaded.
 #[derive(Clone, Debug, PartialEq)]
@@ -22,10 +22,10 @@ pub struct Plan {
 }
 
 /// Reads all that a component declares.
-pub fn declared(jobs: &JobDescription) -> Result<Vec<Plan>, Error> {
+pub fn declared(description: &Description) -> Result<Vec<Plan>, Error> {
     let mut plans: Vec<Plan> = Vec::new();
-    for schedule in &jobs.schedules {
-        let plan = plan(schedule, jobs).map_err(|reason| {
+    for schedule in &description.schedules {
+        let plan = plan(schedule, description).map_err(|reason| {
             Error::component(format!(
                 "declares a schedule `{}` that is none: {reason}",
                 schedule.name
@@ -42,22 +42,18 @@ pub fn declared(jobs: &JobDescription) -> Result<Vec<Plan>, Error> {
     Ok(plans)
 }
 
-fn plan(schedule: &bindings::Schedule, jobs: &JobDescription) -> Result<Plan, String> {
-    let duration = |text: &str| {
-        config::duration(text)
-            .ok_or_else(|| format!("`{text}` is no duration in ms, s, m or h, up to a year"))
-    };
+fn plan(schedule: &work::Schedule, description: &Description) -> Result<Plan, String> {
     let timing = match &schedule.timing {
-        bindings::Timing::Cron(text) => {
+        work::Timing::Cron(text) => {
             let zone = schedule.time_zone.as_deref().unwrap_or("UTC");
             Timing::cron(text, timetable::zone(zone)?)?
         }
-        bindings::Timing::Every(text) => match duration(text)? {
+        work::Timing::Every(period) => match Duration::from_nanos(*period) {
             Duration::ZERO => return Err("`every` leaves no time at all".to_owned()),
             period => Timing::every(period),
         },
     };
-    if !jobs.functions.contains(&schedule.function) {
+    if !description.functions.contains(&schedule.function) {
         return Err(format!("there is no function `{}`", schedule.function));
     }
     let arguments = schedule.arguments.as_deref().unwrap_or("null");
@@ -68,9 +64,6 @@ fn plan(schedule: &bindings::Schedule, jobs: &JobDescription) -> Result<Plan, St
         timing,
         function: schedule.function.clone(),
         arguments: arguments.to_string(),
-        jitter: schedule
-            .jitter
-            .as_deref()
-            .map_or(Ok(Duration::ZERO), duration)?,
+        jitter: Duration::from_nanos(schedule.jitter.unwrap_or_default()),
     })
 }

@@ -12,7 +12,7 @@ use super::{Component, Lead, Refusal, State, handlers_folder};
 use crate::base::error::{Fault, Faults};
 use crate::base::router::{Pattern, PatternError, Reach, Route, Router, duplicate_claims, path_of};
 use crate::config::{self, Config, Destination};
-use crate::guest::bindings::Description;
+use crate::guest::description::Description;
 use crate::guest::resources::Target;
 
 pub type Components = BTreeMap<String, Arc<Component>>;
@@ -104,8 +104,8 @@ impl Table {
     ) -> Option<Lead> {
         match &destination.target {
             config::Target::Component { file: name, class } => {
-                let kwargs = Value::Object(destination.kwargs.clone()).to_string();
-                match lead(components.get(name)?, class.as_deref(), kwargs.into()) {
+                let kwargs = kwargs(destination.kwargs.clone());
+                match lead(components.get(name)?, class.as_deref(), kwargs) {
                     Ok(lead) => Some(lead),
                     Err((message, hint)) => {
                         let fault = config.fault(file, destination.position, message);
@@ -131,6 +131,12 @@ impl Table {
             State::Serving { declared, .. } => &declared[..],
             State::Failed(_) => &[],
         };
+        if component
+            .pool()
+            .is_some_and(|pool| pool.description().handlers.is_empty())
+        {
+            return Vec::new();
+        }
         if declared.is_empty() {
             return self.mount(&file, component).into_iter().collect();
         }
@@ -149,7 +155,7 @@ impl Table {
 
     fn mount(&mut self, file: &Path, component: &Arc<Component>) -> Option<Claim> {
         let path = path_of(name_of(file));
-        match (Pattern::new(&path), lead(component, None, "{}".into())) {
+        match (Pattern::new(&path), lead(component, None, None)) {
             (Ok(pattern), Ok(lead)) => {
                 return Some(Claim {
                     owner: file.to_path_buf(),
@@ -260,11 +266,16 @@ impl Table {
     }
 }
 
+/// The keyword arguments of a route, as they cross to a guest.
+pub fn kwargs(kwargs: serde_json::Map<String, Value>) -> Option<Arc<str>> {
+    (!kwargs.is_empty()).then(|| Value::Object(kwargs).to_string().into())
+}
+
 /// Where a route to this class of this component leads; else what is wrong, and a hint.
 fn lead(
     component: &Arc<Component>,
     class: Option<&str>,
-    kwargs: Arc<str>,
+    kwargs: Option<Arc<str>>,
 ) -> Result<Lead, (String, String)> {
     match &component.state {
         State::Serving { pool, .. } => {
@@ -275,18 +286,18 @@ fn lead(
     }
 }
 
-fn handler_lead(component: &Arc<Component>, index: usize, kwargs: Arc<str>) -> Lead {
+fn handler_lead(component: &Arc<Component>, index: usize, kwargs: Option<Arc<str>>) -> Lead {
     let State::Serving { pool, .. } = &component.state else {
         return failed_lead(component);
     };
     let handler = &pool.description().handlers[index];
     Lead::Handler {
         name: format!("{}#{}", component.file, handler.name),
-        target: Target {
+        target: Arc::new(Target {
             handler: index as u32,
-            functions: handler.functions,
+            class: handler.class.clone(),
             kwargs,
-        },
+        }),
         component: component.clone(),
     }
 }
@@ -315,6 +326,10 @@ fn class_index(
             .iter()
             .position(|handler| handler.name == class)
             .ok_or_else(|| (format!("`{file}` has no handler `{class}`"), known())),
+        None if handlers.is_empty() => Err((
+            format!("`{file}` has no handlers"),
+            "its work begins by itself; no route leads to it".to_owned(),
+        )),
         None if handlers.len() == 1 => Ok(0),
         None => Err((
             format!(

@@ -30,7 +30,7 @@ pub fn resolve(
         let Some(component) = components.get(&schedule.file) else {
             continue;
         };
-        let functions = component.pool().map(|pool| &pool.jobs().functions);
+        let functions = component.pool().map(|pool| &pool.description().functions);
         if functions.is_some_and(|functions| !functions.contains(&schedule.function)) {
             faults.push(no_function(folder, config, schedule, functions));
             continue;

@@ -14,8 +14,8 @@ use super::watch::Look;
 use super::{Component, Generation, Overrides, Previous, Refusal, State, Survey};
 use crate::base::metrics::{Counter, Metrics};
 use crate::guest::engine::Engine;
-use crate::guest::instances::{self, Census};
-use crate::guest::resources::Tenure;
+use crate::guest::instances::{self, PoolStats};
+use crate::guest::resources::ServingWindow;
 
 /// One app and what serves it.
 pub struct Site {
@@ -59,15 +59,15 @@ pub struct Leaving {
     pub sha256: String,
     pub generation: u64,
     pub isolation: instances::Isolation,
-    core: Weak<instances::Core>,
+    core: Weak<instances::PoolInner>,
 }
 
 impl Leaving {
     /// How its pool is. `None`: it is gone.
-    pub fn census(&self) -> Option<Census> {
+    pub fn stats(&self) -> Option<PoolStats> {
         let core = self.core.upgrade()?;
-        let census = core.census();
-        (census.instances > 0 || census.in_flight > 0).then_some(census)
+        let stats = core.stats();
+        (stats.instances > 0 || stats.in_flight > 0).then_some(stats)
     }
 }
 
@@ -161,7 +161,7 @@ impl Site {
             if !kept.is_some_and(|kept| Arc::ptr_eq(kept, component)) {
                 // Its requests go on, and nothing else.
                 if let Some(pool) = component.pool() {
-                    pool.tenure().end(None);
+                    pool.window().end(None);
                 }
                 history.leaving.extend(leaving(component));
             }
@@ -172,7 +172,7 @@ impl Site {
         history.past.truncate(PAST - 1);
         let requests = old.app.meters.requests.clone();
         history.past.push_front((old.number, requests));
-        history.leaving.retain(|leaving| leaving.census().is_some());
+        history.leaving.retain(|leaving| leaving.stats().is_some());
         history.refused.clear();
         history.last_swap = Some(Swap {
             generation: number,
@@ -183,20 +183,20 @@ impl Site {
 
     /// Says to all instances that the server ends, and `by` when. Tells what they have in the background by the name of
     /// the component.
-    pub fn end(&self, by: Instant) -> Vec<(String, Arc<Tenure>)> {
+    pub fn end(&self, by: Instant) -> Vec<(String, Arc<ServingWindow>)> {
         self.scheduler.end(by);
         let history = self.history();
         let current = self.current.load();
         let serving = current.components.values().filter_map(|component| {
-            let tenure = component.pool()?.tenure();
-            Some((component.file.clone(), tenure.clone()))
+            let window = component.pool()?.window();
+            Some((component.file.clone(), window.clone()))
         });
         let leaving = history.leaving.iter().filter_map(|leaving| {
             let core = leaving.core.upgrade()?;
-            Some((leaving.file.clone(), core.tenure().clone()))
+            Some((leaving.file.clone(), core.window().clone()))
         });
         let all: Vec<_> = serving.chain(leaving).collect();
-        all.iter().for_each(|(_, tenure)| tenure.end(Some(by)));
+        all.iter().for_each(|(_, window)| window.end(Some(by)));
         all
     }
 

@@ -149,7 +149,7 @@ struct Described {
     id: String,
     manifest_path: PathBuf,
     dependencies: Vec<Dependency>,
-    targets: Vec<Target>,
+    targets: Vec<BuildTarget>,
 }
 
 #[derive(Deserialize)]
@@ -158,7 +158,7 @@ struct Dependency {
 }
 
 #[derive(Deserialize)]
-struct Target {
+struct BuildTarget {
     kind: Vec<String>,
     src_path: PathBuf,
 }

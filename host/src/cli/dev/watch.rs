@@ -37,13 +37,13 @@ impl Watch {
             }
         })?;
         let is_in_tree = |folder: &Path| trees.iter().any(|tree| folder.starts_with(tree));
-        let beside = trees.iter().chain(files).filter_map(|path| path.parent());
-        let beside: BTreeSet<&Path> = beside.filter(|folder| !is_in_tree(folder)).collect();
-        let beside = beside
+        let parents = trees.iter().chain(files).filter_map(|path| path.parent());
+        let parents: BTreeSet<&Path> = parents.filter(|folder| !is_in_tree(folder)).collect();
+        let parents = parents
             .into_iter()
             .map(|path| (path, RecursiveMode::NonRecursive));
         let trees = trees.iter().map(|tree| (&**tree, RecursiveMode::Recursive));
-        for (folder, mode) in beside.chain(trees) {
+        for (folder, mode) in parents.chain(trees) {
             match watcher.watch(folder, mode) {
                 // What is not there may come, which the folder above tells.
                 Err(error) if !is_absent(&error) => return Err(error),

@@ -13,20 +13,20 @@ use crate::base::client::Client;
 use crate::base::error::{Faults, Position};
 use crate::base::shards::Shards;
 use crate::config::{self, Listen};
-use crate::edge::connection::{RequestBody, Service};
+use crate::edge::connection::{IncomingBody, Service};
 use crate::edge::server::Server;
 use crate::services::http_client::{HttpClients, OwnListener};
 
 /// What answers an app's requests.
 #[derive(Clone)]
-pub struct App(pub Arc<Site>);
+pub struct SiteService(pub Arc<Site>);
 
-impl Service for App {
+impl Service for SiteService {
     type Body = Reply;
 
     fn call(
         &self,
-        request: Request<RequestBody>,
+        request: Request<IncomingBody>,
         client: Client,
     ) -> impl Future<Output = Response<Reply>> + Send {
         dispatch(&self.0, request, client)
@@ -39,14 +39,14 @@ impl Service for App {
 
 /// The same under `dev`.
 #[derive(Clone)]
-pub struct AppOfDev(pub Arc<Site>, pub Arc<Workbench>);
+pub struct DevService(pub Arc<Site>, pub Arc<Workbench>);
 
-impl Service for AppOfDev {
+impl Service for DevService {
     type Body = Reply;
 
     fn call(
         &self,
-        request: Request<RequestBody>,
+        request: Request<IncomingBody>,
         client: Client,
     ) -> impl Future<Output = Response<Reply>> + Send {
         dev::answer(self.1.clone(), self.0.clone(), request, client)
@@ -81,7 +81,7 @@ impl Front<(), ()> {
             admin: Server::new(
                 Shards::here(),
                 limits(),
-                move |request: Request<RequestBody>, _: Client| {
+                move |request: Request<IncomingBody>, _: Client| {
                     let site = shown.clone();
                     async move { admin::answer(&site, &request) }
                 },

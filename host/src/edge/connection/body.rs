@@ -22,7 +22,7 @@ use crate::config::Limits;
 /// go on. When it is dropped early, the connection reads the rest of it and drops that, within bounds; after an error
 /// that leaves no rest it closes behind the response.
 #[derive(Debug)]
-pub struct RequestBody {
+pub struct IncomingBody {
     /// Whom it tells what becomes of it, until its end.
     account: Option<Account>,
     /// Until this is dropped.
@@ -39,7 +39,7 @@ pub struct RequestBody {
     timer: Option<Pin<Box<Sleep>>>,
 }
 
-impl RequestBody {
+impl IncomingBody {
     pub(super) fn new(
         incoming: Incoming,
         limits: &Limits,
@@ -82,7 +82,7 @@ impl RequestBody {
     }
 }
 
-impl Body for RequestBody {
+impl Body for IncomingBody {
     type Data = Bytes;
     type Error = BodyError;
 
@@ -128,7 +128,7 @@ impl Body for RequestBody {
     }
 }
 
-impl Source for RequestBody {
+impl Source for IncomingBody {
     fn set_max_size(&mut self, max_size: u64) {
         self.max_size = max_size;
     }
@@ -153,7 +153,7 @@ impl Source for RequestBody {
     }
 }
 
-impl Drop for RequestBody {
+impl Drop for IncomingBody {
     fn drop(&mut self) {
         let (Some(Account::Reading(reading)), Some(incoming)) =
             (self.account.take(), self.incoming.take())

@@ -31,7 +31,7 @@ use self::timed::TimedIo;
 use self::unread::PATIENCE;
 use super::watchdog::Watchdog;
 use super::{
-    Account, BUFFER, FRESH, LINGER, Refusal, RequestBody, Service, Socket, held, least_progress,
+    Account, BUFFER, FRESH, IncomingBody, LINGER, Refusal, Service, Socket, held, least_progress,
     refuse, tell_late_head, tell_refusal,
 };
 use crate::base::client::Client;
@@ -196,7 +196,7 @@ fn answer<'a, 'l, S: Service>(
     let declared = request.body().size_hint();
     let mut answering = activity.begin();
     let (head, incoming) = request.into_parts();
-    let body = RequestBody::new(incoming, limits, || {
+    let body = IncomingBody::new(incoming, limits, || {
         Account::Reading(answering.reading(head.headers.contains_key(EXPECT)))
     });
     let refused = refuse(&head).or_else(|| Refusal::of_body(declared.lower(), limits));

@@ -29,7 +29,7 @@ pub(super) use self::traffic::Stream;
 use self::traffic::{Phase, Traffic};
 use super::watchdog::Watchdog;
 use super::{
-    Account, LINGER, Refusal, RequestBody, Service, Socket, held, least_progress, refuse,
+    Account, IncomingBody, LINGER, Refusal, Service, Socket, held, least_progress, refuse,
     tell_refusal,
 };
 use crate::base::client::Client;
@@ -152,7 +152,7 @@ fn answer<S: Service>(
     }
     let refused = refused.map(|refusal| refusal.status);
     as_http1(&mut head);
-    let body = RequestBody::new(incoming, limits, || Account::Stream(stream.clone()));
+    let body = IncomingBody::new(incoming, limits, || Account::Stream(stream.clone()));
     let request = Request::from_parts(head, body);
     let service = service.clone();
     let max_unsent = limits.max_unsent;

@@ -39,7 +39,7 @@ pub(super) async fn preface<I: Socket>(
     mut io: I,
     limits: &Limits,
     stop: impl Future<Output = ()>,
-) -> Option<(Begun<I>, bool)> {
+) -> Option<(Prefaced<I>, bool)> {
     let mut stop = pin!(maybe_done(stop));
     let mut begin = [0; PREFACE.len()];
     let first = io.read(&mut begin);
@@ -56,7 +56,7 @@ pub(super) async fn preface<I: Socket>(
     };
     within(limits.header_timeout, reading, stop).await?;
     let is_http2 = length == PREFACE.len() && begin == *PREFACE;
-    let begun = Begun {
+    let begun = Prefaced {
         io,
         begin,
         next: 0,
@@ -100,7 +100,7 @@ impl<I: Socket> Socket for TlsStream<I> {
 
 /// A stream whose first bytes were read, and are read again.
 #[derive(Debug)]
-pub(super) struct Begun<I> {
+pub(super) struct Prefaced<I> {
     io: I,
     begin: [u8; PREFACE.len()],
     next: usize,
@@ -108,20 +108,20 @@ pub(super) struct Begun<I> {
     since: Instant,
 }
 
-impl<I> Begun<I> {
+impl<I> Prefaced<I> {
     /// When the first byte came, where one has.
     pub(super) fn since(&self) -> Option<Instant> {
         (self.length > 0).then_some(self.since)
     }
 }
 
-impl<I: Socket> Socket for Begun<I> {
+impl<I: Socket> Socket for Prefaced<I> {
     fn has_unread(&self) -> bool {
         self.next < self.length || self.io.has_unread()
     }
 }
 
-impl<I: AsyncRead + Unpin> AsyncRead for Begun<I> {
+impl<I: AsyncRead + Unpin> AsyncRead for Prefaced<I> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -137,7 +137,7 @@ impl<I: AsyncRead + Unpin> AsyncRead for Begun<I> {
     }
 }
 
-impl<I: AsyncWrite + Unpin> AsyncWrite for Begun<I> {
+impl<I: AsyncWrite + Unpin> AsyncWrite for Prefaced<I> {
     fn poll_write(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,

@@ -1,23 +1,30 @@
-//! `waterspout:web/application`: what a handler may ask of the app its request belongs to.
+//! `waterspout:web/application`: what a component may ask of the app that it belongs to.
 
-use crate::guest::bindings::application::Host;
+use crate::base::router::ReverseError;
+use crate::guest::bindings::application::{self, Host};
 use crate::guest::resources::Ctx;
 
 impl Host for Ctx {
     fn reverse_url(
         &mut self,
-        request: u64,
+        request: Option<u64>,
         name: String,
         arguments: Vec<String>,
-    ) -> wasmtime::Result<Result<String, String>> {
-        let app = &self.exchange(request)?.app;
-        Ok(app
-            .router
-            .reverse(&name, &arguments)
-            .map_err(|error| error.to_string()))
-    }
-
-    fn settings(&mut self, request: u64) -> wasmtime::Result<String> {
-        Ok(self.exchange(request)?.app.settings.clone())
+    ) -> wasmtime::Result<Result<String, application::ReverseError>> {
+        let app = match request {
+            Some(request) => Some(self.exchange(request)?.app.clone()),
+            None => self.app.newest.get(),
+        };
+        let Some(app) = app else {
+            let why = "no generation of the app serves yet".to_owned();
+            return Ok(Err(application::ReverseError::Other(why)));
+        };
+        let reversed = app.router.reverse(&name, &arguments);
+        Ok(reversed.map_err(|error| match error {
+            ReverseError::UnknownName(_) => application::ReverseError::Unknown,
+            ReverseError::Irreversible(_) | ReverseError::WrongCount { .. } => {
+                application::ReverseError::Arguments(error.to_string())
+            }
+        }))
     }
 }

@@ -1,18 +1,21 @@
-//! `waterspout:web/background`: what a guest says of its tasks. They are run by `instances`.
+//! `waterspout:background/background`: what a guest says of its tasks. They are run by `instances`.
 
 use wasmtime::component::{Accessor, HasSelf};
 
-use crate::guest::bindings::background::{Host, HostWithStore, Kind};
-use crate::guest::resources::Ctx;
+use crate::guest::bindings::background::{Host, HostWithStore, RegisterError};
+use crate::guest::resources::{Ctx, Kind};
 
 impl Host for Ctx {
-    fn register(
+    fn spawn(&mut self, task: u64, name: String) -> wasmtime::Result<Result<(), RegisterError>> {
+        Ok(self.background.register(task, name, Kind::Spawned))
+    }
+
+    fn spawn_loop(
         &mut self,
         task: u64,
         name: String,
-        kind: Kind,
-    ) -> wasmtime::Result<Result<(), String>> {
-        Ok(self.background.register(task, name, kind))
+    ) -> wasmtime::Result<Result<(), RegisterError>> {
+        Ok(self.background.register(task, name, Kind::Loop))
     }
 }
 

@@ -1,9 +1,9 @@
-//! `waterspout:web/executor`: a call that another instance of the component answers. Which one, and where, `instances`
+//! `waterspout:background/executor`: a call that another instance of the component answers. Which one, and where, `instances`
 //! decides.
 
 use wasmtime::component::{Accessor, HasSelf};
 
-use crate::guest::bindings::executor::{Host, HostWithStore};
+use crate::guest::bindings::executor::{CallError, Host, HostWithStore};
 use crate::guest::resources::Ctx;
 
 impl Host for Ctx {}
@@ -13,14 +13,14 @@ impl HostWithStore<Ctx> for HasSelf<Ctx> {
         accessor: &Accessor<Ctx, Self>,
         name: String,
         arguments: Vec<u8>,
-    ) -> wasmtime::Result<Result<Vec<u8>, String>> {
+    ) -> wasmtime::Result<Result<Vec<u8>, CallError>> {
         let executor = accessor.with(|mut access| access.get().executor.clone());
         let executor = executor.and_then(|executor| executor.upgrade());
         Ok(match executor {
             Some(executor) => executor.execute(name, arguments).await,
-            None => Err(format!(
+            None => Err(CallError::Unavailable(format!(
                 "`{name}` can't be called from here: only an instance that serves requests can call others"
-            )),
+            ))),
         })
     }
 }

@@ -1,4 +1,4 @@
-//! `waterspout:web/kv`: the app's state, as guests reach it. Checks grants, names and sizes; keeps nothing itself.
+//! `waterspout:kv/kv`: the app's state, as guests reach it. Checks grants, names and sizes; keeps nothing itself.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,7 +10,7 @@ use crate::guest::bindings::kv::{
     self, Error, Host, HostBucket, HostBucketWithStore, HostWatcher, HostWatcherWithStore, Page,
     Swapped,
 };
-use crate::guest::resources::{Commons, Ctx};
+use crate::guest::resources::{Ctx, SharedState};
 use crate::services::kv::{
     Act, Bucket, Change, Done, Entry, MAX_BUCKET, MAX_KEY, MAX_PAGE, Refused, Watched, Watcher,
 };
@@ -73,7 +73,7 @@ impl HostWatcher for Ctx {
 }
 
 /// A bucket's name, and where it is.
-type Found = (Arc<str>, Arc<Commons>);
+type Found = (Arc<str>, Arc<SharedState>);
 
 fn find(
     accessor: &Accessor<Ctx, HasSelf<Ctx>>,
@@ -82,14 +82,14 @@ fn find(
     accessor.with(|mut access| {
         let ctx = access.get();
         let name = ctx.table.get(bucket)?.name.clone();
-        Ok((name, ctx.commons.clone()))
+        Ok((name, ctx.shared.clone()))
     })
 }
 
 /// Checks what is to be written, and writes it.
-pub(super) async fn write((bucket, commons): Found, key: String, act: Act) -> Result<Done, Error> {
+pub(super) async fn write((bucket, shared): Found, key: String, act: Act) -> Result<Done, Error> {
     check_key(&key)?;
-    let most = commons.kv.limits().max_value_size;
+    let most = shared.kv.limits().max_value_size;
     match &act {
         Act::Set { value, .. } | Act::Swap { value, .. } if value.len() as u64 > most => {
             let limit = format!("a value has {most} bytes at most, by `max_value_size`");
@@ -97,7 +97,7 @@ pub(super) async fn write((bucket, commons): Found, key: String, act: Act) -> Re
         }
         _ => {}
     }
-    let done = commons.kv.write((bucket, key.into()), act).await;
+    let done = shared.kv.write((bucket, key.into()), act).await;
     done.map_err(|refused| match refused {
         Refused::Full => Error::Full,
         Refused::NotANumber => Error::NotANumber,
@@ -142,8 +142,8 @@ impl HostBucketWithStore<Ctx> for HasSelf<Ctx> {
         bucket: Resource<Bucket>,
         key: String,
     ) -> Answer<Option<kv::Entry>> {
-        let (bucket, commons) = find(accessor, &bucket)?;
-        let found = check_key(&key).map(|()| commons.kv.get(&bucket, &key).map(entry));
+        let (bucket, shared) = find(accessor, &bucket)?;
+        let found = check_key(&key).map(|()| shared.kv.get(&bucket, &key).map(entry));
         give_way(accessor).await;
         Ok(found)
     }
@@ -153,8 +153,8 @@ impl HostBucketWithStore<Ctx> for HasSelf<Ctx> {
         bucket: Resource<Bucket>,
         key: String,
     ) -> Answer<bool> {
-        let (bucket, commons) = find(accessor, &bucket)?;
-        let exists = check_key(&key).map(|()| commons.kv.exists(&bucket, &key));
+        let (bucket, shared) = find(accessor, &bucket)?;
+        let exists = check_key(&key).map(|()| shared.kv.exists(&bucket, &key));
         give_way(accessor).await;
         Ok(exists)
     }
@@ -166,7 +166,7 @@ impl HostBucketWithStore<Ctx> for HasSelf<Ctx> {
         value: Vec<u8>,
         ttl: Option<u64>,
     ) -> Answer<u64> {
-        let (value, ttl) = (value.into(), ttl.map(Duration::from_millis));
+        let (value, ttl) = (value.into(), ttl.map(Duration::from_nanos));
         match change(accessor, &bucket, key, Act::Set { value, ttl }).await? {
             Ok(Done::Set(version)) => Ok(Ok(version)),
             Ok(done) => Err(unlike(&done)),
@@ -197,7 +197,7 @@ impl HostBucketWithStore<Ctx> for HasSelf<Ctx> {
         let act = Act::Swap {
             expected,
             value: value.into(),
-            ttl: ttl.map(Duration::from_millis),
+            ttl: ttl.map(Duration::from_nanos),
         };
         match change(accessor, &bucket, key, act).await? {
             Ok(Done::Set(version)) => Ok(Ok(Swapped::Done(version))),
@@ -227,11 +227,11 @@ impl HostBucketWithStore<Ctx> for HasSelf<Ctx> {
         cursor: Option<String>,
         limit: u32,
     ) -> Answer<Page> {
-        let (bucket, commons) = find(accessor, &bucket)?;
+        let (bucket, shared) = find(accessor, &bucket)?;
         let page = match limit {
             1..=MAX_PAGE => {
                 let (after, limit) = (cursor.as_deref(), limit as usize);
-                let (keys, cursor) = commons.kv.list(&bucket, &prefix, after, limit);
+                let (keys, cursor) = shared.kv.list(&bucket, &prefix, after, limit);
                 Ok(Page { keys, cursor })
             }
             _ => Err(Error::Limit(format!("a page has 1 to {MAX_PAGE} keys"))),
@@ -248,7 +248,7 @@ impl HostBucketWithStore<Ctx> for HasSelf<Ctx> {
     ) -> Answer<Resource<Watcher>> {
         // Before there is a watcher, which who waits no more would never drop.
         give_way(accessor).await;
-        let (bucket, commons) = find(accessor, &bucket)?;
+        let (bucket, shared) = find(accessor, &bucket)?;
         let watched = match watched {
             kv::Watched::Key(key) => check_key(&key).map(|()| Watched::Key(key.into())),
             kv::Watched::Prefix(prefix) if prefix.is_empty() => Ok(Watched::Prefix(prefix.into())),
@@ -262,7 +262,7 @@ impl HostBucketWithStore<Ctx> for HasSelf<Ctx> {
         };
         accessor.with(|mut access| {
             let ctx = access.get();
-            match commons.kv.watch(&bucket, watched, capacity, &ctx.share) {
+            match shared.kv.watch(&bucket, watched, capacity, &ctx.quota) {
                 Some(watching) => Ok(Ok(ctx.table.push(watching)?)),
                 None => Ok(Err(Error::Busy)),
             }

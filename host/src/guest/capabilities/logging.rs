@@ -1,4 +1,4 @@
-//! `waterspout:web/logging`: what guests say goes to the app log. Never waits.
+//! `waterspout:logging/logging`: what guests say goes to the app log. Never waits.
 
 use crate::guest::bindings::logging::{Host, Level};
 use crate::guest::resources::{Ctx, Exchange, ShownId};

@@ -1,4 +1,4 @@
-//! `waterspout:web/pubsub`: what guests publish, and what they hear. Checks names and sizes; keeps nothing itself.
+//! `waterspout:pubsub/pubsub`: what guests publish, and what they hear. Checks names and sizes; keeps nothing itself.
 
 use std::sync::Arc;
 
@@ -9,7 +9,7 @@ use crate::guest::bindings::pubsub::{
     Error, Host, HostSubscription, HostSubscriptionWithStore, HostWithStore, Message,
 };
 use crate::guest::resources::Ctx;
-use crate::services::pubsub::{Heard, MAX_CAPACITY, MAX_MESSAGE, MAX_TOPIC};
+use crate::services::pubsub::{MAX_CAPACITY, MAX_MESSAGE, MAX_TOPIC, MessageSubscription};
 
 impl Host for Ctx {}
 
@@ -22,8 +22,8 @@ impl HostWithStore<Ctx> for HasSelf<Ctx> {
         let heard = match check_topic(&topic) {
             Ok(()) if data.len() > MAX_MESSAGE => Err(Error::TooLarge(MAX_MESSAGE as u32)),
             Ok(()) => {
-                let commons = accessor.with(|mut access| access.get().commons.clone());
-                Ok(commons.topics.publish(&topic, &data.into()))
+                let shared = accessor.with(|mut access| access.get().shared.clone());
+                Ok(shared.topics.publish(&topic, &data.into()))
             }
             Err(error) => Err(error),
         };
@@ -35,7 +35,7 @@ impl HostWithStore<Ctx> for HasSelf<Ctx> {
         accessor: &Accessor<Ctx, Self>,
         topic: String,
         capacity: u32,
-    ) -> wasmtime::Result<Result<Resource<Heard>, Error>> {
+    ) -> wasmtime::Result<Result<Resource<MessageSubscription>, Error>> {
         // Before there is a subscription, which who waits no more would never drop.
         give_way(accessor).await;
         if let Err(error) = check_topic(&topic) {
@@ -46,17 +46,20 @@ impl HostWithStore<Ctx> for HasSelf<Ctx> {
         }
         accessor.with(|mut access| {
             let ctx = access.get();
-            let share = &ctx.share;
-            match ctx.commons.topics.subscribe(&topic, (), capacity, share) {
+            let quota = &ctx.quota;
+            match ctx.shared.topics.subscribe(&topic, (), capacity, quota) {
                 Some(subscription) => Ok(Ok(ctx.table.push(Arc::new(subscription))?)),
-                None => Ok(Err(Error::TooMany(share.max_subscriptions()))),
+                None => Ok(Err(Error::TooMany(quota.max_subscriptions()))),
             }
         })
     }
 }
 
 impl HostSubscription for Ctx {
-    fn take(&mut self, subscription: Resource<Heard>) -> wasmtime::Result<Option<Message>> {
+    fn take(
+        &mut self,
+        subscription: Resource<MessageSubscription>,
+    ) -> wasmtime::Result<Option<Message>> {
         let taken = self.table.get(&subscription)?.take();
         Ok(taken.map(|(held, dropped)| Message {
             data: held.message.to_vec(),
@@ -64,7 +67,7 @@ impl HostSubscription for Ctx {
         }))
     }
 
-    fn drop(&mut self, subscription: Resource<Heard>) -> wasmtime::Result<()> {
+    fn drop(&mut self, subscription: Resource<MessageSubscription>) -> wasmtime::Result<()> {
         self.table.delete(subscription)?;
         Ok(())
     }
@@ -73,7 +76,7 @@ impl HostSubscription for Ctx {
 impl HostSubscriptionWithStore<Ctx> for HasSelf<Ctx> {
     async fn ready(
         accessor: &Accessor<Ctx, Self>,
-        subscription: Resource<Heard>,
+        subscription: Resource<MessageSubscription>,
     ) -> wasmtime::Result<()> {
         let subscription =
             accessor.with(|mut access| access.get().table.get(&subscription).cloned())?;

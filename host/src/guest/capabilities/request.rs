@@ -1,13 +1,8 @@
-//! `waterspout:web/request`: what a handler may ask of the request it serves. A body is read when a guest wants it and
-//! not before.
+//! `waterspout:web/request`: what a handler may ask of the request it serves.
 
 use std::sync::Arc;
 
-use wasmtime::component::{Accessor, HasSelf};
-
-use super::request_body::{find, wire};
-use crate::base::body;
-use crate::guest::bindings::request::{BodyError, Host, HostWithStore, RequestHead};
+use crate::guest::bindings::request::{Host, RequestHead};
 use crate::guest::resources::{Ctx, Exchange};
 
 impl Ctx {
@@ -59,51 +54,5 @@ impl Host for Ctx {
     fn request_time(&mut self, request: u64) -> wasmtime::Result<u64> {
         let passed = self.exchange(request)?.began.elapsed();
         Ok(u64::try_from(passed.as_nanos()).unwrap_or(u64::MAX))
-    }
-}
-
-impl HostWithStore<Ctx> for HasSelf<Ctx> {
-    async fn body(
-        accessor: &Accessor<Ctx, Self>,
-        request: u64,
-    ) -> wasmtime::Result<Result<Vec<u8>, BodyError>> {
-        let Some((exchange, memory)) = find(accessor, request) else {
-            return Ok(Err(BodyError::Gone));
-        };
-        loop {
-            if let Some(whole) = exchange.take_whole(&memory) {
-                return Ok(whole.map_err(Into::into));
-            }
-            exchange.wait_whole(&memory).await;
-        }
-    }
-
-    async fn body_chunk(
-        accessor: &Accessor<Ctx, Self>,
-        request: u64,
-    ) -> wasmtime::Result<Result<Option<Vec<u8>>, BodyError>> {
-        let Some((exchange, _)) = find(accessor, request) else {
-            return Ok(Err(BodyError::Gone));
-        };
-        // A wait, whatever is here already: it ends the run, and others have their turn.
-        tokio::task::yield_now().await;
-        loop {
-            exchange.wait_chunk().await;
-            if let Some(chunk) = exchange.take_chunk() {
-                return Ok(wire(chunk));
-            }
-        }
-    }
-}
-
-impl From<body::BodyError> for BodyError {
-    fn from(error: body::BodyError) -> Self {
-        match error {
-            body::BodyError::TooLarge => Self::TooLarge,
-            // Which of them it was, the host knows when it answers.
-            body::BodyError::Timeout | body::BodyError::NoRoom => Self::Timeout,
-            body::BodyError::Malformed => Self::Malformed,
-            body::BodyError::Gone => Self::Gone,
-        }
     }
 }

@@ -1,16 +1,14 @@
-//! `waterspout:web/request-body`: what a handler may say of its request's body, what comes after it, and a way to read
-//! it by waits that may be given up. How it is read is the exchange's own affair.
-
-use bytes::Bytes;
+//! `waterspout:web/request-body`: reads the body of a request when a guest wants it and not before; what a guest may say
+//! of it, and what comes after it. How it is read is the exchange's own affair.
 
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use wasmtime::component::{Accessor, HasSelf};
 
 use crate::base::body;
-use crate::guest::bindings::request::BodyError;
-use crate::guest::bindings::request_body::{Host, HostWithStore};
+use crate::guest::bindings::request_body::{BodyError, Host, HostWithStore};
 use crate::guest::resources::{BodyMemory, Ctx, Exchange};
 
 impl Host for Ctx {
@@ -75,7 +73,7 @@ impl HostWithStore<Ctx> for HasSelf<Ctx> {
 }
 
 /// The request and the memory for its body, unless it is over.
-pub(super) fn find(
+fn find(
     accessor: &Accessor<Ctx, HasSelf<Ctx>>,
     request: u64,
 ) -> Option<(Arc<Exchange>, BodyMemory)> {
@@ -86,8 +84,18 @@ pub(super) fn find(
 }
 
 /// A piece for a guest.
-pub(super) fn wire(
-    chunk: Result<Option<Bytes>, body::BodyError>,
-) -> Result<Option<Vec<u8>>, BodyError> {
+fn wire(chunk: Result<Option<Bytes>, body::BodyError>) -> Result<Option<Vec<u8>>, BodyError> {
     Ok(chunk?.map(Vec::from))
+}
+
+impl From<body::BodyError> for BodyError {
+    fn from(error: body::BodyError) -> Self {
+        match error {
+            body::BodyError::TooLarge => Self::TooLarge,
+            // Which of them it was, the host knows when it answers.
+            body::BodyError::Timeout | body::BodyError::NoRoom => Self::Timeout,
+            body::BodyError::Malformed => Self::Malformed,
+            body::BodyError::Gone => Self::Gone,
+        }
+    }
 }

@@ -10,120 +10,107 @@ use wasmtime::component::{
 };
 use wasmtime::error::Context as _;
 
-use crate::guest::bindings::{
-    Arguments, Call, Description, Failure, Functions, JobDescription, Outcome,
-};
+use crate::guest::bindings::handler::{HandlerClass, MessageHead};
+use crate::guest::bindings::{Arguments, Call, Failure, Outcome, work};
 use crate::guest::resources::Ctx;
 
-/// The interface that every handler component exports.
+/// The interfaces that a component may export, each of which it may do without.
 const HANDLER: &str = "waterspout:web/handler@0.1.0";
+const LIFECYCLE: &str = "waterspout:lifecycle/lifecycle@0.1.0";
+const WORK: &str = "waterspout:background/work@0.1.0";
 
-/// The one of what a component does beside its requests. It need not be there.
-const JOBS: &str = "waterspout:web/jobs@0.1.0";
-
-/// The methods that a handler can have, in the order of `Guest::methods`: how HTTP and WIT name each.
-pub const METHODS: [(Method, &str, Functions); 7] = [
-    (Method::GET, "get", Functions::GET),
-    (Method::HEAD, "head", Functions::HEAD),
-    (Method::POST, "post", Functions::POST),
-    (Method::PUT, "put", Functions::PUT),
-    (Method::DELETE, "delete", Functions::DELETE),
-    (Method::PATCH, "patch", Functions::PATCH),
-    (Method::OPTIONS, "options", Functions::OPTIONS),
+/// The methods that have a function of their own, in the order of [`Handler::methods`].
+const METHODS: [(Method, &str); 7] = [
+    (Method::GET, "get"),
+    (Method::HEAD, "head"),
+    (Method::POST, "post"),
+    (Method::PUT, "put"),
+    (Method::DELETE, "delete"),
+    (Method::PATCH, "patch"),
+    (Method::OPTIONS, "options"),
 ];
 
-/// Where `Guest::methods` has the function for this method. `None`: no handler can have it.
-pub fn method_index(method: &Method) -> Option<usize> {
-    METHODS.iter().position(|(known, ..)| known == method)
-}
-
-/// Where a component has its functions.
+/// The interfaces that a component has, and where it has their functions.
 pub struct Exports {
+    handler: Option<HandlerExports>,
+    lifecycle: Option<[ComponentExportIndex; 3]>,
+    work: Option<[ComponentExportIndex; 4]>,
+}
+
+struct HandlerExports {
     describe: ComponentExportIndex,
-    start: ComponentExportIndex,
-    stop: ComponentExportIndex,
-    initialize: ComponentExportIndex,
-    prepare: ComponentExportIndex,
     methods: [ComponentExportIndex; METHODS.len()],
-    write_error: ComponentExportIndex,
-    on_connection_close: ComponentExportIndex,
-    on_finish: ComponentExportIndex,
-    cancel: ComponentExportIndex,
-    release: ComponentExportIndex,
-    jobs: Option<JobExports>,
+    others: [ComponentExportIndex; OTHERS.len()],
 }
 
-/// The same of its work beside requests.
-struct JobExports {
-    describe: ComponentExportIndex,
-    run: ComponentExportIndex,
-    cancel: ComponentExportIndex,
-    call: ComponentExportIndex,
-}
-
-impl JobExports {
-    fn of(component: &Component) -> wasmtime::Result<Option<Self>> {
-        let Some(interface) = component.get_export_index(None, JOBS) else {
-            return Ok(None);
-        };
-        let find = |name: &str| {
-            component
-                .get_export_index(Some(&interface), name)
-                .with_context(|| format!("no function `{name}` in `{JOBS}`"))
-        };
-        Ok(Some(Self {
-            describe: find("describe")?,
-            run: find("run")?,
-            cancel: find("cancel")?,
-            call: find("call")?,
-        }))
-    }
-}
+/// The functions of a handler that belong to no method.
+const OTHERS: [&str; 9] = [
+    "initialize",
+    "prepare",
+    "method",
+    "execute",
+    "write-error",
+    "on-connection-close",
+    "on-finish",
+    "cancel",
+    "release",
+];
 
 impl Exports {
     /// Whether the component has work beside its requests.
-    pub fn has_jobs(&self) -> bool {
-        self.jobs.is_some()
+    pub fn has_work(&self) -> bool {
+        self.work.is_some()
     }
 
     /// Looks the functions up, whatever their types.
     pub fn of(component: &Component) -> wasmtime::Result<Self> {
-        let interface = component
-            .get_export_index(None, HANDLER)
-            .with_context(|| no_handler(component))?;
-        let find = |name: &str| {
-            component
-                .get_export_index(Some(&interface), name)
-                .with_context(|| format!("no function `{name}` in `{HANDLER}`"))
+        let handler = match find::<1>(component, HANDLER, ["describe"])? {
+            None => None,
+            Some([describe]) => Some(HandlerExports {
+                describe,
+                methods: all(component, HANDLER, METHODS.map(|(_, name)| name))?,
+                others: all(component, HANDLER, OTHERS)?,
+            }),
         };
-        let method = |index: usize| find(METHODS[index].1);
-        Ok(Self {
-            describe: find("describe")?,
-            start: find("start")?,
-            stop: find("stop")?,
-            initialize: find("initialize")?,
-            prepare: find("prepare")?,
-            methods: [
-                method(0)?,
-                method(1)?,
-                method(2)?,
-                method(3)?,
-                method(4)?,
-                method(5)?,
-                method(6)?,
-            ],
-            write_error: find("write-error")?,
-            on_connection_close: find("on-connection-close")?,
-            on_finish: find("on-finish")?,
-            cancel: find("cancel")?,
-            release: find("release")?,
-            jobs: JobExports::of(component)?,
-        })
+        let exports = Self {
+            handler,
+            lifecycle: find(component, LIFECYCLE, ["describe", "start", "stop"])?,
+            work: find(component, WORK, ["describe", "run", "cancel", "call"])?,
+        };
+        match exports.handler.is_none() && exports.work.is_none() {
+            true => wasmtime::bail!("{}", nothing_known(component)),
+            false => Ok(exports),
+        }
     }
 }
 
-/// That a component has no handlers, and what it has instead.
-fn no_handler(component: &Component) -> String {
+/// Functions of an interface. `None`: the component does not have the interface.
+fn find<const N: usize>(
+    component: &Component,
+    interface: &str,
+    names: [&str; N],
+) -> wasmtime::Result<Option<[ComponentExportIndex; N]>> {
+    match component.get_export_index(None, interface) {
+        None => Ok(None),
+        Some(_) => all(component, interface, names).map(Some),
+    }
+}
+
+fn all<const N: usize>(
+    component: &Component,
+    interface: &str,
+    names: [&str; N],
+) -> wasmtime::Result<[ComponentExportIndex; N]> {
+    let parent = component.get_export_index(None, interface);
+    let found = names.map(|name| component.get_export_index(parent.as_ref(), name));
+    if let Some(at) = found.iter().position(Option::is_none) {
+        wasmtime::bail!("no function `{}` in `{interface}`", names[at]);
+    }
+    Ok(found.map(|found| found.expect("each was found")))
+}
+
+/// That a component exports nothing that is of use here, and what it exports instead.
+fn nothing_known(component: &Component) -> String {
     let engine = component.engine();
     let component = component.component_type();
     let exports: Vec<&str> = component.exports(engine).map(|(name, _)| name).collect();
@@ -168,26 +155,56 @@ where
 /// A function with arguments `P` that ends with an outcome.
 pub type Step<P> = Function<P, (Outcome,)>;
 
+/// What `execute` takes.
+pub type Execute = (
+    Call,
+    Option<Arc<str>>,
+    Option<u32>,
+    Arc<Arguments>,
+    Option<MessageHead>,
+);
+
 /// The exports of one instance.
 pub struct Guest {
     pub instance: Instance,
-    pub describe: Function<(), (Description,)>,
-    pub start: Function<(), (Result<(), String>,)>,
-    pub stop: Function<(), ()>,
-    pub initialize: Step<(Call, Arc<str>)>,
+    pub handler: Option<Handler>,
+    pub lifecycle: Option<Lifecycle>,
+    pub work: Option<Work>,
+}
+
+/// Those for requests.
+pub struct Handler {
+    pub describe: Function<(), (Vec<HandlerClass>,)>,
+    methods: [Step<(Call, Arc<Arguments>)>; METHODS.len()],
+    pub initialize: Step<(Call, Option<Arc<str>>)>,
     pub prepare: Step<(Call, Arc<Arguments>)>,
-    pub methods: [Step<(Call, Arc<Arguments>)>; METHODS.len()],
+    pub method: Step<(Call, u32, Arc<Arguments>)>,
+    pub execute: Step<Execute>,
     pub write_error: Step<(Call, Failure)>,
     pub on_connection_close: Function<(Call,), ()>,
     pub on_finish: Function<(Call,), ()>,
     pub cancel: Function<(u64,), ()>,
     pub release: Function<(u64,), ()>,
-    pub jobs: Option<Jobs>,
 }
 
-/// Those of its exports that belong to no request.
-pub struct Jobs {
-    pub describe: Function<(), (JobDescription,)>,
+impl Handler {
+    /// The function that this method has for itself.
+    pub fn function_of(&self, method: &Method) -> Option<&Step<(Call, Arc<Arguments>)>> {
+        let at = METHODS.iter().position(|(known, _)| known == method)?;
+        Some(&self.methods[at])
+    }
+}
+
+/// Those for the beginning and the end of the instance.
+pub struct Lifecycle {
+    pub describe: Function<(), (Vec<String>,)>,
+    pub start: Function<(), (Result<(), String>,)>,
+    pub stop: Function<(), ()>,
+}
+
+/// Those for what belongs to no request.
+pub struct Work {
+    pub describe: Function<(), (work::Description,)>,
     pub run: Function<(u64,), (Result<(), String>,)>,
     pub cancel: Function<(u64,), ()>,
     pub call: Function<(String, Vec<u8>), (Called,)>,
@@ -201,22 +218,17 @@ impl Guest {
     pub fn of(instance: Instance, exports: &Exports) -> Self {
         Self {
             instance,
-            describe: Function::at(&exports.describe),
-            start: Function::at(&exports.start),
-            stop: Function::at(&exports.stop),
-            initialize: Function::at(&exports.initialize),
-            prepare: Function::at(&exports.prepare),
-            methods: exports.methods.each_ref().map(Function::at),
-            write_error: Function::at(&exports.write_error),
-            on_connection_close: Function::at(&exports.on_connection_close),
-            on_finish: Function::at(&exports.on_finish),
-            cancel: Function::at(&exports.cancel),
-            release: Function::at(&exports.release),
-            jobs: exports.jobs.as_ref().map(|jobs| Jobs {
-                describe: Function::at(&jobs.describe),
-                run: Function::at(&jobs.run),
-                cancel: Function::at(&jobs.cancel),
-                call: Function::at(&jobs.call),
+            handler: exports.handler.as_ref().map(Handler::of),
+            lifecycle: exports.lifecycle.as_ref().map(|at| Lifecycle {
+                describe: Function::at(&at[0]),
+                start: Function::at(&at[1]),
+                stop: Function::at(&at[2]),
+            }),
+            work: exports.work.as_ref().map(|at| Work {
+                describe: Function::at(&at[0]),
+                run: Function::at(&at[1]),
+                cancel: Function::at(&at[2]),
+                call: Function::at(&at[3]),
             }),
         }
     }
@@ -225,37 +237,69 @@ impl Guest {
     pub fn check(&self, mut store: impl AsContextMut<Data = Ctx>) -> wasmtime::Result<()> {
         let mut store = store.as_context_mut();
         let instance = &self.instance;
-        self.describe.of(instance, &mut store).context("describe")?;
-        self.start.of(instance, &mut store).context("start")?;
-        self.stop.of(instance, &mut store).context("stop")?;
-        self.initialize
-            .of(instance, &mut store)
-            .context("initialize")?;
-        self.prepare.of(instance, &mut store).context("prepare")?;
-        for (method, (_, name, _)) in self.methods.iter().zip(&METHODS) {
-            method.of(instance, &mut store).context(*name)?;
+        /// Each of these functions, by its name in the WIT.
+        macro_rules! check {
+            ($interface:literal, $functions:expr, $($field:ident),*) => {
+                $(
+                    $functions.$field.of(instance, &mut store).with_context(|| {
+                        format!("{}.{}", $interface, stringify!($field).replace('_', "-"))
+                    })?;
+                )*
+            };
         }
-        self.write_error
-            .of(instance, &mut store)
-            .context("write-error")?;
-        self.on_connection_close
-            .of(instance, &mut store)
-            .context("on-connection-close")?;
-        self.on_finish
-            .of(instance, &mut store)
-            .context("on-finish")?;
-        self.cancel.of(instance, &mut store).context("cancel")?;
-        self.release.of(instance, &mut store).context("release")?;
-        if let Some(jobs) = &self.jobs {
-            jobs.describe
-                .of(instance, &mut store)
-                .context("jobs: describe")?;
-            jobs.run.of(instance, &mut store).context("jobs: run")?;
-            jobs.cancel
-                .of(instance, &mut store)
-                .context("jobs: cancel")?;
-            jobs.call.of(instance, &mut store).context("jobs: call")?;
+        if let Some(handler) = &self.handler {
+            check!(
+                "handler", handler, describe, initialize, prepare, method, execute
+            );
+            check!(
+                "handler",
+                handler,
+                write_error,
+                on_connection_close,
+                on_finish
+            );
+            check!("handler", handler, cancel, release);
+            for (method, (_, name)) in handler.methods.iter().zip(&METHODS) {
+                method
+                    .of(instance, &mut store)
+                    .with_context(|| format!("handler.{name}"))?;
+            }
+        }
+        if let Some(lifecycle) = &self.lifecycle {
+            check!("lifecycle", lifecycle, describe, start, stop);
+        }
+        if let Some(work) = &self.work {
+            check!("work", work, describe, run, cancel, call);
         }
         Ok(())
+    }
+}
+
+impl Handler {
+    fn of(exports: &HandlerExports) -> Self {
+        let [
+            initialize,
+            prepare,
+            method,
+            execute,
+            write_error,
+            on_connection_close,
+            on_finish,
+            cancel,
+            release,
+        ] = &exports.others;
+        Self {
+            describe: Function::at(&exports.describe),
+            methods: exports.methods.each_ref().map(Function::at),
+            initialize: Function::at(initialize),
+            prepare: Function::at(prepare),
+            method: Function::at(method),
+            execute: Function::at(execute),
+            write_error: Function::at(write_error),
+            on_connection_close: Function::at(on_connection_close),
+            on_finish: Function::at(on_finish),
+            cancel: Function::at(cancel),
+            release: Function::at(release),
+        }
     }
 }

@@ -11,8 +11,8 @@ use futures_util::stream::FuturesUnordered;
 use tokio::time::timeout;
 use wasmtime::component::GuestTaskId;
 
-use super::scene::Scene;
-use super::{Core, LifeEnd};
+use super::call_context::CallContext;
+use super::{LifeEnd, PoolInner};
 use crate::guest::resources::{Background, Ctx, LET_GO, Task};
 
 /// The tasks of one instance that are under way.
@@ -36,8 +36,8 @@ impl<'a> Tasks<'a> {
     /// Leads them all as far as they go. Tells whether one is deaf.
     pub(super) fn poll(
         &mut self,
-        core: &'a Core,
-        scene: &'a Scene<'a>,
+        core: &'a PoolInner,
+        context: &'a CallContext<'a>,
         background: &'a Arc<Background>,
         cx: &mut Context<'_>,
     ) -> wasmtime::Result<bool> {
@@ -50,7 +50,7 @@ impl<'a> Tasks<'a> {
         let all = self.all.get_or_insert_default();
         all.extend(arrivals.into_iter().map(|task| -> BoxFuture<'a, _> {
             Box::pin(async move {
-                let end = core.lead_task(scene, background, &task).await?;
+                let end = core.lead_task(context, background, &task).await?;
                 background.leave(&task);
                 Ok(end)
             })
@@ -66,21 +66,21 @@ impl<'a> Tasks<'a> {
     }
 }
 
-impl Core {
+impl PoolInner {
     async fn lead_task(
         &self,
-        scene: &Scene<'_>,
+        context: &CallContext<'_>,
         background: &Background,
         task: &Task,
     ) -> wasmtime::Result<LifeEnd> {
-        let Some(jobs) = &scene.guest.jobs else {
+        let Some(work) = &context.guest.work else {
             return Ok(LifeEnd::Over);
         };
         let component = &*self.blueprint.file;
         let name = &*task.name;
         let ready = async {
             let file = &self.blueprint.file;
-            let begun = background.tenure().begun().await;
+            let begun = background.window().begun().await;
             match task.is_loop() && begun {
                 true => (
                     begun,
@@ -93,7 +93,7 @@ impl Core {
         let owner = tokio::select! {
             biased;
             () = background.time_is_up(task, budget) => {
-                if !task.is_loop() && background.tenure().has_begun() {
+                if !task.is_loop() && background.window().has_begun() {
                     tracing::warn!(
                         target: "general", component,
                         "the background task `{name}` was given up before it began: its instance is to end"
@@ -110,7 +110,7 @@ impl Core {
         if task.is_loop() {
             tracing::debug!(target: "general", component, "the loop `{name}` begins in this instance");
         }
-        let mut ended = pin!(scene.start(&jobs.run, (task.number,), of(task))?);
+        let mut ended = pin!(context.start(&work.run, (task.number,), of(task))?);
         tokio::select! {
             biased;
             ended = &mut ended => {
@@ -123,7 +123,7 @@ impl Core {
             }
             () = background.time_is_up(task, budget) => {}
         }
-        let cancel = scene.start(&jobs.cancel, (task.number,), of(task))?;
+        let cancel = context.start(&work.cancel, (task.number,), of(task))?;
         let both = async { tokio::try_join!(ended, cancel) };
         let let_go = timeout(LET_GO, both).await;
         let ran = began.elapsed().as_secs_f64();

@@ -11,17 +11,35 @@ use wasmtime_wasi_http::WasiHttpCtx;
 
 use super::Blueprint;
 use super::hooks::{on_call, on_epoch};
-use super::instance::Live;
+use super::instance::Instance;
 use crate::base::error::Error;
-use crate::guest::bindings::{Description, JobDescription};
 use crate::guest::capabilities::wasi;
+use crate::guest::description::{self, Description};
 use crate::guest::engine::Guest;
 use crate::guest::resources::{
     Background, BodyMemory, Ctx, Fetches, Http, MemoryLimit, Requests, Room, Tasks,
 };
 use crate::guest::run::RunLimits;
 use crate::services::kv::Cursors;
-use crate::services::pubsub::Share;
+use crate::services::pubsub::Quota;
+
+/// Calls a function without parameters, of an interface that the component may do without: then it gives nothing.
+macro_rules! call {
+    ($live:expr, $interface:ident, $function:ident, $within:expr) => {{
+        let live: &mut Instance = $live;
+        match &live.guest.$interface {
+            None => None,
+            Some(interface) => {
+                let name = concat!(stringify!($interface), ".", stringify!($function));
+                let function = interface
+                    .$function
+                    .of(&live.guest.instance, &mut live.store)
+                    .map_err(|error| Error::component(format!("`{name}`: {error:#}")))?;
+                Some(live.call_function(name, function, (), $within).await?)
+            }
+        }
+    }};
+}
 
 /// What an instance is made for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,7 +56,7 @@ impl Blueprint {
         &self,
         place: OwnedSemaphorePermit,
         purpose: Purpose,
-    ) -> Result<Live, Error> {
+    ) -> Result<Instance, Error> {
         let rules = &self.rules;
         let serves = purpose == Purpose::Serve;
         let limits = match serves {
@@ -51,12 +69,12 @@ impl Blueprint {
         };
         let beats = self.meter.beats.clone();
         let run = self.engine.ticker.clock(limits, beats);
-        let room = match self.linked.exports.has_jobs() {
+        let room = match self.linked.exports.has_work() {
             false => Room::Nowhere,
             true if serves => Room::Tasks(rules.max_tasks),
             true => Room::Elsewhere,
         };
-        let background = Background::new(self.tenure.clone(), room);
+        let background = Background::new(self.window.clone(), room);
         let handles = handles(rules.per_instance().saturating_add(rules.max_tasks));
         let mut table = ResourceTable::new();
         table.set_max_capacity(handles);
@@ -72,8 +90,9 @@ impl Blueprint {
             tasks: Tasks::default(),
             last_run: None,
             body_memory: BodyMemory::new(rules.body_memory),
-            commons: self.engine.commons.clone(),
-            share: Share::new(rules.message_memory, subscriptions(rules.per_instance())),
+            app: self.app.clone(),
+            shared: self.engine.shared.clone(),
+            quota: Quota::new(rules.message_memory, subscriptions(rules.per_instance())),
             buckets: rules.grants.kv.clone(),
             cursors: Cursors::default(),
             background: background.clone(),
@@ -100,7 +119,7 @@ impl Blueprint {
             .unwrap_or_else(|overrun| Err(overrun.into()))
             .map_err(|error| Error::component(format!("can't be instantiated: {error:#}")))?;
         self.meter.instantiations.count();
-        Ok(Live {
+        Ok(Instance {
             store,
             guest: Guest::of(instance, &self.linked.exports),
             run,
@@ -125,41 +144,44 @@ impl Blueprint {
     }
 
     /// Asks a new instance what it is.
-    pub(super) async fn describe(&self, live: &mut Live) -> Result<Description, Error> {
+    pub(super) async fn describe(&self, live: &mut Instance) -> Result<Description, Error> {
         let within = self.rules.deadline;
-        let (description,) = live
-            .call("describe", |guest| &guest.describe, within)
-            .await?;
+        let mut description = Description::default();
+        let handlers = call!(live, handler, describe, within);
+        if let Some((classes,)) = handlers {
+            description.handlers = description::handlers(classes)?;
+        }
+        let lifecycle = call!(live, lifecycle, describe, within);
+        if let Some((names,)) = lifecycle {
+            description.lifecycle = description::lifecycle(&names)?;
+        }
+        let work = call!(live, work, describe, within);
+        if let Some((work,)) = work {
+            description.functions = work.functions;
+            description.schedules = work.schedules;
+        }
+        if description.has_nothing() {
+            return Err(Error::component(
+                "describes nothing that could be called: no handler, no function and no `start`",
+            ));
+        }
         Ok(description)
     }
 
-    /// Asks it what it does beside its requests.
-    pub(super) async fn describe_jobs(&self, live: &mut Live) -> Result<JobDescription, Error> {
-        let Some(jobs) = &live.guest.jobs else {
-            return Ok(JobDescription {
-                functions: Vec::new(),
-                schedules: Vec::new(),
-            });
-        };
-        let describe = jobs.describe.of(&live.guest.instance, &mut live.store);
-        let describe =
-            describe.map_err(|error| Error::component(format!("`jobs: describe`: {error:#}")))?;
-        let within = self.rules.deadline;
-        let (described,) = live
-            .call_function("jobs: describe", describe, (), within)
-            .await?;
-        Ok(described)
-    }
-
     /// Starts a new instance.
-    pub(super) async fn start(&self, live: &mut Live) -> Result<(), Error> {
+    pub(super) async fn start(&self, live: &mut Instance) -> Result<(), Error> {
         let within = self.rules.deadline;
-        let (started,) = live.call("start", |guest| &guest.start, within).await?;
-        started.map_err(|error| Error::component(format!("`start` failed: {error}")))
+        live.store.data_mut().app.starts = true;
+        let started = call!(live, lifecycle, start, within);
+        live.store.data_mut().app.starts = false;
+        match started {
+            Some((Err(error),)) => Err(Error::component(format!("`start` failed: {error}"))),
+            Some((Ok(()),)) | None => Ok(()),
+        }
     }
 
     /// Starts a new instance that serves no requests.
-    pub(super) async fn start_worker(&self, live: &mut Live) -> Result<(), Error> {
+    pub(super) async fn start_worker(&self, live: &mut Instance) -> Result<(), Error> {
         live.background.disregard(true);
         let started = self.start(live).await;
         live.background.disregard(false);
@@ -167,19 +189,19 @@ impl Blueprint {
     }
 
     /// Stops an instance that has no request left.
-    pub(super) async fn stop(&self, live: &mut Live) -> Result<(), Error> {
-        live.call("stop", |guest| &guest.stop, self.rules.deadline)
-            .await
+    pub(super) async fn stop(&self, live: &mut Instance) -> Result<(), Error> {
+        call!(live, lifecycle, stop, self.rules.deadline);
+        Ok(())
     }
 }
 
-impl Live {
+impl Instance {
     /// Checks that the component's functions have the types that the WIT gives them.
     pub(super) fn check(&mut self) -> Result<(), Error> {
         let checked = self.guest.check(&mut self.store);
         checked.map_err(|error| {
             Error::component(format!(
-                "not a component of the world `waterspout:web/web@0.1.0`: {error:#}"
+                "a function is not as the WIT of Waterspout has it: {error:#}"
             ))
         })
     }

@@ -1,4 +1,4 @@
-//! What took an instance, who was inside, and whose fault it was. What follows from that is the seat's.
+//! What took an instance, who was inside, and whose fault it was. What follows from that is the worker's.
 
 use std::sync::Arc;
 

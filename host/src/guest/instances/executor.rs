@@ -11,9 +11,10 @@ use tokio::time::{Instant, timeout};
 use tokio_util::task::AbortOnDropHandle;
 
 use super::birth::Purpose;
-use super::instance::Live;
-use super::{Core, Count};
+use super::instance::Instance;
+use super::{Count, PoolInner};
 use crate::base::error::Error;
+use crate::guest::bindings::executor::CallError;
 use crate::guest::resources::Offload;
 
 /// How long an instance waits for its next call before it is stopped.
@@ -29,47 +30,47 @@ pub(super) struct Executor {
     calls: AtomicUsize,
     /// What their arguments take up.
     bytes: AtomicUsize,
-    idle: Mutex<Vec<(Instant, Live)>>,
+    idle: Mutex<Vec<(Instant, Instance)>>,
 }
 
-/// So many bytes, for as long as it lives.
-struct Share<'a> {
+/// So many bytes, for as long as it requests_inside.
+struct Counted<'a> {
     all: &'a AtomicUsize,
     bytes: usize,
 }
 
-impl<'a> Share<'a> {
+impl<'a> Counted<'a> {
     fn of(all: &'a AtomicUsize, bytes: usize) -> Self {
         all.fetch_add(bytes, SeqCst);
         Self { all, bytes }
     }
 }
 
-impl Drop for Share<'_> {
+impl Drop for Counted<'_> {
     fn drop(&mut self) {
         self.all.fetch_sub(self.bytes, SeqCst);
     }
 }
 
-impl Offload for Core {
+impl Offload for PoolInner {
     fn execute(
         self: Arc<Self>,
         name: String,
         arguments: Vec<u8>,
-    ) -> BoxFuture<'static, Result<Vec<u8>, String>> {
+    ) -> BoxFuture<'static, Result<Vec<u8>, CallError>> {
         async move { self.call_elsewhere(name, arguments).await }.boxed()
     }
 }
 
-impl Core {
+impl PoolInner {
     /// Calls a function of the component in another instance. Dropped, it takes that instance along.
     async fn call_elsewhere(
         self: Arc<Self>,
         name: String,
         arguments: Vec<u8>,
-    ) -> Result<Vec<u8>, String> {
+    ) -> Result<Vec<u8>, CallError> {
         if !self.functions().contains(&name) {
-            return Err(self.no_function(&name));
+            return Err(CallError::Unknown(self.no_function(&name)));
         }
         let executor = &self.executor;
         let rules = self.rules();
@@ -77,20 +78,21 @@ impl Core {
         let call = Count::one(&executor.calls);
         let room = workers.count().saturating_add(rules.executor_queue);
         if executor.calls.load(SeqCst) > room {
-            return Err(format!(
+            return Err(CallError::Busy(format!(
                 "`{name}` was not called: as many calls wait as may (`executor_queue`)"
-            ));
+            )));
         }
-        let _bytes = Share::of(&executor.bytes, arguments.len());
+        let _bytes = Counted::of(&executor.bytes, arguments.len());
         if executor.bytes.load(SeqCst) as u64 > rules.memory {
-            return Err(format!(
+            return Err(CallError::Busy(format!(
                 "`{name}` was not called: the arguments of all calls take more than `memory`"
-            ));
+            )));
         }
         let done = async {
             let free = workers.free.clone().acquire_owned().await;
-            let free = free.map_err(|error| error.to_string())?;
-            let runtime = workers.runtime().map_err(|error| error.to_string())?;
+            let free = free.map_err(|error| CallError::Other(error.to_string()))?;
+            let runtime = workers.runtime();
+            let runtime = runtime.map_err(|error| CallError::Other(error.to_string()))?;
             let core = self.clone();
             let (function, what) = (name.clone(), name.clone());
             let working = runtime.spawn(async move {
@@ -98,7 +100,7 @@ impl Core {
                 core.call_here(function, arguments).await
             });
             let ended = AbortOnDropHandle::new(working).await;
-            ended.map_err(|_| format!("`{what}` was interrupted"))?
+            ended.map_err(|_| CallError::Other(format!("`{what}` was interrupted")))?
         };
         let ended = match rules.executor_deadline {
             Some(deadline) => timeout(deadline, done).await,
@@ -111,7 +113,9 @@ impl Core {
                 target: "general", component,
                 "the call of `{name}` was given up with its instance: `executor_deadline` is over"
             );
-            Err(format!("`{name}` did not end within `executor_deadline`"))
+            Err(CallError::Timeout(format!(
+                "`{name}` did not end within `executor_deadline`"
+            )))
         })
     }
 
@@ -120,44 +124,45 @@ impl Core {
         self: &Arc<Self>,
         name: String,
         arguments: Vec<u8>,
-    ) -> Result<Vec<u8>, String> {
+    ) -> Result<Vec<u8>, CallError> {
         let idle = self.idle().pop();
         let mut live = match idle {
             Some((_, live)) => live,
             None => self.make_worker().await.map_err(|error| {
-                format!("`{name}` was not called: no instance could be made: {error}")
+                let why = format!("`{name}` was not called: no instance could be made: {error}");
+                CallError::Busy(why)
             })?,
         };
         let component = &*self.blueprint.file;
         match live.execute(&name, arguments).await {
             Ok(result) => {
                 self.put_back(live);
-                result
+                result.map_err(CallError::Failed)
             }
             Err(trap) => {
                 self.traps.fetch_add(1, SeqCst);
                 self.blueprint.meter.traps.count();
                 tracing::error!(target: "app", component, "lost an instance in a call of `{name}`: {trap}");
                 let first = trap.lines().next().unwrap_or_default();
-                Err(format!("`{name}` trapped: {first}"))
+                Err(CallError::Trapped(format!("`{name}` trapped: {first}")))
             }
         }
     }
 
-    async fn make_worker(&self) -> Result<Live, Error> {
+    async fn make_worker(&self) -> Result<Instance, Error> {
         let Some(place) = self.blueprint.place(FOR_A_PLACE).await else {
             return Err(Error::component("as many instances live as may"));
         };
         let blueprint = &self.blueprint;
         let mut live = blueprint.instantiate(place, Purpose::Execute).await?;
-        if self.description.start {
+        if self.description.lifecycle.start {
             blueprint.start_worker(&mut live).await?;
         }
         Ok(live)
     }
 
     /// Keeps an instance for the next call, for a while.
-    fn put_back(self: &Arc<Self>, live: Live) {
+    fn put_back(self: &Arc<Self>, live: Instance) {
         self.idle().push((Instant::now(), live));
         let core = Arc::downgrade(self);
         tokio::spawn(async move {
@@ -194,13 +199,13 @@ impl Core {
         }
     }
 
-    fn idle(&self) -> std::sync::MutexGuard<'_, Vec<(Instant, Live)>> {
+    fn idle(&self) -> std::sync::MutexGuard<'_, Vec<(Instant, Instance)>> {
         let idle = &self.executor.idle;
         idle.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn functions(&self) -> &[String] {
-        &self.jobs.functions
+        &self.description.functions
     }
 
     /// That there is no such function, and which there are.

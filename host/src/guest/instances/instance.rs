@@ -1,5 +1,5 @@
 //! One living instance: it is filled with requests, called, and stopped. Says how it ended; what follows from that is the
-//! seat's.
+//! worker's.
 
 use std::future::poll_fn;
 use std::pin::pin;
@@ -13,18 +13,18 @@ use wasmtime::Store;
 use wasmtime::component::{ComponentNamedList, Lift, Lower, TypedFunc};
 
 use super::background::Tasks as Jobs;
+use super::call_context::CallContext;
 use super::death::{Culprit, Death, Forsaken, trap_text};
-use super::lives::{Line, Lives};
-use super::post::Post;
-use super::scene::Scene;
-use super::{Core, Isolation, LifeEnd};
+use super::slot::Slot;
+use super::task_set::{Line, TaskSet};
+use super::{Isolation, LifeEnd, PoolInner};
 use crate::base::error::Error;
-use crate::guest::engine::{Function, Guest};
+use crate::guest::engine::Guest;
 use crate::guest::resources::{Background, Ctx, Exchange, Offload, Requests};
 use crate::guest::run::{Overrun, RunClock};
 
 /// An instance with its store, and its place under the cap.
-pub(super) struct Live {
+pub(super) struct Instance {
     pub store: Store<Ctx>,
     pub guest: Guest,
     pub run: Arc<RunClock>,
@@ -36,7 +36,7 @@ pub(super) struct Live {
 
 /// How an instance's time with the queue ended.
 pub(super) enum End {
-    /// It is to stop, and its seat with it: there is no more work.
+    /// It is to stop, and its worker with it: there is no more work.
     Whole,
     /// It took all the requests that it may, or one of them was deaf.
     Spent,
@@ -44,18 +44,18 @@ pub(super) enum End {
     Dead(Death),
 }
 
-impl Live {
+impl Instance {
     /// Serves the queue, beginning with `first`, until the pool is closed or this instance has had its share.
     pub(super) async fn serve(
         &mut self,
-        core: &Arc<Core>,
-        post: &Arc<Post>,
+        core: &Arc<PoolInner>,
+        slot: &Arc<Slot>,
         first: Option<Arc<Exchange>>,
     ) -> End {
         let executor: Arc<dyn Offload> = core.clone();
         self.store.data_mut().executor = Some(Arc::downgrade(&executor));
         let replaced = AtomicBool::new(false);
-        match self.turn(core, post, first, &replaced).await {
+        match self.turn(core, slot, first, &replaced).await {
             Ok(()) if replaced.load(Relaxed) => End::Spent,
             Ok(()) => End::Whole,
             Err(error) => End::Dead(self.death(&error, replaced.load(Relaxed))),
@@ -65,8 +65,8 @@ impl Live {
     /// Turns the instance's event loop. `replaced` says that it takes no more requests, and that another does.
     async fn turn(
         &mut self,
-        core: &Arc<Core>,
-        post: &Arc<Post>,
+        core: &Arc<PoolInner>,
+        slot: &Arc<Slot>,
         first: Option<Arc<Exchange>>,
         replaced: &AtomicBool,
     ) -> wasmtime::Result<()> {
@@ -80,13 +80,13 @@ impl Live {
         let is_fresh = core.rules().isolation == Isolation::Fresh;
         let replace = || {
             if !replaced.swap(true, SeqCst) {
-                core.replace(post);
+                core.replace(slot);
             }
         };
         let line = Line::default();
         let last_start = AtomicU64::new(u64::MAX);
         let turning = self.store.run_concurrent(async |accessor| {
-            let scene = Scene {
+            let context = CallContext {
                 accessor,
                 guest,
                 run,
@@ -94,7 +94,7 @@ impl Live {
                 last_start: &last_start,
                 requests,
             };
-            let mut lives = Lives::new(&line);
+            let mut requests_inside = TaskSet::new(&line);
             let mut jobs = Jobs::default();
             let turn = poll_fn(|cx| {
                 loop {
@@ -102,36 +102,37 @@ impl Live {
                         left = 0;
                     }
                     let mut next = None;
-                    if left > 0 && lives.len() < at_once {
-                        next = arrived.take().or_else(|| core.queue.take(post));
+                    if left > 0 && requests_inside.len() < at_once {
+                        next = arrived.take().or_else(|| core.queue.take(slot));
                     }
                     if let Some(exchange) = next {
                         left -= 1;
                         *next_request += 1;
-                        lives.push(core.lead(&scene, *next_request, exchange));
+                        requests_inside.push(core.lead(&context, *next_request, exchange));
                         if left == 0 {
                             replace();
                         }
                         // One in a turn: what waits can go elsewhere as long as its run is not over.
-                        if lives.len() < at_once && core.queue.has_work(post) {
+                        if requests_inside.len() < at_once && core.queue.has_work(slot) {
                             cx.waker().wake_by_ref();
                         }
                     }
-                    let open = !core.queue.is_closed() && !post.is_dismissed();
-                    post.set_open(open && left > 0 && lives.len() < at_once);
+                    let open = !core.queue.is_closed() && !slot.is_dismissed();
+                    slot.set_open(open && left > 0 && requests_inside.len() < at_once);
                     // A fresh one has its only request inside at first.
-                    let is_spent = left == 0 && (!is_fresh || lives.is_empty());
-                    if (!open || is_spent) && !(lives.is_empty() && background.is_empty()) {
+                    let is_spent = left == 0 && (!is_fresh || requests_inside.is_empty());
+                    if (!open || is_spent) && !(requests_inside.is_empty() && background.is_empty())
+                    {
                         background.drain();
                     }
                     if !jobs.is_idle(background, cx.waker()) {
-                        match jobs.poll(core, &scene, background, cx) {
+                        match jobs.poll(core, &context, background, cx) {
                             Ok(false) => {}
                             Ok(true) => replace(),
                             Err(error) => return Poll::Ready(Err(error)),
                         }
                     }
-                    match lives.poll_next(cx) {
+                    match requests_inside.poll_next(cx) {
                         Poll::Ready(Some(Ok(LifeEnd::Over))) => {}
                         Poll::Ready(Some(Ok(LifeEnd::Deaf))) => replace(),
                         Poll::Ready(Some(Err(error))) => return Poll::Ready(Err(error)),
@@ -175,8 +176,8 @@ impl Live {
             }
         });
         let in_run = || run.is_under_way();
-        let may_leave = || core.seats_leave() && background.is_empty();
-        let ended = core.queue.attend(post, may_leave, in_run, listening).await;
+        let may_leave = || core.workers_leave() && background.is_empty();
+        let ended = core.queue.attend(slot, may_leave, in_run, listening).await;
         match ended {
             Ok(ended) => ended.and_then(|ended| ended),
             Err(overrun) => Err(overrun.into()),
@@ -184,21 +185,6 @@ impl Live {
     }
 
     /// Calls a function that belongs to no request.
-    pub(super) async fn call<R>(
-        &mut self,
-        name: &str,
-        function: impl Fn(&Guest) -> &Function<(), R>,
-        within: Option<Duration>,
-    ) -> Result<R, Error>
-    where
-        R: ComponentNamedList + Lift + Send + 'static,
-    {
-        let function = function(&self.guest)
-            .of(&self.guest.instance, &mut self.store)
-            .map_err(|error| Error::component(format!("`{name}`: {error:#}")))?;
-        self.call_function(name, function, (), within).await
-    }
-
     pub(super) async fn call_function<P, R>(
         &mut self,
         name: &str,
@@ -238,10 +224,10 @@ impl Live {
         name: &str,
         arguments: Vec<u8>,
     ) -> Result<Result<Vec<u8>, String>, String> {
-        let Some(jobs) = &self.guest.jobs else {
+        let Some(work) = &self.guest.work else {
             return Ok(Err("the component has no functions".to_owned()));
         };
-        let function = jobs.call.of(&self.guest.instance, &mut self.store);
+        let function = work.call.of(&self.guest.instance, &mut self.store);
         let function = function.map_err(|error| format!("{error:#}"))?;
         let parameters = (name.to_owned(), arguments);
         let turning = self.store.run_concurrent(async |accessor| {
@@ -257,29 +243,29 @@ impl Live {
     }
 }
 
-impl Core {
+impl PoolInner {
     /// Leads one request through this instance, and keeps it where imports and the undertaker find it.
     async fn lead(
         &self,
-        scene: &Scene<'_>,
+        context: &CallContext<'_>,
         request: u64,
         exchange: Arc<Exchange>,
     ) -> wasmtime::Result<LifeEnd> {
         self.blueprint.meter.entered(exchange.began.elapsed());
-        scene.requests.insert(request, exchange.clone());
+        context.requests.insert(request, exchange.clone());
         poll_fn(|cx| {
             exchange.listen(cx.waker());
             Poll::Ready(())
         })
         .await;
-        let end = (self.life)(scene, request, exchange).await?;
-        scene.requests.remove(request);
+        let end = (self.life)(context, request, exchange).await?;
+        context.requests.remove(request);
         self.over();
         Ok(end)
     }
 }
 
-impl Live {
+impl Instance {
     /// Who died of what.
     pub(super) fn death(&mut self, error: &wasmtime::Error, replaced: bool) -> Death {
         let turn = self.run.turn();

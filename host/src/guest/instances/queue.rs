@@ -1,4 +1,4 @@
-//! The requests that wait for an instance, and the seats that wait for a request. Knows neither what a seat is
+//! The requests that wait for an instance, and the workers that wait for a request. Knows neither what a worker is
 //! made of nor how a request ends.
 
 use std::cmp::Ordering::{Equal, Greater, Less};
@@ -6,19 +6,19 @@ use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed, Ordering::SeqCst};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use super::post::Post;
+use super::slot::Slot;
 use crate::guest::resources::Exchange;
 
-/// One lane for each shard that has seats: first come, first served. What waits in a lane is its own seats' work,
-/// whose thread is that of its clients; seats of other lanes help only where none of its own comes.
+/// One shard_queue for each shard that has workers: first come, first served. What waits in a shard_queue is its own workers' work,
+/// whose thread is that of its clients; workers of other shard_queues help only where none of its own comes.
 pub(super) struct Queue {
-    lanes: Box<[Lane]>,
+    shard_queues: Box<[ShardQueue]>,
     /// By the shard where a request comes from.
-    lane_of: Box<[usize]>,
-    /// The shard of the first lane, and how many shards there are.
+    shard_queue_of: Box<[usize]>,
+    /// The shard of the first shard_queue, and how many shards there are.
     first: usize,
     shards: usize,
-    /// How many lanes are in need.
+    /// How many shard_queues are in need.
     in_need: AtomicUsize,
     closed: AtomicBool,
 }
@@ -26,11 +26,11 @@ pub(super) struct Queue {
 /// Apart in memory, so that cores don't disturb each other.
 #[derive(Default)]
 #[repr(align(128))]
-struct Lane {
+struct ShardQueue {
     state: Mutex<State>,
     /// How many requests wait, for a look without the lock.
     waiting: AtomicUsize,
-    /// The same of idle seats.
+    /// The same of idle workers.
     idle: AtomicUsize,
 }
 
@@ -39,27 +39,29 @@ struct State {
     requests: VecDeque<Arc<Exchange>>,
     /// Those among them that nobody wants any more.
     left: usize,
-    /// Seats with nothing to do. The last one is called first: its instance is the warmest.
-    idle: Vec<Arc<Post>>,
-    /// A seat of this lane was called, or is new, and has not looked yet. It has the next one called if it leaves work
-    /// behind: where requests are quickly over, one seat serves many of them and nobody else is woken in vain.
+    /// Workers with nothing to do. The last one is called first: its instance is the warmest.
+    idle: Vec<Arc<Slot>>,
+    /// A worker of this shard_queue was called, or is new, and has not looked yet. It has the next one called if it leaves work
+    /// behind: where requests are quickly over, one worker serves many of them and nobody else is woken in vain.
     coming: bool,
-    /// Requests wait, and no seat of this lane comes.
+    /// Requests wait, and no worker of this shard_queue comes.
     in_need: bool,
     /// Requests that were ever put in.
     accepted: u64,
 }
 
-/// Every request is noticed: it waits only where a seat is coming, is at work and will look when it is done, or none
+/// Every request is noticed: it waits only where a worker is coming, is at work and will look when it is done, or none
 /// is idle anywhere. Whoever can't come for what waits says so with `pass_on`.
 impl Queue {
-    /// So many lanes, of which the first is on the shard `first` of so many.
-    pub(super) fn new(lanes: usize, first: usize, shards: usize) -> Self {
-        let lanes = lanes.clamp(1, shards);
+    /// So many shard_queues, of which the first is on the shard `first` of so many.
+    pub(super) fn new(shard_queues: usize, first: usize, shards: usize) -> Self {
+        let shard_queues = shard_queues.clamp(1, shards);
         let from_first = |shard| (shard + shards - first) % shards;
         Self {
-            lanes: (0..lanes).map(|_| Lane::default()).collect(),
-            lane_of: (0..shards).map(|shard| from_first(shard) % lanes).collect(),
+            shard_queues: (0..shard_queues).map(|_| ShardQueue::default()).collect(),
+            shard_queue_of: (0..shards)
+                .map(|shard| from_first(shard) % shard_queues)
+                .collect(),
             first,
             shards,
             in_need: AtomicUsize::new(0),
@@ -67,168 +69,177 @@ impl Queue {
         }
     }
 
-    pub(super) fn lanes(&self) -> usize {
-        self.lanes.len()
+    pub(super) fn shard_queues(&self) -> usize {
+        self.shard_queues.len()
     }
 
-    /// The lane for what comes from this shard.
-    pub(super) fn lane_of(&self, shard: usize) -> usize {
-        self.lane_of.get(shard).copied().unwrap_or(0)
+    /// The shard_queue for what comes from this shard.
+    pub(super) fn shard_queue_of(&self, shard: usize) -> usize {
+        self.shard_queue_of.get(shard).copied().unwrap_or(0)
     }
 
-    /// The shard where a lane's seats are.
-    pub(super) fn shard_of(&self, lane: usize) -> usize {
-        (self.first + lane) % self.shards
+    /// The shard where a shard_queue's workers are.
+    pub(super) fn shard_of(&self, shard_queue: usize) -> usize {
+        (self.first + shard_queue) % self.shards
     }
 
-    /// Queues a request and sees to it that a seat comes: tells whether one does.
-    pub(super) fn push(&self, lane: usize, exchange: Arc<Exchange>) -> Result<bool, Arc<Exchange>> {
-        let mut state = self.lanes[lane].state();
+    /// Queues a request and sees to it that a worker comes: tells whether one does.
+    pub(super) fn push(
+        &self,
+        shard_queue: usize,
+        exchange: Arc<Exchange>,
+    ) -> Result<bool, Arc<Exchange>> {
+        let mut state = self.shard_queues[shard_queue].state();
         if self.is_closed() {
             return Err(exchange);
         }
         state.accepted += 1;
         state.requests.push_back(exchange);
-        // Before any seat is asked whether it is busy: one that was has yet to look whether something waits.
-        self.lanes[lane].tell(&state);
-        Ok(self.fetch(lane, state))
+        // Before any worker is asked whether it is busy: one that was has yet to look whether something waits.
+        self.shard_queues[shard_queue].tell(&state);
+        Ok(self.fetch(shard_queue, state))
     }
 
-    /// Sees to it that a seat comes for what waits in place of this one, which has no time: tells whether one does.
-    pub(super) fn pass_on(&self, post: &Post) -> bool {
-        let mut state = self.lanes[post.lane].state();
-        state.arrived(post);
+    /// Sees to it that a worker comes for what waits in place of this one, which has no time: tells whether one does.
+    pub(super) fn pass_on(&self, slot: &Slot) -> bool {
+        let mut state = self.shard_queues[slot.shard_queue].state();
+        state.arrived(slot);
         let served = match state.requests.is_empty() {
             true => {
                 drop(state);
                 true
             }
-            false => self.fetch(post.lane, state),
+            false => self.fetch(slot.shard_queue, state),
         };
-        served && (self.in_need.load(SeqCst) == 0 || self.call_elsewhere(post.lane))
+        served && (self.in_need.load(SeqCst) == 0 || self.call_elsewhere(slot.shard_queue))
     }
 
-    /// Whether something waits that this post should look at.
-    pub(super) fn has_work(&self, post: &Post) -> bool {
-        self.lanes[post.lane].waiting.load(SeqCst) > 0 || self.in_need.load(SeqCst) > 0
+    /// Whether something waits that this slot should look at.
+    pub(super) fn has_work(&self, slot: &Slot) -> bool {
+        self.shard_queues[slot.shard_queue].waiting.load(SeqCst) > 0
+            || self.in_need.load(SeqCst) > 0
     }
 
-    /// Calls a seat for what waits in a lane, of this lane or else of another.
-    fn fetch(&self, lane: usize, mut state: MutexGuard<'_, State>) -> bool {
+    /// Calls a worker for what waits in a shard_queue, of this shard_queue or else of another.
+    fn fetch(&self, shard_queue: usize, mut state: MutexGuard<'_, State>) -> bool {
         let called = state.call();
         let coming = state.coming;
-        self.set_need(lane, &mut state, !coming);
+        self.set_need(shard_queue, &mut state, !coming);
         drop(state);
-        if let Some(post) = called {
-            post.waker.wake();
+        if let Some(slot) = called {
+            slot.waker.wake();
         }
-        coming || self.call_elsewhere(lane)
+        coming || self.call_elsewhere(shard_queue)
     }
 
-    /// All lanes, from this one on.
-    fn from(&self, lane: usize) -> impl Iterator<Item = usize> {
-        let lanes = self.lanes();
-        (lane..lane + lanes).map(move |lane| lane % lanes)
+    /// All shard_queues, from this one on.
+    fn from(&self, shard_queue: usize) -> impl Iterator<Item = usize> {
+        let shard_queues = self.shard_queues();
+        (shard_queue..shard_queue + shard_queues).map(move |shard_queue| shard_queue % shard_queues)
     }
 
-    fn call_elsewhere(&self, lane: usize) -> bool {
-        for other in self.from(lane + 1) {
-            if self.lanes[other].idle.load(SeqCst) == 0 {
+    fn call_elsewhere(&self, shard_queue: usize) -> bool {
+        for other in self.from(shard_queue + 1) {
+            if self.shard_queues[other].idle.load(SeqCst) == 0 {
                 continue;
             }
-            let mut state = self.lanes[other].state();
+            let mut state = self.shard_queues[other].state();
             let called = state.call();
             self.settle(other, &mut state);
             drop(state);
-            if let Some(post) = called {
-                post.waker.wake();
+            if let Some(slot) = called {
+                slot.waker.wake();
                 return true;
             }
         }
         false
     }
 
-    /// After a change in a lane, says how it is now.
-    fn settle(&self, lane: usize, state: &mut State) {
-        self.set_need(lane, state, state.in_need);
+    /// After a change in a shard_queue, says how it is now.
+    fn settle(&self, shard_queue: usize, state: &mut State) {
+        self.set_need(shard_queue, state, state.in_need);
     }
 
-    /// The same, and whether none of its seats comes for what waits there, if anything does.
-    fn set_need(&self, lane: usize, state: &mut State, in_need: bool) {
+    /// The same, and whether none of its workers comes for what waits there, if anything does.
+    fn set_need(&self, shard_queue: usize, state: &mut State, in_need: bool) {
         let in_need = in_need && !state.requests.is_empty() && !state.coming;
         match (std::mem::replace(&mut state.in_need, in_need), in_need) {
             (false, true) => drop(self.in_need.fetch_add(1, SeqCst)),
             (true, false) => drop(self.in_need.fetch_sub(1, SeqCst)),
             _ => {}
         }
-        self.lanes[lane].tell(state);
+        self.shard_queues[shard_queue].tell(state);
     }
 
-    /// Makes a post for a new seat, which is coming.
-    pub(super) fn new_post(&self, lane: usize) -> Arc<Post> {
-        let mut state = self.lanes[lane].state();
+    /// Makes a slot for a new worker, which is coming.
+    pub(super) fn new_slot(&self, shard_queue: usize) -> Arc<Slot> {
+        let mut state = self.shard_queues[shard_queue].state();
         state.coming = true;
-        self.set_need(lane, &mut state, false);
-        Arc::new(Post::called(lane))
+        self.set_need(shard_queue, &mut state, false);
+        Arc::new(Slot::called(shard_queue))
     }
 
-    /// A lane with work that no seat comes for.
-    pub(super) fn lane_in_need(&self) -> Option<usize> {
+    /// A shard_queue with work that no worker comes for.
+    pub(super) fn shard_queue_in_need(&self) -> Option<usize> {
         if self.in_need.load(SeqCst) == 0 {
             return None;
         }
-        (0..self.lanes()).find(|&lane| self.lanes[lane].state().in_need)
+        (0..self.shard_queues()).find(|&shard_queue| self.shard_queues[shard_queue].state().in_need)
     }
 
-    /// Notes that a seat looks for work now, if it was the one that was coming.
-    pub(super) fn arrived(&self, post: &Post) {
-        if post.called.load(Relaxed) {
-            self.lanes[post.lane].state().arrived(post);
+    /// Notes that a worker looks for work now, if it was the one that was coming.
+    pub(super) fn arrived(&self, slot: &Slot) {
+        if slot.called.load(Relaxed) {
+            self.shard_queues[slot.shard_queue].state().arrived(slot);
         }
     }
 
-    /// The next request for this post: of its own lane, or of one in need.
-    pub(super) fn take(&self, post: &Post) -> Option<Arc<Exchange>> {
-        /// Every so often others come first, so that a lane without seats is not forgotten.
+    /// The next request for this slot: of its own shard_queue, or of one in need.
+    pub(super) fn take(&self, slot: &Slot) -> Option<Arc<Exchange>> {
+        /// Every so often others come first, so that a shard_queue without workers is not forgotten.
         const OTHERS: u64 = 16;
-        let taken = post.taken.load(Relaxed);
+        let taken = slot.taken.load(Relaxed);
         let others_first = taken % OTHERS == OTHERS - 1;
         let next = match others_first {
-            true => self.help(post.lane).or_else(|| self.take_from(post.lane)),
-            false => self.take_from(post.lane).or_else(|| self.help(post.lane)),
+            true => self
+                .help(slot.shard_queue)
+                .or_else(|| self.take_from(slot.shard_queue)),
+            false => self
+                .take_from(slot.shard_queue)
+                .or_else(|| self.help(slot.shard_queue)),
         }?;
-        post.taken.store(taken + 1, Relaxed);
+        slot.taken.store(taken + 1, Relaxed);
         Some(next)
     }
 
-    fn help(&self, lane: usize) -> Option<Arc<Exchange>> {
+    fn help(&self, shard_queue: usize) -> Option<Arc<Exchange>> {
         if self.in_need.load(SeqCst) == 0 {
             return None;
         }
-        self.from(lane + 1)
-            .filter(|&other| self.lanes[other].state().in_need)
+        self.from(shard_queue + 1)
+            .filter(|&other| self.shard_queues[other].state().in_need)
             .find_map(|other| self.take_from(other))
     }
 
-    fn take_from(&self, lane: usize) -> Option<Arc<Exchange>> {
-        if self.lanes[lane].waiting.load(SeqCst) == 0 {
+    fn take_from(&self, shard_queue: usize) -> Option<Arc<Exchange>> {
+        if self.shard_queues[shard_queue].waiting.load(SeqCst) == 0 {
             return None;
         }
-        let mut state = self.lanes[lane].state();
+        let mut state = self.shard_queues[shard_queue].state();
         let next = loop {
             match state.requests.pop_front() {
                 Some(exchange) if !exchange.enter() => state.left = state.left.saturating_sub(1),
                 next => break next,
             }
         };
-        self.settle(lane, &mut state);
+        self.settle(shard_queue, &mut state);
         next
     }
 
     /// Lets a request go. `false`: it waits no more. Its place is freed at once, and what it takes up of the queue
     /// before more than `most` have gone so.
-    pub(super) fn leave(&self, lane: usize, exchange: &Exchange, most: usize) -> bool {
-        let mut state = self.lanes[lane].state();
+    pub(super) fn leave(&self, shard_queue: usize, exchange: &Exchange, most: usize) -> bool {
+        let mut state = self.shard_queues[shard_queue].state();
         if !exchange.leave() {
             return false;
         }
@@ -236,22 +247,22 @@ impl Queue {
         if state.left > most {
             state.requests.retain(|exchange| !exchange.has_left());
             state.left = 0;
-            self.settle(lane, &mut state);
+            self.settle(shard_queue, &mut state);
         }
         true
     }
 
-    /// Takes no more requests, and sends every seat home that has none.
+    /// Takes no more requests, and sends every worker home that has none.
     pub(super) fn close(&self) {
         self.closed.store(true, SeqCst);
-        for lane in 0..self.lanes() {
-            let mut state = self.lanes[lane].state();
+        for shard_queue in 0..self.shard_queues() {
+            let mut state = self.shard_queues[shard_queue].state();
             let idle = std::mem::take(&mut state.idle);
             // All who are awake see to it that none is left behind.
-            self.set_need(lane, &mut state, true);
+            self.set_need(shard_queue, &mut state, true);
             drop(state);
-            for post in idle {
-                post.waker.wake();
+            for slot in idle {
+                slot.waker.wake();
             }
         }
     }
@@ -262,30 +273,33 @@ impl Queue {
 
     /// How many requests were ever queued.
     pub(super) fn accepted(&self) -> u64 {
-        self.lanes.iter().map(|lane| lane.state().accepted).sum()
+        self.shard_queues
+            .iter()
+            .map(|shard_queue| shard_queue.state().accepted)
+            .sum()
     }
 
-    /// Lists a post among the idle ones of its lane.
-    pub(super) fn list(&self, post: &Arc<Post>) {
-        let mut state = self.lanes[post.lane].state();
-        post.listed.store(true, SeqCst);
-        state.idle.push(post.clone());
-        self.settle(post.lane, &mut state);
+    /// Lists a slot among the idle ones of its shard_queue.
+    pub(super) fn list(&self, slot: &Arc<Slot>) {
+        let mut state = self.shard_queues[slot.shard_queue].state();
+        slot.listed.store(true, SeqCst);
+        state.idle.push(slot.clone());
+        self.settle(slot.shard_queue, &mut state);
     }
 
-    /// Takes a post from among the idle. `false`: it was called just now.
-    pub(super) fn retire(&self, post: &Arc<Post>) -> bool {
-        let mut state = self.lanes[post.lane].state();
-        let listed = post.listed.swap(false, SeqCst);
+    /// Takes a slot from among the idle. `false`: it was called just now.
+    pub(super) fn retire(&self, slot: &Arc<Slot>) -> bool {
+        let mut state = self.shard_queues[slot.shard_queue].state();
+        let listed = slot.listed.swap(false, SeqCst);
         if listed {
-            state.idle.retain(|other| !Arc::ptr_eq(other, post));
-            self.settle(post.lane, &mut state);
+            state.idle.retain(|other| !Arc::ptr_eq(other, slot));
+            self.settle(slot.shard_queue, &mut state);
         }
         listed
     }
 }
 
-impl Lane {
+impl ShardQueue {
     /// Tells how much is in it to those who look without the lock. Who looks for more must not miss it: that is said
     /// before anything else is looked at.
     fn tell(&self, state: &State) {
@@ -307,23 +321,23 @@ impl Lane {
 }
 
 impl State {
-    fn arrived(&mut self, post: &Post) {
-        if post.called.swap(false, SeqCst) {
+    fn arrived(&mut self, slot: &Slot) {
+        if slot.called.swap(false, SeqCst) {
             self.coming = false;
         }
     }
 
-    /// A seat that was idle and is to come, unless one is coming.
-    fn call(&mut self) -> Option<Arc<Post>> {
+    /// A worker that was idle and is to come, unless one is coming.
+    fn call(&mut self) -> Option<Arc<Slot>> {
         if self.coming {
             return None;
         }
-        while let Some(post) = self.idle.pop() {
-            post.listed.store(false, SeqCst);
-            if !post.is_busy() {
+        while let Some(slot) = self.idle.pop() {
+            slot.listed.store(false, SeqCst);
+            if !slot.is_busy() {
                 self.coming = true;
-                post.called.store(true, SeqCst);
-                return Some(post);
+                slot.called.store(true, SeqCst);
+                return Some(slot);
             }
         }
         None

@@ -13,7 +13,7 @@ use tokio::sync::{Notify, OwnedMutexGuard};
 use tokio::time::Instant;
 
 use super::{LET_GO, lock};
-use crate::guest::bindings::background::Kind;
+use crate::guest::bindings::background::RegisterError;
 
 /// How long after the loss of an instance to one of its tasks the next task of that component begins: what traps at
 /// once must not have instances made all the time.
@@ -21,6 +21,15 @@ const AFTER_A_LOSS: Duration = Duration::from_secs(1);
 
 /// A name is cut here: it is the guest's, and for a line in the log.
 const MAX_NAME: usize = 200;
+
+/// How a task is run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// Once.
+    Spawned,
+    /// In one instance at a time.
+    Loop,
+}
 
 /// One task of one instance.
 #[derive(Debug)]
@@ -49,13 +58,13 @@ pub struct Drain {
 
 /// From when to when the instances of one component serve, with all that they have in the background.
 #[derive(Default)]
-pub struct Tenure {
-    state: Mutex<Term>,
+pub struct ServingWindow {
+    state: Mutex<WindowState>,
     changed: Notify,
 }
 
 #[derive(Default)]
-struct Term {
+struct WindowState {
     has_begun: bool,
     drain: Option<Drain>,
     /// When an instance was lost to a task.
@@ -64,7 +73,7 @@ struct Term {
     members: Vec<Weak<Background>>,
 }
 
-impl Tenure {
+impl ServingWindow {
     /// The component serves from now on: its tasks may begin.
     pub fn begin(&self) {
         lock(&self.state).has_begun = true;
@@ -93,7 +102,7 @@ impl Tenure {
 
     /// Waits until a task may begin. `false`: it never may, because the component never serves.
     pub async fn begun(&self) -> bool {
-        let begun = |term: &Term| match term.has_begun {
+        let begun = |term: &WindowState| match term.has_begun {
             true => Some(true),
             false => term.drain.map(|_| false),
         };
@@ -119,7 +128,7 @@ impl Tenure {
             .collect()
     }
 
-    async fn when<T>(&self, look: impl Fn(&Term) -> Option<T>) -> T {
+    async fn when<T>(&self, look: impl Fn(&WindowState) -> Option<T>) -> T {
         loop {
             let mut changed = pin!(self.changed.notified());
             changed.as_mut().enable();
@@ -144,7 +153,7 @@ pub enum Room {
 
 /// The tasks of one instance.
 pub struct Background {
-    tenure: Arc<Tenure>,
+    window: Arc<ServingWindow>,
     room: Room,
     /// Whether what is begun is for other instances.
     disregards: AtomicBool,
@@ -168,9 +177,9 @@ struct Inside {
 }
 
 impl Background {
-    pub fn new(tenure: Arc<Tenure>, room: Room) -> Arc<Self> {
+    pub fn new(window: Arc<ServingWindow>, room: Room) -> Arc<Self> {
         Arc::new(Self {
-            tenure,
+            window,
             room,
             disregards: AtomicBool::new(false),
             state: Mutex::default(),
@@ -188,27 +197,27 @@ impl Background {
         self.disregards.store(disregards, Ordering::Relaxed);
     }
 
-    /// Takes in a task of the guest. The error is for its author.
+    /// Takes in a task of the guest.
     pub fn register(
         self: &Arc<Self>,
         number: u64,
         mut name: String,
         kind: Kind,
-    ) -> Result<(), String> {
+    ) -> Result<(), RegisterError> {
         let most = match self.room {
             Room::Tasks(most) => most,
             // It never is the owner.
             Room::Elsewhere if kind == Kind::Loop => return Ok(()),
             Room::Elsewhere if self.disregards.load(Ordering::Relaxed) => return Ok(()),
             Room::Elsewhere => {
-                return Err(
+                return Err(RegisterError::Unavailable(
                     "this instance serves no requests, and runs nothing in the background".into(),
-                );
+                ));
             }
             Room::Nowhere => {
-                return Err(
-                    "the component exports no `jobs`, and so runs nothing in the background".into(),
-                );
+                return Err(RegisterError::Unavailable(
+                    "the component exports no `work`, and so runs nothing in the background".into(),
+                ));
             }
         };
         name.truncate(name.floor_char_boundary(MAX_NAME));
@@ -219,15 +228,15 @@ impl Background {
             began: Instant::now(),
         };
         if self.is_too_late(&task) {
-            return Err(
+            return Err(RegisterError::Ending(
                 "the server shuts down, and has no time left for what is in the background: `grace`".into(),
-            );
+            ));
         }
         if self.count.fetch_add(1, Ordering::Relaxed) >= most {
             self.count.fetch_sub(1, Ordering::Relaxed);
-            return Err(format!(
+            return Err(RegisterError::Busy(format!(
                 "{most} tasks run in the background of this instance, and no more may: `max_tasks`"
-            ));
+            )));
         }
         lock(&self.state).arrived.push(Arc::new(task));
         self.has_arrivals.store(true, Ordering::Release);
@@ -251,7 +260,7 @@ impl Background {
         let arrived = std::mem::take(&mut inside.arrived);
         inside.running.extend(arrived.iter().cloned());
         drop(inside);
-        let mut term = lock(&self.tenure.state);
+        let mut term = lock(&self.window.state);
         let me = Arc::downgrade(self);
         if !term.members.iter().any(|member| member.ptr_eq(&me)) {
             term.members.retain(|member| member.strong_count() > 0);
@@ -287,8 +296,8 @@ impl Background {
         lock(&self.state).held.push(Box::new(what));
     }
 
-    pub fn tenure(&self) -> &Tenure {
-        &self.tenure
+    pub fn window(&self) -> &ServingWindow {
+        &self.window
     }
 
     /// Says that the instance is to end.
@@ -305,7 +314,7 @@ impl Background {
 
     fn drain_now(&self) -> Option<Drain> {
         let own = lock(&self.state).drain;
-        let all = lock(&self.tenure.state).drain;
+        let all = lock(&self.window.state).drain;
         match (own, all) {
             (Some(own), Some(all)) => Some(Drain {
                 since: own.since.min(all.since),
@@ -359,7 +368,7 @@ impl Background {
         loop {
             let (mut own, mut all) = (
                 pin!(self.changed.notified()),
-                pin!(self.tenure.changed.notified()),
+                pin!(self.window.changed.notified()),
             );
             own.as_mut().enable();
             all.as_mut().enable();
@@ -443,7 +452,7 @@ mod tests {
         let shutdown = async {
             tokio::time::sleep(Duration::from_secs(5)).await;
             let by = Instant::now() + Duration::from_secs(2);
-            background.tenure().end(Some(by));
+            background.window().end(Some(by));
         };
         tokio::join!(wait, shutdown);
         assert_eq!(begin.elapsed(), Duration::from_millis(6000));
@@ -453,15 +462,15 @@ mod tests {
     async fn what_a_shutdown_has_no_time_for_is_refused() {
         let background = background(9);
         let spawn = |number| background.register(number, "a".into(), Kind::Spawned);
-        background.tenure().end(None);
+        background.window().end(None);
         tokio::time::advance(Duration::from_secs(60)).await;
         assert!(spawn(1).is_ok(), "a swap has no end");
         let by = Instant::now() + Duration::from_secs(10);
-        background.tenure().end(Some(by));
+        background.window().end(Some(by));
         tokio::time::advance(Duration::from_millis(8999)).await;
         assert!(spawn(2).is_ok());
         tokio::time::advance(Duration::from_millis(1)).await;
-        assert!(spawn(3).unwrap_err().contains("no time left"));
+        assert!(matches!(spawn(3), Err(RegisterError::Ending(_))));
         let again = background.register(4, "b".into(), Kind::Loop);
         assert!(again.is_ok(), "a loop has ended with the drain");
         assert_eq!(background.arrivals().len(), 3);
@@ -488,7 +497,7 @@ mod tests {
             assert!(background.register(number, "a".into(), Kind::Loop).is_ok());
         }
         let refused = background.register(2, "b".into(), Kind::Spawned);
-        assert!(refused.unwrap_err().contains("`max_tasks`"));
+        assert!(matches!(refused, Err(RegisterError::Busy(_))));
         let task = background.arrivals().remove(0);
         background.leave(&task);
         assert!(background.register(3, "c".into(), Kind::Spawned).is_ok());
@@ -498,7 +507,7 @@ mod tests {
     fn what_is_disregarded_never_arrives() {
         let background = Background::new(Arc::default(), Room::Elsewhere);
         let spawn = |number| background.register(number, "a".into(), Kind::Spawned);
-        assert!(spawn(1).unwrap_err().contains("serves no requests"));
+        assert!(matches!(spawn(1), Err(RegisterError::Unavailable(_))));
         background.disregard(true);
         assert!(spawn(2).is_ok());
         background.disregard(false);
@@ -511,8 +520,8 @@ mod tests {
         let background = Background::new(Arc::default(), Room::Nowhere);
         background.disregard(true);
         for kind in [Kind::Spawned, Kind::Loop] {
-            let refused = background.register(1, "a".into(), kind).unwrap_err();
-            assert!(refused.contains("exports no `jobs`"), "{refused}");
+            let refused = background.register(1, "a".into(), kind);
+            assert!(matches!(refused, Err(RegisterError::Unavailable(_))));
         }
     }
 

@@ -17,7 +17,7 @@ use http::{HeaderMap, Method};
 
 use self::reading::{BodySlot, Waits};
 use super::stream::without_empty_etag;
-use super::{App, Begun, BodyShare, Head, Stream, Target, lock};
+use super::{App, BodyShare, Head, Stream, StreamedResponse, Target, lock};
 use crate::base::access::Summary;
 use crate::base::body::RequestBody;
 use crate::base::client::Client;
@@ -47,7 +47,7 @@ pub enum Answer {
     /// The guest's own response.
     Response(Response),
     /// The guest's own response, of which more is to come.
-    Begun(Box<Begun>),
+    Begun(Box<StreamedResponse>),
     /// The handler failed and made no page.
     Failed(Failure),
     /// The guest trapped in this request; the text is the trap with the guest's stack.
@@ -81,7 +81,7 @@ pub struct Exchange {
     pub client: Client,
     /// When its head was there.
     pub began: Instant,
-    pub target: Target,
+    pub target: Arc<Target>,
     pub arguments: Arc<Arguments>,
     pub stage: Stage,
     pub app: Arc<App>,
@@ -110,7 +110,7 @@ pub struct Exchange {
 
 /// Where a request is on its way to an instance.
 #[repr(u8)]
-enum Place {
+enum QueueState {
     Waiting,
     Inside,
     Left,
@@ -133,7 +133,7 @@ impl Exchange {
         client: Client,
         began: Instant,
         body: Option<RequestBody>,
-        target: Target,
+        target: Arc<Target>,
         arguments: Arc<Arguments>,
         stage: Stage,
         app: Arc<App>,
@@ -162,7 +162,7 @@ impl Exchange {
             sent: AtomicU8::new(Handover::Open as u8),
             until_sent: AtomicWaker::new(),
             replayed: AtomicBool::new(false),
-            place: AtomicU8::new(Place::Waiting as u8),
+            place: AtomicU8::new(QueueState::Waiting as u8),
         })
     }
 
@@ -289,26 +289,27 @@ impl Exchange {
 
     /// An instance takes the request. `false`: it has left the queue before.
     pub fn enter(&self) -> bool {
-        self.go(Place::Inside)
+        self.go(QueueState::Inside)
     }
 
     /// The request leaves the queue. `false`: it is inside already.
     pub fn leave(&self) -> bool {
-        self.go(Place::Left)
+        self.go(QueueState::Left)
     }
 
     /// Whether the request left the queue before an instance took it.
     pub fn has_left(&self) -> bool {
-        self.place.load(Ordering::SeqCst) == Place::Left as u8
+        self.place.load(Ordering::SeqCst) == QueueState::Left as u8
     }
 
     /// The request waits once more.
     pub fn wait_again(&self) {
-        self.place.store(Place::Waiting as u8, Ordering::SeqCst);
+        self.place
+            .store(QueueState::Waiting as u8, Ordering::SeqCst);
     }
 
-    fn go(&self, place: Place) -> bool {
-        let (from, to) = (Place::Waiting as u8, place as u8);
+    fn go(&self, place: QueueState) -> bool {
+        let (from, to) = (QueueState::Waiting as u8, place as u8);
         let moved = self
             .place
             .compare_exchange(from, to, Ordering::SeqCst, Ordering::SeqCst);

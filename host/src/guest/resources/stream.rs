@@ -23,7 +23,7 @@ pub enum Piece {
 
 /// A response that has begun, for the connection.
 #[derive(Debug)]
-pub struct Begun {
+pub struct StreamedResponse {
     pub head: Head,
     /// How long the body is, if that was said.
     pub length: Option<u64>,
@@ -73,7 +73,7 @@ impl fmt::Display for Wrong {
 
 impl Stream {
     /// Both ends of a response. `has_body`: HTTP has one there.
-    pub(super) fn new(head: Head, has_body: bool) -> Result<(Self, Begun), String> {
+    pub(super) fn new(head: Head, has_body: bool) -> Result<(Self, StreamedResponse), String> {
         let length = head.content_length()?;
         let announced = head.headers.get_all(header::TRAILER).iter();
         let announced = announced
@@ -92,7 +92,7 @@ impl Stream {
                 trailers: None,
             }),
         };
-        let begun = Begun {
+        let begun = StreamedResponse {
             head,
             length,
             has_body,

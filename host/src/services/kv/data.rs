@@ -20,7 +20,7 @@ const PASSED_OVER: usize = 10_000;
 pub type Millis = u64;
 
 /// Where a value is: bucket and key.
-pub type Place = (Arc<str>, Arc<str>);
+pub type KeyPath = (Arc<str>, Arc<str>);
 
 /// A value, and which one it is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -71,7 +71,7 @@ pub enum Done {
 #[derive(Default)]
 pub struct Data {
     buckets: FxHashMap<Arc<str>, BTreeMap<Arc<str>, Entry>>,
-    expiries: BTreeSet<(Millis, Place)>,
+    expiries: BTreeSet<(Millis, KeyPath)>,
     /// Bytes, by `size`.
     pub used: u64,
     /// The last version that was given.
@@ -80,7 +80,7 @@ pub struct Data {
 
 impl Data {
     /// What is there, expired or not.
-    fn kept(&self, (bucket, key): &Place) -> Option<&Entry> {
+    fn kept(&self, (bucket, key): &KeyPath) -> Option<&Entry> {
         self.buckets.get(&**bucket)?.get(&**key)
     }
 
@@ -124,7 +124,7 @@ impl Data {
     }
 
     /// Places that expired by now, the longest ago first.
-    pub fn expired(&self, now: Millis) -> impl Iterator<Item = &Place> {
+    pub fn expired(&self, now: Millis) -> impl Iterator<Item = &KeyPath> {
         let expired = self.expiries.iter();
         expired
             .take_while(move |(expires, _)| *expires <= now)
@@ -137,7 +137,7 @@ impl Data {
     }
 
     /// Puts an entry in its place, or takes it out.
-    pub fn put(&mut self, place: &Place, entry: Option<Entry>) {
+    pub fn put(&mut self, place: &KeyPath, entry: Option<Entry>) {
         let (bucket, key) = place;
         let before = match entry {
             Some(entry) => {
@@ -189,7 +189,7 @@ pub struct Batch<'d> {
     used: u64,
     pub version: u64,
     /// What the places will have that are no longer as in `data`.
-    pub after: FxHashMap<Place, Option<Entry>>,
+    pub after: FxHashMap<KeyPath, Option<Entry>>,
     /// Each step of it, in order.
     pub changes: Vec<Change>,
 }
@@ -210,7 +210,7 @@ impl<'d> Batch<'d> {
 
     /// Takes out what has expired, up to so many keys; says how many.
     pub fn clean_up(&mut self, most: usize) -> usize {
-        let expired: Vec<Place> = self.data.expired(self.now).take(most).cloned().collect();
+        let expired: Vec<KeyPath> = self.data.expired(self.now).take(most).cloned().collect();
         for place in &expired {
             let gone = self
                 .kept(place)
@@ -223,7 +223,7 @@ impl<'d> Batch<'d> {
     }
 
     /// Decides one write, as after all that were decided before it.
-    pub fn decide(&mut self, place: &Place, act: &Act) -> Result<Done, Refused> {
+    pub fn decide(&mut self, place: &KeyPath, act: &Act) -> Result<Done, Refused> {
         let now = self.now;
         let current = self.kept(place).filter(|entry| entry.is_alive(now));
         match act {
@@ -261,7 +261,7 @@ impl<'d> Batch<'d> {
 
     fn set(
         &mut self,
-        place: &Place,
+        place: &KeyPath,
         value: Bytes,
         expires: Option<Millis>,
     ) -> Result<Done, Refused> {
@@ -284,19 +284,19 @@ impl<'d> Batch<'d> {
         Ok(Done::Set(version))
     }
 
-    fn used_with(&self, place: &Place, entry: &Entry) -> u64 {
+    fn used_with(&self, place: &KeyPath, entry: &Entry) -> u64 {
         let before = self.kept(place).map_or(0, |before| size(place, before));
         self.used - before + size(place, entry)
     }
 
-    fn kept(&self, place: &Place) -> Option<&Entry> {
+    fn kept(&self, place: &KeyPath) -> Option<&Entry> {
         match self.after.get(place) {
             Some(after) => after.as_ref(),
             None => self.data.kept(place),
         }
     }
 
-    fn put(&mut self, place: Place, entry: Option<Entry>) {
+    fn put(&mut self, place: KeyPath, entry: Option<Entry>) {
         let before = self.kept(&place).map_or(0, |before| size(&place, before));
         let after = entry.as_ref().map_or(0, |after| size(&place, after));
         self.used = self.used - before + after;
@@ -309,7 +309,7 @@ impl<'d> Batch<'d> {
 }
 
 /// What an entry takes of `max_memory`.
-pub fn size((bucket, key): &Place, entry: &Entry) -> u64 {
+pub fn size((bucket, key): &KeyPath, entry: &Entry) -> u64 {
     (bucket.len() + key.len() + entry.value.len()) as u64 + PER_KEY
 }
 

@@ -15,7 +15,7 @@ use redb::{Builder, Database, DatabaseError, ReadableDatabase, ReadableTable, St
 use redb::{TableDefinition, TableHandle};
 use rustc_hash::{FxHashMap, FxHashSet};
 
-use super::data::{Data, Entry, Place};
+use super::data::{Data, Entry, KeyPath};
 
 const KEYS: TableDefinition<(&str, &str), &[u8]> = TableDefinition::new("keys");
 const META: TableDefinition<&str, u64> = TableDefinition::new("meta");
@@ -37,7 +37,7 @@ pub struct File {
     /// `None` after a failed commit, until the next one.
     database: Option<Database>,
     /// Places of which nobody knows whether the file has them as memory does: a commit failed that was to write them.
-    doubtful: FxHashSet<Place>,
+    doubtful: FxHashSet<KeyPath>,
 }
 
 impl File {
@@ -63,9 +63,9 @@ impl File {
     /// Has the file hold what places will have, and that this version was given. `data` is what memory has until then.
     pub fn commit(
         &mut self,
-        after: &FxHashMap<Place, Option<Entry>>,
+        after: &FxHashMap<KeyPath, Option<Entry>>,
         version: u64,
-        mut data: impl FnMut(&Place) -> Option<Entry>,
+        mut data: impl FnMut(&KeyPath) -> Option<Entry>,
     ) -> Result<(), String> {
         if self.doubtful.len() > MAX_DOUBTFUL {
             self.attempt(&FxHashMap::default(), version, &mut data)?;
@@ -76,9 +76,9 @@ impl File {
     /// One commit, of what is in doubt too.
     fn attempt(
         &mut self,
-        after: &FxHashMap<Place, Option<Entry>>,
+        after: &FxHashMap<KeyPath, Option<Entry>>,
         version: u64,
-        data: &mut dyn FnMut(&Place) -> Option<Entry>,
+        data: &mut dyn FnMut(&KeyPath) -> Option<Entry>,
     ) -> Result<(), String> {
         let written = catch_unwind(AssertUnwindSafe(|| {
             if self.database.is_none() {
@@ -195,7 +195,7 @@ fn read(database: &Database) -> Result<Data, String> {
     }
 }
 
-type Put<'a> = dyn FnMut(&Place, Option<&Entry>) -> Result<(), redb::Error> + 'a;
+type Put<'a> = dyn FnMut(&KeyPath, Option<&Entry>) -> Result<(), redb::Error> + 'a;
 
 /// One transaction.
 fn write(
@@ -262,7 +262,7 @@ mod tests {
     use super::*;
 
     /// One batch of new keys.
-    fn batch(number: usize, size: usize) -> FxHashMap<Place, Option<Entry>> {
+    fn batch(number: usize, size: usize) -> FxHashMap<KeyPath, Option<Entry>> {
         let entry = Entry {
             value: Bytes::from_static(b"x"),
             version: 1,

@@ -23,7 +23,7 @@ fn in_memory(limits: Limits) -> (Kv, Arc<AtomicU64>) {
     (Kv::with(limits, clock), time)
 }
 
-fn place(key: &str) -> Place {
+fn place(key: &str) -> KeyPath {
     ("bucket".into(), key.into())
 }
 
@@ -217,8 +217,8 @@ fn pages_have_each_key_once_while_others_come_and_go() {
 #[test]
 fn who_watches_hears_of_each_change_in_order() {
     let (kv, time) = in_memory(LIMITS);
-    let share = Share::new(1 << 20, 10);
-    let watch = |watched| kv.watch("bucket", watched, 3, &share).expect("a place");
+    let quota = Quota::new(1 << 20, 10);
+    let watch = |watched| kv.watch("bucket", watched, 3, &quota).expect("a place");
     let key = watch(Watched::Key("a".into()));
     let all = watch(Watched::Prefix("".into()));
     let some = watch(Watched::Prefix("ab".into()));

@@ -7,9 +7,9 @@ use std::time::Duration;
 
 use tokio::sync::oneshot;
 
-use super::data::{Act, Batch, Done, Place};
+use super::data::{Act, Batch, Done, KeyPath};
 use super::file::File;
-use super::{CLEANED_UP, Core, EVERY, Refused};
+use super::{CLEANED_UP, EVERY, KvInner, Refused};
 use crate::base::error::Error;
 
 /// How many bytes of writes may wait for the next commit.
@@ -39,13 +39,13 @@ struct Waiting {
 }
 
 struct Write {
-    place: Place,
+    place: KeyPath,
     act: Act,
     answer: oneshot::Sender<Result<Done, Refused>>,
 }
 
 impl Writer {
-    pub fn start(core: Arc<Core>, file: File) -> Result<Self, Error> {
+    pub fn start(core: Arc<KvInner>, file: File) -> Result<Self, Error> {
         let queue = Arc::new(Queue::default());
         let waiting = queue.clone();
         let thread = std::thread::Builder::new()
@@ -61,7 +61,7 @@ impl Writer {
     }
 
     /// Has a write done with the next commit.
-    pub async fn write(&self, place: Place, act: Act) -> Result<Done, Refused> {
+    pub async fn write(&self, place: KeyPath, act: Act) -> Result<Done, Refused> {
         let answered = self.queue.push(place, act)?;
         let gone = || Refused::Failed("the server is ending".into());
         answered.await.unwrap_or_else(|_| Err(gone()))
@@ -81,7 +81,7 @@ impl Drop for Writer {
 impl Queue {
     fn push(
         &self,
-        place: Place,
+        place: KeyPath,
         act: Act,
     ) -> Result<oneshot::Receiver<Result<Done, Refused>>, Refused> {
         let (answer, answered) = oneshot::channel();
@@ -135,7 +135,7 @@ impl Write {
     }
 }
 
-fn work(core: &Core, mut file: File, queue: &Queue) {
+fn work(core: &KvInner, mut file: File, queue: &Queue) {
     let mut was_well = true;
     let mut patience = EVERY;
     while let Some(writes) = queue.take(patience) {
@@ -159,7 +159,7 @@ fn work(core: &Core, mut file: File, queue: &Queue) {
 
 /// Decides the writes, has the file hold what they change, then memory, then tells of it and answers. Says, too,
 /// whether all is gone that has expired.
-fn commit(core: &Core, file: &mut File, writes: Vec<Write>) -> (Result<(), Arc<str>>, bool) {
+fn commit(core: &KvInner, file: &mut File, writes: Vec<Write>) -> (Result<(), Arc<str>>, bool) {
     let mut answers = Vec::with_capacity(writes.len());
     let (after, version, changes, is_clean) = {
         let data = core.lock();
@@ -173,7 +173,7 @@ fn commit(core: &Core, file: &mut File, writes: Vec<Write>) -> (Result<(), Arc<s
     let mut committed = Ok(());
     if !changes.is_empty() {
         // Nobody else changes what memory has, so it is still as it was decided on.
-        let kept = |(bucket, key): &Place| core.lock().get(bucket, key, 0).cloned();
+        let kept = |(bucket, key): &KeyPath| core.lock().get(bucket, key, 0).cloned();
         committed = file.commit(&after, version, kept).map_err(Arc::<str>::from);
         core.lock().version = version;
         if committed.is_ok() {

@@ -21,7 +21,7 @@ pub(super) struct Unread(Mutex<State>);
 
 #[derive(Debug)]
 struct State {
-    body: Place,
+    body: Holder,
     /// Bytes that were dropped.
     dropped: u64,
     /// The head of the response is made: what nobody reads now, nobody ever will.
@@ -33,7 +33,7 @@ struct State {
 }
 
 #[derive(Debug)]
-enum Place {
+enum Holder {
     /// With whoever may read it. The connection is woken when it comes back.
     Away(Option<Waker>),
     /// Here, because nobody reads it.
@@ -47,7 +47,7 @@ enum Place {
 impl Unread {
     pub(super) fn new() -> Self {
         Self(Mutex::new(State {
-            body: Place::Away(None),
+            body: Holder::Away(None),
             dropped: 0,
             is_answered: false,
             closes: false,
@@ -61,11 +61,11 @@ impl Unread {
         let mut state = self.state();
         state.is_long = is_long;
         let place = match state.closes {
-            true => Place::Failed,
-            false => Place::Here(incoming),
+            true => Holder::Failed,
+            false => Holder::Here(incoming),
         };
         match std::mem::replace(&mut state.body, place) {
-            Place::Away(waker) => waker,
+            Holder::Away(waker) => waker,
             _ => None,
         }
     }
@@ -74,11 +74,11 @@ impl Unread {
     #[must_use]
     pub(super) fn end(&self) -> Option<Waker> {
         let mut state = self.state();
-        let Place::Away(waker) = &mut state.body else {
+        let Holder::Away(waker) = &mut state.body else {
             return None;
         };
         let waker = waker.take();
-        state.body = Place::Over;
+        state.body = Holder::Over;
         waker.filter(|_| state.is_answered)
     }
 
@@ -88,22 +88,22 @@ impl Unread {
         let mut state = self.state();
         state.is_answered = true;
         state.closes = closes;
-        if closes && matches!(state.body, Place::Here(_)) {
-            over(state, Place::Failed);
+        if closes && matches!(state.body, Holder::Here(_)) {
+            over(state, Holder::Failed);
         }
     }
 
     /// Has hyper close the connection behind the response, as the rest of the body is not waited for.
     pub(super) fn give_up(&self) {
-        over(self.state(), Place::Failed);
+        over(self.state(), Holder::Failed);
     }
 
     pub(super) fn is_here(&self) -> bool {
-        matches!(self.state().body, Place::Here(_))
+        matches!(self.state().body, Holder::Here(_))
     }
 
     pub(super) fn is_away(&self) -> bool {
-        matches!(self.state().body, Place::Away(_))
+        matches!(self.state().body, Holder::Away(_))
     }
 
     pub(super) fn is_long(&self) -> bool {
@@ -111,7 +111,7 @@ impl Unread {
     }
 
     pub(super) fn has_failed(&self) -> bool {
-        matches!(self.state().body, Place::Failed)
+        matches!(self.state().body, Holder::Failed)
     }
 
     /// Drops what has come of it. `is_bounded`: it is known to end soon. Tells whether hyper has to be asked again.
@@ -119,25 +119,25 @@ impl Unread {
         let mut state = self.state();
         let is_answered = state.is_answered;
         let incoming = match &mut state.body {
-            Place::Away(waker) => {
+            Holder::Away(waker) => {
                 match waker {
                     Some(waker) => waker.clone_from(cx.waker()),
                     None => *waker = Some(cx.waker().clone()),
                 }
                 return false;
             }
-            Place::Here(incoming) if is_answered => incoming,
+            Holder::Here(incoming) if is_answered => incoming,
             _ => return false,
         };
         let bytes = match Pin::new(incoming).poll_frame(cx) {
             Poll::Pending => return false,
             Poll::Ready(Some(Ok(frame))) => frame.data_ref().map_or(0, |data| data.len() as u64),
-            Poll::Ready(None) => return over(state, Place::Over),
-            Poll::Ready(Some(Err(_))) => return over(state, Place::Failed),
+            Poll::Ready(None) => return over(state, Holder::Over),
+            Poll::Ready(Some(Err(_))) => return over(state, Holder::Failed),
         };
         state.dropped += bytes;
         if state.dropped > MAX_DROPPED && !is_bounded {
-            return over(state, Place::Failed);
+            return over(state, Holder::Failed);
         }
         true
     }
@@ -147,7 +147,7 @@ impl Unread {
     }
 }
 
-fn over(mut state: MutexGuard<'_, State>, end: Place) -> bool {
+fn over(mut state: MutexGuard<'_, State>, end: Holder) -> bool {
     let before = std::mem::replace(&mut state.body, end);
     drop(state);
     drop(before);

@@ -12,7 +12,7 @@ use crate::guest::bindings::keyvalue::store::{Error, KeyResponse};
 use crate::guest::bindings::keyvalue::{atomics, batch, store};
 use crate::guest::bindings::kv::Error as KvError;
 use crate::guest::capabilities::kv::{check_key, write};
-use crate::guest::resources::{Commons, Ctx};
+use crate::guest::resources::{Ctx, SharedState};
 use crate::services::kv::{Act, Bucket, Done};
 
 type Answer<T> = wasmtime::Result<Result<T, Error>>;
@@ -32,14 +32,15 @@ impl From<KvError> for Error {
             KvError::NotANumber => "the value is no number, or the sum is too large".to_owned(),
             KvError::Busy => "too many writes are under way".to_owned(),
             KvError::Failed(why) => format!("the store could not be written: {why}"),
+            KvError::Other(why) => why,
         })
     }
 }
 
 impl Ctx {
-    fn found(&self, bucket: &Resource<Bucket>) -> wasmtime::Result<(Arc<str>, Arc<Commons>)> {
+    fn found(&self, bucket: &Resource<Bucket>) -> wasmtime::Result<(Arc<str>, Arc<SharedState>)> {
         let name = self.table.get(bucket)?.name.clone();
-        Ok((name, self.commons.clone()))
+        Ok((name, self.shared.clone()))
     }
 }
 
@@ -58,12 +59,9 @@ impl store::Host for Ctx {
 
 impl store::HostBucket for Ctx {
     fn get(&mut self, bucket: Resource<Bucket>, key: String) -> Answer<Option<Vec<u8>>> {
-        let (bucket, commons) = self.found(&bucket)?;
+        let (bucket, shared) = self.found(&bucket)?;
         Ok(match check_key(&key) {
-            Ok(()) => Ok(commons
-                .kv
-                .get(&bucket, &key)
-                .map(|entry| entry.value.into())),
+            Ok(()) => Ok(shared.kv.get(&bucket, &key).map(|entry| entry.value.into())),
             Err(error) => Err(error.into()),
         })
     }
@@ -83,15 +81,15 @@ impl store::HostBucket for Ctx {
     }
 
     fn exists(&mut self, bucket: Resource<Bucket>, key: String) -> Answer<bool> {
-        let (bucket, commons) = self.found(&bucket)?;
+        let (bucket, shared) = self.found(&bucket)?;
         Ok(match check_key(&key) {
-            Ok(()) => Ok(commons.kv.exists(&bucket, &key)),
+            Ok(()) => Ok(shared.kv.exists(&bucket, &key)),
             Err(error) => Err(error.into()),
         })
     }
 
     fn list_keys(&mut self, bucket: Resource<Bucket>, cursor: Option<u64>) -> Answer<KeyResponse> {
-        let (bucket, commons) = self.found(&bucket)?;
+        let (bucket, shared) = self.found(&bucket)?;
         let after = match cursor {
             None => None,
             Some(cursor) => match self.cursors.find(cursor, &bucket) {
@@ -102,7 +100,7 @@ impl store::HostBucket for Ctx {
                 }
             },
         };
-        let (keys, next) = commons.kv.list(&bucket, "", after.as_deref(), PAGE);
+        let (keys, next) = shared.kv.list(&bucket, "", after.as_deref(), PAGE);
         let cursor = next.map(|key| self.cursors.keep((bucket, key.into())));
         Ok(Ok(KeyResponse { keys, cursor }))
     }
@@ -136,15 +134,15 @@ impl batch::Host for Ctx {
         bucket: Resource<Bucket>,
         keys: Vec<String>,
     ) -> Answer<Vec<Option<(String, Vec<u8>)>>> {
-        let (bucket, commons) = self.found(&bucket)?;
+        let (bucket, shared) = self.found(&bucket)?;
         let mut found = Vec::with_capacity(keys.len());
         // Each value is copied for the guest, which may name a large one many times.
-        let mut left = commons.kv.limits().max_memory;
+        let mut left = shared.kv.limits().max_memory;
         for key in keys {
             if let Err(error) = check_key(&key) {
                 return Ok(Err(error.into()));
             }
-            let entry = commons.kv.get(&bucket, &key);
+            let entry = shared.kv.get(&bucket, &key);
             let size = entry.as_ref().map_or(0, |entry| entry.value.len() as u64);
             let Some(rest) = left.checked_sub(size) else {
                 return Ok(Err(Error::Other("that is too much at once".to_owned())));

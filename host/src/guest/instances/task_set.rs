@@ -17,9 +17,9 @@ use tokio::time::Instant;
 use crate::base::timer::Timer;
 
 /// How often each future is polled at least. What may last for long can so do without a timer of its own.
-const ROLL_CALL: Duration = Duration::from_secs(5);
+const SWEEP: Duration = Duration::from_secs(5);
 
-/// How many rooms stay when nobody lives there.
+/// How many slots stay when nobody requests_inside there.
 const KEPT: usize = 64;
 
 /// A line of futures that wait for a turn of those that drive them. One comes at each turn, without a call: so it goes
@@ -52,31 +52,31 @@ impl Line {
 }
 
 /// Futures that one task drives. A turn is all that it polls before it says that it waits.
-pub(super) struct Lives<'a, F> {
-    rooms: Vec<Room<F>>,
+pub(super) struct TaskSet<'a, F> {
+    slots: Vec<TaskSlot<F>>,
     empty: Vec<usize>,
-    /// The rooms to be looked into.
+    /// The slots to be looked into.
     called: VecDeque<usize>,
-    /// The rooms of those in the line.
+    /// The slots of those in the line.
     in_line: VecDeque<usize>,
     line: &'a Line,
     in_turn: bool,
     calls: Arc<Calls>,
     /// Whom a call wakes.
     driver: Option<Waker>,
-    roll_call: RollCall,
+    sweep: Sweep,
 }
 
-/// Where one future lives, and after it another.
-struct Room<F> {
+/// Where one future requests_inside, and after it another.
+struct TaskSlot<F> {
     life: Pin<Box<Option<F>>>,
     waker: Waker,
 }
 
-impl<'a, F: Future> Lives<'a, F> {
+impl<'a, F: Future> TaskSet<'a, F> {
     pub(super) fn new(line: &'a Line) -> Self {
         Self {
-            rooms: Vec::new(),
+            slots: Vec::new(),
             empty: Vec::new(),
             called: VecDeque::new(),
             in_line: VecDeque::new(),
@@ -84,13 +84,13 @@ impl<'a, F: Future> Lives<'a, F> {
             in_turn: false,
             calls: Arc::default(),
             driver: None,
-            roll_call: RollCall::default(),
+            sweep: Sweep::default(),
         }
     }
 
     /// How many there are.
     pub(super) fn len(&self) -> usize {
-        self.rooms.len() - self.empty.len()
+        self.slots.len() - self.empty.len()
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -100,28 +100,28 @@ impl<'a, F: Future> Lives<'a, F> {
     /// One more, which is polled after those that have called before it.
     pub(super) fn push(&mut self, life: F) {
         let number = self.empty.pop().unwrap_or_else(|| {
-            let number = self.rooms.len();
+            let number = self.slots.len();
             let calls = self.calls.clone();
-            self.rooms.push(Room {
+            self.slots.push(TaskSlot {
                 life: Box::pin(None),
-                waker: Arc::new(Bell { number, calls }).into(),
+                waker: Arc::new(SlotWaker { number, calls }).into(),
             });
             number
         });
-        self.rooms[number].life.set(Some(life));
+        self.slots[number].life.set(Some(life));
         self.calls.take(&mut self.called);
         self.called.push_back(number);
     }
 
     /// Has all of them polled, so that each can look at the time.
     fn call_all(&mut self) {
-        self.called = (0..self.rooms.len()).collect();
+        self.called = (0..self.slots.len()).collect();
     }
 
     fn next_called(&mut self, cx: &mut Context<'_>) -> Option<usize> {
         // As long as somebody is in line, there is a next turn.
         let is_quiet = self.called.is_empty() && self.in_line.is_empty() && !self.is_empty();
-        if is_quiet && self.roll_call.poll_due(cx) {
+        if is_quiet && self.sweep.poll_due(cx) {
             self.call_all();
         }
         self.called.pop_front()
@@ -139,17 +139,17 @@ impl<'a, F: Future> Lives<'a, F> {
         }
         while let Some(number) = self.next_called(cx) {
             // Who calls may mean somebody that lived there before.
-            let Some(room) = self.rooms.get_mut(number) else {
+            let Some(slot) = self.slots.get_mut(number) else {
                 continue;
             };
-            let Some(life) = room.life.as_mut().as_pin_mut() else {
+            let Some(life) = slot.life.as_mut().as_pin_mut() else {
                 continue;
             };
-            if let Poll::Ready(output) = life.poll(&mut Context::from_waker(&room.waker)) {
-                room.life.set(None);
+            if let Poll::Ready(output) = life.poll(&mut Context::from_waker(&slot.waker)) {
+                slot.life.set(None);
                 self.empty.push(number);
-                if self.is_empty() && self.rooms.len() > KEPT {
-                    self.rooms = Vec::new();
+                if self.is_empty() && self.slots.len() > KEPT {
+                    self.slots = Vec::new();
                     self.empty = Vec::new();
                 }
                 return Poll::Ready(Some(output));
@@ -168,18 +168,18 @@ impl<'a, F: Future> Lives<'a, F> {
 
 /// When all are polled next, called or not.
 #[derive(Default)]
-struct RollCall {
+struct Sweep {
     next: Option<Instant>,
     timer: Timer,
 }
 
-impl RollCall {
+impl Sweep {
     fn poll_due(&mut self, cx: &mut Context<'_>) -> bool {
         let mut is_due = false;
-        let mut next = *self.next.get_or_insert_with(|| Instant::now() + ROLL_CALL);
+        let mut next = *self.next.get_or_insert_with(|| Instant::now() + SWEEP);
         while self.timer.poll_until(next, cx).is_ready() {
             is_due = true;
-            next = Instant::now() + ROLL_CALL;
+            next = Instant::now() + SWEEP;
         }
         self.next = Some(next);
         is_due
@@ -196,9 +196,9 @@ struct Calls {
 
 #[derive(Default)]
 struct State {
-    /// The rooms that call, the first one first.
-    rooms: Vec<usize>,
-    /// Of each room, whether it is among them.
+    /// The slots that call, the first one first.
+    slots: Vec<usize>,
+    /// Of each slot, whether it is among them.
     is_in: Vec<bool>,
     driver: Option<Waker>,
 }
@@ -211,7 +211,7 @@ impl Calls {
             return;
         }
         let state = &mut *self.state();
-        for number in state.rooms.drain(..) {
+        for number in state.slots.drain(..) {
             state.is_in[number] = false;
             called.push_back(number);
         }
@@ -223,13 +223,13 @@ impl Calls {
     }
 }
 
-/// Calls for one room.
-struct Bell {
+/// Calls for one slot.
+struct SlotWaker {
     number: usize,
     calls: Arc<Calls>,
 }
 
-impl Wake for Bell {
+impl Wake for SlotWaker {
     fn wake(self: Arc<Self>) {
         self.wake_by_ref();
     }
@@ -242,10 +242,10 @@ impl Wake for Bell {
         if std::mem::replace(&mut state.is_in[self.number], true) {
             return;
         }
-        state.rooms.push(self.number);
+        state.slots.push(self.number);
         self.calls.any.store(true, Relaxed);
         // The driver takes all at once.
-        if let ([_], Some(driver)) = (&state.rooms[..], &state.driver) {
+        if let ([_], Some(driver)) = (&state.slots[..], &state.driver) {
             driver.wake_by_ref();
         }
     }
@@ -266,23 +266,23 @@ mod tests {
 
     type Life<'a> = LocalBoxFuture<'a, usize>;
 
-    async fn next(lives: &mut Lives<'_, Life<'_>>) -> Option<usize> {
-        poll_fn(|cx| lives.poll_next(cx)).await
+    async fn next(requests_inside: &mut TaskSet<'_, Life<'_>>) -> Option<usize> {
+        poll_fn(|cx| requests_inside.poll_next(cx)).await
     }
 
     #[tokio::test]
     async fn what_is_over_comes_out_and_its_room_is_used_again() {
         let line = Line::default();
-        let mut lives = Lives::new(&line);
-        assert_eq!(next(&mut lives).await, None);
+        let mut requests_inside = TaskSet::new(&line);
+        assert_eq!(next(&mut requests_inside).await, None);
         for round in 0..3 {
             let (senders, waiting): (Vec<_>, Vec<_>) = (0..100).map(|_| oneshot::channel()).unzip();
             for (number, waiting) in waiting.into_iter().enumerate() {
-                lives.push(Box::pin(
+                requests_inside.push(Box::pin(
                     async move { waiting.await.map_or(0, |()| number) },
                 ));
             }
-            assert_eq!(lives.len(), 100);
+            assert_eq!(requests_inside.len(), 100);
             let send = async {
                 for sender in senders.into_iter().rev() {
                     sender.send(()).expect("it waits");
@@ -291,7 +291,7 @@ mod tests {
             };
             let receive = async {
                 let mut over = Vec::new();
-                while let Some(number) = next(&mut lives).await {
+                while let Some(number) = next(&mut requests_inside).await {
                     over.push(number);
                 }
                 over
@@ -305,13 +305,13 @@ mod tests {
     async fn who_is_not_called_is_not_polled() {
         let line = Line::default();
         let polled = Rc::new(RefCell::new(Vec::new()));
-        let mut lives: Lives<'_, Life<'_>> = Lives::new(&line);
+        let mut requests_inside: TaskSet<'_, Life<'_>> = TaskSet::new(&line);
         let mut senders = Vec::new();
         for number in 0..4 {
             let (sender, waiting) = oneshot::channel::<()>();
             senders.push(sender);
             let polled = polled.clone();
-            lives.push(Box::pin(async move {
+            requests_inside.push(Box::pin(async move {
                 let mut waiting = pin!(waiting);
                 poll_fn(|cx| {
                     polled.borrow_mut().push(number);
@@ -325,7 +325,7 @@ mod tests {
             tokio::task::yield_now().await;
             third.send(()).expect("it waits");
         };
-        let ((), over) = join(call, next(&mut lives)).await;
+        let ((), over) = join(call, next(&mut requests_inside)).await;
         assert_eq!(over, Some(2));
         let mut polled = polled.borrow().clone();
         assert_eq!(polled.pop(), Some(2));
@@ -336,26 +336,26 @@ mod tests {
     #[tokio::test]
     async fn who_has_called_is_before_who_comes() {
         let line = Line::default();
-        let mut lives: Lives<'_, Life<'_>> = Lives::new(&line);
+        let mut requests_inside: TaskSet<'_, Life<'_>> = TaskSet::new(&line);
         let (sender, waiting) = oneshot::channel();
-        lives.push(Box::pin(async { waiting.await.expect("it is sent") }));
-        let first = poll_fn(|cx| Poll::Ready(lives.poll_next(cx)));
+        requests_inside.push(Box::pin(async { waiting.await.expect("it is sent") }));
+        let first = poll_fn(|cx| Poll::Ready(requests_inside.poll_next(cx)));
         assert!(first.await.is_pending());
         sender.send(1).expect("it waits");
-        lives.push(Box::pin(async { 2 }));
-        assert_eq!(next(&mut lives).await, Some(1));
-        assert_eq!(next(&mut lives).await, Some(2));
+        requests_inside.push(Box::pin(async { 2 }));
+        assert_eq!(next(&mut requests_inside).await, Some(1));
+        assert_eq!(next(&mut requests_inside).await, Some(2));
     }
 
     #[tokio::test]
     async fn a_call_from_another_thread_is_followed() {
         let line = Line::default();
-        let mut lives: Lives<'_, Life<'_>> = Lives::new(&line);
+        let mut requests_inside: TaskSet<'_, Life<'_>> = TaskSet::new(&line);
         for _ in 0..1000 {
             let (sender, waiting) = oneshot::channel();
-            lives.push(Box::pin(async { waiting.await.expect("it is sent") }));
+            requests_inside.push(Box::pin(async { waiting.await.expect("it is sent") }));
             let other = std::thread::spawn(move || sender.send(1));
-            assert_eq!(next(&mut lives).await, Some(1));
+            assert_eq!(next(&mut requests_inside).await, Some(1));
             other.join().expect("a thread").expect("it waits");
         }
     }
@@ -364,33 +364,33 @@ mod tests {
     async fn all_are_polled_every_so_often() {
         let line = Line::default();
         let polls = Cell::new(0);
-        let mut lives: Lives<'_, Life<'_>> = Lives::new(&line);
-        lives.push(Box::pin(poll_fn(|_| {
+        let mut requests_inside: TaskSet<'_, Life<'_>> = TaskSet::new(&line);
+        requests_inside.push(Box::pin(poll_fn(|_| {
             polls.set(polls.get() + 1);
             match polls.get() {
                 4 => Poll::Ready(4),
                 _ => Poll::Pending,
             }
         })));
-        lives.push(Box::pin(pending()));
+        requests_inside.push(Box::pin(pending()));
         let began = Instant::now();
-        assert_eq!(next(&mut lives).await, Some(4));
-        assert_eq!(began.elapsed().as_secs(), 3 * ROLL_CALL.as_secs());
+        assert_eq!(next(&mut requests_inside).await, Some(4));
+        assert_eq!(began.elapsed().as_secs(), 3 * SWEEP.as_secs());
     }
 
     #[tokio::test]
     async fn one_of_a_line_comes_at_each_turn() {
         let line = Line::default();
-        let mut lives: Lives<'_, Life<'_>> = Lives::new(&line);
+        let mut requests_inside: TaskSet<'_, Life<'_>> = TaskSet::new(&line);
         for number in [1, 2] {
             let line = &line;
-            lives.push(Box::pin(async move {
+            requests_inside.push(Box::pin(async move {
                 line.wait().await;
                 number
             }));
         }
-        lives.push(Box::pin(async { 3 }));
-        let mut turn = || poll_fn(|cx| Poll::Ready(lives.poll_next(cx))).now_or_never();
+        requests_inside.push(Box::pin(async { 3 }));
+        let mut turn = || poll_fn(|cx| Poll::Ready(requests_inside.poll_next(cx))).now_or_never();
         assert_eq!(turn(), Some(Poll::Ready(Some(3))));
         assert_eq!(turn(), Some(Poll::Pending));
         assert_eq!(turn(), Some(Poll::Ready(Some(1))));

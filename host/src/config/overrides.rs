@@ -1,4 +1,4 @@
-//! What is said beside `waterspout.toml` and counts more: `--set KEY=VALUE` and the environment's variables. It is put
+//! What overrides `waterspout.toml`: `--set KEY=VALUE` and the environment's variables. It is put
 //! into the document before that is read, so that every check holds for it, too. It never knows what keys there are.
 
 use std::ffi::OsString;
@@ -24,15 +24,15 @@ const TABLES: [&str; 4] = ["server", "settings", "log", "component"];
 
 /// One value for one key, and who said it.
 #[derive(Clone, PartialEq, Eq)]
-pub struct Said {
+pub struct Override {
     origin: Origin,
     path: Vec<String>,
     value: String,
 }
 
-impl Said {
-    fn new(origin: Origin, path: Vec<String>, value: String) -> Said {
-        Said {
+impl Override {
+    fn new(origin: Origin, path: Vec<String>, value: String) -> Override {
+        Override {
             origin,
             path: with_file_name(path),
             value,
@@ -50,7 +50,7 @@ impl Said {
 }
 
 /// The value may be a secret.
-impl fmt::Debug for Said {
+impl fmt::Debug for Override {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} = …", self.origin)
     }
@@ -69,10 +69,10 @@ impl fmt::Display for NotASetting {
 impl std::error::Error for NotASetting {}
 
 /// `settings.debug=true`, as `--set` has it.
-impl FromStr for Said {
+impl FromStr for Override {
     type Err = NotASetting;
 
-    fn from_str(text: &str) -> Result<Said, NotASetting> {
+    fn from_str(text: &str) -> Result<Override, NotASetting> {
         // A key in quotes may have a `=` of its own, so the first that leaves a whole key counts.
         let cuts = text.match_indices('=').map(|(at, _)| text.split_at(at));
         let mut keys = cuts.map(|(key, rest)| (key, &rest[1..], path(key)));
@@ -82,7 +82,7 @@ impl FromStr for Said {
             false => NotASetting("there is no value: for example `settings.debug=true`"),
         })?;
         let origin = Origin::CommandLine(format!("--set {}", key.trim()));
-        Ok(Said::new(origin, path, value.to_owned()))
+        Ok(Override::new(origin, path, value.to_owned()))
     }
 }
 
@@ -120,7 +120,7 @@ fn with_file_name(mut path: Vec<String>) -> Vec<String> {
 /// A variable that begins so and has no `__` is none of ours, unless it looks as if that was forgotten.
 pub fn environment(
     variables: impl IntoIterator<Item = (OsString, OsString)>,
-) -> Result<Vec<Said>, Faults> {
+) -> Result<Vec<Override>, Faults> {
     let (mut said, mut faults) = (Vec::new(), Vec::new());
     for (name, value) in variables {
         let Some(name) = name.to_str() else { continue };
@@ -139,7 +139,7 @@ pub fn environment(
             faults.push(Fault::of(origin, "a part of the key is empty").hint(EXAMPLE));
         } else {
             match value.into_string() {
-                Ok(value) => said.push(Said::new(origin, path, value)),
+                Ok(value) => said.push(Override::new(origin, path, value)),
                 Err(_) => faults.push(Fault::of(origin, "is not UTF-8")),
             }
         }
@@ -163,7 +163,7 @@ fn forgotten(key: &str) -> Option<(&'static str, &str)> {
 }
 
 /// A text that has the file's and then every value, so that each has a place of its own; and where each begins.
-pub(super) fn append(text: &str, said: &[Said]) -> (String, Vec<usize>) {
+pub(super) fn append(text: &str, said: &[Override]) -> (String, Vec<usize>) {
     let mut all = text.to_owned();
     let begins = said.iter().map(|said| {
         all.push('\n');
@@ -178,7 +178,7 @@ pub(super) fn append(text: &str, said: &[Said]) -> (String, Vec<usize>) {
 /// Puts a value where its key says, instead of what is there.
 pub(super) fn merge<'t>(
     document: &mut DeTable<'t>,
-    said: &'t Said,
+    said: &'t Override,
     all: &'t str,
     begin: usize,
     report: &Report<'t>,
@@ -254,7 +254,7 @@ mod tests {
     use super::*;
 
     fn said(text: &str) -> (Vec<String>, String) {
-        let said: Said = text.parse().unwrap();
+        let said: Override = text.parse().unwrap();
         (said.path, said.value)
     }
 
@@ -284,7 +284,7 @@ mod tests {
             assert_eq!(said(text), (path, value.to_owned()), "{text}");
         }
         for text in ["", "settings.debug", "=1", "a.=1", "[a]\nb=1", "a#b=1"] {
-            assert!(text.parse::<Said>().is_err(), "{text}");
+            assert!(text.parse::<Override>().is_err(), "{text}");
         }
     }
 

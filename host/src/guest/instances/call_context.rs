@@ -4,13 +4,13 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use wasmtime::component::{Accessor, ComponentNamedList, GuestTaskId, Lift, Lower};
 
-use super::lives::Line;
+use super::task_set::Line;
 use crate::guest::engine::{Function, Guest};
 use crate::guest::resources::{Ctx, Requests};
 use crate::guest::run::RunClock;
 
 /// Where a request's life takes place: inside one instance, while its event loop turns.
-pub struct Scene<'a> {
+pub struct CallContext<'a> {
     pub accessor: &'a Accessor<Ctx>,
     pub guest: &'a Guest,
     pub run: &'a RunClock,
@@ -21,7 +21,7 @@ pub struct Scene<'a> {
     pub(super) requests: &'a Requests,
 }
 
-impl Scene<'_> {
+impl CallContext<'_> {
     /// Starts a call, and has it noted whose it is, so that a trap finds its culprit.
     pub fn start<P, R>(
         &self,

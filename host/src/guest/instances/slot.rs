@@ -1,13 +1,13 @@
-//! Where a seat waits for work: what it does at the moment, for those that have work for it. Drives nothing.
+//! Where a worker waits for work: what it does at the moment, for those that have work for it. Drives nothing.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed, Ordering::SeqCst};
 
 use futures_util::task::AtomicWaker;
 
-/// Where one seat waits for work.
-pub(super) struct Post {
-    /// The lane of the queue that its seat belongs to.
-    pub(super) lane: usize,
+/// Where one worker waits for work.
+pub(super) struct Slot {
+    /// The shard_queue of the queue that its worker belongs to.
+    pub(super) shard_queue: usize,
     pub(super) waker: AtomicWaker,
     /// It could not follow a call: its task is running, its guest is in a run, or it takes no more.
     pub(super) busy: AtomicBool,
@@ -23,11 +23,11 @@ pub(super) struct Post {
     pub(super) taken: AtomicU64,
 }
 
-impl Post {
-    /// That of a new seat, which comes for work at once.
-    pub(super) fn called(lane: usize) -> Self {
+impl Slot {
+    /// That of a new worker, which comes for work at once.
+    pub(super) fn called(shard_queue: usize) -> Self {
         Self {
-            lane,
+            shard_queue,
             waker: AtomicWaker::new(),
             busy: AtomicBool::new(true),
             listed: AtomicBool::new(false),
@@ -38,7 +38,7 @@ impl Post {
         }
     }
 
-    /// Whether its seat does something else than wait for work.
+    /// Whether its worker does something else than wait for work.
     pub(super) fn is_busy(&self) -> bool {
         self.busy.load(SeqCst)
     }

@@ -1,4 +1,4 @@
-//! A seat serves its pool's queue with one instance after the other, and settles what an instance leaves
+//! A worker serves its pool's queue with one instance after the other, and settles what an instance leaves
 //! behind when it dies. Decides who is replayed; words no response.
 
 use std::sync::Arc;
@@ -7,32 +7,32 @@ use std::time::Duration;
 
 use super::birth::Purpose;
 use super::death::{Culprit, Death};
-use super::instance::{End, Live};
-use super::post::Post;
-use super::{Core, Count};
+use super::instance::{End, Instance};
+use super::slot::Slot;
+use super::{Count, PoolInner};
 use crate::base::error::Error;
 use crate::guest::resources::{Answer, Exchange, ShownId};
 
-/// How long a seat waits before it tries again to make an instance that others serve without.
+/// How long a worker waits before it tries again to make an instance that others serve without.
 const NEXT_TRY: Duration = Duration::from_secs(1);
 
 /// How long a request waits, at most, for one of all the instances that may live.
 const FOR_A_PLACE: Duration = Duration::from_secs(10);
 
-impl Core {
+impl PoolInner {
     /// Serves until there is no more to do here.
-    pub(super) async fn seat(self: Arc<Self>, post: Arc<Post>, mut live: Option<Live>) {
+    pub(super) async fn worker(self: Arc<Self>, slot: Arc<Slot>, mut live: Option<Instance>) {
         loop {
             let (mut instance, first) = match live.take() {
                 Some(instance) => (instance, None),
-                None => match self.furnish(&post).await {
+                None => match self.furnish(&slot).await {
                     Some(furnished) => furnished,
                     None => break,
                 },
             };
             let _alive = Count::one(&self.instances);
-            match instance.serve(&self, &post, first).await {
-                // Its seat was taken over when it stopped taking requests.
+            match instance.serve(&self, &slot, first).await {
+                // Its worker was taken over when it stopped taking requests.
                 End::Spent => {
                     self.stop(instance).await;
                     if self.is_shared() {
@@ -40,7 +40,7 @@ impl Core {
                     }
                 }
                 End::Whole => {
-                    self.leave(&post);
+                    self.leave(&slot);
                     self.stop(instance).await;
                     return;
                 }
@@ -54,26 +54,29 @@ impl Core {
                 }
             }
         }
-        self.leave(&post);
+        self.leave(&slot);
     }
 
-    fn leave(self: &Arc<Self>, post: &Post) {
-        self.seats.fetch_sub(1, SeqCst);
-        // A request may wait that found no seat free and no room for one more.
-        self.pass_on(post);
-        self.add_seat_if_needed();
+    fn leave(self: &Arc<Self>, slot: &Slot) {
+        self.workers.fetch_sub(1, SeqCst);
+        // A request may wait that found no worker free and no room for one more.
+        self.pass_on(slot);
+        self.add_worker_if_needed();
     }
 
-    /// An instance for this seat, and the request that it begins with. A shared one is made before it takes a request,
+    /// An instance for this worker, and the request that it begins with. A shared one is made before it takes a request,
     /// which might be served by another meanwhile. `None`: there is no more to do here.
-    async fn furnish(self: &Arc<Self>, post: &Arc<Post>) -> Option<(Live, Option<Arc<Exchange>>)> {
+    async fn furnish(
+        self: &Arc<Self>,
+        slot: &Arc<Slot>,
+    ) -> Option<(Instance, Option<Arc<Exchange>>)> {
         loop {
             let first = match self.is_shared() && !self.queue.is_closed() {
                 true => {
-                    self.pass_on(post);
+                    self.pass_on(slot);
                     None
                 }
-                false => Some(self.next(post).await?),
+                false => Some(self.next(slot).await?),
             };
             let answer = match self.make().await {
                 Ok(instance) => return Some((instance, first)),
@@ -82,7 +85,7 @@ impl Core {
             if let Some(first) = first {
                 self.settle(&first, answer);
             } else if self.instances.load(SeqCst) == 0 {
-                let next = self.next(post).await?;
+                let next = self.next(slot).await?;
                 self.settle(&next, answer);
             } else {
                 tokio::time::sleep(NEXT_TRY).await;
@@ -90,18 +93,18 @@ impl Core {
         }
     }
 
-    async fn next(self: &Arc<Self>, post: &Arc<Post>) -> Option<Arc<Exchange>> {
-        self.queue.next(post, self.seats_leave()).await
+    async fn next(self: &Arc<Self>, slot: &Arc<Slot>) -> Option<Arc<Exchange>> {
+        self.queue.next(slot, self.workers_leave()).await
     }
 
     /// Makes an instance, or says what the request that it was to be for gets instead.
-    async fn make(&self) -> Result<Live, Answer> {
+    async fn make(&self) -> Result<Instance, Answer> {
         let Some(place) = self.blueprint.place(self.patience()).await else {
             return Err(Answer::Busy);
         };
         let made = async {
             let mut live = self.blueprint.instantiate(place, Purpose::Serve).await?;
-            if self.description.start {
+            if self.description.lifecycle.start {
                 self.blueprint.start(&mut live).await?;
             }
             Ok(live)
@@ -119,8 +122,8 @@ impl Core {
         (deadline / 4 * 3).min(FOR_A_PLACE)
     }
 
-    pub(super) async fn stop(&self, mut instance: Live) {
-        if self.description.stop
+    pub(super) async fn stop(&self, mut instance: Instance) {
+        if self.description.lifecycle.stop
             && let Err(error) = self.blueprint.stop(&mut instance).await
         {
             tracing::error!(target: "general", "{}: {error}", self.blueprint.file);
@@ -147,7 +150,7 @@ impl Core {
                 tracing::error!(target: "app", component, request_id, "lost an instance in {request}: {what}");
             }
             Culprit::Task(name) => {
-                self.tenure().lost_one();
+                self.window().lost_one();
                 tracing::error!(target: "app", component, "lost an instance in the background task `{name}`: {what}");
             }
             Culprit::Over => {

@@ -12,15 +12,15 @@ const MAX_SIZE: usize = 32 << 20;
 
 /// Compiled functions, keyed by wasmtime's digest of what they are compiled from and how.
 #[derive(Debug)]
-pub struct Functions(Mutex<Recent>);
+pub struct CodeCache(Mutex<Recent>);
 
-impl Default for Functions {
+impl Default for CodeCache {
     fn default() -> Self {
         Self(Mutex::new(Recent::new(MAX_SIZE)))
     }
 }
 
-impl CacheStore for Functions {
+impl CacheStore for CodeCache {
     fn get(&self, key: &[u8]) -> Option<Cow<'_, [u8]>> {
         self.recent().get(key).map(Cow::Owned)
     }
@@ -31,7 +31,7 @@ impl CacheStore for Functions {
     }
 }
 
-impl Functions {
+impl CodeCache {
     fn recent(&self) -> std::sync::MutexGuard<'_, Recent> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -99,7 +99,7 @@ mod tests {
             b"\0asm\x01\0\0\0".as_slice(),
             // Types: `() -> i32`.
             b"\x01\x05\x01\x60\0\x01\x7f",
-            // Functions: two of them.
+            // CodeCache: two of them.
             b"\x03\x03\x02\0\0",
             // Code: `i32.const`, then `end`.
             b"\x0a\x0b\x02\x04\0\x41",
@@ -115,7 +115,7 @@ mod tests {
 
     #[test]
     fn of_an_edited_component_only_what_differs_is_compiled() {
-        let functions = Arc::new(Functions::default());
+        let functions = Arc::new(CodeCache::default());
         let limits = Limits {
             max_instance_memory: 1 << 20,
             max_instances: 8,

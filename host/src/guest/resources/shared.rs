@@ -8,12 +8,12 @@ use crate::services::kv::Kv;
 use crate::services::pubsub::Topics;
 
 /// The messages and the state of an app. It lives as long as the server, whatever is swapped.
-pub struct Commons {
+pub struct SharedState {
     pub topics: Arc<Topics<Bytes>>,
     pub kv: Kv,
 }
 
-impl Commons {
+impl SharedState {
     /// With this store, and nobody subscribed to anything.
     pub fn new(kv: Kv) -> Arc<Self> {
         Arc::new(Self {

@@ -1,0 +1,249 @@
+//! What a component says of itself, read once when it is loaded and trusted from then on. Runs no guest.
+
+use std::sync::Arc;
+
+use http::{HeaderValue, Method};
+
+use crate::base::error::Error;
+use crate::guest::bindings::{handler, work};
+
+/// All that a component says of itself.
+#[derive(Clone, Debug, Default)]
+pub struct Description {
+    pub handlers: Vec<HandlerClass>,
+    pub lifecycle: Lifecycle,
+    /// The functions that are called by name.
+    pub functions: Vec<String>,
+    pub schedules: Vec<work::Schedule>,
+}
+
+/// One handler.
+#[derive(Clone, Debug)]
+pub struct HandlerClass {
+    pub name: String,
+    pub class: Arc<Class>,
+    pub routes: Vec<handler::Route>,
+}
+
+/// What a request has to know of its handler.
+#[derive(Debug, Default)]
+pub struct Class {
+    /// In the order in which the handler names them.
+    pub methods: Vec<Method>,
+    pub hooks: Hooks,
+}
+
+/// Which functions a handler has beside its methods, and what it asks for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a name of the WIT")]
+pub struct Hooks {
+    pub initialize: bool,
+    pub prepare: bool,
+    pub execute: bool,
+    pub write_error: bool,
+    pub on_connection_close: bool,
+    pub on_finish: bool,
+    /// `execute` brings the head of the request.
+    pub head: bool,
+}
+
+/// How the instances of a component begin and end.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Lifecycle {
+    /// No more than one instance takes requests.
+    pub single: bool,
+    pub start: bool,
+    pub stop: bool,
+}
+
+impl Description {
+    /// Whether there is nothing that the host could call.
+    pub fn has_nothing(&self) -> bool {
+        self.handlers.is_empty()
+            && self.functions.is_empty()
+            && self.schedules.is_empty()
+            && !self.lifecycle.start
+    }
+}
+
+impl Class {
+    /// Where the handler has this method.
+    pub fn position(&self, method: &Method) -> Option<usize> {
+        self.methods.iter().position(|known| known == method)
+    }
+
+    /// Whether it is entered for this method. One with `prepare` and no method at all is entered for every method.
+    pub fn takes(&self, method: &Method) -> bool {
+        self.position(method).is_some() || self.methods.is_empty() && self.hooks.prepare
+    }
+
+    /// Its methods, as the header `Allow` has them.
+    pub fn allow(&self) -> HeaderValue {
+        let methods: Vec<&str> = self.methods.iter().map(Method::as_str).collect();
+        HeaderValue::from_str(&methods.join(", ")).unwrap_or(HeaderValue::from_static(""))
+    }
+
+    /// The names of its functions, in the order in which they are called.
+    pub fn functions(&self) -> Vec<String> {
+        let hooks = &self.hooks;
+        let before = [("initialize", hooks.initialize), ("prepare", hooks.prepare)];
+        let after = [
+            ("write_error", hooks.write_error),
+            ("on_connection_close", hooks.on_connection_close),
+            ("on_finish", hooks.on_finish),
+        ];
+        let present = |hooks: &[(&'static str, bool)]| -> Vec<String> {
+            let present = hooks.iter().filter(|(_, present)| *present);
+            present.map(|(name, _)| (*name).to_owned()).collect()
+        };
+        let methods =
+            self.methods
+                .iter()
+                .map(|method| match &method.as_str().to_ascii_lowercase() {
+                    name if KNOWN.contains(&name.as_str()) => name.clone(),
+                    _ => method.as_str().to_owned(),
+                });
+        let mut functions = present(&before);
+        functions.extend(methods);
+        functions.extend(present(&after));
+        functions
+    }
+}
+
+/// The methods that have functions of their own.
+const KNOWN: [&str; 7] = ["get", "head", "post", "put", "delete", "patch", "options"];
+
+/// Reads the handlers of a component.
+pub fn handlers(classes: Vec<handler::HandlerClass>) -> Result<Vec<HandlerClass>, Error> {
+    let mut handlers: Vec<HandlerClass> = Vec::new();
+    for class in classes {
+        let name = class.name;
+        if handlers.iter().any(|other| other.name == name) {
+            return Err(Error::component(format!(
+                "describes two handlers named `{name}`"
+            )));
+        }
+        let methods = methods(&name, &class.methods)?;
+        let hooks = hooks(&name, &class.functions)?;
+        handlers.push(HandlerClass {
+            name,
+            class: Arc::new(Class { methods, hooks }),
+            routes: class.routes,
+        });
+    }
+    Ok(handlers)
+}
+
+fn methods(handler: &str, names: &[String]) -> Result<Vec<Method>, Error> {
+    let mut methods = Vec::new();
+    for name in names {
+        let method = Method::from_bytes(name.as_bytes()).map_err(|_| {
+            Error::component(format!(
+                "its handler `{handler}` names a method {name:?}, which is none (RFC 9110, section 9.1)"
+            ))
+        })?;
+        if method == Method::CONNECT {
+            return Err(Error::component(format!(
+                "its handler `{handler}` names the method CONNECT, which no handler gets"
+            )));
+        }
+        if methods.contains(&method) {
+            return Err(Error::component(format!(
+                "its handler `{handler}` names the method {method} twice"
+            )));
+        }
+        methods.push(method);
+    }
+    Ok(methods)
+}
+
+fn hooks(handler: &str, names: &[String]) -> Result<Hooks, Error> {
+    let mut hooks = Hooks::default();
+    for name in names {
+        let hook = match name.as_str() {
+            "initialize" => &mut hooks.initialize,
+            "prepare" => &mut hooks.prepare,
+            "execute" => &mut hooks.execute,
+            "write-error" => &mut hooks.write_error,
+            "on-connection-close" => &mut hooks.on_connection_close,
+            "on-finish" => &mut hooks.on_finish,
+            "head" => &mut hooks.head,
+            _ => return Err(unknown(&format!("its handler `{handler}`"), name)),
+        };
+        *hook = true;
+    }
+    Ok(hooks)
+}
+
+/// Reads what a component says of its instances.
+pub fn lifecycle(names: &[String]) -> Result<Lifecycle, Error> {
+    let mut lifecycle = Lifecycle::default();
+    for name in names {
+        let property = match name.as_str() {
+            "single" => &mut lifecycle.single,
+            "start" => &mut lifecycle.start,
+            "stop" => &mut lifecycle.stop,
+            _ => return Err(unknown("it", name)),
+        };
+        *property = true;
+    }
+    Ok(lifecycle)
+}
+
+fn unknown(what: &str, name: &str) -> Error {
+    Error::component(format!(
+        "{what} names {name:?}, which this version of Waterspout does not know: it needs a newer one"
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn class(methods: &[&str], functions: &[&str]) -> Result<Vec<HandlerClass>, Error> {
+        let owned = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
+        handlers(vec![handler::HandlerClass {
+            name: "A".to_owned(),
+            methods: owned(methods),
+            functions: owned(functions),
+            routes: Vec::new(),
+        }])
+    }
+
+    fn refusal<T>(read: Result<T, Error>) -> String {
+        read.err().expect("it is refused").to_string()
+    }
+
+    #[test]
+    fn methods_are_tokens_that_a_handler_names_once() {
+        let handlers = class(&["GET", "QUERY", "M-SEARCH"], &["prepare"]).unwrap();
+        let class_ = &handlers[0].class;
+        assert_eq!(class_.allow(), "GET, QUERY, M-SEARCH");
+        assert_eq!(class_.functions(), ["prepare", "get", "QUERY", "M-SEARCH"]);
+        let query = Method::from_bytes(b"QUERY").unwrap();
+        assert_eq!(class_.position(&query), Some(1));
+        assert!(!class_.takes(&Method::POST));
+        assert!(refusal(class(&["GET", "GET"], &[])).contains("twice"));
+        assert!(refusal(class(&["A B"], &[])).contains("which is none"));
+        assert!(refusal(class(&["CONNECT"], &[])).contains("no handler gets"));
+    }
+
+    #[test]
+    fn a_name_from_the_future_refuses_the_component() {
+        let refused = refusal(class(&["GET"], &["on-dream"]));
+        assert!(
+            refused.contains("\"on-dream\"") && refused.contains("newer"),
+            "{refused}"
+        );
+        assert!(refusal(lifecycle(&["resume".to_owned()])).contains("newer"));
+    }
+
+    #[test]
+    fn one_with_prepare_and_no_method_takes_all() {
+        let takes = |functions: &[&str]| {
+            let handlers = class(&[], functions).unwrap();
+            handlers[0].class.takes(&Method::DELETE)
+        };
+        assert!(takes(&["prepare"]) && !takes(&["initialize"]));
+    }
+}

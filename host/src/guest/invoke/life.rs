@@ -1,0 +1,441 @@
+//! One request inside an instance: the order of its functions, their cancellation, its error page, its end. Words no
+//! response.
+
+use std::future::poll_fn;
+use std::pin::pin;
+use std::sync::Arc;
+use std::task::Poll;
+use std::time::Duration;
+
+use futures_util::FutureExt;
+use futures_util::future::{BoxFuture, OptionFuture};
+use tokio::time::timeout;
+use wasmtime::component::{ComponentNamedList, Lift, Lower};
+
+use crate::guest::bindings::handler::MessageHead;
+use crate::guest::bindings::{Call, Failure, FailureCause, Outcome, Response};
+use crate::guest::description::Hooks;
+use crate::guest::engine::{Function, Handler, Step};
+use crate::guest::instances::{CallContext, LifeEnd};
+use crate::guest::resources::{Answer, Exchange, LET_GO, ShownId, Stage, Stream};
+
+/// How long `on_connection_close` and `on_finish` may take each, and up to a sweep more.
+const AFTERWARDS: Duration = Duration::from_secs(30);
+
+/// Leads a request through an instance: what every pool does with its requests.
+pub fn life<'a>(
+    context: &'a CallContext<'a>,
+    request: u64,
+    exchange: Arc<Exchange>,
+) -> BoxFuture<'a, wasmtime::Result<LifeEnd>> {
+    let hooks = exchange.target.class.hooks;
+    async move {
+        // Routes lead to what a component describes, and without this interface it describes no handler.
+        let Some(handler) = &context.guest.handler else {
+            wasmtime::bail!("the component has no handlers");
+        };
+        let life = Life {
+            context,
+            handler,
+            request,
+            hooks,
+            exchange,
+        };
+        life.lead().await
+    }
+    .boxed()
+}
+
+struct Life<'a> {
+    context: &'a CallContext<'a>,
+    handler: &'a Handler,
+    request: u64,
+    hooks: Hooks,
+    exchange: Arc<Exchange>,
+}
+
+/// How one call ended.
+enum Ended<R> {
+    With(R),
+    /// It was asked to end and did not.
+    Deaf,
+}
+
+impl Life<'_> {
+    async fn lead(&self) -> wasmtime::Result<LifeEnd> {
+        if self.exchange.is_cancelled() {
+            return Ok(LifeEnd::Over);
+        }
+        let ended = match &self.exchange.stage {
+            Stage::Whole => self.run_functions().await?,
+            // Rare, and so not to be carried about by every request.
+            Stage::ErrorPage(failure) => Box::pin(self.make_error_page(failure)).await?,
+        };
+        let (outcome, freed) = match ended {
+            Ended::With(ended) => ended,
+            Ended::Deaf => return Ok(LifeEnd::Deaf),
+        };
+        let freed = match self.settle(outcome, freed).await? {
+            Ended::With(freed) => freed,
+            Ended::Deaf => return Ok(LifeEnd::Deaf),
+        };
+        self.leave(freed).await
+    }
+
+    /// `initialize` → `prepare` → the method, as far as they are declared and wanted: in one call, or in one each. Tells
+    /// the last outcome, and whether the call that had it was the object's last.
+    async fn run_functions(&self) -> wasmtime::Result<Ended<(Outcome, bool)>> {
+        let (target, method) = (&self.exchange.target, &self.exchange.head.method);
+        let arguments = || self.exchange.arguments.clone();
+        let position = target.class.position(method);
+        let last = !self.hooks.on_finish;
+        if self.hooks.execute {
+            let at = position.and_then(|at| u32::try_from(at).ok());
+            let kwargs = target.kwargs.clone();
+            let head = self.hooks.head.then(|| head_of(&self.exchange));
+            let parameters = (self.call(last), kwargs, at, arguments(), head);
+            let ended = self.step(&self.handler.execute, parameters).await?;
+            return Ok(match ended {
+                Ended::With(Outcome::Proceed) if position.is_none() => {
+                    Ended::With((Outcome::Failed(not_allowed()), last))
+                }
+                Ended::With(outcome) => Ended::With((outcome, last)),
+                Ended::Deaf => Ended::Deaf,
+            });
+        }
+        if self.hooks.initialize {
+            let parameters = (self.call(false), target.kwargs.clone());
+            match self.step(&self.handler.initialize, parameters).await? {
+                Ended::With(Outcome::Proceed) => {}
+                Ended::With(outcome) => return Ok(Ended::With((outcome, false))),
+                Ended::Deaf => return Ok(Ended::Deaf),
+            }
+        }
+        if self.hooks.prepare {
+            let parameters = (self.call(false), arguments());
+            match self.step(&self.handler.prepare, parameters).await? {
+                Ended::With(Outcome::Proceed) => {}
+                Ended::With(outcome) => return Ok(Ended::With((outcome, false))),
+                Ended::Deaf => return Ok(Ended::Deaf),
+            }
+        }
+        let Some(position) = position else {
+            return Ok(Ended::With((Outcome::Failed(not_allowed()), false)));
+        };
+        let ended = match self.handler.function_of(method) {
+            Some(function) => self.step(function, (self.call(last), arguments())).await?,
+            // Rare, and so not to be carried about by every request.
+            None => {
+                let at = u32::try_from(position).unwrap_or(u32::MAX);
+                let parameters = (self.call(last), at, arguments());
+                Box::pin(self.step(&self.handler.method, parameters)).await?
+            }
+        };
+        Ok(match ended {
+            Ended::With(outcome) => Ended::With((outcome, last)),
+            Ended::Deaf => Ended::Deaf,
+        })
+    }
+
+    /// The same for an object that is made for an error page alone.
+    async fn make_error_page(&self, failure: &Failure) -> wasmtime::Result<Ended<(Outcome, bool)>> {
+        if self.hooks.initialize {
+            let kwargs = self.exchange.target.kwargs.clone();
+            match self
+                .step(&self.handler.initialize, (self.call(false), kwargs))
+                .await?
+            {
+                Ended::With(Outcome::Proceed) => {}
+                Ended::With(_) => {
+                    return Ok(Ended::With((Outcome::Failed(failure.clone()), false)));
+                }
+                Ended::Deaf => return Ok(Ended::Deaf),
+            }
+        }
+        self.write_error(failure).await
+    }
+
+    /// Gives the answer, with the guest's own error page where it has one. Tells whether the object is freed.
+    async fn settle(&self, outcome: Outcome, last: bool) -> wasmtime::Result<Ended<bool>> {
+        if self.exchange.broke_off() && matches!(outcome, Outcome::Failed(_) | Outcome::Cancelled) {
+            // What failed is its client's leaving.
+            self.exchange.answer(Answer::Gone);
+            return Ok(Ended::With(false));
+        }
+        let failure = match outcome {
+            Outcome::Proceed => {
+                self.give(empty(200)).await;
+                return Ok(Ended::With(last));
+            }
+            Outcome::Finished(response) => {
+                self.give(response).await;
+                return Ok(Ended::With(last));
+            }
+            Outcome::Cancelled if self.exchange.is_cancelled() => {
+                if let Some(stream) = self.exchange.stream() {
+                    stream.cut();
+                }
+                return Ok(Ended::With(false));
+            }
+            Outcome::Cancelled => uncaught("the guest says `cancelled`, and nobody asked for that"),
+            Outcome::Failed(failure) if failure.status == 408 && self.exchange.lacked_room() => {
+                without_room()
+            }
+            Outcome::Failed(failure) => failure,
+        };
+        self.log(&failure);
+        if let Some(stream) = self.exchange.stream() {
+            self.break_off(stream);
+            return Ok(Ended::With(false));
+        }
+        let first_failure = matches!(self.exchange.stage, Stage::Whole);
+        if !(first_failure && self.hooks.write_error) {
+            self.exchange.answer(Answer::Failed(failure));
+            return Ok(Ended::With(false));
+        }
+        let (outcome, last) = match Box::pin(self.write_error(&failure)).await? {
+            Ended::With(ended) => ended,
+            Ended::Deaf => return Ok(Ended::Deaf),
+        };
+        let response = match outcome {
+            Outcome::Proceed => empty(failure.status),
+            Outcome::Finished(response) => response,
+            Outcome::Failed(_) | Outcome::Cancelled => {
+                if let Outcome::Failed(again) = outcome {
+                    self.log(&again);
+                }
+                if let Some(stream) = self.exchange.stream() {
+                    self.break_off(stream);
+                }
+                self.exchange.answer(Answer::Failed(failure));
+                return Ok(Ended::With(false));
+            }
+        };
+        self.give(response).await;
+        Ok(Ended::With(last))
+    }
+
+    /// Gives the answer, or what is left of it.
+    fn give(&self, response: Response) -> impl Future<Output = ()> {
+        let rest = match self.exchange.stream() {
+            None => {
+                self.exchange.answer(Answer::Response(response));
+                None
+            }
+            // Rare, and so not to be carried about by every request.
+            Some(stream) => Some(Box::pin(self.end(stream, response.body))),
+        };
+        OptionFuture::from(rest).map(drop)
+    }
+
+    /// Sends the last of a response that has begun.
+    async fn end(&self, stream: &Stream, last: Vec<u8>) {
+        if let Err(wrong) = stream.end(last.into()).await {
+            let request = self.exchange.summary();
+            let request_id = tracing::field::display(ShownId(&self.exchange));
+            tracing::error!(target: "app", request_id, "{request}: {wrong}");
+        }
+    }
+
+    /// Ends a response that has begun, and for which there is no page any more.
+    fn break_off(&self, stream: &Stream) {
+        if stream.cut() && !self.exchange.is_client_gone() {
+            let request = self.exchange.summary();
+            let request_id = tracing::field::display(ShownId(&self.exchange));
+            tracing::error!(
+                target: "general",
+                request_id,
+                "{request}: Cannot send error response after headers written"
+            );
+        }
+    }
+
+    /// What Tornado's `log_exception` logs: every error that was not planned, and the others where they say more than
+    /// their status.
+    fn log(&self, failure: &Failure) {
+        if self.exchange.is_client_gone() {
+            // Most likely what failed is its leaving.
+            return;
+        }
+        let request = self.exchange.summary();
+        let request_id = tracing::field::display(ShownId(&self.exchange));
+        match (&failure.message, &failure.cause) {
+            (message, FailureCause::Uncaught) => {
+                let message = message.as_deref().unwrap_or("no message");
+                tracing::error!(target: "app", request_id, "uncaught error in {request}: {message}");
+            }
+            (Some(message), _) => {
+                tracing::warn!(target: "general", request_id, "{} {request}: {message}", failure.status);
+            }
+            (None, _) => {}
+        }
+    }
+
+    async fn write_error(&self, failure: &Failure) -> wasmtime::Result<Ended<(Outcome, bool)>> {
+        let last = !self.hooks.on_finish;
+        let parameters = (self.call(last), failure.clone());
+        Ok(
+            match self.step(&self.handler.write_error, parameters).await? {
+                Ended::With(outcome) => Ended::With((outcome, last)),
+                Ended::Deaf => Ended::Deaf,
+            },
+        )
+    }
+
+    /// What comes after the answer: `on_connection_close`, `on_finish`, and the end of the object.
+    async fn leave(&self, freed: bool) -> wasmtime::Result<LifeEnd> {
+        if freed {
+            return Ok(LifeEnd::Over);
+        }
+        if self.hooks.on_finish && !self.exchange.is_cancelled() {
+            self.exchange.until_sent().await;
+        }
+        let finishes = self.hooks.on_finish;
+        if self.exchange.is_client_gone() && self.hooks.on_connection_close {
+            let call = self.call(!finishes);
+            if self
+                .afterwards(&self.handler.on_connection_close, (call,))
+                .await?
+                == LifeEnd::Deaf
+            {
+                return Ok(LifeEnd::Deaf);
+            }
+            if !finishes {
+                return Ok(LifeEnd::Over);
+            }
+        }
+        if finishes {
+            self.afterwards(&self.handler.on_finish, (self.call(true),))
+                .await
+        } else {
+            self.afterwards(&self.handler.release, (self.request,))
+                .await
+        }
+    }
+
+    /// One call that can be cancelled.
+    async fn step<P>(&self, function: &Step<P>, parameters: P) -> wasmtime::Result<Ended<Outcome>>
+    where
+        P: ComponentNamedList + Lower + Send + Sync + 'static,
+    {
+        if self.exchange.is_cancelled() {
+            return Ok(Ended::With(Outcome::Cancelled));
+        }
+        let ended = self.start(function, parameters)?;
+        tokio::pin!(ended);
+        let outcome = tokio::select! {
+            biased;
+            outcome = &mut ended => outcome?,
+            () = self.exchange.cancelled() => {
+                let cancel = self.start(&self.handler.cancel, (self.request,))?;
+                let both = async { tokio::try_join!(ended, cancel) };
+                // Rare, and so not to be carried about by every request.
+                match Box::pin(timeout(LET_GO, both)).await {
+                    Ok(both) => both?.0,
+                    Err(_) => return Ok(Ended::Deaf),
+                }
+            }
+        };
+        Ok(Ended::With(outcome.0))
+    }
+
+    /// One call of those that follow the answer.
+    async fn afterwards<P>(
+        &self,
+        function: &Function<P, ()>,
+        parameters: P,
+    ) -> wasmtime::Result<LifeEnd>
+    where
+        P: ComponentNamedList + Lower + Send + Sync + 'static,
+    {
+        let mut ended = pin!(self.start(function, parameters)?);
+        let run = self.context.run;
+        let began = run.now();
+        // Every life is polled often enough to see by itself that the time is over.
+        poll_fn(|cx| match ended.as_mut().poll(cx) {
+            Poll::Ready(ended) => Poll::Ready(ended.map(|()| LifeEnd::Over)),
+            Poll::Pending if run.has_passed(AFTERWARDS, began) => Poll::Ready(Ok(LifeEnd::Deaf)),
+            Poll::Pending => Poll::Pending,
+        })
+        .await
+    }
+
+    /// Starts a call of this request.
+    fn start<P, R>(
+        &self,
+        function: &Function<P, R>,
+        parameters: P,
+    ) -> wasmtime::Result<impl Future<Output = wasmtime::Result<R>>>
+    where
+        P: ComponentNamedList + Lower + Send + Sync + 'static,
+        R: ComponentNamedList + Lift + Send + Sync + 'static,
+    {
+        let ended = self.context.start(function, parameters, |ctx, call| {
+            ctx.tasks.insert(call, self.request);
+        })?;
+        // Most calls are over at that turn, and wake nobody.
+        let turn = self.context.line.wait();
+        Ok(async move {
+            turn.await;
+            ended.await
+        })
+    }
+
+    fn call(&self, last: bool) -> Call {
+        Call {
+            request: self.request,
+            handler: self.exchange.target.handler,
+            last,
+        }
+    }
+}
+
+/// What `execute` brings along for a handler that asks for it.
+fn head_of(exchange: &Exchange) -> MessageHead {
+    let head = &exchange.head;
+    let headers = head.headers.iter();
+    MessageHead {
+        uri: head.uri.to_string(),
+        headers: headers
+            .map(|(name, value)| (name.as_str().to_owned(), value.as_bytes().to_vec()))
+            .collect(),
+    }
+}
+
+/// `prepare` has not finished, and there is no method.
+fn not_allowed() -> Failure {
+    Failure {
+        status: 405,
+        reason: None,
+        message: None,
+        cause: FailureCause::Host,
+    }
+}
+
+fn uncaught(message: &str) -> Failure {
+    Failure {
+        status: 500,
+        reason: None,
+        message: Some(message.to_owned()),
+        cause: FailureCause::Uncaught,
+    }
+}
+
+/// A body was late, and that was not its client's fault.
+fn without_room() -> Failure {
+    Failure {
+        status: 503,
+        reason: None,
+        message: Some("no room for the request's body within `body_timeout`".to_owned()),
+        cause: FailureCause::Host,
+    }
+}
+
+fn empty(status: u16) -> Response {
+    Response {
+        status,
+        reason: None,
+        headers: Vec::new(),
+        body: Vec::new(),
+    }
+}

@@ -1,0 +1,79 @@
+//! What guests may ask of the app: of the generation that their request began on, or of the newest. Owns no generation.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+
+use arc_swap::ArcSwapOption;
+
+use crate::base::metrics::{Counter, RouteMeter};
+use crate::base::router::Router;
+
+/// What a request may ask of the app it belongs to.
+pub struct App {
+    /// The payload of a route is its index in the generation's list of targets.
+    pub router: Router<usize>,
+    /// `[settings] app`, as JSON.
+    pub settings: Arc<str>,
+    /// The generation's number.
+    pub generation: u64,
+    pub meters: Meters,
+}
+
+/// Who counts the requests of a generation.
+pub struct Meters {
+    /// By route.
+    pub routes: Vec<Arc<RouteMeter>>,
+    /// Of requests that no route takes.
+    pub none: Arc<RouteMeter>,
+    /// Requests that have met the routes.
+    pub requests: Arc<Counter>,
+}
+
+impl Meters {
+    /// Who counts for a route, or for none.
+    pub fn of(&self, route: Option<usize>) -> &RouteMeter {
+        let known = route.and_then(|route| self.routes.get(route));
+        known.unwrap_or(&self.none)
+    }
+}
+
+/// The newest generation that serves; none before the first does.
+#[derive(Default)]
+pub struct Newest(ArcSwapOption<App>);
+
+impl Newest {
+    /// This one serves from now on.
+    pub fn set(&self, app: &Arc<App>) {
+        self.0.store(Some(app.clone()));
+    }
+
+    pub fn get(&self) -> Option<Arc<App>> {
+        self.0.load_full()
+    }
+}
+
+/// What an instance sees of its app without a request.
+#[derive(Clone, Default)]
+pub struct AppView {
+    pub newest: Arc<Newest>,
+    /// `[settings] app` of the generation that the component was loaded for, as JSON.
+    pub loaded: Arc<str>,
+    /// Whether `start` has asked for them, in any instance of the component.
+    pub start_has_asked: Arc<AtomicBool>,
+    /// Whether `start` is what runs.
+    pub starts: bool,
+}
+
+impl AppView {
+    /// `[settings] app`, as JSON.
+    pub fn settings(&self) -> Arc<str> {
+        if self.starts {
+            self.start_has_asked.store(true, Relaxed);
+            return self.loaded.clone();
+        }
+        match self.newest.get() {
+            Some(app) => app.settings.clone(),
+            None => self.loaded.clone(),
+        }
+    }
+}

@@ -48,82 +48,54 @@ mod guide {
     mod running {}
 }
 
-mod application;
-mod arguments;
-mod background;
-#[doc(hidden)]
-pub mod bindings;
-mod cancel;
-mod clocks;
-mod context;
-mod cookies;
-mod coroutines;
-mod error;
-mod executor;
-mod handler;
-pub mod http_client;
-mod jobs;
-mod kept;
+pub mod escape;
+pub mod gen_;
+pub mod httpclient;
+mod httputil;
+pub mod ioloop;
 pub mod kv;
-mod lifecycle;
 pub mod locks;
-mod logging;
-mod multipart;
 pub mod pubsub;
 pub mod queues;
-mod redirect;
-mod request;
-mod request_body;
-mod response;
-mod sse;
-mod timers;
+mod result;
+mod runtime;
+#[cfg(test)]
+mod testing;
+pub mod web;
 
-pub use anyhow::Error;
-pub use bytes::{self, Bytes};
-pub use cookie::{self, Cookie, SameSite};
-pub use futures_util::future::join_all;
-pub use futures_util::{join, try_join};
+pub use anyhow::{self, Error};
+pub use bytes;
+pub use cookie;
 pub use http;
 pub use log;
 pub use waterspout_sdk_macros::{export, handler};
 
-pub use arguments::{ArgumentName, Arguments, PathIndex, Unstripped};
-pub use background::{draining, spawn, spawn_loop};
-pub use clocks::sleep;
-pub use context::Context;
-pub use coroutines::{
-    Children, Started, Tasks, TimeoutError, WaitIterator, interleave, moment, multi, with_timeout,
-};
-pub use error::{Cause, Failure, HttpError, Result};
-pub use executor::run_in_executor;
-pub use handler::{Kwargs, RequestHandler};
-pub use http_client::{HttpClientError, HttpRequest, HttpResponse, fetch};
-pub use jobs::Function;
-pub use multipart::{Files, HttpFile};
-pub use request::Request;
-pub use request_body::{Part, Parts};
-pub use sse::Event;
-pub use timers::{PeriodicCallback, Timeout, call_at, call_later};
+pub use result::Result;
+#[doc(inline)]
+pub use web::{Context, HttpError, RequestHandler};
 
-/// Everything that a handler needs: `use waterspout_sdk::prelude::*;`.
+/// What most handlers need: `use waterspout_sdk::prelude::*;`.
 pub mod prelude {
-    pub use crate::{
-        Bytes, Cause, Context, Failure, HttpClientError, HttpError, HttpRequest, Kwargs,
-        PeriodicCallback, RequestHandler, Result, call_at, call_later, draining, export, fetch,
-        handler, join, log, multi, run_in_executor, sleep, spawn, spawn_loop, try_join,
-        with_timeout,
+    pub use crate::gen_::{join, multi, sleep, try_join, with_timeout};
+    pub use crate::httpclient::{HttpClientError, HttpRequest, fetch};
+    pub use crate::ioloop::{
+        PeriodicCallback, call_at, call_later, draining, run_in_executor, spawn, spawn_loop,
     };
+    pub use crate::web::{Cause, Context, Failure, HttpError, Kwargs, RequestHandler};
+    pub use crate::{Result, export, handler, log};
     pub use anyhow::{Context as _, anyhow, bail, ensure};
+    pub use bytes::Bytes;
 }
 
 /// What the macros expand to. Not for use by hand.
 #[doc(hidden)]
 pub mod __private {
-    pub use crate::bindings;
-    pub use crate::bindings::__export_bindings as export_bindings;
-    pub use crate::bindings::exports::waterspout::web::handler::Functions;
-    pub use crate::handler::{Handler, Route};
-    pub use crate::jobs::{Called, Schedule, call, call_nothing};
-    pub use crate::lifecycle::{Component, Exported};
-    pub use crate::redirect::{add_slash, remove_slash};
+    pub use crate::runtime::bindings;
+    pub use crate::runtime::bindings::__export_bindings as export_bindings;
+    pub use crate::runtime::bindings::exports::waterspout::web::handler::Functions;
+    pub use crate::runtime::exports::Exported;
+    pub use crate::runtime::exports::component::Component;
+    pub use crate::runtime::exports::declared::{Handler, Route};
+    pub use crate::runtime::exports::jobs::{Called, Schedule, call, call_nothing};
+    pub use crate::web::context::redirect::{add_slash, remove_slash};
 }

@@ -1,5 +1,5 @@
 //! Who goes first, among the requests of one instance: `tornado.locks`. Owns no data but counts, and never looks at the
-//! clock: what is to be waited for only so long stands in a [`with_timeout`](crate::with_timeout).
+//! clock: what is to be waited for only so long stands in a [`with_timeout`](crate::gen_::with_timeout).
 //!
 //! All of these can be a `static`, which is then one for each instance. Whoever waits longest is next. A wait that is
 //! dropped, because its time is over or its client is gone, leaves its place to the next; what it was holding is free.
@@ -9,6 +9,8 @@ use std::sync::atomic::AtomicUsize;
 use std::sync::atomic::Ordering::Relaxed;
 
 use tokio::sync::{Semaphore as Permits, SemaphorePermit};
+
+use crate::result::Result;
 
 /// For one at a time. Tornado's [`Lock`](https://www.tornadoweb.org/en/stable/locks.html#lock).
 ///
@@ -120,7 +122,7 @@ impl BoundedSemaphore {
     }
 
     /// Gives back a permit that was [kept](Permit::keep). An error where all are there.
-    pub fn release(&self) -> crate::Result {
+    pub fn release(&self) -> Result {
         if self.semaphore.0.available_permits() >= self.value {
             anyhow::bail!("Semaphore released too many times");
         }

@@ -27,9 +27,9 @@ use anyhow::Context as _;
 use futures_util::Stream;
 use serde::{Serialize, de::DeserializeOwned};
 
-use crate::Result;
-use crate::bindings::waterspout::web::pubsub as host;
-use crate::kept::{Kept, Wait};
+use crate::result::Result;
+use crate::runtime::bindings::waterspout::web::pubsub as host;
+use crate::runtime::kept::{Kept, Wait};
 
 /// How many messages [`subscribe`] holds back.
 pub const CAPACITY: u32 = 100;

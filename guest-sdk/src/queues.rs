@@ -1,5 +1,5 @@
 //! Queues between the requests of one instance: `tornado.queues`. They own the items that nobody has taken yet, and
-//! never look at the clock: what is to be waited for only so long stands in a [`with_timeout`](crate::with_timeout).
+//! never look at the clock: what is to be waited for only so long stands in a [`with_timeout`](crate::gen_::with_timeout).
 //!
 //! All of these can be a `static`, which is then one for each instance, where their items are `Send`; else an
 //! [`Rc`](std::rc::Rc) in a `thread_local!`. Whoever waits longest is next, to put and to get. A `get` that is dropped
@@ -15,6 +15,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use tokio::sync::Semaphore as Permits;
 
 use crate::locks::Event;
+use crate::result::Result;
 
 /// One of the queues, which differ only in what they are made of.
 macro_rules! queue {
@@ -50,7 +51,7 @@ macro_rules! queue {
 
             /// Says that the work on an item is done that was taken out. When that is said of all that were put into
             /// it, [`join`](Self::join) goes on. An error where it was said of more.
-            pub fn task_done(&self) -> crate::Result {
+            pub fn task_done(&self) -> Result {
                 self.0.task_done()
             }
 
@@ -121,7 +122,7 @@ queue! {
     ///
     /// ```
     /// # use waterspout_sdk::prelude::*;
-    /// use waterspout_sdk::interleave;
+    /// use waterspout_sdk::gen_::interleave;
     /// use waterspout_sdk::queues::Queue;
     ///
     /// # async fn visit(_: &str) -> Vec<String> { Vec::new() }
@@ -270,7 +271,7 @@ impl<S: Shelf> Core<S> {
         Ok(self.unshelve())
     }
 
-    fn task_done(&self) -> crate::Result {
+    fn task_done(&self) -> Result {
         match self.unfinished.load(Relaxed) {
             0 => anyhow::bail!("task_done() called too many times"),
             1 => {

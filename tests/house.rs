@@ -70,6 +70,7 @@ fn every_file_says_what_it_owns() {
     for folder in [
         "host",
         "guest-sdk/src",
+        "guest-sdk/tests",
         "guest-sdk/macros/src",
         "guest-sdk/testing/src",
         "examples",
@@ -102,16 +103,20 @@ fn the_edge_knows_no_guest() {
 
 #[test]
 fn the_wit_becomes_rust_in_one_place() {
-    for (folder, macro_name) in [
-        ("host/src", "bindgen!("),
-        ("guest-sdk/src", "wit_bindgen::generate!("),
+    for (folder, macro_name, file) in [
+        ("host/src", "bindgen!(", "bindings.rs"),
+        (
+            "guest-sdk/src",
+            "wit_bindgen::generate!(",
+            "runtime/bindings.rs",
+        ),
     ] {
         let places: Vec<PathBuf> = sources(folder)
             .into_iter()
             .filter(|(_, text)| code(text).contains(macro_name))
             .map(|(path, _)| path)
             .collect();
-        assert_eq!(places, [root().join(folder).join("bindings.rs")]);
+        assert_eq!(places, [root().join(folder).join(file)]);
     }
 }
 
@@ -138,6 +143,7 @@ fn one_word_for_each_interface() {
     };
     let (imports, exports) = (named("import"), named("export"));
     assert!(!imports.is_empty() && !exports.is_empty());
+    let files = sources("guest-sdk/src");
     for interface in imports.union(&exports) {
         let wit = read(&format!("wit/{}.wit", interface.replace('_', "-")));
         assert!(
@@ -146,7 +152,9 @@ fn one_word_for_each_interface() {
         );
         // `types` are values, and the SDK shows its own.
         if interface != "types" {
-            read(&format!("guest-sdk/src/{interface}.rs"));
+            let file = format!("{interface}.rs");
+            let named = files.iter().filter(|(path, _)| path.ends_with(&file));
+            assert_eq!(named.count(), 1, "guest-sdk/src has one {file}");
         }
     }
     // WASI is another's contract.
@@ -154,7 +162,7 @@ fn one_word_for_each_interface() {
     // WASI is another's contract, and so is `wasi:http`: Tornado's `httpclient` to those who write handlers.
     expected.insert("wasi".to_owned());
     expected.insert("http_client".to_owned());
-    read("guest-sdk/src/http_client.rs");
+    read("guest-sdk/src/httpclient.rs");
     assert_eq!(stems("host/src/capabilities", ".rs"), expected);
 }
 
@@ -359,7 +367,7 @@ fn the_tests_named_in_architecture_exist() {
         .expect("the section");
     let row = Regex::new(r"(?m)^\| [^|]+ \| ([^|]+) \|$").unwrap();
     let name = Regex::new("`([a-z0-9_]+)`").unwrap();
-    let code: String = ["host/src", "tests", "guest-sdk/src"]
+    let code: String = ["host/src", "tests", "guest-sdk/src", "guest-sdk/tests"]
         .into_iter()
         .flat_map(sources)
         .map(|(_, text)| text)

@@ -11,21 +11,47 @@
 //! ```
 //!
 //! - A handler is a struct that is `Default` and implements [`RequestHandler`] under [`#[handler]`](macro@handler).
-//!   Each request gets an object of its own; its fields live as long as the request. What shall live longer is a
-//!   `static` or a `thread_local!`: module state, one copy for each instance of the component.
-//! - Each function gets a [`Context`]: the [`request()`](Context::request), the arguments, the response under
-//!   construction, the app. What is asked of the host is asked when it is needed, and once.
+//!   Each request gets an object of its own; its fields live as long as the request. What lives longer is a `static` or
+//!   a `thread_local!`: module state, one copy for each instance of the component.
+//! - Each function gets a [`Context`]: the [`request()`](Context::request), the arguments, the response that is being
+//!   made, the app. The host is asked for a thing when a handler asks for it, and once.
 //! - Each function returns [`Result`], so `?` works with any error. [`HttpError`] makes the error page of its status,
 //!   any other error that of a 500.
-//! - Functions that wait are `async`, and others run meanwhile: [`sleep`], [`multi`], [`with_timeout`],
-//!   [`WaitIterator`] and [`interleave`] are Tornado's `gen`; [`locks`] and [`queues`] are between requests.
+//! - Functions that wait are `async`, and others run meanwhile.
 //! - [`export!`] makes the component: its handlers, and what runs when an instance starts and stops.
-//! - What goes on without a request is begun by [`spawn`], [`call_later`], [`PeriodicCallback`] or [`spawn_loop`]; what
-//!   computes for long is handed to another instance by [`run_in_executor`].
-//! - The macros of the [`log`] crate write to the app log; so does whatever is printed.
+//! - The macros of the [`log`] crate write to the app log; so does what is printed.
 //!
-//! Names, order and behaviour are those of Tornado's
-//! [`tornado.web`](https://www.tornadoweb.org/en/stable/web.html). Where Rust needs another shape, the item says so.
+//! # Rooms
+//!
+//! The [`prelude`] has what most handlers need. All else is in a module with the name of Tornado's:
+//!
+//! | module | Tornado's | what is in it |
+//! |---|---|---|
+//! | [`web`] | `tornado.web` | handlers, requests, responses, cookies, forms, server-sent events |
+//! | [`gen_`] | `tornado.gen` | waiting for several futures, for each as it comes, or not for long |
+//! | [`ioloop`] | `tornado.ioloop` | work without a request: now, later, again and again, in another instance |
+//! | [`httpclient`] | `tornado.httpclient` | requests to other servers |
+//! | [`locks`], [`queues`] | `tornado.locks`, `tornado.queues` | order between the requests of one instance |
+//! | [`escape`] | `tornado.escape` | text for HTML, URLs and JSON |
+//! | [`kv`], [`pubsub`] | | state and messages between all instances and components |
+//!
+//! Names, order and behaviour are those of Tornado. Where Rust needs another shape, the item says so.
+//!
+//! # Types of other crates
+//!
+//! These are part of the public API. A new major version of one of these crates makes a new major version of the SDK.
+//! The crates on the left are there as a whole, too, where their names stand alone: `waterspout_sdk::http`.
+//!
+//! | from | public |
+//! |---|---|
+//! | `anyhow` | `anyhow::Error` in each `Result`; in the prelude `anyhow::Context`, `anyhow::anyhow`, `anyhow::bail`, `anyhow::ensure` |
+//! | `bytes` | `bytes::Bytes` for pieces of bodies |
+//! | `cookie` | `cookie::Cookie` |
+//! | `futures_util::Stream` | what subscriptions and watchers are |
+//! | `futures_util::join` | and `futures_util::try_join`, `futures_util::join_all` in `gen_` |
+//! | `http` | `http::HeaderMap`, `http::HeaderName`, `http::HeaderValue`, `http::Method`; `http::Error` where one of them is made |
+//! | `log` | its macros |
+//! | `serde::Serialize` | and `serde::DeserializeOwned`, for values in JSON |
 
 #![warn(missing_docs)]
 

@@ -261,7 +261,7 @@ mod tests {
             (epoch, "Thu, 01 Jan 1970 00:00:00 GMT"),
             (epoch + decade * 1000, "Fri, 31 Dec 9999 23:59:59 GMT"),
         ] {
-            let request = HttpRequest::new("http://example.com").if_modified_since(time);
+            let request = HttpRequest::new("http://example.com").with_if_modified_since(time);
             assert_eq!(request.headers[IF_MODIFIED_SINCE], date);
         }
     }

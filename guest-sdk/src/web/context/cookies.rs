@@ -91,3 +91,41 @@ impl Context {
             .try_for_each(|name| self.clear_cookie(name))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_last_of_a_name_is_sent_and_outlives_clear() {
+        let cx = Context::of_test(1);
+        cx.set_cookie(("a", "1")).unwrap();
+        cx.set_cookie(("b", "2")).unwrap();
+        cx.set_cookie(("a", "3")).unwrap();
+        cx.clear();
+        let response = cx.response.borrow_mut().take();
+        let lines = response
+            .headers
+            .iter()
+            .filter(|(name, _)| name == "set-cookie");
+        let lines: Vec<_> = lines.map(|(_, line)| line.as_slice()).collect();
+        assert_eq!(lines, [&b"b=2; Path=/"[..], b"a=3; Path=/"]);
+    }
+
+    #[test]
+    fn a_cookie_that_is_cleared_ends_in_the_past() {
+        let cx = Context::of_test(1);
+        cx.clear_cookie(
+            Cookie::build(("a", "1"))
+                .path("/b")
+                .max_age(Duration::days(1)),
+        )
+        .unwrap();
+        let response = cx.response.borrow_mut().take();
+        let line = std::str::from_utf8(&response.headers[1].1).unwrap();
+        assert_eq!(
+            line,
+            "a=\"\"; expires=Thu, 01 Jan 1970 00:00:00 GMT; Path=/b"
+        );
+    }
+}

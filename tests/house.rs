@@ -143,7 +143,9 @@ fn one_word_for_each_interface() {
     };
     let (imports, exports) = (named("import"), named("export"));
     assert!(!imports.is_empty() && !exports.is_empty());
-    let files = sources("guest-sdk/src");
+    let mut files = sources("guest-sdk/src");
+    // It speaks `wasi:http`, and none of ours.
+    files.retain(|(path, _)| !path.starts_with(root().join("guest-sdk/src/httpclient")));
     for interface in imports.union(&exports) {
         let wit = read(&format!("wit/{}.wit", interface.replace('_', "-")));
         assert!(

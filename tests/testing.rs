@@ -91,7 +91,9 @@ fn a_request_is_sent_as_it_was_said() {
 fn redirects_are_followed_unless_a_test_wants_to_see_them() {
     let folder = demo();
     let app = testing(&folder).serve();
-    let post = HttpRequest::new("/guestbook").with_method("POST").with_body("a=1");
+    let post = HttpRequest::new("/guestbook")
+        .with_method("POST")
+        .with_body("a=1");
     let followed = app.fetch(post.clone());
     assert_eq!((followed.code(), followed.text()), (200, "thank you"));
     let moved = app.fetch("/moved");
@@ -155,7 +157,13 @@ fn a_server_that_is_stopped_ends_its_instances_and_says_all() {
 #[test]
 fn what_a_test_needs_and_does_not_have_is_said() {
     let folder = demo();
-    let said = failure(|| drop(testing(&folder).with_waterspout("/nowhere/waterspout").serve()));
+    let said = failure(|| {
+        drop(
+            testing(&folder)
+                .with_waterspout("/nowhere/waterspout")
+                .serve(),
+        )
+    });
     let hint = "the tests run the command `/nowhere/waterspout`, and there is none. Put `waterspout` on the PATH, or \
                 say where it is: WATERSPOUT=/path/to/waterspout cargo test";
     assert_eq!(said, hint);

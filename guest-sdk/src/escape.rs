@@ -1,5 +1,5 @@
-//! Tornado's [`tornado.escape`](https://www.tornadoweb.org/en/stable/escape.html): text for HTML, URLs and JSON, escaped
-//! and read again.
+//! Tornado's [`tornado.escape`](https://www.tornadoweb.org/en/stable/escape.html): text for HTML, URLs and JSON,
+//! escaped and read again.
 //!
 //! ```
 //! # use waterspout_sdk::prelude::*;

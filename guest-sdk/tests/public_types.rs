@@ -177,7 +177,7 @@ fn read(file: &File, found: &mut Found, is_open: bool, names: &BTreeSet<String>)
                     }
                 }
             }
-            Item::Macro(it) if is_open => found.note_macro(&it.mac.tokens.to_string()),
+            Item::Macro(it) => found.note_macro(&it.mac.tokens.to_string()),
             _ => {}
         }
     }

@@ -11,12 +11,12 @@ use futures_util::future::{Either, LocalBoxFuture, select};
 use futures_util::stream::FuturesUnordered;
 use tokio::sync::oneshot;
 
-/// Starts futures at once and awaits them later: while `body` waits for anything, what it has
+/// Starts futures now and awaits them later: while `body` waits for anything, what it has
 /// [started](Tasks::start) runs. Tornado's
 /// [interleaving](https://www.tornadoweb.org/en/stable/guide/coroutines.html#interleaving), its `convert_yielded` and
 /// asyncio's `create_task`.
 ///
-/// What was started may use whatever was there before `interleave`, `cx` and the handler's fields too. It ends with
+/// What was started may use all that was there before `interleave`, `cx` and the handler's fields too. It ends with
 /// its body, finished or not, and before that with its [`Started`]: nothing goes on that nobody can await any more.
 /// For two things that are both known beforehand, [`join!`](crate::join) is simpler.
 ///

@@ -11,7 +11,8 @@ use crate::ioloop::clocks::sleep;
 /// Waits for `future`, but no longer than `timeout`. Tornado's
 /// [`gen.with_timeout`](https://www.tornadoweb.org/en/stable/gen.html#tornado.gen.with_timeout).
 ///
-/// What took too long is dropped where it is. (In Tornado it runs on.) A future that is ready at once is never late.
+/// What took too long is dropped where it is. (In Tornado it runs on.) A future that is ready immediately is never
+/// late.
 ///
 /// ```
 /// # use waterspout_sdk::prelude::*;

@@ -12,10 +12,11 @@ use crate::httpclient::streamed::StreamedResponse;
 use crate::httpclient::url::Url;
 
 /// Sends a request and waits for all of its response: Tornado's
-/// [`AsyncHTTPClient.fetch`](https://www.tornadoweb.org/en/stable/httpclient.html#http-client-interfaces). Other requests of the instance run meanwhile; a request that is cancelled takes its fetch along.
+/// [`AsyncHTTPClient.fetch`](https://www.tornadoweb.org/en/stable/httpclient.html#http-client-interfaces). Other
+/// requests of the instance run meanwhile; a request that is cancelled takes its fetch along.
 ///
-/// A status other than 200 to 299 is an [`HttpClientError`] too, unless [`with_raise_error`](HttpRequest::with_raise_error) says
-/// otherwise.
+/// A status other than 200 to 299 is an [`HttpClientError`] too, unless
+/// [`with_raise_error`](HttpRequest::with_raise_error) says otherwise.
 ///
 /// ```
 /// # use waterspout_sdk::prelude::*;

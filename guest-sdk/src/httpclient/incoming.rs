@@ -1,5 +1,5 @@
-//! The body of a response as it arrives. A read goes on where nobody waits for it, and what it has read is there for who
-//! comes next, also where it was given up.
+//! The body of a response as it arrives. A read goes on where nobody waits for it, and what it has read is there for
+//! who comes next, also where it was given up.
 
 use std::cell::Cell;
 use std::future::{IntoFuture, poll_fn};
@@ -12,7 +12,7 @@ use wit_bindgen::{FutureReader, StreamReader, StreamResult};
 use crate::runtime::bindings::wasi::http::types::{ErrorCode, Trailers};
 use crate::runtime::kept::Kept;
 
-/// How much is asked for at once.
+/// How much is asked for at a time.
 ///
 /// While it is waited for there has to be room for it, for each of all the fetches of an instance.
 const PIECE: usize = 16 * 1024;
@@ -126,7 +126,7 @@ impl Drop for Returned<'_> {
     }
 }
 
-/// Reads to the end, unless it is given up, be it at the moment in which it is ready: then `give_up` has it.
+/// Reads to the end, unless it is given up. Where that is at the moment in which it is ready, `give_up` has it.
 async fn or_given_up<F: Future>(
     reading: Pin<&mut F>,
     give_up: impl FnMut(Pin<&mut F>),

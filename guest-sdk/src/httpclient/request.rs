@@ -193,8 +193,8 @@ impl HttpRequest {
         self.set(USER_AGENT, agent.as_ref())
     }
 
-    /// Asks for a response only if there is one newer than this; else it is a 304. What HTTP has no date for, before 1970
-    /// and after 9999, is the nearest that it has.
+    /// Asks for a response only if there is one newer than this; else it is a 304. What HTTP has no date for, before
+    /// 1970 and after 9999, is the nearest that it has.
     pub fn with_if_modified_since(self, time: SystemTime) -> Self {
         // A date of HTTP has a year of four digits.
         let (first, last) = (SystemTime::UNIX_EPOCH, Duration::from_secs(253_402_300_799));

@@ -1,5 +1,5 @@
-//! URLs as browsers and curl read them, by the URL standard: taken apart for WASI, joined for redirects. Decides nothing
-//! about who may be reached.
+//! URLs as browsers and curl read them, by the URL standard: taken apart for WASI, joined for redirects. Decides
+//! nothing about who may be reached.
 
 use std::borrow::Cow;
 use std::fmt;

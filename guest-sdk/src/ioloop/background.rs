@@ -20,8 +20,8 @@ use crate::runtime::kept::Work;
 /// Its error is logged. When the instance drains (its component is replaced, it has had `max_requests`, the server
 /// shuts down), the future has `spawn_budget` to end; then it is dropped at its next await, and the log says so.
 ///
-/// An error where the instance has `max_tasks` of them already, and at the very end of a shutdown, when there is no time
-/// left for it.
+/// An error where the instance has `max_tasks` of them already, and at the very end of a shutdown, when there is no
+/// time left for it.
 ///
 /// ```
 /// # use waterspout_sdk::prelude::*;

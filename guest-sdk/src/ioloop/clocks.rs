@@ -1,6 +1,6 @@
-//! Waiting for time to pass without blocking the instance. All who wait in an instance share one timer of the host:
-//! no wait costs the host anything then, and neither does one that is dropped. To end a call of the host takes a turn
-//! of the instance's event loop in which nothing else may run: 10,000 of them at once would take minutes to drop.
+//! Waiting for time to pass without blocking the instance. All waits of an instance share one timer of the host, so a
+//! wait costs the host nothing, and neither does one that is dropped. Ending a call of the host takes a turn of the
+//! instance's event loop in which nothing else may run: dropping 10,000 of them would take minutes.
 
 use std::cell::RefCell;
 use std::collections::VecDeque;
@@ -116,7 +116,7 @@ fn wind() {
     }
 }
 
-/// Goes on with a timer, which rings at once where its time has come.
+/// Goes on with a timer. It rings immediately where its time has come.
 fn run(place: Place, mut timer: Timer) {
     let bell = Waker::from(Arc::new(Bell(place)));
     match timer.as_mut().poll(&mut Context::from_waker(&bell)) {
@@ -130,7 +130,7 @@ fn run(place: Place, mut timer: Timer) {
 /// What the host's timer wakes in place of the future that has started it.
 ///
 /// That one need not be polled again, or not soon, and others depend on the timer. The task in which it was started may
-/// be over but for it: it stays there until the timer rings, and has the next timer, as long as somebody sleeps.
+/// be over otherwise: it stays there until the timer rings, and has the next timer, as long as somebody sleeps.
 struct Bell(Place);
 
 impl Wake for Bell {

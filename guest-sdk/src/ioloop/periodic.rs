@@ -1,4 +1,4 @@
-//! Work again and again, in one instance. What there is once among all instances is `spawn_loop`.
+//! Work again and again, in one instance. A loop that only one of all instances runs is `spawn_loop`.
 
 use std::cell::{Cell, RefCell};
 use std::collections::hash_map::RandomState;
@@ -16,9 +16,9 @@ use crate::runtime::logging::log_error;
 /// Runs something again and again. Tornado's
 /// [`PeriodicCallback`](https://www.tornadoweb.org/en/stable/ioloop.html#tornado.ioloop.PeriodicCallback).
 ///
-/// The first run is one period after [`start`](Self::start). There are never two at once: a run that takes longer than
-/// the period skips beats, and the next one is in time again. Errors are logged, and end nothing. It belongs to this
-/// instance, and ends when that drains.
+/// The first run is one period after [`start`](Self::start). There are never two at a time: a run that takes longer
+/// than the period skips beats, and the next one is in time again. Errors are logged, and end nothing. It belongs to
+/// this instance, and ends when that drains.
 ///
 /// ```
 /// # use waterspout_sdk::prelude::*;
@@ -57,8 +57,8 @@ where
         }
     }
 
-    /// Has each period differ at random by so much of itself: 0.1 is 5 % either way. It keeps what was begun together
-    /// from staying together.
+    /// Makes each period longer or shorter at random, by a part of itself: 0.1 is 5 % either way. So callbacks that
+    /// were started together do not stay together.
     pub fn with_jitter(mut self, jitter: f64) -> Self {
         self.jitter = match jitter.is_nan() {
             true => 0.0,

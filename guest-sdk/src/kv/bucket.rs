@@ -70,7 +70,7 @@ impl Bucket {
         Ok(self.0.set(key.to_owned(), value.into(), None).await?)
     }
 
-    /// Sets the key for so long, in steps of a millisecond.
+    /// Sets the key for a time to live, in steps of a millisecond.
     ///
     /// ```
     /// # use waterspout_sdk::prelude::*;
@@ -113,7 +113,7 @@ impl Bucket {
         self.swap_entry(key, expected, value.into(), None).await
     }
 
-    /// The same, for so long.
+    /// The same, for a time to live.
     pub async fn swap_with_ttl(
         &self,
         key: &str,
@@ -231,7 +231,8 @@ impl Bucket {
             .await
     }
 
-    /// The same for all keys with a prefix, of which an empty one means all, with room for so many changes, 1 to 1,024.
+    /// The same for all keys with a prefix, with room for `capacity` changes, 1 to 1,024. An empty prefix means all
+    /// keys.
     pub async fn watch_prefix(&self, prefix: &str, capacity: u32) -> Result<Watcher, Error> {
         self.watch_these(host::Watched::Prefix(prefix.to_owned()), capacity)
             .await

@@ -12,7 +12,7 @@ wit_bindgen::generate!({
         }
     ",
     generate_all,
-    // They never wait, and a task for each is dear.
+    // They never wait, and a task for each costs much.
     sync: [
         "export:waterspout:web/handler@0.1.0#initialize",
         "export:waterspout:web/handler@0.1.0#on-finish",

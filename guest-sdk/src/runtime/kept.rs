@@ -1,5 +1,6 @@
-//! Waits for the host that go on where nobody waits for them any more: to end a call of the host is dear. Whoever comes
-//! next waits on, and with the function that began it a wait is given up. It hands out nothing, so nothing goes with it.
+//! Waits for the host that go on when nobody waits for them any more, because ending a call of the host costs much. The
+//! next one who waits goes on with the same wait. A wait is given up when the function ends that began it. It hands out
+//! nothing, so nothing is lost with it.
 //!
 //! A task of the component can't end before its last call of the host has, and one whose last call goes on in another
 //! task never ends: so no call of the host is polled in a task other than that which began it.
@@ -52,7 +53,7 @@ struct Going {
     bell: Arc<Bell>,
 }
 
-/// What the host wakes in place of who waits: it may be another by then.
+/// What the host wakes. It wakes the one who waits then, who may be another than the first.
 #[derive(Default)]
 struct Bell {
     has_rung: AtomicBool,

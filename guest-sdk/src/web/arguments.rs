@@ -50,7 +50,8 @@ impl Arguments {
         Self(pairs.map(parse_pair).collect())
     }
 
-    /// Parses a body of that type; [`HttpError`] 400 where there are more than 1,000 (Tornado's `ParseUrlEncodedConfig`).
+    /// Parses a body of that type; [`HttpError`] 400 where there are more than 1,000 (Tornado's
+    /// `ParseUrlEncodedConfig`).
     pub(crate) fn parse_form(body: &[u8]) -> Result<Self> {
         const MAX_ARGUMENTS: usize = 1_000;
         let ampersands = body.iter().filter(|byte| **byte == b'&');

@@ -68,8 +68,8 @@ impl Context {
         &self.request
     }
 
-    /// Waits until this instance is asked to end, as [`draining`](crate::ioloop::draining) does: for streams and long polls
-    /// that are to end in good order.
+    /// Waits until this instance is asked to end, as [`draining`](crate::ioloop::draining) does: for streams and long
+    /// polls that are to end in good order.
     pub async fn draining(&self) {
         draining().await;
     }

@@ -25,8 +25,8 @@ use crate::web::kwargs::Kwargs;
 /// When the client is gone or the deadline has passed, a function ends at its next `.await` and its locals are
 /// dropped; the object stays for `on_connection_close` and `on_finish`.
 ///
-/// `initialize` and `on_finish` can't wait. A future that they poll all the same, say with `now_or_never`, traps where it
-/// must wait for the host, as one of tokio's panics outside of its runtime; [`spawn`](crate::ioloop::spawn) runs it.
+/// `initialize` and `on_finish` can't wait. A future that they poll nevertheless, with `now_or_never` for example,
+/// traps where it must wait for the host. [`spawn`](crate::ioloop::spawn) runs it.
 ///
 /// ```
 /// # use waterspout_sdk::prelude::*;
@@ -89,7 +89,7 @@ pub trait RequestHandler: Default + 'static {
         Ok(())
     }
 
-    /// Called before the method, whichever it is. [`Context::finish`] and [`Context::redirect`] in here skip the method.
+    /// Called before each method. [`Context::finish`] and [`Context::redirect`] in here skip the method.
     async fn prepare(&mut self, cx: &Context) -> Result {
         let _ = cx;
         Ok(())
@@ -97,8 +97,8 @@ pub trait RequestHandler: Default + 'static {
 
     /// Called for each piece of the body as it arrives, after `prepare` and before the method, where the handler has
     /// `#[stream_request_body]` under its [`#[handler]`](macro@crate::handler). The body is then nowhere else:
-    /// [`body`](crate::web::Request::body) is empty. [`Context::finish`] in here skips what is left of the body, and the
-    /// method.
+    /// [`body`](crate::web::Request::body) is empty. [`Context::finish`] in here skips what is left of the body, and
+    /// the method.
     ///
     /// ```
     /// # use waterspout_sdk::prelude::*;

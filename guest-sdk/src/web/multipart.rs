@@ -212,7 +212,7 @@ fn disposition(headers: &HeaderMap) -> Result<Disposition> {
     })
 }
 
-/// The parts between semicolons, but for those in quotes.
+/// The parts between semicolons. A semicolon in quotes divides nothing.
 fn split(header: &str) -> Vec<&str> {
     let (mut parts, mut begin) = (Vec::new(), 0);
     let (mut is_quoted, mut is_escaped) = (false, false);

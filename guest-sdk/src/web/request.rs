@@ -109,8 +109,8 @@ impl Request {
         }
     }
 
-    /// The client's address, without port; empty for a unix socket. `unknown` is who comes by a trusted proxy that names
-    /// its client in a way that can't be read.
+    /// The client's address, without port; empty for a unix socket. `unknown` is who comes by a trusted proxy that
+    /// names its client in a way that can't be read.
     pub fn remote_ip(&self) -> &str {
         &self.head().remote_ip
     }
@@ -338,9 +338,9 @@ impl Request {
     /// The next piece of the body as it arrives, never empty; none at its end. What was taken is gone: after it there
     /// is no [`body`](Self::body).
     ///
-    /// Nothing is lost where this future is dropped before it is ready, as `with_timeout` does it: whoever asks next,
-    /// for a piece or for the [`body`](Self::body), goes on from there. What a `body()` that was dropped has waited for
-    /// comes as one piece. Futures that ask side by side get one piece each.
+    /// Nothing is lost where this future is dropped before it is ready, as `with_timeout` does it: the one that asks
+    /// next, for a piece or for the [`body`](Self::body), goes on from there. What a `body()` that was dropped has
+    /// waited for comes as one piece. Futures that ask side by side get one piece each.
     ///
     /// Fails as [`body`](Self::body) does.
     ///

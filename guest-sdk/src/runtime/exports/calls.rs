@@ -14,8 +14,8 @@ use crate::runtime::exports::declared::Handler;
 use crate::runtime::exports::object::{Edge, Hook, Object};
 use crate::runtime::kept::{Function, Work};
 
-/// Does `hook` with the object of the call's request. Two futures, so that a handler without `data_received` has no code
-/// that reads a body.
+/// Does `hook` with the object of the call's request. Two futures, so that a handler without `data_received` has no
+/// code that reads a body.
 pub(super) fn run<H: Handler>(call: Call, hook: Hook) -> Pin<Box<dyn Future<Output = Outcome>>> {
     if H::STREAMS_BODY && hook.is_method() {
         let run = async |object: &mut Object<H>, hook| object.receive_and_run(hook).await;

@@ -23,10 +23,11 @@ impl Context {
 
     /// Sets a cookie, in place of one of the same name that was set before: a name and a value, or a [`Cookie`] with
     /// attributes. Its path is `/` where it has none; an empty one is left out. A value is quoted and escaped where it
-    /// has to be, so that it can't bring attributes along. `SameSite=None` and `Partitioned` bring `Secure`, without which
-    /// browsers drop the cookie; over plain HTTP they keep none that is `Secure`, but from `localhost`. It goes out with error pages too, and after
-    /// [`clear`](Self::clear); with the page of an error that is no [`HttpError`](crate::HttpError) only where the
-    /// handler has a [`write_error`](crate::RequestHandler::write_error).
+    /// has to be, so that it can't bring attributes along. `SameSite=None` and `Partitioned` bring `Secure`, without
+    /// which browsers drop the cookie; over plain HTTP they keep none that is `Secure`, but from `localhost`. It goes
+    /// out with error pages too, and after [`clear`](Self::clear); with the page of an error that is no
+    /// [`HttpError`](crate::HttpError) only where the handler has a
+    /// [`write_error`](crate::RequestHandler::write_error).
     ///
     /// An error where the name is no token of HTTP or, like `Path`, that of an attribute; where the value has a space
     /// or a control character; where domain or path have one, or a `;`. These are Tornado's rules.

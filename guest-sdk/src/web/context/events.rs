@@ -7,8 +7,8 @@ use crate::web::context::Context;
 use crate::web::sse::Event;
 
 impl Context {
-    /// Sends an event at once, as [`flush`](Self::flush) does. The first one begins the response: its type is
-    /// `text/event-stream`, and nobody is to keep it.
+    /// Sends an event immediately, as [`flush`](Self::flush) does. The first one begins the response: its type is
+    /// `text/event-stream`, and no cache may keep it.
     ///
     /// An error where the name or the id of the event has a line's end, else fails as [`flush`](Self::flush) does: so a
     /// loop of events ends when its client leaves.

@@ -114,7 +114,7 @@ impl Context {
     }
 }
 
-/// How much the host takes at once.
+/// The longest piece that the host takes.
 const MAX_PIECE: usize = 1 << 20;
 
 /// The flush that is under way.

@@ -1,5 +1,5 @@
-//! A large body that is complete: it is sent by flushes, so that the host has no more of it in memory than its client is
-//! about to take. Says nothing of what is in it.
+//! A large body that is complete: it is sent by flushes, so that the host has no more of it in memory than its client
+//! is about to take. Says nothing of what is in it.
 
 use std::cell::Cell;
 use std::pin::Pin;
@@ -11,15 +11,15 @@ use crate::runtime::bindings::waterspout::web::response::{self as host, FlushErr
 use crate::runtime::bindings::waterspout::web::types::{Outcome, Response};
 use crate::web::context::Context;
 
-/// How much is sent at once, and how much is not worth it. The host would take more, and then have as much in memory for
-/// each client that is slow.
+/// How long a piece is. A body that is no longer is sent whole. The host would take more, and then have as much in
+/// memory for each client that is slow.
 const MAX_PIECE: usize = 64 * 1024;
 
-/// Up to so many bytes the host makes an `ETag` of a body, for which it has to have all of it.
+/// The longest body of which the host makes an `ETag`, for which it has to have all of it.
 const MAX_HASHED: usize = 1 << 20;
 
-/// How much of such bodies one instance keeps at once. What is beyond goes to the host as a whole, which knows whom to cut
-/// off: this memory has to do for all handlers.
+/// How much of such bodies one instance keeps at a time. What is beyond goes to the host as a whole, which knows whom
+/// to cut off: this memory has to do for all handlers.
 const MAX_KEPT: usize = 4 << 20;
 
 thread_local! {

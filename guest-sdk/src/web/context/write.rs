@@ -140,8 +140,8 @@ impl Context {
         self.response.borrow_mut().clear_header(name.as_ref());
     }
 
-    /// Sets the `ETag`, quotes included, in place of the one that the host makes of the body (Tornado's `compute_etag`);
-    /// with `None` there is none.
+    /// Sets the `ETag`, quotes included, in place of the one that the host makes of the body (Tornado's
+    /// `compute_etag`); with `None` there is none.
     ///
     /// An error where HTTP allows no such value.
     ///
@@ -221,7 +221,7 @@ impl Context {
     /// response is finished with it, whatever the handler does after; the page is made when its function returns.
     ///
     /// What it returns is always an error, so that `return` and `?` both end the function. It need not be given back:
-    /// the page is made all the same.
+    /// the page is made nevertheless.
     ///
     /// ```
     /// # use waterspout_sdk::prelude::*;

@@ -18,7 +18,7 @@ use tokio::sync::oneshot;
 ///
 /// What was started may use all that was there before `interleave`, `cx` and the handler's fields too. It ends with
 /// its body, finished or not, and before that with its [`Started`]: nothing goes on that nobody can await any more.
-/// For two things that are both known beforehand, [`join!`](crate::join) is simpler.
+/// For two things that are both known beforehand, [`join!`](crate::gen_::join) is simpler.
 ///
 /// ```
 /// # use waterspout_sdk::prelude::*;

@@ -13,8 +13,8 @@ use futures_util::stream::FuturesUnordered;
 /// other end of a wait. (In Tornado they run on, and what they raise is logged.)
 ///
 /// It takes lists ([`Vec`] and arrays) and maps of futures of one type, whose output is a `Result`. Futures of
-/// different types wait together in [`try_join!`](crate::try_join); where nothing can fail, in [`join!`](crate::join),
-/// and a list of those in [`join_all`](crate::join_all).
+/// different types wait together in [`try_join!`](crate::gen_::try_join); where nothing can fail, in
+/// [`join!`](crate::gen_::join), and a list of those in [`join_all`](crate::gen_::join_all).
 ///
 /// ```
 /// # use waterspout_sdk::prelude::*;

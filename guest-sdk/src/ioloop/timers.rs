@@ -19,7 +19,7 @@ use crate::runtime::bindings::waterspout::web::background::{Kind, TaskId};
 /// It belongs to this instance, as a timer of Tornado's belongs to its process. One that still waits when the instance
 /// drains (its component is replaced, it has had `max_requests`, the server shuts down) is given up, and a warning in
 /// the log names it; one that runs has `spawn_budget`. Where the isolation is `fresh`, the instance drains as soon as
-/// its only request is over, so it waits in vain: there, [`spawn`](crate::spawn) what sleeps itself.
+/// its only request is over, so it waits in vain: there, [`spawn`](crate::ioloop::spawn) what sleeps itself.
 ///
 /// ```
 /// # use waterspout_sdk::prelude::*;

@@ -183,7 +183,7 @@ impl Part<'_, '_> {
     }
 
     /// What follows the last `/` or `\` of the file's name, where that can be a name; see
-    /// [`HttpFile::base_name`](crate::HttpFile::base_name).
+    /// [`HttpFile::base_name`](crate::web::HttpFile::base_name).
     pub fn base_name(&self) -> Option<&str> {
         multipart::base_name(self.filename()?)
     }

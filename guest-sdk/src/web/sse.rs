@@ -33,7 +33,7 @@ impl Event {
         self
     }
 
-    /// What a client that comes back says it has seen last: [`Context::last_event_id`].
+    /// What a client that comes back says it has seen last: [`Context::last_event_id`](crate::Context::last_event_id).
     pub fn with_id(mut self, id: impl Into<String>) -> Self {
         self.id = Some(id.into());
         self

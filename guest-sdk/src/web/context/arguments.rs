@@ -4,16 +4,16 @@ use crate::result::Result;
 use crate::web::arguments::{ArgumentName, missing};
 use crate::web::context::Context;
 
-/// Arguments of the query and of a form. Values are decoded as UTF-8 ([`HttpError`] 400 where they are not), control
-/// characters become spaces, spaces around are stripped; with [`Unstripped`] around the name they stay. The raw values:
-/// [`Request::query_arguments`](crate::Request::query_arguments) and
-/// [`body_arguments`](crate::Request::body_arguments).
+/// Arguments of the query and of a form. Values are decoded as UTF-8 ([`HttpError`](crate::HttpError) 400 where they
+/// are not), control characters become spaces, spaces around are stripped; with [`Unstripped`](crate::web::Unstripped)
+/// around the name they stay. The raw values: [`Request::query_arguments`](crate::web::Request::query_arguments) and
+/// [`body_arguments`](crate::web::Request::body_arguments).
 ///
-/// Those of the body wait for it, and fail as [`Request::body`](crate::Request::body) does.
+/// Those of the body wait for it, and fail as [`Request::body`](crate::web::Request::body) does.
 impl Context {
     /// The value of an argument of the query or the body: the last one, where the body comes after the query.
     ///
-    /// [`HttpError`] 400 `Missing argument NAME` where there is none.
+    /// [`HttpError`](crate::HttpError) 400 `Missing argument NAME` where there is none.
     ///
     /// ```
     /// # use waterspout_sdk::prelude::*;
@@ -53,7 +53,7 @@ impl Context {
 
     /// The last value of an argument of the query.
     ///
-    /// [`HttpError`] 400 `Missing argument NAME` where there is none.
+    /// [`HttpError`](crate::HttpError) 400 `Missing argument NAME` where there is none.
     pub fn get_query_argument(&self, name: impl ArgumentName) -> Result<String> {
         self.request
             .query_arguments()
@@ -85,7 +85,7 @@ impl Context {
 
     /// The last value of an argument of the body.
     ///
-    /// [`HttpError`] 400 `Missing argument NAME` where there is none.
+    /// [`HttpError`](crate::HttpError) 400 `Missing argument NAME` where there is none.
     ///
     /// ```
     /// # use waterspout_sdk::prelude::*;

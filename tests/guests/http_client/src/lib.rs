@@ -126,7 +126,7 @@ struct Count;
 #[route("/count")]
 impl RequestHandler for Count {
     async fn get(&mut self, cx: &Context) -> Result {
-        let request = described(cx)?.request_timeout(Duration::ZERO);
+        let request = described(cx)?.with_request_timeout(Duration::ZERO);
         let mut response = fetch_streaming(request).await?;
         let mut bytes = 0_u64;
         let ended = loop {
@@ -166,7 +166,7 @@ impl RequestHandler for Upload {
     async fn get(&mut self, cx: &Context) -> Result {
         let pieces: usize = cx.get_query_argument("pieces")?.parse()?;
         let fails = given(cx, "fails")?.is_some();
-        let request = described(cx)?.body_producer(move |mut body| async move {
+        let request = described(cx)?.with_body_producer(move |mut body| async move {
             for _ in 0..pieces {
                 body.write(vec![b'x'; 100_000]).await?;
             }

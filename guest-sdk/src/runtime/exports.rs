@@ -8,6 +8,7 @@ pub mod jobs;
 pub mod object;
 #[cfg(test)]
 mod tests;
+mod wire;
 
 use std::marker::PhantomData;
 

@@ -17,7 +17,8 @@ use tokio::sync::Notify;
 
 use crate::ioloop::background::draining;
 use crate::result::Result;
-use crate::runtime::bindings::waterspout::web::types;
+use crate::runtime::bindings::waterspout::web::types::RequestId;
+use crate::web::path_arguments::PathArguments;
 use crate::web::request::Request;
 use crate::web::response::Response;
 
@@ -28,7 +29,7 @@ use crate::web::response::Response;
 #[derive(Debug)]
 pub struct Context {
     pub(crate) request: Request,
-    pub(crate) path_arguments: types::Arguments,
+    pub(crate) path_arguments: PathArguments,
     pub(crate) response: RefCell<Response>,
     /// For flushes that wait until another has ended.
     pub(crate) flushed: Notify,
@@ -36,13 +37,10 @@ pub struct Context {
 }
 
 impl Context {
-    pub(crate) fn new(
-        request: types::RequestId,
-        set_default_headers: fn(&Context) -> Result,
-    ) -> Self {
+    pub(crate) fn new(request: RequestId, set_default_headers: fn(&Context) -> Result) -> Self {
         let cx = Self {
             request: Request::new(request),
-            path_arguments: types::Arguments::None,
+            path_arguments: PathArguments::None,
             response: RefCell::default(),
             flushed: Notify::const_new(),
             set_default_headers,
@@ -53,7 +51,7 @@ impl Context {
 
     /// One whose handler has no default headers.
     #[cfg(test)]
-    pub(crate) fn of_test(request: types::RequestId) -> Self {
+    pub(crate) fn of_test(request: RequestId) -> Self {
         Self::new(request, |_| Ok(()))
     }
 

@@ -9,7 +9,8 @@ use bytes::Bytes;
 
 use crate::result::Result;
 use crate::web::context::Context;
-use crate::web::error::{Failure, HttpError};
+use crate::web::error::HttpError;
+use crate::web::failure::Failure;
 use crate::web::kwargs::Kwargs;
 
 /// A handler of requests. Tornado's

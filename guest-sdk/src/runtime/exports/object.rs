@@ -6,10 +6,11 @@ use crate::result::Result;
 use crate::runtime::bindings::exports::waterspout::web::handler::Functions;
 use crate::runtime::bindings::waterspout::web::types::{self, Arguments, Outcome, RequestId};
 use crate::runtime::exports::declared::Handler;
+use crate::runtime::exports::wire;
 use crate::runtime::logging::{self, log_error};
 use crate::web::context::Context;
 use crate::web::context::pieces::is_large;
-use crate::web::error::{self, Failure};
+use crate::web::failure::{Cause, Failure};
 use crate::web::kwargs::Kwargs;
 
 /// A function of a handler that may wait, with what the host gives to it.
@@ -116,7 +117,7 @@ impl<H: Handler> Object<H> {
                 handler.options(cx.with(arguments)).await
             }
             Hook::WriteError(failure) if H::has(Functions::WRITE_ERROR) => {
-                let failure = Failure::new(failure, self.error.take());
+                let failure = wire::failure(failure, self.error.take());
                 handler
                     .write_error(cx.with_failure(&failure), &failure)
                     .await
@@ -128,9 +129,11 @@ impl<H: Handler> Object<H> {
             _ => undeclared(),
         };
         let outcome = self.finish(result);
-        match is_large(&outcome) {
-            false => outcome,
-            true => self.cx.send_in_pieces(outcome).await,
+        match outcome {
+            Outcome::Finished(response) if is_large(&response) => {
+                Outcome::Finished(self.cx.send_in_pieces(response).await)
+            }
+            outcome => outcome,
         }
     }
 
@@ -184,19 +187,19 @@ impl<H: Handler> Object<H> {
     }
 
     fn fail(&mut self, error: Error) -> Outcome {
-        let failure = error::to_wire(&error);
+        let failure = Failure::of(&error);
         self.cx.clear();
         // The host's page has no cookies, and Tornado's has those that were set.
-        let is_planned = failure.cause == types::FailureCause::HttpError;
+        let is_planned = failure.cause() == Cause::HttpError;
         let makes_page = H::has(Functions::WRITE_ERROR);
         if is_planned && !makes_page && self.cx.response.borrow().has_cookies() {
-            if failure.message.is_some() {
+            if failure.message().is_some() {
                 log::warn!("{error}");
             }
-            return self.page(&Failure::new(failure, None));
+            return self.page(&failure);
         }
         self.error = Some(error);
-        Outcome::Failed(failure)
+        Outcome::Failed(wire::failed(failure))
     }
 
     /// The page of a handler that makes none itself.
@@ -214,7 +217,7 @@ fn undeclared() -> ! {
 
 impl Context {
     fn with(&mut self, arguments: Arguments) -> &Self {
-        self.path_arguments = arguments;
+        self.path_arguments = wire::path_arguments(arguments);
         self
     }
 

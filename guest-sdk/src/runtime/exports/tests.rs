@@ -9,7 +9,8 @@ use crate::runtime::exports::calls::{run, run_at_once};
 use crate::runtime::exports::declared::{Handler, Route};
 use crate::testing::{block_on, poll};
 use crate::web::context::Context;
-use crate::web::error::{Failure, HttpError};
+use crate::web::error::HttpError;
+use crate::web::failure::Failure;
 use crate::web::handler::RequestHandler;
 use crate::web::kwargs::Kwargs;
 

@@ -5,9 +5,9 @@ use std::str::FromStr;
 use anyhow::Context as _;
 
 use crate::result::Result;
-use crate::runtime::bindings::waterspout::web::types;
 use crate::web::context::Context;
 use crate::web::error::HttpError;
+use crate::web::path_arguments::PathArguments;
 
 /// Arguments of the path: the groups of the route's pattern, percent-decoded by the host.
 impl Context {
@@ -52,8 +52,8 @@ impl Context {
     /// ```
     pub fn path_args(&self) -> &[Option<String>] {
         match &self.path_arguments {
-            types::Arguments::Positional(values) => values,
-            types::Arguments::None | types::Arguments::Named(_) => &[],
+            PathArguments::Positional(values) => values,
+            PathArguments::None | PathArguments::Named(_) => &[],
         }
     }
 
@@ -71,8 +71,8 @@ impl Context {
     /// ```
     pub fn path_kwargs(&self) -> &[(String, Option<String>)] {
         match &self.path_arguments {
-            types::Arguments::None | types::Arguments::Positional(_) => &[],
-            types::Arguments::Named(values) => values,
+            PathArguments::None | PathArguments::Positional(_) => &[],
+            PathArguments::Named(values) => values,
         }
     }
 }
@@ -110,7 +110,7 @@ mod tests {
     fn path_arguments_by_position() {
         let mut cx = Context::of_test(1);
         cx.path_arguments =
-            types::Arguments::Positional(vec![Some("7".into()), None, Some("x".into())]);
+            PathArguments::Positional(vec![Some("7".into()), None, Some("x".into())]);
         assert_eq!(cx.path_arg::<u8>(0).unwrap(), 7);
         assert_eq!(status(cx.path_arg::<u8>(1)), Some(400));
         assert_eq!(status(cx.path_arg::<u8>(2)), Some(400));
@@ -123,7 +123,7 @@ mod tests {
     fn path_arguments_by_name() {
         let mut cx = Context::of_test(1);
         cx.path_arguments =
-            types::Arguments::Named(vec![("id".into(), Some("7".into())), ("tag".into(), None)]);
+            PathArguments::Named(vec![("id".into(), Some("7".into())), ("tag".into(), None)]);
         assert_eq!(cx.path_arg::<String>("id").unwrap(), "7");
         assert_eq!(status(cx.path_arg::<String>("tag")), Some(400));
         assert_eq!(status(cx.path_arg::<String>("other")), None);

@@ -8,7 +8,7 @@ use http::header::{CONTENT_LENGTH, ETAG};
 use http::{HeaderName, Method};
 
 use crate::runtime::bindings::waterspout::web::response::{self as host, FlushError, ResponseHead};
-use crate::runtime::bindings::waterspout::web::types::{Outcome, Response};
+use crate::runtime::bindings::waterspout::web::types::Response;
 use crate::web::context::Context;
 
 /// How long a piece is. A body that is no longer is sent whole. The host would take more, and then have as much in
@@ -26,23 +26,18 @@ thread_local! {
     static KEPT: Cell<usize> = const { Cell::new(0) };
 }
 
-/// Whether an outcome brings a body that is better sent in pieces.
-pub(crate) fn is_large(outcome: &Outcome) -> bool {
-    matches!(outcome, Outcome::Finished(response) if response.body.len() > MAX_PIECE)
+/// Whether a response has a body that is better sent in pieces.
+pub(crate) fn is_large(response: &Response) -> bool {
+    response.body.len() > MAX_PIECE
 }
 
 impl Context {
-    /// Sends all of a large body except its last piece, which the outcome brings.
+    /// Sends all of a large body except its last piece, which stays in the response.
     pub(crate) fn send_in_pieces(
         &self,
-        outcome: Outcome,
-    ) -> Pin<Box<dyn Future<Output = Outcome> + '_>> {
-        Box::pin(async move {
-            match outcome {
-                Outcome::Finished(response) => Outcome::Finished(self.send_most_of(response).await),
-                outcome => outcome,
-            }
-        })
+        response: Response,
+    ) -> Pin<Box<dyn Future<Output = Response> + '_>> {
+        Box::pin(self.send_most_of(response))
     }
 
     async fn send_most_of(&self, mut response: Response) -> Response {

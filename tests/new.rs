@@ -59,6 +59,8 @@ async fn a_new_app_builds_and_serves_as_it_is() {
         .await;
     assert_eq!(server.get("/").await.body, "Hello, world");
     assert_eq!(server.get("/?name=you").await.body, "Hello, you");
+    let escaped = server.get("/?name=%3Cb%3E%27").await.body;
+    assert_eq!(escaped, "Hello, &lt;b&gt;&#x27;");
 }
 
 #[test]

@@ -32,10 +32,10 @@ fn demo() -> Folder {
 
 fn testing(app: &Folder) -> Builder {
     App::builder()
-        .folder(app.path())
-        .waterspout(env!("CARGO_BIN_EXE_waterspout"))
-        .httpserver_options(["--cache-dir".as_ref(), cache().as_os_str()])
-        .timeout(LONG)
+        .with_folder(app.path())
+        .with_waterspout(env!("CARGO_BIN_EXE_waterspout"))
+        .with_httpserver_options(["--cache-dir".as_ref(), cache().as_os_str()])
+        .with_timeout(LONG)
 }
 
 /// What a test says that fails.
@@ -69,20 +69,20 @@ fn a_request_is_sent_as_it_was_said() {
     let folder = demo();
     let app = testing(&folder).serve();
     let form = HttpRequest::new("/myform")
-        .method("POST")
-        .body("message=a+b");
+        .with_method("POST")
+        .with_body("message=a+b");
     let response = app.fetch(form);
     assert_eq!((response.code(), response.text()), (200, "You wrote a b"));
     assert_eq!(response.header("CONTENT-TYPE"), Some("text/plain"));
 
-    let json = HttpRequest::new("/json").body(r#"{"a": [1]}"#);
-    let json = json.header("Content-Type", "application/json");
-    let response = app.fetch(json.clone().method("PUT"));
+    let json = HttpRequest::new("/json").with_body(r#"{"a": [1]}"#);
+    let json = json.with_header("Content-Type", "application/json");
+    let response = app.fetch(json.clone().with_method("PUT"));
     assert_eq!(
         (response.code(), response.json()),
         (201, json!({ "a": [1] }))
     );
-    assert_eq!(app.fetch(json.method("DELETE")).code(), 405);
+    assert_eq!(app.fetch(json.with_method("DELETE")).code(), 405);
     let said = failure(|| drop(app.fetch("/").json()));
     assert!(said.starts_with("the body is no JSON: "), "{said}");
 }
@@ -91,12 +91,14 @@ fn a_request_is_sent_as_it_was_said() {
 fn redirects_are_followed_unless_a_test_wants_to_see_them() {
     let folder = demo();
     let app = testing(&folder).serve();
-    let post = HttpRequest::new("/guestbook").method("POST").body("a=1");
+    let post = HttpRequest::new("/guestbook")
+        .with_method("POST")
+        .with_body("a=1");
     let followed = app.fetch(post.clone());
     assert_eq!((followed.code(), followed.text()), (200, "thank you"));
     let moved = app.fetch("/moved");
     assert_eq!(moved.effective_url(), app.get_url("/"));
-    let seen = app.fetch(post.follow_redirects(false));
+    let seen = app.fetch(post.with_follow_redirects(false));
     assert_eq!(
         (seen.code(), seen.header("Location")),
         (302, Some("/guestbook"))
@@ -111,7 +113,7 @@ fn a_test_may_bring_a_configuration_and_the_rest_is_the_app_s() {
     std::fs::create_dir(folder.path().join("data")).expect("a folder");
     std::fs::write(folder.path().join("data/file"), "the app's").expect("a file");
     let own = "[component.'grants.wasm']\nallow = { read = ['data'] }\nenv = { A = 'b' }";
-    let app = testing(&folder).config(own).serve();
+    let app = testing(&folder).with_config(own).serve();
     let found = app.fetch("/grants?read=data/file").json();
     assert_eq!(
         (&found["read"], &found["env"]),
@@ -131,10 +133,10 @@ fn a_line_of_the_log_is_waited_for() {
     assert!(app.log().contains(words), "{}", app.log());
     app.expect_log("access", "404 GET /nowhere", || app.fetch("/nowhere"));
     app.expect_log("", "405 POST /", || {
-        app.fetch(HttpRequest::new("/").method("POST"))
+        app.fetch(HttpRequest::new("/").with_method("POST"))
     });
     let said = failure(|| {
-        let app = testing(&folder).timeout(Duration::ZERO).serve();
+        let app = testing(&folder).with_timeout(Duration::ZERO).serve();
         app.expect_log("access", "reading story", || ());
     });
     assert_eq!(said, "no word of \"reading story\" in the log");
@@ -155,17 +157,23 @@ fn a_server_that_is_stopped_ends_its_instances_and_says_all() {
 #[test]
 fn what_a_test_needs_and_does_not_have_is_said() {
     let folder = demo();
-    let said = failure(|| drop(testing(&folder).waterspout("/nowhere/waterspout").serve()));
+    let said = failure(|| {
+        drop(
+            testing(&folder)
+                .with_waterspout("/nowhere/waterspout")
+                .serve(),
+        )
+    });
     let hint = "the tests run the command `/nowhere/waterspout`, and there is none. Put `waterspout` on the PATH, or \
                 say where it is: WATERSPOUT=/path/to/waterspout cargo test";
     assert_eq!(said, hint);
-    let said = failure(|| drop(testing(&folder).config("[server]\nlissen = 1").serve()));
+    let said = failure(|| drop(testing(&folder).with_config("[server]\nlissen = 1").serve()));
     assert!(
         said.starts_with("the server ended before it served:\n"),
         "{said}"
     );
     assert!(said.contains("waterspout.toml:2:1: "), "{said}");
-    let said = failure(|| drop(testing(&folder).folder("/nowhere/app").serve()));
+    let said = failure(|| drop(testing(&folder).with_folder("/nowhere/app").serve()));
     assert!(
         said.starts_with("there is no app in /nowhere/app: "),
         "{said}"

@@ -17,15 +17,41 @@
 //!   construction, the app. What is asked of the host is asked when it is needed, and once.
 //! - Each function returns [`Result`], so `?` works with any error. [`HttpError`] makes the error page of its status,
 //!   any other error that of a 500.
-//! - Functions that wait are `async`, and others run meanwhile: [`sleep`], [`multi`], [`with_timeout`],
-//!   [`WaitIterator`] and [`interleave`] are Tornado's `gen`; [`locks`] and [`queues`] are between requests.
+//! - Functions that wait are `async`, and others run meanwhile.
 //! - [`export!`] makes the component: its handlers, and what runs when an instance starts and stops.
-//! - What goes on without a request is begun by [`spawn`], [`call_later`], [`PeriodicCallback`] or [`spawn_loop`]; what
-//!   computes for long is handed to another instance by [`run_in_executor`].
-//! - The macros of the [`log`] crate write to the app log; so does whatever is printed.
+//! - The macros of the [`log`] crate write to the app log; so does what is printed.
 //!
-//! Names, order and behaviour are those of Tornado's
-//! [`tornado.web`](https://www.tornadoweb.org/en/stable/web.html). Where Rust needs another shape, the item says so.
+//! # Rooms
+//!
+//! The [`prelude`] has what most handlers need. All else is in a module with the name of Tornado's:
+//!
+//! | module | Tornado's | what is in it |
+//! |---|---|---|
+//! | [`web`] | `tornado.web` | handlers, requests, responses, cookies, forms, server-sent events |
+//! | [`gen_`] | `tornado.gen` | waiting for several futures, for each as it comes, or not for long |
+//! | [`ioloop`] | `tornado.ioloop` | work without a request: now, later, again and again, in another instance |
+//! | [`httpclient`] | `tornado.httpclient` | requests to other servers |
+//! | [`locks`], [`queues`] | `tornado.locks`, `tornado.queues` | order between the requests of one instance |
+//! | [`escape`] | `tornado.escape` | text for HTML, URLs and JSON |
+//! | [`kv`], [`pubsub`] | | state and messages between all instances and components |
+//!
+//! Names, order and behaviour are those of Tornado. Where Rust needs another shape, the item says so.
+//!
+//! # Types of other crates
+//!
+//! These are part of the public API. A new major version of one of these crates makes a new major version of the SDK.
+//! The crates on the left are there as a whole, too, where their names stand alone: `waterspout_sdk::http`.
+//!
+//! | from | public |
+//! |---|---|
+//! | `anyhow` | `anyhow::Error` in each `Result`; in the prelude `anyhow::Context`, `anyhow::anyhow`, `anyhow::bail`, `anyhow::ensure` |
+//! | `bytes` | `bytes::Bytes` for pieces of bodies |
+//! | `cookie` | `cookie::Cookie` |
+//! | `futures_util::Stream` | what subscriptions and watchers are |
+//! | `futures_util::join` | and `futures_util::try_join`, `futures_util::join_all` in `gen_` |
+//! | `http` | `http::HeaderMap`, `http::HeaderName`, `http::HeaderValue`, `http::Method`; `http::Error` where one of them is made |
+//! | `log` | its macros |
+//! | `serde::Serialize` | and `serde::DeserializeOwned`, for values in JSON |
 
 #![warn(missing_docs)]
 
@@ -48,82 +74,54 @@ mod guide {
     mod running {}
 }
 
-mod application;
-mod arguments;
-mod background;
-#[doc(hidden)]
-pub mod bindings;
-mod cancel;
-mod clocks;
-mod context;
-mod cookies;
-mod coroutines;
-mod error;
-mod executor;
-mod handler;
-pub mod http_client;
-mod jobs;
-mod kept;
+pub mod escape;
+pub mod gen_;
+pub mod httpclient;
+mod httputil;
+pub mod ioloop;
 pub mod kv;
-mod lifecycle;
 pub mod locks;
-mod logging;
-mod multipart;
 pub mod pubsub;
 pub mod queues;
-mod redirect;
-mod request;
-mod request_body;
-mod response;
-mod sse;
-mod timers;
+mod result;
+mod runtime;
+#[cfg(test)]
+mod testing;
+pub mod web;
 
-pub use anyhow::Error;
-pub use bytes::{self, Bytes};
-pub use cookie::{self, Cookie, SameSite};
-pub use futures_util::future::join_all;
-pub use futures_util::{join, try_join};
+pub use anyhow::{self, Error};
+pub use bytes;
+pub use cookie;
 pub use http;
 pub use log;
 pub use waterspout_sdk_macros::{export, handler};
 
-pub use arguments::{ArgumentName, Arguments, PathIndex, Unstripped};
-pub use background::{draining, spawn, spawn_loop};
-pub use clocks::sleep;
-pub use context::Context;
-pub use coroutines::{
-    Children, Started, Tasks, TimeoutError, WaitIterator, interleave, moment, multi, with_timeout,
-};
-pub use error::{Cause, Failure, HttpError, Result};
-pub use executor::run_in_executor;
-pub use handler::{Kwargs, RequestHandler};
-pub use http_client::{HttpClientError, HttpRequest, HttpResponse, fetch};
-pub use jobs::Function;
-pub use multipart::{Files, HttpFile};
-pub use request::Request;
-pub use request_body::{Part, Parts};
-pub use sse::Event;
-pub use timers::{PeriodicCallback, Timeout, call_at, call_later};
+pub use result::Result;
+#[doc(inline)]
+pub use web::{Context, HttpError, RequestHandler};
 
-/// Everything that a handler needs: `use waterspout_sdk::prelude::*;`.
+/// What most handlers need: `use waterspout_sdk::prelude::*;`.
 pub mod prelude {
-    pub use crate::{
-        Bytes, Cause, Context, Failure, HttpClientError, HttpError, HttpRequest, Kwargs,
-        PeriodicCallback, RequestHandler, Result, call_at, call_later, draining, export, fetch,
-        handler, join, log, multi, run_in_executor, sleep, spawn, spawn_loop, try_join,
-        with_timeout,
+    pub use crate::gen_::{join, multi, sleep, try_join, with_timeout};
+    pub use crate::httpclient::{HttpClientError, HttpRequest, fetch};
+    pub use crate::ioloop::{
+        PeriodicCallback, call_at, call_later, draining, run_in_executor, spawn, spawn_loop,
     };
+    pub use crate::web::{Cause, Context, Failure, HttpError, Kwargs, RequestHandler};
+    pub use crate::{Result, export, handler, log};
     pub use anyhow::{Context as _, anyhow, bail, ensure};
+    pub use bytes::Bytes;
 }
 
 /// What the macros expand to. Not for use by hand.
 #[doc(hidden)]
 pub mod __private {
-    pub use crate::bindings;
-    pub use crate::bindings::__export_bindings as export_bindings;
-    pub use crate::bindings::exports::waterspout::web::handler::Functions;
-    pub use crate::handler::{Handler, Route};
-    pub use crate::jobs::{Called, Schedule, call, call_nothing};
-    pub use crate::lifecycle::{Component, Exported};
-    pub use crate::redirect::{add_slash, remove_slash};
+    pub use crate::runtime::bindings;
+    pub use crate::runtime::bindings::__export_bindings as export_bindings;
+    pub use crate::runtime::bindings::exports::waterspout::web::handler::Functions;
+    pub use crate::runtime::exports::Exported;
+    pub use crate::runtime::exports::component::Component;
+    pub use crate::runtime::exports::declared::{Handler, Route};
+    pub use crate::runtime::exports::jobs::{Called, Schedule, call, call_nothing};
+    pub use crate::web::context::redirect::{add_slash, remove_slash};
 }

@@ -1,7 +1,7 @@
-//! Messages between the components of an app, by topic. Where they go, and how many may wait, is the host's to say.
+//! Messages between the components of an app, by topic. The host decides where they go, and how many may wait.
 //!
-//! A topic is a name; it is there as soon as somebody uses it. A subscriber gets each message that is published
-//! from then on, in any instance, component or generation of the app. Messages are not kept for later subscribers.
+//! A topic is a name; it is there as soon as somebody uses it. A subscriber gets each message that is published from
+//! then on, in any instance, component or generation of the app. Messages are not kept: a later subscriber misses them.
 //!
 //! ```
 //! # use waterspout_sdk::prelude::*;
@@ -26,9 +26,9 @@ use anyhow::Context as _;
 use futures_util::Stream;
 use serde::{Serialize, de::DeserializeOwned};
 
-use crate::Result;
-use crate::bindings::waterspout::web::pubsub as host;
-use crate::kept::{Kept, Wait};
+use crate::result::Result;
+use crate::runtime::bindings::waterspout::web::pubsub as host;
+use crate::runtime::kept::{Kept, Wait};
 
 /// How many messages [`subscribe`] holds back.
 pub const CAPACITY: u32 = 100;
@@ -37,13 +37,13 @@ pub const CAPACITY: u32 = 100;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Error {
-    /// A topic's name has 1 to 256 bytes; this one has so many.
+    /// A topic's name has 1 to 256 bytes; this one has another number.
     TopicLength(u32),
-    /// A message has so many bytes at most.
+    /// The message is longer than this number of bytes, the most that it may have.
     TooLarge(u32),
-    /// A subscription holds back 1 to so many messages.
+    /// A subscription holds back at least 1 message and at most this number.
     Capacity(u32),
-    /// The instance has so many subscriptions, and may have no more.
+    /// The instance has this number of subscriptions, and may have no more.
     TooMany(u32),
 }
 
@@ -100,7 +100,7 @@ pub async fn subscribe(topic: impl Into<String>) -> Result<Subscription, Error> 
     subscribe_with(topic, CAPACITY).await
 }
 
-/// Subscribes to a topic, with room for so many messages, 1 to 1,024, while the subscriber does something else.
+/// Subscribes to a topic, with room for `capacity` messages, 1 to 1,024, while the subscriber does something else.
 pub async fn subscribe_with(
     topic: impl Into<String>,
     capacity: u32,

@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use serde::Serialize;
-use waterspout_sdk::interleave;
+use waterspout_sdk::gen_::interleave;
 use waterspout_sdk::prelude::*;
 use waterspout_sdk::queues::Queue;
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use waterspout_sdk::join_all;
+use waterspout_sdk::gen_::join_all;
 use waterspout_sdk::prelude::*;
 
 /// `/fetch?url=…`

@@ -4,7 +4,8 @@ use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime};
 
-use waterspout_sdk::{Event, prelude::*};
+use waterspout_sdk::prelude::*;
+use waterspout_sdk::web::Event;
 
 #[derive(Default)]
 struct Page;

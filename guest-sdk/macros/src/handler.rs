@@ -30,7 +30,7 @@ pub fn expand(arguments: TokenStream, item: TokenStream) -> Result<TokenStream> 
     check_trait(&item)?;
     let name = type_name(&item.self_ty)?;
 
-    // A fault in here leaves a handler all the same, so that `export!` has nothing to add.
+    // A fault in here leaves a handler nevertheless, so that `export!` has nothing to add.
     let unexpected = refuse(arguments).err();
     let (routes, faults): (Vec<_>, Vec<_>) =
         take_routes(&mut item).into_iter().partition(Result::is_ok);

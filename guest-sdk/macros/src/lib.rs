@@ -82,8 +82,8 @@ pub fn handler(arguments: TokenStream, item: TokenStream) -> TokenStream {
 /// - `start`: an `async fn() -> Result` that runs once for each instance, before its first request. Its error refuses the
 ///   component.
 /// - `stop`: the same, after the last request of an instance. Its error is logged.
-/// - `functions`: what [`run_in_executor`](fn.run_in_executor.html) and schedules call by name, each `fn(A) -> Result<R>`
-///   or `async fn(A) -> Result<R>`, where `A` and `R` serialize.
+/// - `functions`: what [`run_in_executor`](ioloop/fn.run_in_executor.html) and schedules call by name, each
+///   `fn(A) -> Result<R>` or `async fn(A) -> Result<R>`, where `A` and `R` serialize.
 /// - `schedules`: when some of them are due: `every("60s", tidy_up)`, `cron("0 3 * * *", report)`, with `name`,
 ///   `arguments` (JSON), `jitter` and `timezone` after that where they are wanted. What they mean is said of
 ///   `[[schedule]]`, the same in the configuration.

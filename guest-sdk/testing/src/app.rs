@@ -73,7 +73,7 @@ impl App {
     ///
     /// let app = App::serve();
     /// assert_eq!(app.fetch("/story/1").code(), 200);
-    /// let response = app.fetch(HttpRequest::new("/stories").method("POST").body("title=Rain"));
+    /// let response = app.fetch(HttpRequest::new("/stories").with_method("POST").with_body("title=Rain"));
     /// assert_eq!(response.header("Content-Type"), Some("text/plain"));
     /// ```
     ///

@@ -24,7 +24,7 @@ pub struct Builder {
 
 impl Builder {
     /// The app's folder, relative to that of the test's crate, which is the default. What has a `Cargo.toml` is built.
-    pub fn folder(mut self, folder: impl Into<PathBuf>) -> Self {
+    pub fn with_folder(mut self, folder: impl Into<PathBuf>) -> Self {
         self.folder = folder.into();
         self
     }
@@ -34,17 +34,17 @@ impl Builder {
     /// ```no_run
     /// use waterspout_test::App;
     ///
-    /// let app = App::builder().config("[settings]\ndebug = true").serve();
+    /// let app = App::builder().with_config("[settings]\ndebug = true").serve();
     /// assert!(app.fetch("/broken").text().contains("panicked"));
     /// ```
-    pub fn config(mut self, text: impl Into<String>) -> Self {
+    pub fn with_config(mut self, text: impl Into<String>) -> Self {
         self.config = Some(text.into());
         self
     }
 
     /// More options for `waterspout serve`, such as `["--log-level", "debug"]`: Tornado's `get_httpserver_options`. The
     /// address is learnt from the log: a level above `info` would keep it back.
-    pub fn httpserver_options<O: Into<OsString>>(
+    pub fn with_httpserver_options<O: Into<OsString>>(
         mut self,
         options: impl IntoIterator<Item = O>,
     ) -> Self {
@@ -55,13 +55,13 @@ impl Builder {
 
     /// How long each fetch, and each line of the log, is waited for, whatever `ASYNC_TEST_TIMEOUT` says. Otherwise that
     /// counts, or else 5 seconds.
-    pub fn timeout(mut self, timeout: Duration) -> Self {
+    pub fn with_timeout(mut self, timeout: Duration) -> Self {
         self.timeout = Some(timeout);
         self
     }
 
     /// The command, instead of the one that the environment variable `WATERSPOUT` names or that is on the `PATH`.
-    pub fn waterspout(mut self, command: impl Into<PathBuf>) -> Self {
+    pub fn with_waterspout(mut self, command: impl Into<PathBuf>) -> Self {
         self.waterspout = Some(command.into());
         self
     }

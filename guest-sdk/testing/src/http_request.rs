@@ -16,10 +16,10 @@ const MAX_REDIRECTS: u32 = 5;
 /// use waterspout_test::HttpRequest;
 ///
 /// let story = HttpRequest::new("/stories")
-///     .method("POST")
-///     .header("Content-Type", "application/json")
-///     .body(r#"{"title": "Rain"}"#)
-///     .follow_redirects(false);
+///     .with_method("POST")
+///     .with_header("Content-Type", "application/json")
+///     .with_body(r#"{"title": "Rain"}"#)
+///     .with_follow_redirects(false);
 /// assert_eq!(app.fetch(story).header("Location"), Some("/story/1"));
 /// ```
 #[derive(Clone, Debug)]
@@ -47,35 +47,35 @@ impl HttpRequest {
 
     /// Another method than GET.
     #[must_use]
-    pub fn method(mut self, method: impl Into<String>) -> Self {
+    pub fn with_method(mut self, method: impl Into<String>) -> Self {
         self.method = method.into();
         self
     }
 
     /// One more header. The same name may come again.
     #[must_use]
-    pub fn header(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
+    pub fn with_header(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
         self.headers.push((name.into(), value.into()));
         self
     }
 
     /// A body. With POST it is a form, `a=1&b=2`, unless a `Content-Type` says otherwise.
     #[must_use]
-    pub fn body(mut self, body: impl Into<Vec<u8>>) -> Self {
+    pub fn with_body(mut self, body: impl Into<Vec<u8>>) -> Self {
         self.body = Some(body.into());
         self
     }
 
     /// Whether redirects are followed; they are, up to five. `false` shows the redirect itself.
     #[must_use]
-    pub fn follow_redirects(mut self, follow: bool) -> Self {
+    pub fn with_follow_redirects(mut self, follow: bool) -> Self {
         self.follow_redirects = follow;
         self
     }
 
     /// How long this one may take, where it is not as long as all others.
     #[must_use]
-    pub fn request_timeout(mut self, timeout: Duration) -> Self {
+    pub fn with_request_timeout(mut self, timeout: Duration) -> Self {
         self.request_timeout = Some(timeout);
         self
     }

@@ -4,8 +4,9 @@
 use std::cell::{Cell, RefCell};
 use std::time::{Duration, SystemTime};
 
+use waterspout_sdk::gen_::moment;
+use waterspout_sdk::kv;
 use waterspout_sdk::prelude::*;
-use waterspout_sdk::{kv, moment};
 
 thread_local! {
     static BEGUN: Cell<u32> = const { Cell::new(0) };
@@ -61,7 +62,7 @@ impl RequestHandler for Do {
                 let longest = Duration::MAX;
                 for jitter in [0.0, 1.0, f64::NAN] {
                     PeriodicCallback::new(longest, || note("periodic"))
-                        .jitter(jitter)
+                        .with_jitter(jitter)
                         .start()?;
                 }
                 call_later(longest, note("later"))?;
@@ -74,7 +75,7 @@ impl RequestHandler for Do {
                     Ok(())
                 })?;
                 with_timeout(longest, moment()).await?;
-                kv::open("times")?.set_for("x", "", longest).await?;
+                kv::open("times")?.set_with_ttl("x", "", longest).await?;
                 cx.request().set_body_timeout(longest);
                 ensure!(with_timeout(ms, sleep(longest)).await.is_err());
                 ensure!(kv::open("times")?.exists("x").await?, "it is kept");

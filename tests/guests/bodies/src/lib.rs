@@ -7,7 +7,8 @@ use std::time::Duration;
 use futures_util::future::{Either, select};
 use futures_util::poll;
 use serde_json::{Value, json};
-use waterspout_sdk::{Request, prelude::*};
+use waterspout_sdk::prelude::*;
+use waterspout_sdk::web::Request;
 
 /// Writes down what happens to it.
 #[derive(Default)]

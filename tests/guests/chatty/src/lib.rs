@@ -1,7 +1,7 @@
 //! Floods the app log, stdout and stderr with `?lines=N` lines each, and says its request's id in a header. Tests of
 //! `logging` see that it never waits, and whose lines they are. `/half?end=HOW` prints lines that have no end, and traps.
 
-use waterspout_sdk::moment;
+use waterspout_sdk::gen_::moment;
 use waterspout_sdk::prelude::*;
 
 #[derive(Default)]

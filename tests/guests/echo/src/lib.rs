@@ -4,7 +4,8 @@
 //! goes on after `/echo/` brings path arguments, one after `/echo-named/` named ones.
 
 use serde_json::{Value, json};
-use waterspout_sdk::{Arguments, prelude::*};
+use waterspout_sdk::prelude::*;
+use waterspout_sdk::web::Arguments;
 
 #[derive(Default)]
 struct Echo;

@@ -8,7 +8,7 @@ use std::time::Duration;
 use futures_util::future::{Either, join, join_all, select};
 use futures_util::poll;
 use serde_json::{Value, json};
-use waterspout_sdk::http_client::{StreamedResponse, fetch_streaming};
+use waterspout_sdk::httpclient::{StreamedResponse, fetch_streaming};
 use waterspout_sdk::prelude::*;
 
 thread_local! {
@@ -17,38 +17,38 @@ thread_local! {
 
 /// The request that the query describes.
 fn described(cx: &Context) -> Result<HttpRequest> {
-    let mut request = HttpRequest::new(cx.get_query_argument("url")?).raise_error(false);
+    let mut request = HttpRequest::new(cx.get_query_argument("url")?).with_raise_error(false);
     if let Some(method) = given(cx, "method")? {
-        request = request.method(method);
+        request = request.with_method(method);
     }
     for header in cx.get_query_arguments("header")? {
         let (name, value) = header.split_once(':').unwrap_or((&header, ""));
-        request = request.header(name, value);
+        request = request.with_header(name, value);
     }
     if let Some(body) = given(cx, "body")? {
-        request = request.body(body);
+        request = request.with_body(body);
     }
     if let Some(auth) = given(cx, "auth")? {
         let (user, password) = auth.split_once(':').unwrap_or((&auth, ""));
-        request = request.auth(user, password);
+        request = request.with_auth(user, password);
     }
     if let Some(ms) = given(cx, "connect_timeout")? {
-        request = request.connect_timeout(Duration::from_millis(ms.parse()?));
+        request = request.with_connect_timeout(Duration::from_millis(ms.parse()?));
     }
     if let Some(ms) = given(cx, "request_timeout")? {
-        request = request.request_timeout(Duration::from_millis(ms.parse()?));
+        request = request.with_request_timeout(Duration::from_millis(ms.parse()?));
     }
     if let Some(most) = given(cx, "max_redirects")? {
-        request = request.max_redirects(most.parse()?);
+        request = request.with_max_redirects(most.parse()?);
     }
     if let Some(most) = given(cx, "max_body_size")? {
-        request = request.max_body_size(most.parse()?);
+        request = request.with_max_body_size(most.parse()?);
     }
     if given(cx, "follow")?.is_some_and(|follow| follow == "no") {
-        request = request.follow_redirects(false);
+        request = request.with_follow_redirects(false);
     }
     if given(cx, "decompress")?.is_some_and(|decompress| decompress == "no") {
-        request = request.decompress_response(false);
+        request = request.with_decompress_response(false);
     }
     Ok(request)
 }
@@ -100,7 +100,7 @@ impl RequestHandler for Many {
         let urls = cx.get_query_arguments("url")?;
         let all = urls
             .into_iter()
-            .map(|url| told(HttpRequest::new(url).raise_error(false)));
+            .map(|url| told(HttpRequest::new(url).with_raise_error(false)));
         cx.write_json(&join_all(all).await)
     }
 }
@@ -126,7 +126,7 @@ struct Count;
 #[route("/count")]
 impl RequestHandler for Count {
     async fn get(&mut self, cx: &Context) -> Result {
-        let request = described(cx)?.request_timeout(Duration::ZERO);
+        let request = described(cx)?.with_request_timeout(Duration::ZERO);
         let mut response = fetch_streaming(request).await?;
         let mut bytes = 0_u64;
         let ended = loop {
@@ -166,7 +166,7 @@ impl RequestHandler for Upload {
     async fn get(&mut self, cx: &Context) -> Result {
         let pieces: usize = cx.get_query_argument("pieces")?.parse()?;
         let fails = given(cx, "fails")?.is_some();
-        let request = described(cx)?.body_producer(move |mut body| async move {
+        let request = described(cx)?.with_body_producer(move |mut body| async move {
             for _ in 0..pieces {
                 body.write(vec![b'x'; 100_000]).await?;
             }

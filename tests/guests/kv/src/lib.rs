@@ -4,7 +4,7 @@ use std::cell::Cell;
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
-use waterspout_sdk::kv::{self, Entry, Kv, Swapped};
+use waterspout_sdk::kv::{self, Bucket, Entry, Swapped};
 use waterspout_sdk::prelude::*;
 
 thread_local! {
@@ -51,7 +51,7 @@ async fn operate(cx: &Context, operation: &str) -> Result<Value> {
         "set" => json!(match number("ttl")? {
             Some(ttl) =>
                 bucket
-                    .set_for(&key, value, Duration::from_millis(ttl))
+                    .set_with_ttl(&key, value, Duration::from_millis(ttl))
                     .await?,
             None => bucket.set(&key, value).await?,
         }),
@@ -135,7 +135,7 @@ async fn operate(cx: &Context, operation: &str) -> Result<Value> {
     })
 }
 
-async fn watch(cx: &Context, bucket: &Kv) -> Result<Value> {
+async fn watch(cx: &Context, bucket: &Bucket) -> Result<Value> {
     let count: usize = cx.get_query_argument_or("count", "1")?.parse()?;
     let capacity: u32 = cx.get_query_argument_or("capacity", "100")?.parse()?;
     let mut watcher = match cx.get_query_argument_or("key", "")? {

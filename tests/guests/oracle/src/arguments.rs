@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
-use waterspout_sdk::{Arguments, Unstripped, prelude::*};
+use waterspout_sdk::prelude::*;
+use waterspout_sdk::web::{Arguments, Unstripped};
 
 use crate::{latin1, show};
 

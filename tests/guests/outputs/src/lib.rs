@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use waterspout_sdk::Cookie;
+use waterspout_sdk::cookie::Cookie;
 use waterspout_sdk::prelude::*;
 
 /// Says in the query what is to be set to what.

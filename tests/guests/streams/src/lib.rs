@@ -8,7 +8,8 @@ use std::task::{Poll, Waker};
 use std::time::Duration;
 
 use serde_json::json;
-use waterspout_sdk::{Event, prelude::*};
+use waterspout_sdk::prelude::*;
+use waterspout_sdk::web::Event;
 
 thread_local! {
     /// How many may still pass the gate, and who waits there.

@@ -4,8 +4,8 @@ use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
+use waterspout_sdk::gen_::{WaitIterator, interleave, moment};
 use waterspout_sdk::prelude::*;
-use waterspout_sdk::{WaitIterator, interleave, moment};
 
 use crate::shared::WAITING;
 use crate::{Counted, milliseconds};

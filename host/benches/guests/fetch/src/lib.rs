@@ -1,6 +1,6 @@
 //! What `cargo bench -- --only fetch` asks: each request fetches one URL twice, side by side.
 
-use waterspout_sdk::multi;
+use waterspout_sdk::gen_::multi;
 use waterspout_sdk::prelude::*;
 
 #[derive(Default)]

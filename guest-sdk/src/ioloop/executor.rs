@@ -1,0 +1,178 @@
+//! Work that is handed to another instance of the component: what crosses, and by which name. Runs nothing itself.
+
+use std::any::type_name;
+
+use anyhow::{Context as _, anyhow, ensure};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::result::Result;
+use crate::runtime::bindings::waterspout::web::executor;
+
+/// Calls a function in another instance of this component, on a thread that serves no requests, and waits for its
+/// result: what computes or blocks for long holds up nobody. Tornado's
+/// [`IOLoop.run_in_executor`](https://www.tornadoweb.org/en/stable/ioloop.html#tornado.ioloop.IOLoop.run_in_executor),
+/// with a pool of processes.
+///
+/// The function is one that [`export!`](crate::export!) names under `functions`: `fn` or `async fn`, with one argument
+/// that serializes (a tuple or a struct for several) and a [`Result`] of what serializes. It sees the module state of
+/// the other instance, not of this one. Neither `cpu_deadline` nor `block_log` is for it, but `executor_deadline` is.
+/// A function that `export!` does not name is an error, also where it has the name of one in another module.
+///
+/// The error is that of the function, or says that it trapped, took too long, or that too many wait. When the request
+/// is cancelled, or this future dropped, the other instance is thrown away.
+///
+/// ```
+/// # use waterspout_sdk::prelude::*;
+/// # #[derive(Default)] struct Sum;
+/// # #[handler]
+/// # impl RequestHandler for Sum {
+/// async fn get(&mut self, cx: &Context) -> Result {
+///     let sum = run_in_executor(sum, &1_000_000).await?;
+///     cx.write(sum.to_string())
+/// }
+/// # }
+///
+/// fn sum(up_to: u64) -> Result<u64> {
+///     Ok((1..=up_to).sum())
+/// }
+///
+/// export!(Sum, functions = [sum]);
+/// ```
+pub async fn run_in_executor<M, F: Function<M>>(
+    function: F,
+    arguments: &F::Arguments,
+) -> Result<F::Output> {
+    let _ = function;
+    let path = type_name::<F>();
+    let name = name_of(path);
+    ensure!(
+        !name.contains(['{', '<']),
+        "run_in_executor needs a function that `export!` names, and no closure or generic one"
+    );
+    let packed =
+        packed(path, arguments).with_context(|| format!("writing the arguments of `{name}`"))?;
+    let result = executor::call(name.to_owned(), packed)
+        .await
+        .map_err(|reason| anyhow!(reason))?;
+    serde_json::from_slice(&result).with_context(|| format!("reading the result of `{name}`"))
+}
+
+/// A function that can be called in another instance: `fn(A) -> Result<R>` or `async fn(A) -> Result<R>`, where `A` and
+/// `R` serialize. `Shape` tells the two apart, and is never named.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` can't be called in another instance",
+    label = "needs one argument that serializes, and a `Result` of what serializes"
+)]
+pub trait Function<Shape>: 'static {
+    /// What it is given.
+    type Arguments: Serialize + DeserializeOwned;
+    /// What it gives.
+    type Output: Serialize + DeserializeOwned;
+
+    /// Calls it.
+    #[doc(hidden)]
+    fn call(self, arguments: Self::Arguments) -> impl Future<Output = Result<Self::Output>>;
+}
+
+impl<F, A, R> Function<(A, R)> for F
+where
+    F: FnOnce(A) -> Result<R> + 'static,
+    A: Serialize + DeserializeOwned,
+    R: Serialize + DeserializeOwned,
+{
+    type Arguments = A;
+    type Output = R;
+
+    async fn call(self, arguments: A) -> Result<R> {
+        self(arguments)
+    }
+}
+
+impl<F, A, W, R> Function<(A, W, R)> for F
+where
+    F: FnOnce(A) -> W + 'static,
+    W: Future<Output = Result<R>>,
+    A: Serialize + DeserializeOwned,
+    R: Serialize + DeserializeOwned,
+{
+    type Arguments = A;
+    type Output = R;
+
+    async fn call(self, arguments: A) -> Result<R> {
+        self(arguments).await
+    }
+}
+
+/// What crosses: the function's whole path, since the host knows it by the last part alone, and the arguments in JSON,
+/// which has no such byte as the one between them.
+fn packed(path: &str, arguments: &impl Serialize) -> serde_json::Result<Vec<u8>> {
+    let mut packed = path.as_bytes().to_vec();
+    packed.push(END_OF_PATH);
+    serde_json::to_writer(&mut packed, arguments)?;
+    Ok(packed)
+}
+
+const END_OF_PATH: u8 = 0;
+
+/// The arguments of a call that is for this function. Those of a schedule come without a path.
+pub(crate) fn unpacked<F>(packed: &[u8]) -> Result<&[u8]> {
+    let Some(end) = packed.iter().position(|byte| *byte == END_OF_PATH) else {
+        return Ok(packed);
+    };
+    let (path, known) = (String::from_utf8_lossy(&packed[..end]), type_name::<F>());
+    ensure!(
+        path == known,
+        "`{path}` can't be called: the `{}` that `export!` names is `{known}`",
+        name_of(known)
+    );
+    Ok(&packed[end + 1..])
+}
+
+/// The last part of a path.
+fn name_of(path: &str) -> &str {
+    path.rsplit("::").next().unwrap_or(path)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn double(number: u32) -> Result<u32> {
+        Ok(number * 2)
+    }
+
+    fn named<M, F: Function<M>>(_: F) -> &'static str {
+        name_of(type_name::<F>())
+    }
+
+    fn unpack<M, F: Function<M>>(_: F, packed: &[u8]) -> Result<&[u8]> {
+        unpacked::<F>(packed)
+    }
+
+    #[test]
+    fn a_function_is_known_by_the_name_that_export_gives_it() {
+        assert_eq!(named(double), stringify!(double));
+        assert!(named(|number: u32| double(number)).contains('{'));
+    }
+
+    mod other {
+        pub fn double(number: u32) -> crate::Result<u32> {
+            Ok(number + number)
+        }
+    }
+
+    #[test]
+    fn a_function_of_the_same_name_is_another() {
+        let here = concat!(module_path!(), "::double");
+        let call = packed(here, &7).unwrap();
+        assert_eq!(unpack(double, &call).unwrap(), b"7");
+        let error = unpack(other::double, &call).unwrap_err().to_string();
+        assert!(
+            error.contains(here) && error.contains("tests::other::double"),
+            "{error}"
+        );
+        // A schedule's.
+        assert_eq!(unpack(double, b"null").unwrap(), b"null");
+    }
+}

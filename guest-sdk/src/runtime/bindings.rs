@@ -1,0 +1,23 @@
+//! The generated bindings of the WIT in `wit/`, and the only place that generates them. Nothing of them is shown to
+//! the authors of handlers.
+
+wit_bindgen::generate!({
+    path: "wit",
+    inline: "
+        package waterspout:guest;
+        world guest {
+            include waterspout:web/web-with-jobs@0.1.0;
+            import wasi:clocks/monotonic-clock@0.3.0;
+            import wasi:http/client@0.3.0;
+        }
+    ",
+    generate_all,
+    // They never wait, and a task for each costs much.
+    sync: [
+        "export:waterspout:web/handler@0.1.0#initialize",
+        "export:waterspout:web/handler@0.1.0#on-finish",
+    ],
+    pub_export_macro: true,
+    export_macro_name: "__export_bindings",
+    default_bindings_module: "::waterspout_sdk::__private::bindings",
+});

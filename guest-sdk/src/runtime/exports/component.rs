@@ -1,0 +1,26 @@
+//! A component, as `export!` puts it together.
+
+use crate::result::Result;
+use crate::runtime::exports::handlers::Handlers;
+use crate::runtime::exports::jobs::{self, Called, Schedule};
+
+/// Its handlers, and what else it does.
+#[doc(hidden)]
+pub trait Component: 'static {
+    type Handlers: Handlers;
+
+    const SINGLE: bool;
+    const START: bool;
+    const STOP: bool;
+
+    fn start() -> impl Future<Output = Result>;
+    fn stop() -> impl Future<Output = Result>;
+
+    /// The functions that can be called by name, and what is scheduled.
+    const FUNCTIONS: &'static [&'static str] = &[];
+    const SCHEDULES: &'static [Schedule] = &[];
+
+    fn call(name: &str, arguments: &[u8]) -> Called {
+        jobs::call_nothing(name, arguments)
+    }
+}

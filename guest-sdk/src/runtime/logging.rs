@@ -1,0 +1,62 @@
+//! The app log: carries what the [`log`] crate's macros write to the host, and what is printed without a line's end. It
+//! never formats a line that nobody reads and never waits.
+
+use std::io::Write;
+use std::sync::Once;
+
+use crate::result::Result;
+use crate::runtime::bindings::waterspout::web::logging::{Level, log};
+
+/// Points the macros of the `log` crate at the host, once for each instance.
+///
+/// A component that brings its own logger keeps it.
+pub(crate) fn install() {
+    static INSTALLED: Once = Once::new();
+    INSTALLED.call_once(|| {
+        // Outside of a host, in a unit test, there is no log to write to.
+        if cfg!(target_family = "wasm") && log::set_logger(&AppLog).is_ok() {
+            log::set_max_level(log::LevelFilter::Debug);
+        }
+        if cfg!(target_family = "wasm") {
+            let say = std::panic::take_hook();
+            std::panic::set_hook(Box::new(move |panic| {
+                say(panic);
+                hand_over();
+            }));
+        }
+    });
+}
+
+/// Hands what is printed and has no end of a line yet over to the host, which logs it at the latest when the instance
+/// ends. `print!` keeps it in the instance, which may be lost.
+pub(crate) fn hand_over() {
+    // A log that takes nothing is the host's affair.
+    let _ = std::io::stdout().flush();
+}
+
+/// Logs an error that no client sees.
+pub(crate) fn log_error(function: &str, result: Result) {
+    if let Err(error) = result {
+        log::error!("Uncaught error in {function}: {error:#}");
+    }
+}
+
+struct AppLog;
+
+impl log::Log for AppLog {
+    fn enabled(&self, _: &log::Metadata) -> bool {
+        true
+    }
+
+    fn log(&self, record: &log::Record) {
+        let level = match record.level() {
+            log::Level::Error => Level::Error,
+            log::Level::Warn => Level::Warning,
+            log::Level::Info => Level::Info,
+            log::Level::Debug | log::Level::Trace => Level::Debug,
+        };
+        log(level, &record.args().to_string());
+    }
+
+    fn flush(&self) {}
+}

@@ -1,0 +1,74 @@
+//! What a handler sees of the request that it serves: how it is put together. What it can do is in `context/`, one
+//! file for each concern.
+
+pub(crate) mod application;
+mod arguments;
+mod cookies;
+mod events;
+mod flush;
+pub(super) mod path_arguments;
+pub(crate) mod pieces;
+pub(crate) mod redirect;
+mod write;
+
+use std::cell::RefCell;
+
+use tokio::sync::Notify;
+
+use crate::ioloop::background::draining;
+use crate::result::Result;
+use crate::runtime::bindings::waterspout::web::types::RequestId;
+use crate::web::path_arguments::PathArguments;
+use crate::web::request::Request;
+use crate::web::response::Response;
+
+/// One request, as the functions of its handler see it: Tornado's `self`, less the handler's own fields.
+///
+/// It is made with the handler's object and lives as long. All of it works on a shared reference, so that
+/// `cx.write(cx.request().path())` is possible, and so are futures side by side.
+#[derive(Debug)]
+pub struct Context {
+    pub(crate) request: Request,
+    pub(crate) path_arguments: PathArguments,
+    pub(crate) response: RefCell<Response>,
+    /// For flushes that wait until another has ended.
+    pub(crate) flushed: Notify,
+    set_default_headers: fn(&Context) -> Result,
+}
+
+impl Context {
+    pub(crate) fn new(request: RequestId, set_default_headers: fn(&Context) -> Result) -> Self {
+        let cx = Self {
+            request: Request::new(request),
+            path_arguments: PathArguments::None,
+            response: RefCell::default(),
+            flushed: Notify::const_new(),
+            set_default_headers,
+        };
+        cx.set_default_headers();
+        cx
+    }
+
+    /// One whose handler has no default headers.
+    #[cfg(test)]
+    pub(crate) fn of_test(request: RequestId) -> Self {
+        Self::new(request, |_| Ok(()))
+    }
+
+    pub(crate) fn set_default_headers(&self) {
+        if let Err(error) = (self.set_default_headers)(self) {
+            log::error!("Uncaught error in set_default_headers: {error:#}");
+        }
+    }
+
+    /// The request: its line, headers, cookies and body.
+    pub fn request(&self) -> &Request {
+        &self.request
+    }
+
+    /// Waits until this instance is asked to end, as [`draining`](crate::ioloop::draining) does: for streams and long
+    /// polls that are to end in good order.
+    pub async fn draining(&self) {
+        draining().await;
+    }
+}

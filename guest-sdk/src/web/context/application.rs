@@ -1,0 +1,51 @@
+//! What a handler can ask of the app that serves the request.
+
+use anyhow::{Context as _, anyhow};
+use serde::de::DeserializeOwned;
+
+use crate::result::Result;
+use crate::runtime::bindings::waterspout::web::application;
+use crate::web::context::Context;
+
+impl Context {
+    /// The path of a named route, with `arguments` percent-encoded in the place of its groups. Tornado's
+    /// [`reverse_url`](https://www.tornadoweb.org/en/stable/web.html#tornado.web.RequestHandler.reverse_url).
+    ///
+    /// An error where there is no such route, or where it takes another number of arguments.
+    ///
+    /// ```
+    /// # use waterspout_sdk::prelude::*;
+    /// # async fn get(cx: &Context) -> Result {
+    /// let url = cx.reverse_url("story", &["1"])?;
+    /// cx.write(format!(r#"<a href="{url}">link to story 1</a>"#))
+    /// # }
+    /// ```
+    pub fn reverse_url(&self, name: &str, arguments: &[&str]) -> Result<String> {
+        let arguments: Vec<String> = arguments.iter().map(ToString::to_string).collect();
+        application::reverse_url(self.request.number(), name, &arguments)
+            .map_err(|reason| anyhow!(reason))
+    }
+
+    /// The table `[settings] app` of the app's configuration, read into a type of the handler's choice. It is read
+    /// from the host at each call, and belongs to the generation which the request began on.
+    ///
+    /// An error where the table is not of that type.
+    ///
+    /// ```
+    /// # use waterspout_sdk::prelude::*;
+    /// # async fn get(cx: &Context) -> Result {
+    /// #[derive(serde::Deserialize)]
+    /// struct Settings {
+    ///     title: String,
+    /// }
+    ///
+    /// let settings: Settings = cx.settings()?; // app = { title = "Mine" }
+    /// cx.write(settings.title)
+    /// # }
+    /// ```
+    pub fn settings<T: DeserializeOwned>(&self) -> Result<T> {
+        let settings = application::settings(self.request.number());
+        serde_json::from_str(if settings.is_empty() { "{}" } else { &settings })
+            .context("reading [settings] app")
+    }
+}

@@ -132,7 +132,7 @@ async fn what_is_wrong_with_a_schedule_is_told_with_its_place() {
         "\n[[schedule]]\nname = \"a\"\ncron = \"61 * * * *\"\nfunction = \"{FILE}#job\"\n\
          [[schedule]]\nname = \"a\"\nevery = \"0s\"\nfunction = \"{FILE}\"\n\
          [[schedule]]\nname = \"c\"\nevery = \"1s\"\ncron = \"* * * * *\"\nfunction = \"{FILE}#job\"\n\
-         [[schedule]]\nname = \"d\"\nevery = \"1s\"\ntimezone = \"Nowhere/City\"\nfunction = \"{FILE}#job\"\n\
+         [[schedule]]\nname = \"d\"\nevery = \"1s\"\ntime_zone = \"Nowhere/City\"\nfunction = \"{FILE}#job\"\n\
          [[schedule]]\nname = \"e\"\nfunction = \"{FILE}#job\"\n"
     );
     let (code, text) = app(&config).run("check");

@@ -9,7 +9,7 @@ pub(crate) mod executor;
 mod periodic;
 mod timers;
 
-pub use self::background::{draining, spawn, spawn_loop};
-pub use self::executor::{Function, run_in_executor};
+pub use self::background::{SpawnError, draining, spawn, spawn_loop};
+pub use self::executor::{CallError, Function, run_in_executor};
 pub use self::periodic::PeriodicCallback;
 pub use self::timers::{Timeout, call_at, call_later};

@@ -118,10 +118,9 @@ pub mod prelude {
 pub mod __private {
     pub use crate::runtime::bindings;
     pub use crate::runtime::bindings::__export_bindings as export_bindings;
-    pub use crate::runtime::bindings::exports::waterspout::web::handler::Functions;
     pub use crate::runtime::exports::Exported;
     pub use crate::runtime::exports::component::Component;
-    pub use crate::runtime::exports::declared::{Handler, Route};
-    pub use crate::runtime::exports::jobs::{Called, Schedule, call, call_nothing};
+    pub use crate::runtime::exports::declared::{Handler, Hooks, Route};
+    pub use crate::runtime::exports::work::{Called, Schedule, ScheduleTiming, call, call_nothing};
     pub use crate::web::context::redirect::{add_slash, remove_slash};
 }

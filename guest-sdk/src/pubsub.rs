@@ -27,14 +27,14 @@ use futures_util::Stream;
 use serde::{Serialize, de::DeserializeOwned};
 
 use crate::result::Result;
-use crate::runtime::bindings::waterspout::web::pubsub as host;
+use crate::runtime::bindings::waterspout::pubsub::pubsub as host;
 use crate::runtime::kept::{Kept, Wait};
 
 /// How many messages [`subscribe`] holds back.
 pub const CAPACITY: u32 = 100;
 
 /// Why nothing was published, or no subscription made.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Error {
     /// A topic's name has 1 to 256 bytes; this one has another number.
@@ -45,6 +45,10 @@ pub enum Error {
     Capacity(u32),
     /// The instance has this number of subscriptions, and may have no more.
     TooMany(u32),
+    /// What carries messages can't be reached: [`HttpError`](crate::HttpError) 503 may fit.
+    Unavailable(String),
+    /// Anything else.
+    Other(String),
 }
 
 impl fmt::Display for Error {
@@ -56,6 +60,7 @@ impl fmt::Display for Error {
             Self::TooLarge(most) => write!(f, "a message has {most} bytes at most"),
             Self::Capacity(most) => write!(f, "a subscription holds back 1 to {most} messages"),
             Self::TooMany(most) => write!(f, "an instance has {most} subscriptions at most"),
+            Self::Unavailable(why) | Self::Other(why) => f.write_str(why),
         }
     }
 }
@@ -69,6 +74,8 @@ impl From<host::Error> for Error {
             host::Error::TooLarge(most) => Self::TooLarge(most),
             host::Error::Capacity(most) => Self::Capacity(most),
             host::Error::TooMany(most) => Self::TooMany(most),
+            host::Error::Unavailable(why) => Self::Unavailable(why),
+            host::Error::Other(why) => Self::Other(why),
         }
     }
 }

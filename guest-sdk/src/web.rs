@@ -20,6 +20,7 @@ mod sse;
 
 pub use self::arguments::{ArgumentName, Arguments, Unstripped};
 pub use self::context::Context;
+pub use self::context::application::settings;
 pub use self::context::path_arguments::PathIndex;
 pub use self::error::HttpError;
 pub use self::failure::{Cause, Failure};

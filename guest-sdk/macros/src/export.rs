@@ -80,8 +80,11 @@ impl Parse for Export {
                 input.parse::<Token![,]>()?;
             }
         }
-        if export.handlers.is_empty() {
-            return Err(input.error("a component has one handler at least: `export!(Hello)`"));
+        let has_work = export.start.is_some() || export.functions.is_some();
+        if export.handlers.is_empty() && !has_work {
+            return Err(
+                input.error("a component has a handler, `start` or `functions`: `export!(Hello)`")
+            );
         }
         Ok(export)
     }

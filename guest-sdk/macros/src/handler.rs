@@ -1,22 +1,15 @@
 //! `#[handler]`, the `#[route]` and `#[stream_request_body]` lines under it, and what stands before its functions.
 
 use proc_macro2::{Span, TokenStream};
-use quote::{format_ident, quote};
+use quote::{format_ident, quote, quote_spanned};
 use syn::parse::{Parse, ParseStream};
 use syn::{Error, FnArg, Ident, ImplItem, ImplItemFn, ItemImpl, LitStr, Pat, Result, Token, Type};
 use syn::{braced, parse_quote_spanned};
 
-/// The functions of the trait that the host calls, by the names of both.
-const FUNCTIONS: [&str; 12] = [
+/// The functions of a handler that belong to no method.
+const HOOKS: [&str; 5] = [
     "initialize",
     "prepare",
-    "get",
-    "head",
-    "post",
-    "put",
-    "delete",
-    "patch",
-    "options",
     "write_error",
     "on_connection_close",
     "on_finish",
@@ -47,25 +40,67 @@ pub fn expand(arguments: TokenStream, item: TokenStream) -> Result<TokenStream> 
         .map(Error::into_compile_error);
 
     let streams = take_stream(&mut item);
+    let (others, other_faults) = take_others(&mut item);
     let ty = &item.self_ty;
-    let mut functions: Vec<Ident> = item.items.iter().filter_map(function_flag).collect();
-    if has_default_headers(&item) && !functions.iter().any(|name| name == "WRITE_ERROR") {
+    let names: Vec<&Ident> = item.items.iter().filter_map(function_name).collect();
+    let mut hooks: Vec<Ident> = names
+        .iter()
+        .filter(|name| HOOKS.contains(&name.to_string().as_str()))
+        .map(|name| (**name).clone())
+        .collect();
+    if has_default_headers(&item) && !hooks.iter().any(|name| name == "write_error") {
         // The host's own pages don't have them.
-        functions.push(format_ident!("WRITE_ERROR"));
+        hooks.push(format_ident!("write_error"));
     }
+    let known = METHODS
+        .iter()
+        .filter_map(|known| names.iter().find(|name| **name == known));
+    let known = known.map(|name| {
+        let method = LitStr::new(&name.to_string().to_uppercase(), name.span());
+        let call =
+            quote_spanned!(name.span()=> ::waterspout_sdk::RequestHandler::#name(self, cx).await);
+        (method, call)
+    });
+    let beyond = others.iter().map(|Other { method, function }| {
+        let name = &function.sig.ident;
+        (method.clone(), quote!(self.#name(cx).await))
+    });
+    let (methods, calls): (Vec<LitStr>, Vec<TokenStream>) = known.chain(beyond).unzip();
+    let at = 0..u32::try_from(methods.len()).unwrap_or(u32::MAX);
+    let functions = others.iter().map(|other| &other.function);
     let (generics, _, bounds) = item.generics.split_for_impl();
+    let inherent = match others.is_empty() {
+        true => TokenStream::new(),
+        false => quote! {
+            impl #generics #ty #bounds {
+                #(#functions)*
+            }
+        },
+    };
     Ok(quote! {
         #(#faults)*
+        #(#other_faults)*
 
         #item
 
+        #inherent
+
         impl #generics ::waterspout_sdk::__private::Handler for #ty #bounds {
             const NAME: &'static str = #name;
-            const FUNCTIONS: ::waterspout_sdk::__private::Functions =
-                ::waterspout_sdk::__private::Functions::empty()
-                    #(.union(::waterspout_sdk::__private::Functions::#functions))*;
+            const METHODS: &'static [&'static str] = &[#(#methods),*];
+            const HOOKS: ::waterspout_sdk::__private::Hooks = ::waterspout_sdk::__private::Hooks {
+                #(#hooks: true,)*
+                ..::waterspout_sdk::__private::Hooks::NONE
+            };
             const ROUTES: &'static [::waterspout_sdk::__private::Route] = &[#(#routes),*];
             #streams
+
+            async fn call_method(&mut self, cx: &::waterspout_sdk::Context, at: u32) -> ::waterspout_sdk::Result {
+                match at {
+                    #(#at => #calls,)*
+                    _ => ::core::unreachable!("the host called a method that the handler does not declare"),
+                }
+            }
         }
     })
 }
@@ -203,17 +238,6 @@ fn has_default_headers(item: &ItemImpl) -> bool {
     )
 }
 
-fn function_flag(item: &ImplItem) -> Option<Ident> {
-    let ImplItem::Fn(function) = item else {
-        return None;
-    };
-    let name = function.sig.ident.to_string();
-    // A name that is no function of the trait is left to the compiler, which says so at its line.
-    FUNCTIONS
-        .contains(&name.as_str())
-        .then(|| format_ident!("{}", name.to_uppercase()))
-}
-
 struct Route {
     pattern: LitStr,
     name: Option<LitStr>,
@@ -282,6 +306,72 @@ fn parse_json_object(input: ParseStream) -> Result<String> {
             format!("not a JSON object: {error}"),
         )),
     }
+}
+
+fn function_name(item: &ImplItem) -> Option<&Ident> {
+    match item {
+        ImplItem::Fn(function) => Some(&function.sig.ident),
+        _ => None,
+    }
+}
+
+/// A function for a method beyond the seven, under `#[method("QUERY")]`.
+struct Other {
+    method: LitStr,
+    function: ImplItemFn,
+}
+
+/// Takes those out of the trait's functions, with what is wrong with them.
+fn take_others(item: &mut ItemImpl) -> (Vec<Other>, Vec<TokenStream>) {
+    let (mut others, mut faults) = (Vec::<Other>::new(), Vec::new());
+    let mut items = Vec::new();
+    for item in item.items.drain(..) {
+        let ImplItem::Fn(mut function) = item else {
+            items.push(item);
+            continue;
+        };
+        let is_method = |attribute: &syn::Attribute| attribute.path().is_ident("method");
+        let (attributes, rest): (Vec<_>, _) = function.attrs.drain(..).partition(is_method);
+        function.attrs = rest;
+        let Some(attribute) = attributes.first() else {
+            items.push(ImplItem::Fn(function));
+            continue;
+        };
+        let known = |method: &LitStr| {
+            others
+                .iter()
+                .any(|other| other.method.value() == method.value())
+        };
+        match attribute.parse_args::<LitStr>().and_then(check_method) {
+            Ok(method) if known(&method) => {
+                let message = format!("two functions are for `{}`", method.value());
+                faults.push(Error::new_spanned(method, message).into_compile_error());
+            }
+            Ok(method) => others.push(Other { method, function }),
+            Err(error) => faults.push(error.into_compile_error()),
+        }
+    }
+    item.items = items;
+    (others, faults)
+}
+
+/// A name that a request line may have (RFC 9110, section 9.1), and that no function of the trait is for.
+fn check_method(method: LitStr) -> Result<LitStr> {
+    let name = method.value();
+    let is_token = |c: char| c.is_ascii_alphanumeric() || "!#$%&'*+-.^_`|~".contains(c);
+    let message = if name.is_empty() || !name.chars().all(is_token) {
+        format!("{name:?} is no method: a name like `QUERY` is")
+    } else if METHODS.contains(&name.to_lowercase().as_str()) {
+        format!(
+            "`{name}` has a function of its own: `async fn {}`",
+            name.to_lowercase()
+        )
+    } else if name == "CONNECT" {
+        "no handler gets CONNECT".to_owned()
+    } else {
+        return Ok(method);
+    };
+    Err(Error::new_spanned(method, message))
 }
 
 /// A value of JSON as it stands there: an object, a list, a string, a number.

@@ -68,7 +68,7 @@ struct Schedule {
     name: Option<LitStr>,
     arguments: Option<String>,
     jitter: Option<LitStr>,
-    timezone: Option<LitStr>,
+    time_zone: Option<LitStr>,
 }
 
 impl Parse for Schedules {
@@ -99,7 +99,7 @@ impl Parse for Schedule {
             name: None,
             arguments: None,
             jitter: None,
-            timezone: None,
+            time_zone: None,
         };
         while !inner.is_empty() {
             inner.parse::<Token![,]>()?;
@@ -112,10 +112,10 @@ impl Parse for Schedule {
                 "name" => schedule.name.replace(inner.parse()?).is_some(),
                 "arguments" => schedule.arguments.replace(parse_json(&inner)?).is_some(),
                 "jitter" => schedule.jitter.replace(inner.parse()?).is_some(),
-                "timezone" => schedule.timezone.replace(inner.parse()?).is_some(),
+                "time_zone" => schedule.time_zone.replace(inner.parse()?).is_some(),
                 other => {
                     let message = format!(
-                        "unknown argument `{other}`: a schedule has `name`, `arguments`, `jitter` and `timezone`"
+                        "unknown argument `{other}`: a schedule has `name`, `arguments`, `jitter` and `time_zone`"
                     );
                     return Err(Error::new(key.span(), message));
                 }
@@ -143,7 +143,7 @@ impl Schedules {
                 name,
                 arguments,
                 jitter,
-                timezone,
+                time_zone,
             } = schedule;
             let function = last(&path)?;
             if !functions.has(&function) {
@@ -151,19 +151,25 @@ impl Schedules {
                     format!("name it among the functions, too: `functions = [{function}]`");
                 return Err(Error::new(path.span(), message));
             }
-            let is_cron = kind == "cron";
+            let timing = match kind == "cron" {
+                true => quote!(::waterspout_sdk::__private::ScheduleTiming::Cron(#timing)),
+                false => {
+                    let period = nanoseconds(&timing)?;
+                    quote!(::waterspout_sdk::__private::ScheduleTiming::Every(#period))
+                }
+            };
+            let jitter = optional(jitter.as_ref().map(nanoseconds).transpose()?);
             let name = name.map_or_else(|| function.clone(), |name| name.value());
             let arguments = optional(arguments);
-            let [jitter, timezone] = [jitter, timezone].map(optional);
+            let time_zone = optional(time_zone);
             all.push(quote! {
                 ::waterspout_sdk::__private::Schedule {
                     name: #name,
-                    is_cron: #is_cron,
                     timing: #timing,
                     function: #function,
                     arguments: #arguments,
                     jitter: #jitter,
-                    time_zone: #timezone,
+                    time_zone: #time_zone,
                 }
             });
         }
@@ -171,6 +177,27 @@ impl Schedules {
             const SCHEDULES: &'static [::waterspout_sdk::__private::Schedule] = &[#(#all),*];
         })
     }
+}
+
+/// Reads `250ms`, `10s`, `1m` or `2h`, up to a year.
+fn nanoseconds(text: &LitStr) -> Result<u64> {
+    const YEAR: u64 = 366 * 24 * 60 * 60 * 1_000_000_000;
+    let value = text.value();
+    let unit = value.trim_start_matches(|c: char| c.is_ascii_digit());
+    let number = value[..value.len() - unit.len()].parse::<u64>().ok();
+    let factor = match unit {
+        "ms" => Some(1_000_000),
+        "s" => Some(1_000_000_000),
+        "m" => Some(60 * 1_000_000_000),
+        "h" => Some(60 * 60 * 1_000_000_000),
+        _ => None,
+    };
+    let duration = number
+        .zip(factor)
+        .and_then(|(number, factor)| number.checked_mul(factor));
+    duration
+        .filter(|duration| *duration <= YEAR)
+        .ok_or_else(|| Error::new_spanned(text, "not a duration in ms, s, m or h, up to a year"))
 }
 
 /// The name by which a function is called: the last part of its path.

@@ -85,7 +85,7 @@ pub fn handler(arguments: TokenStream, item: TokenStream) -> TokenStream {
 /// - `functions`: what [`run_in_executor`](ioloop/fn.run_in_executor.html) and schedules call by name, each
 ///   `fn(A) -> Result<R>` or `async fn(A) -> Result<R>`, where `A` and `R` serialize.
 /// - `schedules`: when some of them are due: `every("60s", tidy_up)`, `cron("0 3 * * *", report)`, with `name`,
-///   `arguments` (JSON), `jitter` and `timezone` after that where they are wanted. What they mean is said of
+///   `arguments` (JSON), `jitter` and `time_zone` after that where they are wanted. What they mean is said of
 ///   `[[schedule]]`, the same in the configuration.
 ///
 /// ```
@@ -100,7 +100,7 @@ pub fn handler(arguments: TokenStream, item: TokenStream) -> TokenStream {
 /// export!(
 ///     Counter,
 ///     functions = [tidy_up],
-///     schedules = [cron("0 3 * * *", tidy_up, arguments = 100, timezone = "Europe/Berlin")],
+///     schedules = [cron("0 3 * * *", tidy_up, arguments = 100, time_zone = "Europe/Berlin")],
 /// );
 /// ```
 #[proc_macro]

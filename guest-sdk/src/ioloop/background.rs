@@ -3,13 +3,14 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
+use std::fmt;
 use std::panic::Location;
 use std::pin::Pin;
 
-use anyhow::anyhow;
-
 use crate::result::Result;
-use crate::runtime::bindings::waterspout::web::background::{self, Kind, TaskId};
+use crate::runtime::bindings::waterspout::background::background::{
+    self, RegisterError, TaskNumber,
+};
 use crate::runtime::cancel;
 use crate::runtime::kept::Work;
 
@@ -20,7 +21,7 @@ use crate::runtime::kept::Work;
 /// Its error is logged. When the instance drains (its component is replaced, it has had `max_requests`, the server
 /// shuts down), the future has `spawn_budget` to end; then it is dropped at its next await, and the log says so.
 ///
-/// An error where the instance has `max_tasks` of them already, and at the very end of a shutdown, when there is no
+/// A [`SpawnError`] where the instance has `max_tasks` of them already, and at the very end of a shutdown, when there is no
 /// time left for it.
 ///
 /// ```
@@ -77,29 +78,76 @@ pub async fn draining() {
     background::draining().await;
 }
 
+/// Why nothing was begun in the background.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum SpawnError {
+    /// The instance has as many tasks as it may.
+    Busy(String),
+    /// The server shuts down, and there is no time left.
+    Ending(String),
+    /// This instance runs no tasks.
+    Unavailable(String),
+    /// Anything else.
+    Other(String),
+}
+
+impl fmt::Display for SpawnError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (Self::Busy(why) | Self::Ending(why) | Self::Unavailable(why) | Self::Other(why)) =
+            self;
+        f.write_str(why)
+    }
+}
+
+impl std::error::Error for SpawnError {}
+
+impl From<RegisterError> for SpawnError {
+    fn from(error: RegisterError) -> Self {
+        match error {
+            RegisterError::Busy(why) => Self::Busy(why),
+            RegisterError::Ending(why) => Self::Ending(why),
+            RegisterError::Unavailable(why) => Self::Unavailable(why),
+            RegisterError::Other(why) => Self::Other(why),
+        }
+    }
+}
+
+/// How often a task runs.
+#[derive(Clone, Copy)]
+pub(crate) enum Kind {
+    Spawned,
+    /// In one instance at a time.
+    Loop,
+}
+
 type Task = Pin<Box<dyn Future<Output = Result>>>;
 
 thread_local! {
     /// The tasks that the host has not run yet.
-    static TASKS: RefCell<BTreeMap<TaskId, Task>> = const { RefCell::new(BTreeMap::new()) };
-    static LAST: Cell<TaskId> = const { Cell::new(0) };
+    static TASKS: RefCell<BTreeMap<TaskNumber, Task>> = const { RefCell::new(BTreeMap::new()) };
+    static LAST: Cell<TaskNumber> = const { Cell::new(0) };
 }
 
-pub(crate) fn register(name: &str, kind: Kind, future: Task) -> Result<TaskId> {
+pub(crate) fn register(name: &str, kind: Kind, future: Task) -> Result<TaskNumber> {
     let task = LAST.get() + 1;
     LAST.set(task);
-    background::register(task, name, kind).map_err(|reason| anyhow!(reason))?;
+    match kind {
+        Kind::Spawned => background::spawn(task, name),
+        Kind::Loop => background::spawn_loop(task, name),
+    }
+    .map_err(SpawnError::from)?;
     TASKS.with_borrow_mut(|tasks| tasks.insert(task, future));
     Ok(task)
 }
 
 /// Takes a task out of the table.
-pub(crate) fn take(task: TaskId) -> Option<Task> {
+pub(crate) fn take(task: TaskNumber) -> Option<Task> {
     TASKS.with_borrow_mut(|tasks| tasks.remove(&task))
 }
 
 /// Ends a task at its next await, or before its first.
-pub(crate) fn cancel(task: TaskId) {
+pub(crate) fn cancel(task: TaskNumber) {
     match take(task) {
         Some(future) => drop(future),
         None => cancel::cancel(Work::Task(task)),

@@ -1,13 +1,14 @@
 //! Work that is handed to another instance of the component: what crosses, and by which name. Runs nothing itself.
 
 use std::any::type_name;
+use std::fmt;
 
 use anyhow::{Context as _, anyhow, ensure};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::result::Result;
-use crate::runtime::bindings::waterspout::web::executor;
+use crate::runtime::bindings::waterspout::background::executor as host;
 
 /// Calls a function in another instance of this component, on a thread that serves no requests, and waits for its
 /// result: what computes or blocks for long holds up nobody. Tornado's
@@ -19,7 +20,7 @@ use crate::runtime::bindings::waterspout::web::executor;
 /// the other instance, not of this one. Neither `cpu_deadline` nor `block_log` is for it, but `executor_deadline` is.
 /// A function that `export!` does not name is an error, also where it has the name of one in another module.
 ///
-/// The error is that of the function, or says that it trapped, took too long, or that too many wait. When the request
+/// The error is that of the function, or a [`CallError`]: it trapped, took too long, or too many wait. When the request
 /// is cancelled, or this future dropped, the other instance is thrown away.
 ///
 /// ```
@@ -52,10 +53,58 @@ pub async fn run_in_executor<M, F: Function<M>>(
     );
     let packed =
         packed(path, arguments).with_context(|| format!("writing the arguments of `{name}`"))?;
-    let result = executor::call(name.to_owned(), packed)
-        .await
-        .map_err(|reason| anyhow!(reason))?;
+    let result = host::call(name.to_owned(), packed).await;
+    let result = result.map_err(|error| match error {
+        // What the function said, as if it had been called here.
+        host::CallError::Failed(why) => anyhow!(why),
+        error => CallError::from(error).into(),
+    })?;
     serde_json::from_slice(&result).with_context(|| format!("reading the result of `{name}`"))
+}
+
+/// Why a function in another instance has no result, where that is not its own error.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum CallError {
+    /// `export!` does not name it.
+    Unknown(String),
+    /// As many calls wait as may, or no instance could be had: [`HttpError`](crate::HttpError) 503 may fit.
+    Busy(String),
+    /// It did not end within `executor_deadline`.
+    Timeout(String),
+    /// It trapped.
+    Trapped(String),
+    /// This instance can't call others.
+    Unavailable(String),
+    /// Anything else.
+    Other(String),
+}
+
+impl fmt::Display for CallError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (Self::Unknown(why)
+        | Self::Busy(why)
+        | Self::Timeout(why)
+        | Self::Trapped(why)
+        | Self::Unavailable(why)
+        | Self::Other(why)) = self;
+        f.write_str(why)
+    }
+}
+
+impl std::error::Error for CallError {}
+
+impl From<host::CallError> for CallError {
+    fn from(error: host::CallError) -> Self {
+        match error {
+            host::CallError::Unknown(why) => Self::Unknown(why),
+            host::CallError::Busy(why) => Self::Busy(why),
+            host::CallError::Timeout(why) => Self::Timeout(why),
+            host::CallError::Trapped(why) => Self::Trapped(why),
+            host::CallError::Unavailable(why) => Self::Unavailable(why),
+            host::CallError::Failed(why) | host::CallError::Other(why) => Self::Other(why),
+        }
+    }
 }
 
 /// A function that can be called in another instance: `fn(A) -> Result<R>` or `async fn(A) -> Result<R>`, where `A` and

@@ -7,10 +7,9 @@ use std::panic::Location;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-use crate::ioloop::background;
+use crate::ioloop::background::{self, Kind};
 use crate::ioloop::timers::{Timeout, here, until};
 use crate::result::Result;
-use crate::runtime::bindings::waterspout::web::background::Kind;
 use crate::runtime::logging::log_error;
 
 /// Runs something again and again. Tornado's

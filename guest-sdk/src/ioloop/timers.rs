@@ -8,10 +8,10 @@ use std::time::{Duration, SystemTime};
 
 use futures_util::future::{Either, select};
 
-use crate::ioloop::background::{self, draining};
+use crate::ioloop::background::{self, Kind, draining};
 use crate::ioloop::clocks::sleep;
 use crate::result::Result;
-use crate::runtime::bindings::waterspout::web::background::{Kind, TaskId};
+use crate::runtime::bindings::waterspout::background::background::TaskNumber;
 
 /// Runs `future` in the background once `delay` is over. Tornado's
 /// [`IOLoop.call_later`](https://www.tornadoweb.org/en/stable/ioloop.html#tornado.ioloop.IOLoop.call_later).
@@ -74,12 +74,12 @@ pub fn call_at(
 /// What [`call_later`] has put off. It happens whether this is kept or not.
 #[derive(Clone, Debug)]
 pub struct Timeout {
-    task: TaskId,
+    task: TaskNumber,
     waits: Rc<Cell<bool>>,
 }
 
 impl Timeout {
-    pub(super) fn new(task: TaskId, waits: Rc<Cell<bool>>) -> Self {
+    pub(super) fn new(task: TaskNumber, waits: Rc<Cell<bool>>) -> Self {
         Self { task, waits }
     }
 

@@ -5,11 +5,12 @@ use std::time::Duration;
 use anyhow::Context as _;
 use serde::{Serialize, de::DeserializeOwned};
 
+use crate::ioloop::clocks::nanoseconds;
 use crate::kv::entry::Entry;
 use crate::kv::error::Error;
 use crate::kv::watcher::Watcher;
 use crate::result::Result;
-use crate::runtime::bindings::waterspout::web::kv as host;
+use crate::runtime::bindings::waterspout::kv::kv as host;
 
 /// How many changes [`Bucket::watch`] holds back.
 pub const CAPACITY: u32 = 100;
@@ -88,7 +89,7 @@ impl Bucket {
         value: impl Into<Vec<u8>>,
         ttl: Duration,
     ) -> Result<u64, Error> {
-        let ttl = Some(milliseconds(ttl));
+        let ttl = Some(nanoseconds(ttl));
         Ok(self.0.set(key.to_owned(), value.into(), ttl).await?)
     }
 
@@ -121,7 +122,7 @@ impl Bucket {
         value: impl Into<Vec<u8>>,
         ttl: Duration,
     ) -> Result<Swapped, Error> {
-        let ttl = Some(milliseconds(ttl));
+        let ttl = Some(nanoseconds(ttl));
         self.swap_entry(key, expected, value.into(), ttl).await
     }
 
@@ -246,8 +247,4 @@ impl Bucket {
 
 fn to_json(value: &impl Serialize) -> Result<Vec<u8>> {
     serde_json::to_vec(value).context("a value as JSON")
-}
-
-fn milliseconds(ttl: Duration) -> u64 {
-    u64::try_from(ttl.as_millis()).unwrap_or(u64::MAX)
 }

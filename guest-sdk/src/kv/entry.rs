@@ -4,7 +4,7 @@ use anyhow::Context as _;
 use serde::de::DeserializeOwned;
 
 use crate::result::Result;
-use crate::runtime::bindings::waterspout::web::kv as host;
+use crate::runtime::bindings::waterspout::kv::kv as host;
 
 /// A value, and which one it is.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::runtime::bindings::waterspout::web::kv as host;
+use crate::runtime::bindings::waterspout::kv::kv as host;
 
 /// Why something was not done. Nothing has changed then, unless the variant says otherwise.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -20,6 +20,8 @@ pub enum Error {
     Busy,
     /// The file could not be written. The change is not seen; whether a restart finds it is not known.
     Failed(String),
+    /// Anything else.
+    Other(String),
 }
 
 impl fmt::Display for Error {
@@ -31,6 +33,7 @@ impl fmt::Display for Error {
             Self::NotANumber => f.write_str("the value is no number, or the sum is too large"),
             Self::Busy => f.write_str("too many writes or watchers are under way"),
             Self::Failed(why) => write!(f, "the store's file could not be written: {why}"),
+            Self::Other(why) => f.write_str(why),
         }
     }
 }
@@ -46,6 +49,7 @@ impl From<host::Error> for Error {
             host::Error::NotANumber => Self::NotANumber,
             host::Error::Busy => Self::Busy,
             host::Error::Failed(why) => Self::Failed(why),
+            host::Error::Other(why) => Self::Other(why),
         }
     }
 }

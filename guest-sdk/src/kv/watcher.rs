@@ -9,7 +9,7 @@ use std::task::{Context, Poll};
 use futures_util::Stream;
 
 use crate::kv::entry::Entry;
-use crate::runtime::bindings::waterspout::web::kv as host;
+use crate::runtime::bindings::waterspout::kv::kv as host;
 use crate::runtime::kept::{Kept, Wait};
 
 /// A change that a [`Watcher`] has seen.

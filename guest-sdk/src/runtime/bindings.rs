@@ -6,7 +6,9 @@ wit_bindgen::generate!({
     inline: "
         package waterspout:guest;
         world guest {
-            include waterspout:web/web-with-jobs@0.1.0;
+            include waterspout:component/web@0.1.0;
+            include waterspout:component/lifecycle@0.1.0;
+            include waterspout:component/background@0.1.0;
             import wasi:clocks/monotonic-clock@0.3.0;
             import wasi:http/client@0.3.0;
         }

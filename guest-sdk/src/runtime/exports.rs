@@ -4,24 +4,31 @@ pub mod calls;
 pub mod component;
 pub mod declared;
 pub mod handlers;
-pub mod jobs;
 pub mod object;
 #[cfg(test)]
 mod tests;
 mod wire;
+pub mod work;
 
 use std::marker::PhantomData;
 
 use crate::ioloop::background;
 use crate::result::Result;
-use crate::runtime::bindings::exports::waterspout::web::handler::{self, Description};
-use crate::runtime::bindings::exports::waterspout::web::jobs::{self as wit_jobs, JobDescription};
-use crate::runtime::bindings::waterspout::web::background::TaskId;
-use crate::runtime::bindings::waterspout::web::types::{self, Arguments, Call, Outcome, RequestId};
+use crate::runtime::bindings::exports::waterspout::background::work::{
+    self as wit_work, Description,
+};
+use crate::runtime::bindings::exports::waterspout::lifecycle::lifecycle;
+use crate::runtime::bindings::exports::waterspout::web::handler::{
+    self, HandlerClass, MessageHead,
+};
+use crate::runtime::bindings::waterspout::background::background::TaskNumber;
+use crate::runtime::bindings::waterspout::web::types::{
+    self, Arguments, Call, Outcome, RequestNumber,
+};
 use crate::runtime::cancel;
 use crate::runtime::exports::component::Component;
 use crate::runtime::exports::handlers::Handlers;
-use crate::runtime::exports::object::{Edge, Hook};
+use crate::runtime::exports::object::{Edge, Hook, Which};
 use crate::runtime::kept::{self, Work};
 use crate::runtime::logging::{self, log_error};
 
@@ -33,27 +40,11 @@ async fn run_in<C: Component>(call: Call, hook: Hook) -> Outcome {
 pub struct Exported<C>(PhantomData<C>);
 
 impl<C: Component> handler::Guest for Exported<C> {
-    async fn describe() -> Description {
-        Description {
-            handlers: C::Handlers::classes(),
-            single: C::SINGLE,
-            start: C::START,
-            stop: C::STOP,
-        }
+    async fn describe() -> Vec<HandlerClass> {
+        C::Handlers::classes()
     }
 
-    async fn start() -> Result<(), String> {
-        logging::install();
-        let started = kept::function(Work::Instance, C::start()).await;
-        started.map_err(|error| format!("{error:#}"))
-    }
-
-    async fn stop() {
-        logging::install();
-        log_error("stop", kept::function(Work::Instance, C::stop()).await);
-    }
-
-    fn initialize(call: Call, kwargs: String) -> Outcome {
+    fn initialize(call: Call, kwargs: Option<String>) -> Outcome {
         C::Handlers::run_at_once(call.handler, call, Edge::Initialize(kwargs))
     }
 
@@ -62,31 +53,45 @@ impl<C: Component> handler::Guest for Exported<C> {
     }
 
     async fn get(call: Call, arguments: Arguments) -> Outcome {
-        run_in::<C>(call, Hook::Get(arguments)).await
+        run_in::<C>(call, Hook::Method(Which::Named("GET"), arguments)).await
     }
 
     async fn head(call: Call, arguments: Arguments) -> Outcome {
-        run_in::<C>(call, Hook::Head(arguments)).await
+        run_in::<C>(call, Hook::Method(Which::Named("HEAD"), arguments)).await
     }
 
     async fn post(call: Call, arguments: Arguments) -> Outcome {
-        run_in::<C>(call, Hook::Post(arguments)).await
+        run_in::<C>(call, Hook::Method(Which::Named("POST"), arguments)).await
     }
 
     async fn put(call: Call, arguments: Arguments) -> Outcome {
-        run_in::<C>(call, Hook::Put(arguments)).await
+        run_in::<C>(call, Hook::Method(Which::Named("PUT"), arguments)).await
     }
 
     async fn delete(call: Call, arguments: Arguments) -> Outcome {
-        run_in::<C>(call, Hook::Delete(arguments)).await
+        run_in::<C>(call, Hook::Method(Which::Named("DELETE"), arguments)).await
     }
 
     async fn patch(call: Call, arguments: Arguments) -> Outcome {
-        run_in::<C>(call, Hook::Patch(arguments)).await
+        run_in::<C>(call, Hook::Method(Which::Named("PATCH"), arguments)).await
     }
 
     async fn options(call: Call, arguments: Arguments) -> Outcome {
-        run_in::<C>(call, Hook::Options(arguments)).await
+        run_in::<C>(call, Hook::Method(Which::Named("OPTIONS"), arguments)).await
+    }
+
+    async fn method(call: Call, method: u32, arguments: Arguments) -> Outcome {
+        run_in::<C>(call, Hook::Method(Which::At(method), arguments)).await
+    }
+
+    async fn execute(
+        call: Call,
+        kwargs: Option<String>,
+        method: Option<u32>,
+        arguments: Arguments,
+        _: Option<MessageHead>,
+    ) -> Outcome {
+        run_in::<C>(call, Hook::Execute(kwargs, method, arguments)).await
     }
 
     async fn write_error(call: Call, failure: types::Failure) -> Outcome {
@@ -101,25 +106,48 @@ impl<C: Component> handler::Guest for Exported<C> {
         C::Handlers::run_at_once(call.handler, call, Edge::OnFinish);
     }
 
-    async fn cancel(request: RequestId) {
+    async fn cancel(request: RequestNumber) {
         cancel::cancel(Work::Request(request));
     }
 
-    async fn release(request: RequestId) {
+    async fn release(request: RequestNumber) {
         calls::release(request);
     }
 }
 
-impl<C: Component> wit_jobs::Guest for Exported<C> {
-    async fn describe() -> JobDescription {
-        jobs::describe(C::FUNCTIONS, C::SCHEDULES)
+impl<C: Component> lifecycle::Guest for Exported<C> {
+    async fn describe() -> Vec<String> {
+        let properties = [
+            ("single", C::SINGLE),
+            ("start", C::START),
+            ("stop", C::STOP),
+        ];
+        let present = properties.into_iter().filter(|(_, present)| *present);
+        present.map(|(name, _)| name.to_owned()).collect()
     }
 
-    async fn run(task: TaskId) -> Result<(), String> {
-        jobs::run(task).await
+    async fn start() -> Result<(), String> {
+        logging::install();
+        let started = kept::function(Work::Instance, C::start()).await;
+        started.map_err(|error| format!("{error:#}"))
     }
 
-    async fn cancel(task: TaskId) {
+    async fn stop() {
+        logging::install();
+        log_error("stop", kept::function(Work::Instance, C::stop()).await);
+    }
+}
+
+impl<C: Component> wit_work::Guest for Exported<C> {
+    async fn describe() -> Description {
+        work::describe(C::FUNCTIONS, C::SCHEDULES)
+    }
+
+    async fn run(task: TaskNumber) -> Result<(), String> {
+        work::run(task).await
+    }
+
+    async fn cancel(task: TaskNumber) {
         background::cancel(task);
     }
 

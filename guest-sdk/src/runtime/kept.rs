@@ -15,17 +15,17 @@ use std::task::{Context, Poll, Wake, Waker, ready};
 
 use futures_util::task::AtomicWaker;
 
-use crate::runtime::bindings::waterspout::web::background::TaskId;
-use crate::runtime::bindings::waterspout::web::types::RequestId;
+use crate::runtime::bindings::waterspout::background::background::TaskNumber;
+use crate::runtime::bindings::waterspout::web::types::RequestNumber;
 use crate::runtime::logging;
 
 /// Whose function is under way. A request and a task can be cancelled.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Work {
     /// The call of a request that is under way.
-    Request(RequestId),
+    Request(RequestNumber),
     /// A task in the background.
-    Task(TaskId),
+    Task(TaskNumber),
     /// One that belongs to neither, of which there is one at a time.
     Instance,
 }

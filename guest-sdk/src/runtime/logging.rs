@@ -5,7 +5,7 @@ use std::io::Write;
 use std::sync::Once;
 
 use crate::result::Result;
-use crate::runtime::bindings::waterspout::web::logging::{Level, log};
+use crate::runtime::bindings::waterspout::logging::logging::{Level, log};
 
 /// Points the macros of the `log` crate at the host, once for each instance.
 ///

@@ -17,7 +17,7 @@ use tokio::sync::Notify;
 
 use crate::ioloop::background::draining;
 use crate::result::Result;
-use crate::runtime::bindings::waterspout::web::types::RequestId;
+use crate::runtime::bindings::waterspout::web::types::RequestNumber;
 use crate::web::path_arguments::PathArguments;
 use crate::web::request::Request;
 use crate::web::response::Response;
@@ -37,7 +37,7 @@ pub struct Context {
 }
 
 impl Context {
-    pub(crate) fn new(request: RequestId, set_default_headers: fn(&Context) -> Result) -> Self {
+    pub(crate) fn new(request: RequestNumber, set_default_headers: fn(&Context) -> Result) -> Self {
         let cx = Self {
             request: Request::new(request),
             path_arguments: PathArguments::None,
@@ -51,7 +51,7 @@ impl Context {
 
     /// One whose handler has no default headers.
     #[cfg(test)]
-    pub(crate) fn of_test(request: RequestId) -> Self {
+    pub(crate) fn of_test(request: RequestNumber) -> Self {
         Self::new(request, |_| Ok(()))
     }
 

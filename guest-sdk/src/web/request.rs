@@ -12,9 +12,9 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use serde::de::DeserializeOwned;
 
 use crate::result::Result;
-use crate::runtime::bindings::waterspout::web::request::{self as host, BodyError, RequestHead};
-use crate::runtime::bindings::waterspout::web::request_body;
-use crate::runtime::bindings::waterspout::web::types::RequestId;
+use crate::runtime::bindings::waterspout::web::request::{self as host, RequestHead};
+use crate::runtime::bindings::waterspout::web::request_body::{self, BodyError};
+use crate::runtime::bindings::waterspout::web::types::RequestNumber;
 use crate::web::arguments::Arguments;
 use crate::web::cookies;
 use crate::web::error::HttpError;
@@ -32,7 +32,7 @@ use crate::web::multipart::{self, Files, Form};
 /// ```
 #[derive(Debug)]
 pub struct Request {
-    id: RequestId,
+    id: RequestNumber,
     name: OnceCell<String>,
     head: OnceCell<RequestHead>,
     method: OnceCell<Method>,
@@ -372,7 +372,7 @@ impl Request {
         let _ = self.form.set(Box::default());
     }
 
-    pub(crate) fn new(id: RequestId) -> Self {
+    pub(crate) fn new(id: RequestNumber) -> Self {
         Self {
             id,
             name: OnceCell::new(),
@@ -387,7 +387,7 @@ impl Request {
         }
     }
 
-    pub(crate) fn number(&self) -> RequestId {
+    pub(crate) fn number(&self) -> RequestNumber {
         self.id
     }
 
@@ -404,6 +404,7 @@ fn refuse<T>(error: BodyError) -> Result<T> {
         }
         BodyError::Malformed => bail!(HttpError::new(400).with_message("the body is malformed")),
         BodyError::Gone => bail!("the body was read before, or the client is gone"),
+        BodyError::Other(why) => bail!(why),
     }
 }
 

@@ -51,7 +51,7 @@ fn schedule(mut section: Section<'_, '_>, names: &mut Vec<String>) -> Option<Sch
         names.push(name.to_owned());
         Some(name.to_owned())
     });
-    let zone = section.get("timezone", |value| {
+    let zone = section.get("time_zone", |value| {
         let name = value.text()?;
         match timetable::zone(name) {
             Ok(zone) => Some(zone),
@@ -112,5 +112,5 @@ fn schedule(mut section: Section<'_, '_>, names: &mut Vec<String>) -> Option<Sch
 }
 
 fn zone_hint() -> Option<String> {
-    Some("a name of the IANA database: `timezone = \"Europe/Berlin\"`".to_owned())
+    Some("a name of the IANA database: `time_zone = \"Europe/Berlin\"`".to_owned())
 }

@@ -8,33 +8,23 @@ use std::pin::{Pin, pin};
 
 use rustc_hash::FxBuildHasher;
 
-use crate::runtime::bindings::waterspout::web::types::{Call, Outcome, RequestId};
+use crate::runtime::bindings::waterspout::web::types::{Call, Outcome, RequestNumber};
 use crate::runtime::cancel::cancellable;
 use crate::runtime::exports::declared::Handler;
 use crate::runtime::exports::object::{Edge, Hook, Object};
 use crate::runtime::kept::{Function, Work};
 
-/// Does `hook` with the object of the call's request. Two futures, so that a handler without `data_received` has no
-/// code that reads a body.
+/// Does `hook` with the object of the call's request.
 pub(super) fn run<H: Handler>(call: Call, hook: Hook) -> Pin<Box<dyn Future<Output = Outcome>>> {
-    if H::STREAMS_BODY && hook.is_method() {
-        let run = async |object: &mut Object<H>, hook| object.receive_and_run(hook).await;
-        return Box::pin(run_with(call, hook, run));
-    }
-    let run = async |object: &mut Object<H>, hook| object.run(hook).await;
-    Box::pin(run_with(call, hook, run))
+    Box::pin(run_with::<H>(call, hook))
 }
 
 /// The call owns the object while it is under way: nothing is borrowed across an await, and an object whose only call
 /// is its last sees neither the table nor a box of its own.
-async fn run_with<H: Handler>(
-    call: Call,
-    hook: Hook,
-    run: impl AsyncFnOnce(&mut Object<H>, Hook) -> Outcome,
-) -> Outcome {
-    let mut object = Held::take(&call);
+async fn run_with<H: Handler>(call: Call, hook: Hook) -> Outcome {
+    let mut object = Held::<H>::take(&call);
     let outcome = {
-        let run = pin!(run(object.object(), hook));
+        let run = pin!(object.object().run(hook));
         let ended = cancellable(Work::Request(call.request), run).await;
         ended.unwrap_or(Outcome::Cancelled)
     };
@@ -94,7 +84,7 @@ impl<H: Handler> Held<H> {
     }
 }
 
-type Objects = HashMap<RequestId, Box<dyn Any>, FxBuildHasher>;
+type Objects = HashMap<RequestNumber, Box<dyn Any>, FxBuildHasher>;
 
 thread_local! {
     /// The objects between two calls. Its hash needs no secret, for which the host would have to be asked: the host
@@ -102,17 +92,17 @@ thread_local! {
     static OBJECTS: RefCell<Objects> = const { RefCell::new(HashMap::with_hasher(FxBuildHasher)) };
 }
 
-fn take<H: Handler>(request: RequestId) -> Option<Box<Object<H>>> {
+fn take<H: Handler>(request: RequestNumber) -> Option<Box<Object<H>>> {
     let object = OBJECTS.with_borrow_mut(|objects| objects.remove(&request))?;
     Some(object.downcast().expect("a request stays with its handler"))
 }
 
-fn keep<H: Handler>(request: RequestId, object: Box<Object<H>>) {
+fn keep<H: Handler>(request: RequestNumber, object: Box<Object<H>>) {
     OBJECTS.with_borrow_mut(|objects| objects.insert(request, object));
 }
 
 /// Frees the object of a request, if there is one.
-pub(super) fn release(request: RequestId) {
+pub(super) fn release(request: RequestNumber) {
     // Dropped outside of the borrow: a handler's own `drop` runs in here.
     let object = OBJECTS.with_borrow_mut(|objects| objects.remove(&request));
     drop(object);

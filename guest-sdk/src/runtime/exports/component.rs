@@ -2,7 +2,7 @@
 
 use crate::result::Result;
 use crate::runtime::exports::handlers::Handlers;
-use crate::runtime::exports::jobs::{self, Called, Schedule};
+use crate::runtime::exports::work::{self, Called, Schedule};
 
 /// Its handlers, and what else it does.
 #[doc(hidden)]
@@ -21,6 +21,6 @@ pub trait Component: 'static {
     const SCHEDULES: &'static [Schedule] = &[];
 
     fn call(name: &str, arguments: &[u8]) -> Called {
-        jobs::call_nothing(name, arguments)
+        work::call_nothing(name, arguments)
     }
 }

@@ -1,6 +1,8 @@
 //! What `#[handler]` notes of a handler, and how the host is told of it.
 
-use crate::runtime::bindings::exports::waterspout::web::handler::{self as wit, Functions};
+use crate::result::Result;
+use crate::runtime::bindings::exports::waterspout::web::handler as wit;
+use crate::web::context::Context;
 use crate::web::handler::RequestHandler;
 
 /// What [`#[handler]`](macro@crate::handler) notes of a handler.
@@ -11,13 +13,48 @@ use crate::web::handler::RequestHandler;
 )]
 pub trait Handler: RequestHandler {
     const NAME: &'static str;
-    const FUNCTIONS: Functions;
+    /// The methods that it answers, by their names in HTTP.
+    const METHODS: &'static [&'static str];
+    const HOOKS: Hooks;
     const ROUTES: &'static [Route];
     /// Whether the body goes to `data_received`.
     const STREAMS_BODY: bool = false;
 
-    fn has(function: Functions) -> bool {
-        Self::FUNCTIONS.contains(function)
+    /// Calls the method at this index of `METHODS`.
+    fn call_method(&mut self, cx: &Context, at: u32) -> impl Future<Output = Result>;
+}
+
+/// Which functions a handler has beside its methods.
+#[doc(hidden)]
+#[derive(Clone, Copy)]
+pub struct Hooks {
+    pub initialize: bool,
+    pub prepare: bool,
+    pub write_error: bool,
+    pub on_connection_close: bool,
+    pub on_finish: bool,
+}
+
+impl Hooks {
+    pub const NONE: Self = Self {
+        initialize: false,
+        prepare: false,
+        write_error: false,
+        on_connection_close: false,
+        on_finish: false,
+    };
+
+    /// Their names in the WIT.
+    fn names(self) -> Vec<&'static str> {
+        let hooks = [
+            ("initialize", self.initialize),
+            ("prepare", self.prepare),
+            ("write-error", self.write_error),
+            ("on-connection-close", self.on_connection_close),
+            ("on-finish", self.on_finish),
+        ];
+        let present = hooks.into_iter().filter(|(_, present)| *present);
+        present.map(|(name, _)| name).collect()
     }
 }
 
@@ -38,9 +75,21 @@ pub(super) fn class<H: Handler>() -> wit::HandlerClass {
         host: route.host.map(str::to_owned),
         kwargs: route.kwargs.map(str::to_owned),
     });
+    let owned = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
+    let mut functions = H::HOOKS.names();
+    let entries = [
+        H::HOOKS.initialize,
+        H::HOOKS.prepare,
+        !H::METHODS.is_empty(),
+    ];
+    if entries.into_iter().filter(|present| *present).count() > 1 {
+        // One call in the place of two or three.
+        functions.push("execute");
+    }
     wit::HandlerClass {
         name: H::NAME.to_owned(),
-        functions: H::FUNCTIONS,
+        methods: owned(H::METHODS),
+        functions: owned(&functions),
         routes: routes.collect(),
     }
 }

@@ -3,8 +3,7 @@
 use anyhow::Error;
 
 use crate::result::Result;
-use crate::runtime::bindings::exports::waterspout::web::handler::Functions;
-use crate::runtime::bindings::waterspout::web::types::{self, Arguments, Outcome, RequestId};
+use crate::runtime::bindings::waterspout::web::types::{self, Arguments, Outcome, RequestNumber};
 use crate::runtime::exports::declared::Handler;
 use crate::runtime::exports::wire;
 use crate::runtime::logging::{self, log_error};
@@ -15,37 +14,25 @@ use crate::web::kwargs::Kwargs;
 
 /// A function of a handler that may wait, with what the host gives to it.
 pub enum Hook {
+    /// `initialize`, `prepare` and the method.
+    Execute(Option<String>, Option<u32>, Arguments),
     Prepare(Arguments),
-    Get(Arguments),
-    Head(Arguments),
-    Post(Arguments),
-    Put(Arguments),
-    Delete(Arguments),
-    Patch(Arguments),
-    Options(Arguments),
+    Method(Which, Arguments),
     WriteError(types::Failure),
     OnConnectionClose,
 }
 
-/// The first function of a request and the last, which never wait.
-pub enum Edge {
-    Initialize(String),
-    OnFinish,
+/// A method of a handler.
+pub enum Which {
+    Named(&'static str),
+    /// By its place among those that the handler declares.
+    At(u32),
 }
 
-impl Hook {
-    pub(super) fn is_method(&self) -> bool {
-        matches!(
-            self,
-            Self::Get(_)
-                | Self::Head(_)
-                | Self::Post(_)
-                | Self::Put(_)
-                | Self::Delete(_)
-                | Self::Patch(_)
-                | Self::Options(_)
-        )
-    }
+/// The first function of a request and the last, which never wait.
+pub enum Edge {
+    Initialize(Option<String>),
+    OnFinish,
 }
 
 /// A handler with what the SDK keeps beside it.
@@ -57,7 +44,7 @@ pub(super) struct Object<H> {
 }
 
 impl<H: Handler> Object<H> {
-    pub(super) fn new(request: RequestId) -> Self {
+    pub(super) fn new(request: RequestNumber) -> Self {
         logging::install();
         Self {
             handler: H::default(),
@@ -79,56 +66,37 @@ impl<H: Handler> Object<H> {
         Ok(())
     }
 
-    /// Hands the body over, piece by piece, before the method is called.
-    pub(super) async fn receive_and_run(&mut self, hook: Hook) -> Outcome {
-        let received = self.receive().await;
-        if received.is_err() || self.cx.is_finished() {
-            return self.finish(received);
-        }
-        self.run(hook).await
-    }
-
-    /// Asks `has` in each arm, so that a function which is not there costs no code either.
+    /// Does what the host asks for. Each arm that a handler does not have costs no code: its condition is a constant.
     pub(super) async fn run(&mut self, hook: Hook) -> Outcome {
-        let Self { handler, cx, .. } = self;
-        let result = match hook {
-            Hook::Prepare(arguments) if H::has(Functions::PREPARE) => {
-                let result = handler.prepare(cx.with(arguments)).await;
-                if result.is_ok() && !cx.is_finished() {
-                    return Outcome::Proceed;
-                }
-                result
+        let outcome = match hook {
+            Hook::Execute(kwargs, method, arguments) => {
+                self.execute(kwargs, method, arguments).await
             }
-            Hook::Get(arguments) if H::has(Functions::GET) => handler.get(cx.with(arguments)).await,
-            Hook::Head(arguments) if H::has(Functions::HEAD) => {
-                handler.head(cx.with(arguments)).await
+            Hook::Prepare(arguments) => {
+                self.cx.with(arguments);
+                self.prepare().await
             }
-            Hook::Post(arguments) if H::has(Functions::POST) => {
-                handler.post(cx.with(arguments)).await
+            Hook::Method(which, arguments) => {
+                self.cx.with(arguments);
+                let at = match which {
+                    Which::At(at) => Some(at),
+                    Which::Named(name) => position::<H>(name),
+                };
+                self.method(at.unwrap_or_else(|| undeclared())).await
             }
-            Hook::Put(arguments) if H::has(Functions::PUT) => handler.put(cx.with(arguments)).await,
-            Hook::Delete(arguments) if H::has(Functions::DELETE) => {
-                handler.delete(cx.with(arguments)).await
-            }
-            Hook::Patch(arguments) if H::has(Functions::PATCH) => {
-                handler.patch(cx.with(arguments)).await
-            }
-            Hook::Options(arguments) if H::has(Functions::OPTIONS) => {
-                handler.options(cx.with(arguments)).await
-            }
-            Hook::WriteError(failure) if H::has(Functions::WRITE_ERROR) => {
+            Hook::WriteError(failure) if H::HOOKS.write_error => {
                 let failure = wire::failure(failure, self.error.take());
-                handler
-                    .write_error(cx.with_failure(&failure), &failure)
-                    .await
+                let cx = self.cx.with_failure(&failure);
+                let result = self.handler.write_error(cx, &failure).await;
+                self.finish(result)
             }
-            Hook::OnConnectionClose if H::has(Functions::ON_CONNECTION_CLOSE) => {
-                log_error("on_connection_close", handler.on_connection_close(cx).await);
+            Hook::OnConnectionClose if H::HOOKS.on_connection_close => {
+                let result = self.handler.on_connection_close(&self.cx).await;
+                log_error("on_connection_close", result);
                 return Outcome::Proceed;
             }
             _ => undeclared(),
         };
-        let outcome = self.finish(result);
         match outcome {
             Outcome::Finished(response) if is_large(&response) => {
                 Outcome::Finished(self.cx.send_in_pieces(response).await)
@@ -137,15 +105,63 @@ impl<H: Handler> Object<H> {
         }
     }
 
-    pub(super) fn run_at_once(&mut self, edge: Edge) -> Outcome {
-        let Self { handler, cx, .. } = self;
-        match edge {
-            Edge::Initialize(kwargs) if H::has(Functions::INITIALIZE) => {
-                let result = Kwargs::new(&kwargs).and_then(|kwargs| handler.initialize(cx, kwargs));
-                self.go_on(result)
+    /// `initialize`, `prepare` and the method, as far as they are there and wanted.
+    async fn execute(
+        &mut self,
+        kwargs: Option<String>,
+        method: Option<u32>,
+        arguments: Arguments,
+    ) -> Outcome {
+        if H::HOOKS.initialize {
+            let outcome = self.initialize(kwargs);
+            if !matches!(outcome, Outcome::Proceed) {
+                return outcome;
             }
-            Edge::OnFinish if H::has(Functions::ON_FINISH) => {
-                log_error("on_finish", handler.on_finish(cx));
+        }
+        self.cx.with(arguments);
+        if H::HOOKS.prepare {
+            let outcome = self.prepare().await;
+            if !matches!(outcome, Outcome::Proceed) {
+                return outcome;
+            }
+        }
+        match method {
+            Some(at) => self.method(at).await,
+            None => Outcome::Proceed,
+        }
+    }
+
+    fn initialize(&mut self, kwargs: Option<String>) -> Outcome {
+        let kwargs = Kwargs::new(kwargs.as_deref().unwrap_or_default());
+        let result = kwargs.and_then(|kwargs| self.handler.initialize(&self.cx, kwargs));
+        self.go_on(result)
+    }
+
+    async fn prepare(&mut self) -> Outcome {
+        if !H::HOOKS.prepare {
+            undeclared();
+        }
+        let result = self.handler.prepare(&self.cx).await;
+        self.go_on(result)
+    }
+
+    /// The method, once the body is handed over where the handler takes it piece by piece.
+    async fn method(&mut self, at: u32) -> Outcome {
+        if H::STREAMS_BODY {
+            let received = self.receive().await;
+            if received.is_err() || self.cx.is_finished() {
+                return self.finish(received);
+            }
+        }
+        let result = self.handler.call_method(&self.cx, at).await;
+        self.finish(result)
+    }
+
+    pub(super) fn run_at_once(&mut self, edge: Edge) -> Outcome {
+        match edge {
+            Edge::Initialize(kwargs) if H::HOOKS.initialize => self.initialize(kwargs),
+            Edge::OnFinish if H::HOOKS.on_finish => {
+                log_error("on_finish", self.handler.on_finish(&self.cx));
                 Outcome::Proceed
             }
             _ => undeclared(),
@@ -191,7 +207,7 @@ impl<H: Handler> Object<H> {
         self.cx.clear();
         // The host's page has no cookies, and Tornado's has those that were set.
         let is_planned = failure.cause() == Cause::HttpError;
-        let makes_page = H::has(Functions::WRITE_ERROR);
+        let makes_page = H::HOOKS.write_error;
         if is_planned && !makes_page && self.cx.response.borrow().has_cookies() {
             if failure.message().is_some() {
                 log::warn!("{error}");
@@ -211,14 +227,19 @@ impl<H: Handler> Object<H> {
     }
 }
 
+/// Where a handler has this method.
+fn position<H: Handler>(name: &str) -> Option<u32> {
+    let at = H::METHODS.iter().position(|known| *known == name)?;
+    u32::try_from(at).ok()
+}
+
 fn undeclared() -> ! {
     panic!("the host called a function that the handler does not declare")
 }
 
 impl Context {
-    fn with(&mut self, arguments: Arguments) -> &Self {
+    fn with(&mut self, arguments: Arguments) {
         self.path_arguments = wire::path_arguments(arguments);
-        self
     }
 
     fn with_failure(&self, failure: &Failure) -> &Self {

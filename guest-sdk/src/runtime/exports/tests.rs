@@ -4,9 +4,9 @@ use std::future::pending;
 use std::task::Poll;
 
 use super::*;
-use crate::runtime::bindings::exports::waterspout::web::handler::{Functions, Guest as _};
+use crate::runtime::bindings::exports::waterspout::web::handler::Guest as _;
 use crate::runtime::exports::calls::{run, run_at_once};
-use crate::runtime::exports::declared::{Handler, Route};
+use crate::runtime::exports::declared::{Handler, Hooks, Route};
 use crate::testing::{block_on, poll};
 use crate::web::context::Context;
 use crate::web::error::HttpError;
@@ -20,8 +20,24 @@ struct Diary(Vec<&'static str>);
 
 impl Handler for Diary {
     const NAME: &'static str = "Diary";
-    const FUNCTIONS: Functions = Functions::all();
+    const METHODS: &'static [&'static str] = &["GET", "POST", "PUT", "DELETE"];
+    const HOOKS: Hooks = Hooks {
+        initialize: true,
+        prepare: true,
+        write_error: true,
+        on_connection_close: true,
+        on_finish: true,
+    };
     const ROUTES: &'static [Route] = &[];
+
+    async fn call_method(&mut self, cx: &Context, at: u32) -> Result {
+        match at {
+            0 => self.get(cx).await,
+            1 => self.post(cx).await,
+            2 => self.put(cx).await,
+            _ => self.delete(cx).await,
+        }
+    }
 }
 
 impl RequestHandler for Diary {
@@ -70,7 +86,7 @@ impl RequestHandler for Diary {
     }
 }
 
-fn call(request: RequestId, last: bool) -> Call {
+fn call(request: RequestNumber, last: bool) -> Call {
     Call {
         request,
         handler: 0,
@@ -111,17 +127,17 @@ impl Component for Diaries {
     }
 }
 
-fn cancel(request: RequestId) {
+fn cancel(request: RequestNumber) {
     block_on(Exported::<Diaries>::cancel(request));
 }
 
-fn release(request: RequestId) {
+fn release(request: RequestNumber) {
     block_on(Exported::<Diaries>::release(request));
 }
 
 #[test]
 fn one_object_from_the_first_call_to_the_last() {
-    let db = Edge::Initialize(r#"{"db": null}"#.into());
+    let db = Edge::Initialize(Some(r#"{"db": null}"#.into()));
     assert!(matches!(
         run_at_once::<Diary>(call(1, false), db),
         Outcome::Proceed
@@ -132,12 +148,18 @@ fn one_object_from_the_first_call_to_the_last() {
     ));
     assert_eq!(live(), 1);
     assert_eq!(
-        body(block_on(run::<Diary>(call(1, true), Hook::Get(none())))),
+        body(block_on(run::<Diary>(
+            call(1, true),
+            Hook::Method(Which::Named("GET"), none())
+        ))),
         "initialize prepare get"
     );
     assert_eq!(live(), 0);
     assert_eq!(
-        body(block_on(run::<Diary>(call(2, true), Hook::Get(none())))),
+        body(block_on(run::<Diary>(
+            call(2, true),
+            Hook::Method(Which::Named("GET"), none())
+        ))),
         "get"
     );
 }
@@ -156,7 +178,10 @@ fn prepare_can_finish_and_release_frees() {
 
 #[test]
 fn a_failed_object_waits_for_write_error() {
-    let Outcome::Failed(failure) = block_on(run::<Diary>(call(1, true), Hook::Post(none()))) else {
+    let Outcome::Failed(failure) = block_on(run::<Diary>(
+        call(1, true),
+        Hook::Method(Which::Named("POST"), none()),
+    )) else {
         panic!()
     };
     assert_eq!((failure.status, live()), (418, 1));
@@ -174,7 +199,7 @@ fn a_failed_object_waits_for_write_error() {
 
 #[test]
 fn kwargs_that_do_not_fit_are_a_500() {
-    let db = Edge::Initialize(r#"{"db": 1}"#.into());
+    let db = Edge::Initialize(Some(r#"{"db": 1}"#.into()));
     let outcome = run_at_once::<Diary>(call(1, false), db);
     assert!(matches!(
         outcome,
@@ -186,7 +211,10 @@ fn kwargs_that_do_not_fit_are_a_500() {
 #[test]
 fn an_error_after_finish_does_not_change_the_response() {
     assert_eq!(
-        body(block_on(run::<Diary>(call(1, true), Hook::Delete(none())))),
+        body(block_on(run::<Diary>(
+            call(1, true),
+            Hook::Method(Which::Named("DELETE"), none())
+        ))),
         "done"
     );
     assert_eq!(live(), 0);
@@ -199,14 +227,20 @@ fn an_idle_or_unknown_request_is_not_cancelled() {
     cancel(1);
     cancel(2);
     assert_eq!(
-        body(block_on(run::<Diary>(call(1, true), Hook::Get(none())))),
+        body(block_on(run::<Diary>(
+            call(1, true),
+            Hook::Method(Which::Named("GET"), none())
+        ))),
         "prepare get"
     );
 }
 
 #[test]
 fn a_cancelled_call_ends_and_its_object_stays() {
-    let mut under_way = Box::pin(run::<Diary>(call(1, true), Hook::Put(none())));
+    let mut under_way = Box::pin(run::<Diary>(
+        call(1, true),
+        Hook::Method(Which::Named("PUT"), none()),
+    ));
     assert!(poll(under_way.as_mut()).is_pending());
     cancel(2);
     assert!(poll(under_way.as_mut()).is_pending());
@@ -217,8 +251,38 @@ fn a_cancelled_call_ends_and_its_object_stays() {
     ));
     assert_eq!(live(), 1);
     assert_eq!(
-        body(block_on(run::<Diary>(call(1, true), Hook::Get(none())))),
+        body(block_on(run::<Diary>(
+            call(1, true),
+            Hook::Method(Which::Named("GET"), none())
+        ))),
         "put get"
     );
+    assert_eq!(live(), 0);
+}
+
+#[test]
+fn one_call_does_what_three_would() {
+    let kwargs = |text: &str| Some(text.to_owned());
+    let execute = |request, kwargs, method, arguments| {
+        let hook = Hook::Execute(kwargs, method, arguments);
+        block_on(run::<Diary>(call(request, true), hook))
+    };
+    assert_eq!(
+        body(execute(1, kwargs(r#"{"db": null}"#), Some(0), none())),
+        "initialize prepare get"
+    );
+    // `prepare` redirects, and the method is not called.
+    let one = Arguments::Positional(vec![Some("1".to_owned())]);
+    let Outcome::Finished(response) = execute(2, kwargs(r#"{"db": null}"#), Some(0), one) else {
+        panic!("it has finished");
+    };
+    assert_eq!(response.status, 302);
+    // `initialize` fails, and nothing follows.
+    let failed = execute(3, kwargs(r#"{"db": 1}"#), Some(0), none());
+    assert!(matches!(failed, Outcome::Failed(_)), "{failed:?}");
+    release(3);
+    // No method is meant, and `prepare` has not finished.
+    let proceeds = execute(4, kwargs(r#"{"db": null}"#), None, none());
+    assert!(matches!(proceeds, Outcome::Proceed), "{proceeds:?}");
     assert_eq!(live(), 0);
 }

@@ -26,6 +26,7 @@ pub(super) fn failure(wire: types::Failure, error: Option<Error>) -> Failure {
             FailureCause::Uncaught => Cause::Uncaught,
             FailureCause::Trap => Cause::Trap,
             FailureCause::Host => Cause::Host,
+            FailureCause::Other(_) => Cause::Uncaught,
         },
         error,
     }

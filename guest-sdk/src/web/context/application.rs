@@ -4,7 +4,8 @@ use anyhow::{Context as _, anyhow};
 use serde::de::DeserializeOwned;
 
 use crate::result::Result;
-use crate::runtime::bindings::waterspout::web::application;
+use crate::runtime::bindings::waterspout::settings::settings as host;
+use crate::runtime::bindings::waterspout::web::application::{self, ReverseError};
 use crate::web::context::Context;
 
 impl Context {
@@ -22,8 +23,11 @@ impl Context {
     /// ```
     pub fn reverse_url(&self, name: &str, arguments: &[&str]) -> Result<String> {
         let arguments: Vec<String> = arguments.iter().map(ToString::to_string).collect();
-        application::reverse_url(self.request.number(), name, &arguments)
-            .map_err(|reason| anyhow!(reason))
+        let number = Some(self.request.number());
+        application::reverse_url(number, name, &arguments).map_err(|error| match error {
+            ReverseError::Unknown => anyhow!("no route is named {name:?}"),
+            ReverseError::Arguments(why) | ReverseError::Other(why) => anyhow!(why),
+        })
     }
 
     /// The table `[settings] app` of the app's configuration, read into a type of the handler's choice. It is read
@@ -44,8 +48,27 @@ impl Context {
     /// # }
     /// ```
     pub fn settings<T: DeserializeOwned>(&self) -> Result<T> {
-        let settings = application::settings(self.request.number());
-        serde_json::from_str(if settings.is_empty() { "{}" } else { &settings })
-            .context("reading [settings] app")
+        read(&host::app(Some(self.request.number())))
     }
+}
+
+/// The same without a request: in `start` as the generation has it that is being loaded, and in tasks, loops, schedules
+/// and functions of the executor as the newest generation has it. Where `start` asks, a change of the table makes new
+/// instances of the component.
+///
+/// ```
+/// # use waterspout_sdk::prelude::*;
+/// async fn start() -> Result {
+///     let settings: serde_json::Value = waterspout_sdk::web::settings()?;
+///     log::info!("started as {}", settings["title"]);
+///     Ok(())
+/// }
+/// ```
+pub fn settings<T: DeserializeOwned>() -> Result<T> {
+    read(&host::app(None))
+}
+
+fn read<T: DeserializeOwned>(settings: &str) -> Result<T> {
+    serde_json::from_str(if settings.is_empty() { "{}" } else { settings })
+        .context("reading [settings] app")
 }

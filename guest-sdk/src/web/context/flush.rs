@@ -130,7 +130,7 @@ impl Drop for Turn<'_> {
 fn refuse(error: FlushError) -> Result {
     match error {
         FlushError::Gone => bail!("the client is gone"),
-        FlushError::Invalid(why) => bail!(why),
+        FlushError::Invalid(why) | FlushError::Other(why) => bail!(why),
     }
 }
 

@@ -43,6 +43,6 @@ export!(
     functions = [job, fail],
     schedules = [
         every("50ms", job, name = "declared", arguments = { "name": "declared", "ms": 1 }),
-        cron("* * * * * *", fail, timezone = "UTC"),
+        cron("* * * * * *", fail, time_zone = "UTC"),
     ],
 );

@@ -8,10 +8,10 @@ use anyhow::{Context as _, anyhow};
 use crate::ioloop::background;
 use crate::ioloop::executor::{Function, unpacked};
 use crate::result::Result;
-use crate::runtime::bindings::exports::waterspout::web::jobs::{
-    self as wit, JobDescription, Timing,
+use crate::runtime::bindings::exports::waterspout::background::work::{
+    self as wit, Description, Timing,
 };
-use crate::runtime::bindings::waterspout::web::background::TaskId;
+use crate::runtime::bindings::waterspout::background::background::TaskNumber;
 use crate::runtime::cancel::cancellable;
 use crate::runtime::kept::Work;
 
@@ -19,15 +19,23 @@ use crate::runtime::kept::Work;
 #[doc(hidden)]
 pub type Called = Pin<Box<dyn Future<Output = Result<Vec<u8>>>>>;
 
+/// When something is due.
+#[doc(hidden)]
+pub enum ScheduleTiming {
+    Cron(&'static str),
+    /// In nanoseconds.
+    Every(u64),
+}
+
 /// What `export!` makes of one entry under `schedules`.
 #[doc(hidden)]
 pub struct Schedule {
     pub name: &'static str,
-    pub is_cron: bool,
-    pub timing: &'static str,
+    pub timing: ScheduleTiming,
     pub function: &'static str,
     pub arguments: Option<&'static str>,
-    pub jitter: Option<&'static str>,
+    /// In nanoseconds.
+    pub jitter: Option<u64>,
     pub time_zone: Option<&'static str>,
 }
 
@@ -51,30 +59,27 @@ pub fn call_nothing(name: &str, _: &[u8]) -> Called {
 }
 
 /// What `describe` says of them.
-pub(super) fn describe(
-    functions: &[&'static str],
-    schedules: &'static [Schedule],
-) -> JobDescription {
+pub(super) fn describe(functions: &[&'static str], schedules: &'static [Schedule]) -> Description {
     let functions = functions.iter().map(|name| (*name).to_owned());
     let schedules = schedules.iter().map(|schedule| wit::Schedule {
         name: schedule.name.to_owned(),
-        timing: match schedule.is_cron {
-            true => Timing::Cron(schedule.timing.to_owned()),
-            false => Timing::Every(schedule.timing.to_owned()),
+        timing: match schedule.timing {
+            ScheduleTiming::Cron(text) => Timing::Cron(text.to_owned()),
+            ScheduleTiming::Every(period) => Timing::Every(period),
         },
         function: schedule.function.to_owned(),
         arguments: schedule.arguments.map(str::to_owned),
-        jitter: schedule.jitter.map(str::to_owned),
+        jitter: schedule.jitter,
         time_zone: schedule.time_zone.map(str::to_owned),
     });
-    JobDescription {
+    Description {
         functions: functions.collect(),
         schedules: schedules.collect(),
     }
 }
 
 /// Runs a task until it ends or is cancelled.
-pub(super) async fn run(task: TaskId) -> Result<(), String> {
+pub(super) async fn run(task: TaskNumber) -> Result<(), String> {
     let Some(future) = background::take(task) else {
         return Ok(());
     };

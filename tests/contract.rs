@@ -289,25 +289,36 @@ fn packages_in(folder: &Path) -> Packages {
     let mut packages = Packages::new();
     let mut folders = vec![folder.to_owned()];
     while let Some(next) = folders.pop() {
+        let mut texts = Vec::new();
         for file in std::fs::read_dir(&next).expect("a folder") {
             let path = file.expect("an entry").path();
-            if path.is_dir() {
-                folders.push(path);
-                continue;
+            match path.is_dir() {
+                true => folders.push(path),
+                false => {
+                    let text = std::fs::read_to_string(&path).expect("a text");
+                    texts.push((path, bare(&text)));
+                }
             }
-            let text = bare(&std::fs::read_to_string(&path).expect("a text"));
-            let package = text
-                .strip_prefix("package")
-                .and_then(|rest| rest.split_once(';'))
-                .map(|(package, _)| package.to_owned())
-                .unwrap_or_else(|| panic!("{} begins with no package", path.display()));
+        }
+        // One file of a package has to name it, and the others in its folder need not.
+        let named = texts.iter().find_map(|(_, text)| package_of(text));
+        let named = named.map(str::to_owned);
+        for (path, text) in texts {
+            let package = package_of(&text).or(named.as_deref()).expect("a package");
             if package.starts_with("waterspout:") {
                 let place = path.strip_prefix(folder).expect("inside").to_owned();
-                packages.entry(package).or_default().insert(place, text);
+                let files = packages.entry(package.to_owned()).or_default();
+                files.insert(place, text);
             }
         }
     }
     packages
+}
+
+/// The package that a file names, with its version.
+fn package_of(text: &str) -> Option<&str> {
+    let (package, _) = text.strip_prefix("package")?.split_once(';')?;
+    Some(package)
 }
 
 /// The text without comments and blank space.

@@ -121,6 +121,17 @@ async fn a_handler_with_prepare_and_no_method_gets_all_of_them_and_has_to_finish
 }
 
 #[tokio::test]
+async fn a_handler_with_execute_and_no_method_makes_its_error_page_with_the_object_that_it_has() {
+    let server = entered_once().await;
+    let done = got(&server, "QUERY /entered_once/gate/done", "", "").await;
+    let arguments = json!({ "how": "done" });
+    assert_eq!(done, json!({ "by": "execute", "arguments": arguments }));
+    let answer = server.get("/entered_once/gate/other").await;
+    assert_eq!((answer.status, &*answer.body), (405, "a page of its own"));
+    assert_eq!(server.component("entered_once.wasm").await["traps"], 0);
+}
+
+#[tokio::test]
 async fn a_component_that_exports_what_the_host_does_not_know_serves() {
     let server = App::new()
         .handler("from_the_future.wasm", guest("from_the_future"))

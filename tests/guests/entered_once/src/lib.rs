@@ -1,8 +1,13 @@
-//! Three handlers on bare bindings: one is entered by `execute`, one by `method` and one has `prepare` alone. Each answers
-//! with what it got, in JSON; a test of `contract` reads that. A function that the host has no reason to call traps.
+//! Four handlers on bare bindings: one is entered by `execute`, one by `method`, one has `prepare` alone, and one has no
+//! method and is entered by `execute`. Each answers with what it got, in JSON; tests of `contract` read that. It traps
+//! where the host calls a function without a reason, or for an object that has ended.
+
+use std::cell::RefCell;
+use std::collections::BTreeSet;
 
 use raw::{
-    Arguments, Call, Guest, HandlerClass, Json, MessageHead, Outcome, RequestNumber, Route,
+    Arguments, Call, Failure, Guest, HandlerClass, Json, MessageHead, Outcome, RequestNumber,
+    Response, Route,
 };
 use serde_json::{Value, json};
 
@@ -10,6 +15,12 @@ use serde_json::{Value, json};
 const ONCE: u32 = 0;
 const PROPERTIES: u32 = 1;
 const PREPARED: u32 = 2;
+const GATE: u32 = 3;
+
+thread_local! {
+    /// The objects that there are, by their requests.
+    static OBJECTS: RefCell<BTreeSet<RequestNumber>> = const { RefCell::new(BTreeSet::new()) };
+}
 
 struct EnteredOnce;
 
@@ -50,9 +61,16 @@ impl Guest for EnteredOnce {
                 &["prepare"],
                 vec![route("/entered_once/prepared/(?P<how>[a-z]+)", None)],
             ),
+            class(
+                "Gate",
+                &[],
+                &["prepare", "execute", "write-error"],
+                vec![route("/entered_once/gate/(?P<how>[a-z]+)", None)],
+            ),
         ]
     }
 
+    /// Finishes; for the handler without a method, for `done` alone.
     async fn execute(
         call: Call,
         kwargs: Option<Json>,
@@ -60,47 +78,90 @@ impl Guest for EnteredOnce {
         arguments: Arguments,
         head: Option<MessageHead>,
     ) -> Outcome {
+        enter(call);
+        let arguments = shown(arguments);
+        if call.handler == GATE {
+            assert!(kwargs.is_none() && method.is_none() && head.is_none());
+            let outcome = match arguments["how"] == "done" {
+                true => answer(json!({ "by": "execute", "arguments": arguments })),
+                false => Outcome::Proceed,
+            };
+            return leave(call, outcome);
+        }
         assert_eq!(call.handler, ONCE);
         let head = head.expect("the handler asks for it");
         let asked = head.headers.iter().find(|(name, _)| name == "x-asked");
         let asked = asked.map(|(_, value)| String::from_utf8_lossy(value));
-        answer(json!({
+        let got = json!({
             "by": "execute",
             "last": call.last,
             "kwargs": kwargs,
             "method": method,
-            "arguments": shown(arguments),
+            "arguments": arguments,
             "uri": head.uri,
             "asked": asked,
-        }))
+        });
+        leave(call, answer(got))
     }
 
     async fn method(call: Call, method: u32, arguments: Arguments) -> Outcome {
         assert_eq!(call.handler, PROPERTIES);
-        answer(json!({
+        enter(call);
+        let got = json!({
             "by": "method",
             "last": call.last,
             "method": method,
             "arguments": shown(arguments),
-        }))
+        });
+        leave(call, answer(got))
     }
 
     /// Finishes for `done` alone.
     async fn prepare(call: Call, arguments: Arguments) -> Outcome {
         assert_eq!(call.handler, PREPARED);
+        enter(call);
         let arguments = shown(arguments);
-        match arguments["how"] == "done" {
+        let outcome = match arguments["how"] == "done" {
             true => answer(json!({ "by": "prepare", "last": call.last, "arguments": arguments })),
             false => Outcome::Proceed,
-        }
+        };
+        leave(call, outcome)
+    }
+
+    /// With the object that has seen `execute`.
+    async fn write_error(call: Call, failure: Failure) -> Outcome {
+        assert_eq!(call.handler, GATE);
+        assert!(OBJECTS.with_borrow(|objects| objects.contains(&call.request)));
+        let page = Outcome::Finished(Response {
+            status: failure.status,
+            reason: None,
+            headers: Vec::new(),
+            body: b"a page of its own".to_vec(),
+        });
+        leave(call, page)
+    }
+
+    async fn release(request: RequestNumber) {
+        assert!(OBJECTS.with_borrow_mut(|objects| objects.remove(&request)));
     }
 
     async fn cancel(_: RequestNumber) {}
 
-    async fn release(_: RequestNumber) {}
-
     raw::never! { initialize get head post put delete patch options }
-    raw::never! { write_error on_connection_close on_finish }
+    raw::never! { on_connection_close on_finish }
+}
+
+/// The first call for a request makes its object.
+fn enter(call: Call) {
+    assert!(OBJECTS.with_borrow_mut(|objects| objects.insert(call.request)));
+}
+
+/// The last one ends it, where it does not fail.
+fn leave(call: Call, outcome: Outcome) -> Outcome {
+    if call.last && !matches!(outcome, Outcome::Failed(_)) {
+        OBJECTS.with_borrow_mut(|objects| objects.remove(&call.request));
+    }
+    outcome
 }
 
 fn route(pattern: &str, kwargs: Option<&str>) -> Route {

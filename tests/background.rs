@@ -334,14 +334,14 @@ async fn a_guest_that_registers_tasks_without_end_gets_no_more_than_may_be() {
 }
 
 #[tokio::test]
-async fn who_exports_no_jobs_is_told_that_nothing_would_be_run() {
+async fn who_exports_no_work_is_told_that_nothing_would_be_run() {
     let server = App::new()
         .handler("jobless.wasm", guest("jobless"))
         .serve()
         .await;
     let answer = server.get("/jobless").await;
     assert_eq!(answer.status, 200, "{answer:?}");
-    let why = "exports no `jobs`";
+    let why = "exports no `work`";
     assert_eq!(answer.body.matches(why).count(), 2, "{answer:?}");
     assert!(!answer.body.contains("Ok"), "{answer:?}");
 }

@@ -11,6 +11,7 @@
 //! | connections, listeners, framing and logs, without a guest | `edge`; `http2`, `tls`, `unix` and `systemd` for these |
 //! | which component has which path | `claims`, and for the router alone `host/src/base/router/tests.rs` |
 //! | an answer that Tornado gives, too | no Rust: a request in `oracle`, see CONTRIBUTING.md |
+//! | what a component may export, how it describes itself, a version of the WIT | `contract` |
 //! | which functions of a handler are called, and in which order | `lifecycle` |
 //! | a request's body | `request_body`, `forms` for forms and compression, `instances::bodies` for memory |
 //! | a response | `outputs` for its head, `response` for what is sent in pieces |
@@ -35,6 +36,7 @@ mod background;
 mod build;
 mod check;
 mod claims;
+mod contract;
 mod dev;
 mod diagnostics;
 mod drain;

@@ -1,13 +1,13 @@
 //! Puts a control character where it is told to. A test of `outputs` sees that none is ever sent.
 
-use raw::{Arguments, Call, Description, Failure, Guest, Outcome, Response};
+use raw::{Arguments, Call, Failure, Guest, HandlerClass, Outcome, Response};
 
 struct Control;
 
 raw::export!(Control with_types_in raw);
 
 impl Guest for Control {
-    async fn describe() -> Description {
+    async fn describe() -> Vec<HandlerClass> {
         raw::only_get("Control")
     }
 
@@ -44,6 +44,6 @@ impl Guest for Control {
         Outcome::Finished(response)
     }
 
-    raw::never! { start stop initialize prepare head post put delete patch options }
+    raw::never! { initialize prepare head post put delete patch options method execute }
     raw::never! { write_error on_connection_close on_finish cancel release }
 }

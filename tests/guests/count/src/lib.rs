@@ -1,29 +1,34 @@
-//! Declares `get` alone, counts every call of every export, and answers with the counts: a test of `invoke` reads
-//! that a request costs one call.
+//! Has `GET` alone, counts every call of its handler's and its lifecycle's functions, and answers with the counts: a test
+//! of `invoke` reads that a request costs one call. It exports `start` and `stop`, and names neither.
 
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 
-use raw::{Arguments, Call, Description, Failure, Guest, Outcome, RequestId};
+use raw::{Arguments, Call, Failure, HandlerClass, Json, MessageHead, Outcome, RequestNumber};
 
 struct Count;
 
 raw::export!(Count with_types_in raw);
+raw::lifecycle::export!(Count with_types_in raw::lifecycle);
 
 macro_rules! counted {
-    ($($function:ident($($argument:ty),*) -> $result:ty = $value:expr;)*) => {
+    (
+        also $($more:ident)*;
+        $($function:ident($($argument:ty),*) -> $result:ty = $value:expr;)*
+    ) => {
         #[derive(Clone, Copy)]
         #[allow(non_camel_case_types, reason = "a function's name is its key in the answer")]
         enum Function {
+            $($more,)*
             $($function),*
         }
 
-        const NAMES: &[&str] = &[$(stringify!($function)),*];
+        const NAMES: &[&str] = &[$(stringify!($more),)* $(stringify!($function)),*];
 
         static COUNTS: [AtomicU32; NAMES.len()] = [const { AtomicU32::new(0) }; NAMES.len()];
 
-        impl Guest for Count {
+        impl raw::Guest for Count {
             $(async fn $function($(_: $argument),*) -> $result {
-                COUNTS[Function::$function as usize].fetch_add(1, Relaxed);
+                count(Function::$function);
                 $value
             })*
         }
@@ -31,10 +36,9 @@ macro_rules! counted {
 }
 
 counted! {
-    describe() -> Description = raw::only_get("Count");
-    start() -> Result<(), String> = Ok(());
-    stop() -> () = ();
-    initialize(Call, String) -> Outcome = Outcome::Proceed;
+    also start stop;
+    describe() -> Vec<HandlerClass> = raw::only_get("Count");
+    initialize(Call, Option<Json>) -> Outcome = Outcome::Proceed;
     prepare(Call, Arguments) -> Outcome = Outcome::Proceed;
     get(Call, Arguments) -> Outcome = raw::ok(report());
     head(Call, Arguments) -> Outcome = Outcome::Proceed;
@@ -43,14 +47,36 @@ counted! {
     delete(Call, Arguments) -> Outcome = Outcome::Proceed;
     patch(Call, Arguments) -> Outcome = Outcome::Proceed;
     options(Call, Arguments) -> Outcome = Outcome::Proceed;
+    method(Call, u32, Arguments) -> Outcome = Outcome::Proceed;
+    execute(Call, Option<Json>, Option<u32>, Arguments, Option<MessageHead>) -> Outcome =
+        Outcome::Proceed;
     write_error(Call, Failure) -> Outcome = Outcome::Proceed;
     on_connection_close(Call) -> () = ();
     on_finish(Call) -> () = ();
-    cancel(RequestId) -> () = ();
-    release(RequestId) -> () = ();
+    cancel(RequestNumber) -> () = ();
+    release(RequestNumber) -> () = ();
 }
 
-/// `{"describe":0,"get":1,…}`: all of them, this call too.
+impl raw::lifecycle::Guest for Count {
+    async fn describe() -> Vec<String> {
+        Vec::new()
+    }
+
+    async fn start() -> Result<(), String> {
+        count(Function::start);
+        Ok(())
+    }
+
+    async fn stop() {
+        count(Function::stop);
+    }
+}
+
+fn count(function: Function) {
+    COUNTS[function as usize].fetch_add(1, Relaxed);
+}
+
+/// `{"start":0,"describe":0,"get":1,…}`: all of them, this call too.
 fn report() -> String {
     let counts = NAMES
         .iter()

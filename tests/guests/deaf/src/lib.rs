@@ -3,14 +3,14 @@
 
 use raw::wasi::clocks::monotonic_clock;
 use raw::waterspout::web::request;
-use raw::{Arguments, Call, Description, Guest, Outcome, RequestId};
+use raw::{Arguments, Call, Guest, HandlerClass, Outcome, RequestNumber};
 
 struct Deaf;
 
 raw::export!(Deaf with_types_in raw);
 
 impl Guest for Deaf {
-    async fn describe() -> Description {
+    async fn describe() -> Vec<HandlerClass> {
         raw::only_get("Deaf")
     }
 
@@ -20,10 +20,10 @@ impl Guest for Deaf {
         raw::ok("at last")
     }
 
-    async fn cancel(_: RequestId) {}
+    async fn cancel(_: RequestNumber) {}
 
-    async fn release(_: RequestId) {}
+    async fn release(_: RequestNumber) {}
 
-    raw::never! { start stop initialize prepare head post put delete patch options }
+    raw::never! { initialize prepare head post put delete patch options method execute }
     raw::never! { write_error on_connection_close on_finish }
 }

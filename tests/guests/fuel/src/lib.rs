@@ -4,14 +4,14 @@
 use std::mem::ManuallyDrop;
 
 use raw::waterspout::web::application;
-use raw::{Arguments, Call, Description, Guest, Outcome};
+use raw::{Arguments, Call, Guest, HandlerClass, Outcome};
 
 struct Fuel;
 
 raw::export!(Fuel with_types_in raw);
 
 impl Guest for Fuel {
-    async fn describe() -> Description {
+    async fn describe() -> Vec<HandlerClass> {
         raw::only_get("Fuel")
     }
 
@@ -23,10 +23,10 @@ impl Guest for Fuel {
         let again = || unsafe { String::from_raw_parts(start, length, capacity) };
         let aliases: Vec<String> = std::iter::repeat_with(again).take(1000).collect();
         let aliases = ManuallyDrop::new(aliases);
-        let path = application::reverse_url(call.request, "nowhere", &aliases);
+        let path = application::reverse_url(Some(call.request), "nowhere", &aliases);
         raw::ok(path.unwrap_or_default())
     }
 
-    raw::never! { start stop initialize prepare head post put delete patch options }
+    raw::never! { initialize prepare head post put delete patch options method execute }
     raw::never! { write_error on_connection_close on_finish cancel release }
 }

@@ -3,14 +3,14 @@
 use std::future::poll_fn;
 
 use raw::wasi::clocks::monotonic_clock;
-use raw::{Arguments, Call, Description, Guest, Outcome};
+use raw::{Arguments, Call, Guest, HandlerClass, Outcome};
 
 struct Handles;
 
 raw::export!(Handles with_types_in raw);
 
 impl Guest for Handles {
-    async fn describe() -> Description {
+    async fn describe() -> Vec<HandlerClass> {
         raw::only_get("Handles")
     }
 
@@ -26,6 +26,6 @@ impl Guest for Handles {
         .await
     }
 
-    raw::never! { start stop initialize prepare head post put delete patch options }
+    raw::never! { initialize prepare head post put delete patch options method execute }
     raw::never! { write_error on_connection_close on_finish cancel release }
 }

@@ -1,25 +1,11 @@
 //! Registers as many tasks as it is let, none of which ends or heeds `cancel`: they wait for ever, or spin where the
 //! query says `spin`. Answers with how many were taken. A test of `background` sees that it costs its instance alone.
 
-#![allow(unsafe_code, reason = "`export!` of wit-bindgen is made of it")]
-
 use std::cell::Cell;
 
-wit_bindgen::generate!({
-    path: "../../../wit",
-    inline: "
-        package waterspout:hostile;
-        world hostile {
-            include waterspout:web/web-with-jobs@0.1.0;
-        }
-    ",
-    generate_all,
-});
-
-use exports::waterspout::web::{handler, jobs};
-use handler::{Arguments, Call, Description, Failure, Functions, HandlerClass, Outcome};
-use waterspout::web::background::{self, Kind};
-use waterspout::web::{request, types};
+use raw::waterspout::background::background;
+use raw::waterspout::web::request;
+use raw::{Arguments, Call, HandlerClass, Outcome, RequestNumber, work};
 
 thread_local! {
     static SPINS: Cell<bool> = const { Cell::new(false) };
@@ -27,20 +13,12 @@ thread_local! {
 
 struct Hostile;
 
-export!(Hostile);
+raw::export!(Hostile with_types_in raw);
+raw::work::export!(Hostile with_types_in raw::work);
 
-impl handler::Guest for Hostile {
-    async fn describe() -> Description {
-        Description {
-            handlers: vec![HandlerClass {
-                name: "Hostile".to_owned(),
-                functions: Functions::GET,
-                routes: Vec::new(),
-            }],
-            single: false,
-            start: false,
-            stop: false,
-        }
+impl raw::Guest for Hostile {
+    async fn describe() -> Vec<HandlerClass> {
+        raw::only_get("Hostile")
     }
 
     async fn get(call: Call, _: Arguments) -> Outcome {
@@ -49,71 +27,27 @@ impl handler::Guest for Hostile {
         let wanted = if query.is_empty() { 0 } else { 10_000 };
         let taken = (0..wanted).filter(|task| {
             let name = "x".repeat(100_000);
-            background::register(
-                *task,
-                &name[..if *task == 0 { 100_000 } else { 1 }],
-                Kind::Spawned,
-            )
-            .is_ok()
+            let length = if *task == 0 { 100_000 } else { 1 };
+            background::spawn(*task, &name[..length]).is_ok()
         });
         let taken = match query.as_str() {
-            "spin" => u64::from(background::register(1, "spin", Kind::Spawned).is_ok()),
+            "spin" => u64::from(background::spawn(1, "spin").is_ok()),
             _ => taken.count() as u64,
         };
-        Outcome::Finished(types::Response {
-            status: 200,
-            reason: None,
-            headers: Vec::new(),
-            body: taken.to_string().into_bytes(),
-        })
+        raw::ok(taken.to_string())
     }
 
-    async fn start() -> Result<(), String> {
-        unreachable!()
-    }
-    async fn stop() {
-        unreachable!()
-    }
-    async fn initialize(_: Call, _: String) -> Outcome {
-        unreachable!()
-    }
-    async fn prepare(_: Call, _: Arguments) -> Outcome {
-        unreachable!()
-    }
-    async fn head(_: Call, _: Arguments) -> Outcome {
-        unreachable!()
-    }
-    async fn post(_: Call, _: Arguments) -> Outcome {
-        unreachable!()
-    }
-    async fn put(_: Call, _: Arguments) -> Outcome {
-        unreachable!()
-    }
-    async fn delete(_: Call, _: Arguments) -> Outcome {
-        unreachable!()
-    }
-    async fn patch(_: Call, _: Arguments) -> Outcome {
-        unreachable!()
-    }
-    async fn options(_: Call, _: Arguments) -> Outcome {
-        unreachable!()
-    }
-    async fn write_error(_: Call, _: Failure) -> Outcome {
-        unreachable!()
-    }
-    async fn on_connection_close(_: Call) {
-        unreachable!()
-    }
-    async fn on_finish(_: Call) {
-        unreachable!()
-    }
-    async fn cancel(_: u64) {}
-    async fn release(_: u64) {}
+    async fn cancel(_: RequestNumber) {}
+
+    async fn release(_: RequestNumber) {}
+
+    raw::never! { initialize prepare head post put delete patch options method execute }
+    raw::never! { write_error on_connection_close on_finish }
 }
 
-impl jobs::Guest for Hostile {
-    async fn describe() -> jobs::JobDescription {
-        jobs::JobDescription {
+impl work::Guest for Hostile {
+    async fn describe() -> work::Description {
+        work::Description {
             functions: Vec::new(),
             schedules: Vec::new(),
         }

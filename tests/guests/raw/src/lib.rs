@@ -1,11 +1,12 @@
-//! Not a guest: the bare bindings, for the guests that must not behave as the SDK makes them.
+//! Not a guest: the bare bindings, for the guests that must not behave as the SDK makes them. A guest exports the handler
+//! with `raw::export!`, and each of the other interfaces with the macro of its module.
 
 wit_bindgen::generate!({
     path: "../../../wit",
     inline: "
         package waterspout:raw;
         world raw {
-            include waterspout:web/web@0.1.0;
+            include waterspout:component/web@0.1.0;
             import wasi:clocks/monotonic-clock@0.3.0;
         }
     ",
@@ -14,24 +15,58 @@ wit_bindgen::generate!({
     default_bindings_module: "raw",
 });
 
-pub use exports::waterspout::web::handler::{Description, Functions, Guest, HandlerClass};
+pub use exports::waterspout::web::handler::{Guest, HandlerClass, MessageHead, Route};
+pub use waterspout::values::values::Json;
 pub use waterspout::web::types::{
-    Arguments, Call, Failure, FailureCause, Outcome, RequestId, Response,
+    Arguments, Call, Failure, FailureCause, Outcome, RequestNumber, Response,
 };
 
-/// A component with one handler, which declares `get` and no route.
-pub fn only_get(name: &str) -> Description {
-    let handler = HandlerClass {
+/// How instances begin and end.
+pub mod lifecycle {
+    wit_bindgen::generate!({
+        path: "../../../wit",
+        inline: "
+            package waterspout:raw-lifecycle;
+            world raw-lifecycle {
+                export waterspout:lifecycle/lifecycle@0.1.0;
+            }
+        ",
+        pub_export_macro: true,
+        default_bindings_module: "raw::lifecycle",
+    });
+
+    pub use exports::waterspout::lifecycle::lifecycle::Guest;
+}
+
+/// Tasks, schedules and functions.
+pub mod work {
+    wit_bindgen::generate!({
+        path: "../../../wit",
+        inline: "
+            package waterspout:raw-work;
+            world raw-work {
+                export waterspout:background/work@0.1.0;
+            }
+        ",
+        with: {
+            "waterspout:values/values@0.1.0": crate::waterspout::values::values,
+            "waterspout:background/background@0.1.0": crate::waterspout::background::background,
+        },
+        pub_export_macro: true,
+        default_bindings_module: "raw::work",
+    });
+
+    pub use exports::waterspout::background::work::{Description, Guest, Schedule, Timing};
+}
+
+/// The one handler of a component, which has `GET` and no route.
+pub fn only_get(name: &str) -> Vec<HandlerClass> {
+    vec![HandlerClass {
         name: name.to_owned(),
-        functions: Functions::GET,
+        methods: vec!["GET".to_owned()],
+        functions: Vec::new(),
         routes: Vec::new(),
-    };
-    Description {
-        handlers: vec![handler],
-        single: false,
-        start: false,
-        stop: false,
-    }
+    }]
 }
 
 /// The response 200 with this body.
@@ -53,23 +88,24 @@ macro_rules! never {
 #[doc(hidden)]
 #[macro_export]
 macro_rules! never_one {
-    (describe) => {
-        async fn describe() -> $crate::Description {
-            unreachable!()
-        }
-    };
-    (start) => {
-        async fn start() -> Result<(), String> {
-            unreachable!()
-        }
-    };
-    (stop) => {
-        async fn stop() {
-            unreachable!()
-        }
-    };
     (initialize) => {
-        async fn initialize(_: $crate::Call, _: String) -> $crate::Outcome {
+        async fn initialize(_: $crate::Call, _: Option<$crate::Json>) -> $crate::Outcome {
+            unreachable!()
+        }
+    };
+    (method) => {
+        async fn method(_: $crate::Call, _: u32, _: $crate::Arguments) -> $crate::Outcome {
+            unreachable!()
+        }
+    };
+    (execute) => {
+        async fn execute(
+            _: $crate::Call,
+            _: Option<$crate::Json>,
+            _: Option<u32>,
+            _: $crate::Arguments,
+            _: Option<$crate::MessageHead>,
+        ) -> $crate::Outcome {
             unreachable!()
         }
     };
@@ -89,12 +125,12 @@ macro_rules! never_one {
         }
     };
     (cancel) => {
-        async fn cancel(_: $crate::RequestId) {
+        async fn cancel(_: $crate::RequestNumber) {
             unreachable!()
         }
     };
     (release) => {
-        async fn release(_: $crate::RequestId) {
+        async fn release(_: $crate::RequestNumber) {
             unreachable!()
         }
     };

@@ -5,17 +5,17 @@ use std::pin::{Pin, pin};
 use std::task::Poll;
 
 use raw::waterspout::web::response::{self, FlushError, ResponseHead};
-use raw::{Arguments, Call, Description, Functions, Guest, Outcome, RequestId, Response};
+use raw::{Arguments, Call, Guest, HandlerClass, Outcome, RequestNumber, Response};
 
 struct RawStreams;
 
 raw::export!(RawStreams with_types_in raw);
 
 impl Guest for RawStreams {
-    async fn describe() -> Description {
-        let mut description = raw::only_get("RawStreams");
-        description.handlers[0].functions = Functions::GET | Functions::ON_FINISH;
-        description
+    async fn describe() -> Vec<HandlerClass> {
+        let mut handlers = raw::only_get("RawStreams");
+        handlers[0].functions.push("on-finish".to_owned());
+        handlers
     }
 
     /// `/raw_streams/twice/0`
@@ -79,7 +79,7 @@ impl Guest for RawStreams {
         println!("after the end: {}", told(late));
     }
 
-    raw::never! { start stop initialize prepare head post put delete patch options }
+    raw::never! { initialize prepare head post put delete patch options method execute }
     raw::never! { write_error on_connection_close cancel release }
 }
 
@@ -98,7 +98,7 @@ fn with(name: &str, value: &[u8]) -> ResponseHead {
     }
 }
 
-async fn begin(request: RequestId, head: ResponseHead) -> Result<(), FlushError> {
+async fn begin(request: RequestNumber, head: ResponseHead) -> Result<(), FlushError> {
     response::flush(request, Some(head), b"begun ".to_vec()).await
 }
 
@@ -106,7 +106,7 @@ fn told(result: Result<(), FlushError>) -> String {
     match result {
         Ok(()) => "fine".to_owned(),
         Err(FlushError::Gone) => "gone".to_owned(),
-        Err(FlushError::Invalid(why)) => why,
+        Err(FlushError::Invalid(why) | FlushError::Other(why)) => why,
     }
 }
 
@@ -120,7 +120,7 @@ fn tell(result: Result<(), FlushError>) -> Outcome {
     })
 }
 
-async fn trailers(request: RequestId, name: &str, value: &[u8]) -> Outcome {
+async fn trailers(request: RequestNumber, name: &str, value: &[u8]) -> Outcome {
     begin(request, with("trailer", b"x-a, set-cookie"))
         .await
         .unwrap();
@@ -131,7 +131,7 @@ async fn trailers(request: RequestId, name: &str, value: &[u8]) -> Outcome {
 }
 
 /// Pieces until one waits for its place, and then another beside it.
-async fn both(request: RequestId) -> Outcome {
+async fn both(request: RequestNumber) -> Outcome {
     begin(request, head()).await.unwrap();
     let piece = || vec![b'x'; 1 << 20];
     loop {

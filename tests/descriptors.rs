@@ -16,7 +16,7 @@ use tokio::net::TcpStream;
 use waterspout::base::client::Client as Asks;
 use waterspout::base::shards::Shards;
 use waterspout::config::{Limits, Listen};
-use waterspout::edge::connection::RequestBody;
+use waterspout::edge::connection::IncomingBody;
 use waterspout::edge::server::Server;
 
 #[tokio::test]
@@ -24,7 +24,7 @@ async fn accepting_survives_a_lack_of_descriptors() {
     let server = Server::new(
         Shards::here(),
         Limits::default(),
-        async |request: Request<RequestBody>, _: Asks| {
+        async |request: Request<IncomingBody>, _: Asks| {
             Response::new(Full::<Bytes>::from(request.uri().path().to_owned()))
         },
     );

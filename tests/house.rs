@@ -189,10 +189,11 @@ fn few_speak_of_statuses() {
 #[test]
 fn one_word_for_each_interface() {
     let world = read("wit/world.wit");
-    let named = |word: &str| -> BTreeSet<String> {
-        let line = Regex::new(&format!(r"(?m)^ +{word} ([a-z-]+);")).unwrap();
+    // The package and the interface.
+    let named = |word: &str| -> BTreeSet<(String, String)> {
+        let line = Regex::new(&format!(r"(?m)^ +{word} waterspout:([a-z-]+)/([a-z-]+)@")).unwrap();
         line.captures_iter(&world)
-            .map(|line| line[1].replace('-', "_"))
+            .map(|line| (line[1].to_owned(), line[2].to_owned()))
             .collect()
     };
     let (imports, exports) = (named("import"), named("export"));
@@ -200,21 +201,27 @@ fn one_word_for_each_interface() {
     let mut files = sources("guest-sdk/src");
     // It speaks `wasi:http`, and none of ours.
     files.retain(|(path, _)| !path.starts_with(root().join("guest-sdk/src/httpclient")));
-    for interface in imports.union(&exports) {
-        let wit = read(&format!("wit/{}.wit", interface.replace('_', "-")));
+    for (package, interface) in imports.union(&exports) {
+        let wit = read(&format!("wit/deps/{package}/{interface}.wit"));
         assert!(
-            wit.contains(&format!("interface {} {{", interface.replace('_', "-"))),
+            wit.starts_with(&format!("package waterspout:{package}@")),
+            "{package}"
+        );
+        assert!(
+            wit.contains(&format!("interface {interface} {{")),
             "{interface}"
         );
-        // `types` are values, and the SDK shows its own.
-        if interface != "types" {
-            let file = format!("{interface}.rs");
+        // These are values, and the SDK shows its own.
+        if !["types", "values"].contains(&interface.as_str()) {
+            let file = format!("{}.rs", interface.replace('-', "_"));
             let named = files.iter().filter(|(path, _)| path.ends_with(&file));
             assert_eq!(named.count(), 1, "guest-sdk/src has one {file}");
         }
     }
-    // WASI is another's contract.
-    let mut expected = imports;
+    let imports = imports.into_iter();
+    let mut expected: BTreeSet<String> = imports
+        .map(|(_, interface)| interface.replace('-', "_"))
+        .collect();
     // WASI is another's contract, and so is `wasi:http`: Tornado's `httpclient` to those who write handlers.
     expected.insert("wasi".to_owned());
     expected.insert("http_client".to_owned());

@@ -16,11 +16,11 @@ pub(crate) mod path_arguments;
 mod request;
 mod request_body;
 mod response;
+pub(crate) mod settings;
 mod sse;
 
 pub use self::arguments::{ArgumentName, Arguments, Unstripped};
 pub use self::context::Context;
-pub use self::context::application::settings;
 pub use self::context::path_arguments::PathIndex;
 pub use self::error::HttpError;
 pub use self::failure::{Cause, Failure};
@@ -29,4 +29,5 @@ pub use self::kwargs::Kwargs;
 pub use self::multipart::{Files, HttpFile};
 pub use self::request::Request;
 pub use self::request_body::{Part, Parts};
+pub use self::settings::settings;
 pub use self::sse::Event;

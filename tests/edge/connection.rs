@@ -13,7 +13,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::sync::{Notify, mpsc};
 use waterspout::base::client;
 use waterspout::config::Limits;
-use waterspout::edge::connection::RequestBody;
+use waterspout::edge::connection::IncomingBody;
 
 const CHUNKED: &str = "POST /p HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n";
 
@@ -155,7 +155,7 @@ async fn an_idle_connection_is_closed_at_its_timeout() {
 }
 
 /// Answers, and reads nothing.
-async fn ignore(_: Request<RequestBody>, _: client::Client) -> Response<Full<Bytes>> {
+async fn ignore(_: Request<IncomingBody>, _: client::Client) -> Response<Full<Bytes>> {
     status(StatusCode::OK)
 }
 
@@ -427,7 +427,7 @@ async fn a_late_body_is_late_in_all_its_parts() {
 #[tokio::test]
 async fn a_client_that_does_not_read_is_cut_off() {
     let (ended, mut ends) = mpsc::channel::<()>(1);
-    let flood = move |_: Request<RequestBody>, _: client::Client| {
+    let flood = move |_: Request<IncomingBody>, _: client::Client| {
         let ended = ended.clone();
         async move { Response::new(Flood(ended)) }
     };
@@ -475,7 +475,7 @@ impl http_body::Body for Flood {
 
 #[tokio::test]
 async fn a_slow_answer_is_waited_for() {
-    let slow = |request: Request<RequestBody>, peer| async move {
+    let slow = |request: Request<IncomingBody>, peer| async move {
         tokio::time::sleep(SHORT * 3).await;
         echo(request, peer).await
     };
@@ -505,7 +505,7 @@ async fn a_client_that_expects_it_is_told_to_go_on() {
     let go = Arc::new(Notify::new());
     let service = {
         let go = go.clone();
-        move |request: Request<RequestBody>, peer| {
+        move |request: Request<IncomingBody>, peer| {
             let (asked, go) = (asked.clone(), go.clone());
             async move {
                 asked.send(()).await.unwrap();
@@ -622,7 +622,7 @@ async fn a_broken_chunk_is_told_apart() {
 #[tokio::test]
 async fn a_service_is_dropped_when_its_client_leaves() {
     let (event, mut events) = mpsc::channel(4);
-    let wait = move |request: Request<RequestBody>, _: client::Client| {
+    let wait = move |request: Request<IncomingBody>, _: client::Client| {
         let event = event.clone();
         async move {
             let _body = request.into_body();
@@ -664,7 +664,7 @@ impl Drop for OnDrop {
 #[tokio::test]
 async fn a_reader_hears_that_its_client_left() {
     let (heard, mut hears) = mpsc::channel(1);
-    let service = move |request: Request<RequestBody>, _: client::Client| {
+    let service = move |request: Request<IncomingBody>, _: client::Client| {
         let heard = heard.clone();
         async move {
             tokio::spawn(async move {
@@ -687,7 +687,7 @@ async fn a_reader_hears_that_its_client_left() {
 #[tokio::test]
 async fn a_body_outlives_its_response() {
     let (heard, mut hears) = mpsc::channel(1);
-    let service = move |request: Request<RequestBody>, _: client::Client| {
+    let service = move |request: Request<IncomingBody>, _: client::Client| {
         let heard = heard.clone();
         async move {
             tokio::spawn(async move {

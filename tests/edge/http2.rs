@@ -13,7 +13,7 @@ use http_body_util::BodyExt;
 use tokio::net::TcpStream;
 use waterspout::base::client;
 use waterspout::config::Limits;
-use waterspout::edge::connection::RequestBody;
+use waterspout::edge::connection::IncomingBody;
 
 use super::{limits, start};
 use crate::harness::soon;
@@ -57,7 +57,7 @@ impl Body for Long {
 /// The client gives window in small steps, and so sends thousands of frames that are only that.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn large_bodies_are_no_flood() {
-    let service = |request: Request<RequestBody>, _: client::Client| async move {
+    let service = |request: Request<IncomingBody>, _: client::Client| async move {
         let mut body = request.into_body();
         let mut length = 0;
         while let Some(frame) = body.frame().await {
@@ -102,7 +102,7 @@ async fn large_bodies_are_no_flood() {
 /// What they take of the connection's window is given back.
 #[tokio::test]
 async fn bodies_that_nobody_reads_cost_no_request() {
-    let ignore = |_: Request<RequestBody>, _: client::Client| async { Response::new(Long(1)) };
+    let ignore = |_: Request<IncomingBody>, _: client::Client| async { Response::new(Long(1)) };
     let (server, address) = start(with_h2c(), ignore).await;
     let mut client = connect(address).await;
     for length in [5, 20_000, 60_000, 1_000_000].repeat(10) {

@@ -9,7 +9,7 @@ use http::{Request, StatusCode};
 use tokio::io::AsyncWriteExt;
 use tokio::sync::mpsc;
 use waterspout::config::Limits;
-use waterspout::edge::connection::RequestBody;
+use waterspout::edge::connection::IncomingBody;
 
 /// Each with the status that it gets. `0` is none: the connection is closed without a word.
 const CORPUS: &[(u16, &str)] = &[
@@ -128,7 +128,7 @@ async fn a_body_that_is_framed_twice_is_refused_before_anybody_sees_it() {
     let called = Arc::new(AtomicUsize::new(0));
     let service = {
         let called = called.clone();
-        move |request: Request<RequestBody>, peer| {
+        move |request: Request<IncomingBody>, peer| {
             called.fetch_add(1, Relaxed);
             echo(request, peer)
         }
@@ -206,7 +206,7 @@ const BROKEN: &[&str] = &[
 #[tokio::test]
 async fn a_body_that_breaks_the_rules_of_chunks_hides_nothing() {
     let (seen, mut sees) = mpsc::unbounded_channel();
-    let service = move |request: Request<RequestBody>, peer| {
+    let service = move |request: Request<IncomingBody>, peer| {
         let seen = seen.clone();
         seen.send(request.uri().path().to_owned()).unwrap();
         async move {

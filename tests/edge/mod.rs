@@ -17,7 +17,7 @@ use waterspout::base::client;
 use waterspout::base::shards::Shards;
 use waterspout::config::Limits;
 use waterspout::config::Listen;
-use waterspout::edge::connection::{RequestBody, Service};
+use waterspout::edge::connection::{IncomingBody, Service};
 use waterspout::edge::server::Server;
 
 /// Longer than the limits that a test crosses, far shorter than those that it must not.
@@ -42,7 +42,7 @@ pub fn address(listen: &Listen) -> SocketAddr {
 }
 
 /// Answers with the path, or with the body where there is one.
-pub async fn echo(request: Request<RequestBody>, _: client::Client) -> Response<Full<Bytes>> {
+pub async fn echo(request: Request<IncomingBody>, _: client::Client) -> Response<Full<Bytes>> {
     let path = request.uri().path().to_owned();
     match request
         .into_body()

@@ -22,14 +22,14 @@ use waterspout::base::client;
 use waterspout::base::shards::Shards;
 use waterspout::config::Limits;
 use waterspout::config::Listen;
-use waterspout::edge::connection::{RequestBody, Service};
+use waterspout::edge::connection::{IncomingBody, Service};
 use waterspout::edge::listener::Listener;
 use waterspout::edge::server::Server;
 
 /// A service that tells when it is called, and answers when `gate` lets it.
 fn gated(gate: Arc<Semaphore>) -> (impl Service, mpsc::UnboundedReceiver<()>) {
     let (called, calls) = mpsc::unbounded_channel();
-    let service = move |request: Request<RequestBody>, client: client::Client| {
+    let service = move |request: Request<IncomingBody>, client: client::Client| {
         let (called, gate) = (called.clone(), gate.clone());
         async move {
             called.send(()).unwrap();
@@ -99,7 +99,7 @@ async fn the_last_answer_says_that_it_is() {
 #[tokio::test]
 async fn what_outlasts_the_grace_is_ended_and_counted() {
     let (called, mut calls) = mpsc::unbounded_channel();
-    let service = move |_: Request<RequestBody>, _: client::Client| {
+    let service = move |_: Request<IncomingBody>, _: client::Client| {
         called.send(()).unwrap();
         pending::<Response<Full<Bytes>>>()
     };

@@ -4,6 +4,7 @@ pub mod calls;
 pub mod component;
 pub mod declared;
 pub mod handlers;
+mod lifecycle;
 pub mod object;
 #[cfg(test)]
 mod tests;
@@ -17,7 +18,7 @@ use crate::result::Result;
 use crate::runtime::bindings::exports::waterspout::background::work::{
     self as wit_work, Description,
 };
-use crate::runtime::bindings::exports::waterspout::lifecycle::lifecycle;
+use crate::runtime::bindings::exports::waterspout::lifecycle::lifecycle as wit_lifecycle;
 use crate::runtime::bindings::exports::waterspout::web::handler::{
     self, HandlerClass, MessageHead,
 };
@@ -30,7 +31,7 @@ use crate::runtime::exports::component::Component;
 use crate::runtime::exports::handlers::Handlers;
 use crate::runtime::exports::object::{Edge, Hook, Which};
 use crate::runtime::kept::{self, Work};
-use crate::runtime::logging::{self, log_error};
+use crate::runtime::logging;
 
 async fn run_in<C: Component>(call: Call, hook: Hook) -> Outcome {
     C::Handlers::run(call.handler, call, hook).await
@@ -115,26 +116,17 @@ impl<C: Component> handler::Guest for Exported<C> {
     }
 }
 
-impl<C: Component> lifecycle::Guest for Exported<C> {
+impl<C: Component> wit_lifecycle::Guest for Exported<C> {
     async fn describe() -> Vec<String> {
-        let properties = [
-            ("single", C::SINGLE),
-            ("start", C::START),
-            ("stop", C::STOP),
-        ];
-        let present = properties.into_iter().filter(|(_, present)| *present);
-        present.map(|(name, _)| name.to_owned()).collect()
+        lifecycle::describe::<C>()
     }
 
     async fn start() -> Result<(), String> {
-        logging::install();
-        let started = kept::function(Work::Instance, C::start()).await;
-        started.map_err(|error| format!("{error:#}"))
+        lifecycle::start::<C>().await
     }
 
     async fn stop() {
-        logging::install();
-        log_error("stop", kept::function(Work::Instance, C::stop()).await);
+        lifecycle::stop::<C>().await;
     }
 }
 

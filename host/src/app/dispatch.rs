@@ -364,8 +364,12 @@ impl InFlight {
         if exchange.lacked_room() {
             blame_want_of_room(&mut response);
         }
-        if matches!(exchange.stage, Stage::ErrorPage(_)) {
-            let allow = || exchange.target.class.allow();
+        let class = &exchange.target.class;
+        // A handler without methods has said 405 by not finishing in `prepare`.
+        let is_without =
+            class.methods.is_empty() && response.status() == StatusCode::METHOD_NOT_ALLOWED;
+        if is_without || matches!(exchange.stage, Stage::ErrorPage(_)) {
+            let allow = || class.allow();
             let headers = response.headers_mut();
             headers.entry(header::ALLOW).or_insert_with(allow);
         }

@@ -1,12 +1,12 @@
 //! What a handler can ask of the app that serves the request.
 
-use anyhow::{Context as _, anyhow};
+use anyhow::anyhow;
 use serde::de::DeserializeOwned;
 
 use crate::result::Result;
-use crate::runtime::bindings::waterspout::settings::settings as host;
 use crate::runtime::bindings::waterspout::web::application::{self, ReverseError};
 use crate::web::context::Context;
+use crate::web::settings;
 
 impl Context {
     /// The path of a named route, with `arguments` percent-encoded in the place of its groups. Tornado's
@@ -48,27 +48,6 @@ impl Context {
     /// # }
     /// ```
     pub fn settings<T: DeserializeOwned>(&self) -> Result<T> {
-        read(&host::app(Some(self.request.number())))
+        settings::of(Some(self.request.number()))
     }
-}
-
-/// The same without a request: in `start` as the generation has it that is being loaded, and in tasks, loops, schedules
-/// and functions of the executor as the newest generation has it. Where `start` asks, a change of the table makes new
-/// instances of the component.
-///
-/// ```
-/// # use waterspout_sdk::prelude::*;
-/// async fn start() -> Result {
-///     let settings: serde_json::Value = waterspout_sdk::web::settings()?;
-///     log::info!("started as {}", settings["title"]);
-///     Ok(())
-/// }
-/// ```
-pub fn settings<T: DeserializeOwned>() -> Result<T> {
-    read(&host::app(None))
-}
-
-fn read<T: DeserializeOwned>(settings: &str) -> Result<T> {
-    serde_json::from_str(if settings.is_empty() { "{}" } else { settings })
-        .context("reading [settings] app")
 }

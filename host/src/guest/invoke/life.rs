@@ -88,7 +88,8 @@ impl Life<'_> {
         let (target, method) = (&self.exchange.target, &self.exchange.head.method);
         let arguments = || self.exchange.arguments.clone();
         let position = target.class.position(method);
-        let last = !self.hooks.on_finish;
+        // Without a method, a `prepare` that does not finish is an error, whose page the object may make.
+        let last = !self.hooks.on_finish && position.is_some();
         if self.hooks.execute {
             let at = position.and_then(|at| u32::try_from(at).ok());
             let kwargs = target.kwargs.clone();

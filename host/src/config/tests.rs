@@ -387,7 +387,7 @@ fn wrong_routes_are_faults() {
 }
 
 #[test]
-fn wrong_handlers_are_faults() {
+fn wrong_components_are_faults() {
     for (line, column, words) in [
         ("isolation = 'exclusiv'", 13, &["`exclusive`?"][..]),
         (
@@ -432,8 +432,14 @@ fn wrong_handlers_are_faults() {
     }
     assert_fault(
         "[component.chat.wasm]",
-        "1:10",
+        "1:12",
         &["`chat`", "[component.\"chat.wasm\"]"],
+    );
+    // By its name before the first release.
+    assert_fault(
+        "[handler.\"chat.wasm\"]\nmemory = '1MB'",
+        "1:2",
+        &["`handler` is no key", "[component.\"file.wasm\"]"],
     );
 }
 

@@ -94,7 +94,111 @@ pub use bytes;
 pub use cookie;
 pub use http;
 pub use log;
-pub use waterspout_sdk_macros::{export, handler};
+/// Makes the component: its handlers in the order of their routes, and what else there is.
+///
+/// ```
+/// # use waterspout_sdk::prelude::*;
+/// # #[derive(Default)] struct Counter;
+/// # #[handler] impl RequestHandler for Counter {}
+/// # #[derive(Default)] struct Reset;
+/// # #[handler] impl RequestHandler for Reset {}
+/// async fn load() -> Result {
+///     Ok(())
+/// }
+///
+/// async fn save() -> Result {
+///     Ok(())
+/// }
+///
+/// export!(Counter, Reset, single, start = load, stop = save);
+/// ```
+///
+/// - `single`: the state of this component must not be split, so there is one instance of it.
+/// - `start`: an `async fn() -> Result` that runs once for each instance, before its first request. Its error refuses the
+///   component.
+/// - `stop`: the same, after the last request of an instance. Its error is logged.
+/// - `functions`: what [`run_in_executor`](ioloop::run_in_executor) and schedules call by name, each
+///   `fn(A) -> Result<R>` or `async fn(A) -> Result<R>`, where `A` and `R` serialize.
+/// - `schedules`: when some of them are due: `every("60s", tidy_up)`, `cron("0 3 * * *", report)`, with `name`,
+///   `arguments` (JSON), `jitter` and `time_zone` after that where they are wanted. What they mean is said of
+///   `[[schedule]]`, the same in the configuration.
+///
+/// ```
+/// # use waterspout_sdk::prelude::*;
+/// # #[derive(Default)] struct Counter;
+/// # #[handler] impl RequestHandler for Counter {}
+/// async fn tidy_up(keep: u32) -> Result {
+///     log::info!("all but {keep} are gone");
+///     Ok(())
+/// }
+///
+/// export!(
+///     Counter,
+///     functions = [tidy_up],
+///     schedules = [cron("0 3 * * *", tidy_up, arguments = 100, time_zone = "Europe/Berlin")],
+/// );
+/// ```
+pub use waterspout_sdk_macros::export;
+/// Notes which functions an `impl RequestHandler` really has, and which routes the handler declares for itself.
+///
+/// Routes are for apps whose configuration names the component nowhere; the first argument is the pattern, anchored
+/// at both ends, in the syntax of the [`regex`](https://docs.rs/regex) crate. Without any, such an app mounts the
+/// handler of `hello.wasm` at `/hello`.
+///
+/// ```
+/// # use waterspout_sdk::prelude::*;
+/// # #[derive(Default)] struct Story;
+/// #[handler]
+/// #[route("/latest")]
+/// #[route("/story/([0-9]+)", name = "story", host = r"example\.com", kwargs = { "db": "main" })]
+/// impl RequestHandler for Story {
+///     async fn get(&mut self, cx: &Context) -> Result {
+///         cx.write("a story")
+///     }
+/// }
+/// ```
+///
+/// - `name`: for [`reverse_url`](Context::reverse_url); unique in the app.
+/// - `host`: a pattern for the host; absent: any.
+/// - `kwargs`: a JSON object for [`initialize`](RequestHandler::initialize).
+///
+/// A method may have `#[addslash]` or `#[removeslash]` before it, Tornado's
+/// [decorators](https://www.tornadoweb.org/en/stable/web.html#tornado.web.addslash): `GET` and `HEAD` of a path without
+/// a slash at its end, or with one, are redirected to the other for good (301), with their query; any other method is
+/// answered with 404. The route has to take both: `/stories/?`.
+///
+/// ```
+/// # use waterspout_sdk::prelude::*;
+/// # #[derive(Default)] struct Stories;
+/// #[handler]
+/// #[route("/stories/?")]
+/// impl RequestHandler for Stories {
+///     #[removeslash]
+///     async fn get(&mut self, cx: &Context) -> Result {
+///         cx.write("all stories")
+///     }
+/// }
+/// ```
+///
+/// With `#[stream_request_body]` below it, Tornado's
+/// [decorator](https://www.tornadoweb.org/en/stable/web.html#tornado.web.stream_request_body), the body goes piece by piece
+/// to [`data_received`](RequestHandler::data_received), before the method is called.
+///
+/// A method beyond the seven is named by `#[method("…")]` before its function, which may have any name. Tornado's
+/// counterpart is `SUPPORTED_METHODS`.
+///
+/// ```
+/// # use waterspout_sdk::prelude::*;
+/// # #[derive(Default)] struct Search;
+/// #[handler]
+/// impl RequestHandler for Search {
+///     #[method("QUERY")]
+///     async fn query(&mut self, cx: &Context) -> Result {
+///         cx.write(cx.request().body().await?)
+///     }
+/// }
+/// ```
+pub use waterspout_sdk_macros::handler;
 
 pub use result::Result;
 #[doc(inline)]

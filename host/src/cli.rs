@@ -204,7 +204,7 @@ pub fn run() -> ExitCode {
             on_all_cores(dev::dev(&options, &logs))
         }
         Command::New(options) => new::new(&options),
-        Command::Build(App { app }) => build::build(&app, |_| {}).and_then(build::Built::place),
+        Command::Build(App { app }) => build::build(&app, build::Effort::Full, |_| {}).and_then(build::Built::place),
         Command::Check(options) => on_all_cores(check::check(&options)),
         Command::Routes(options) => on_all_cores(routes::routes(&options)),
         Command::Inspect(options) => on_all_cores(inspect::inspect(&options)),

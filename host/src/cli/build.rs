@@ -105,14 +105,31 @@ impl Built {
     }
 }
 
+/// How much time a build may take for the sake of what it makes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Effort {
+    /// As the app's release profile says.
+    Full,
+    /// As little as possible: components are built again after every edit.
+    Quick,
+}
+
+/// What makes a build quick, over the app's release profile.
+const QUICK: [(&str, &str); 4] = [
+    ("CARGO_PROFILE_RELEASE_LTO", "off"),
+    ("CARGO_PROFILE_RELEASE_CODEGEN_UNITS", "16"),
+    ("CARGO_PROFILE_RELEASE_OPT_LEVEL", "1"),
+    ("CARGO_PROFILE_RELEASE_INCREMENTAL", "true"),
+];
+
 /// Whether there is anything to build.
 pub fn has_sources(app: &Path) -> bool {
     app.join("Cargo.toml").is_file()
 }
 
 /// Builds every `cdylib` of the app's package or workspace, and none that these only use. Cargo's progress and its errors
-/// are shown as they come, `step` is told of what matters overriding.
-pub fn build(app: &Path, mut step: impl FnMut(Step)) -> anyhow::Result<Built> {
+/// are shown as they come, `step` is told of what else matters.
+pub fn build(app: &Path, effort: Effort, mut step: impl FnMut(Step)) -> anyhow::Result<Built> {
     if !has_sources(app) {
         bail!(
             "{}: there is nothing to build: no Cargo.toml in this folder",
@@ -127,6 +144,11 @@ pub fn build(app: &Path, mut step: impl FnMut(Step)) -> anyhow::Result<Built> {
         .stdout(Stdio::piped())
         .stderr(Stdio::piped());
     speak_as_to_a_terminal(&mut cargo);
+    if effort == Effort::Quick {
+        // What the environment says already is left as it is.
+        let quick = QUICK.iter().filter(|(name, _)| std::env::var_os(name).is_none());
+        cargo.envs(quick.copied());
+    }
     let mut child = cargo
         .spawn()
         .context("cargo can't be started; is Rust installed (https://rustup.rs)?")?;

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use self::sources::Sources;
 use self::watch::Watch;
-use super::build::{Built, Failed};
+use super::build::{Built, Effort, Failed};
 use super::{Serve, build, serve};
 use crate::app::dispatch::dev::Workbench;
 use crate::config::{Config, Override};
@@ -127,7 +127,7 @@ async fn build_aside(
     let app = app.to_path_buf();
     let built = tokio::task::spawn_blocking(move || {
         sources.begin();
-        let built = build::build(&app, |step| sources.follow(&step));
+        let built = build::build(&app, Effort::Quick, |step| sources.follow(&step));
         if let Ok(built) = &built {
             sources.end(&built.inputs);
         }

@@ -1,5 +1,5 @@
-//! The routes that a component declares for itself, read once when it is loaded. Whether they are in the table is
-//! for `routes` to say.
+//! The routes that a component declares for itself, read once when it is loaded. `routes` decides whether they are in
+//! the table.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! From a name to addresses, once for each connection, and only to those that may be dialled. Keeps nothing.
+//! Resolves names to addresses, once for each connection, and only to those that may be dialled. Keeps nothing.
 
 use std::future::Ready;
 use std::io;

@@ -1,4 +1,4 @@
-//! The macros of `waterspout-sdk`. They only glue: what they note goes into a trait, what happens stands in the SDK.
+//! The macros of `waterspout-sdk`. They only connect: what they note goes into a trait, and the SDK does the work.
 
 #![warn(missing_docs)]
 
@@ -8,11 +8,11 @@ mod jobs;
 
 use proc_macro::TokenStream;
 
-/// Notes which functions an `impl RequestHandler` really has, and which routes the handler declares for itself.
+/// Notes the functions that an `impl RequestHandler` has, and the routes that the handler declares for itself.
 ///
-/// Routes are for apps whose configuration names the component nowhere; the first argument is the pattern, anchored
-/// at both ends, in the syntax of the [`regex`](https://docs.rs/regex) crate. Without any, such an app mounts the
-/// handler of `hello.wasm` at `/hello`.
+/// Routes are for apps whose configuration does not name the component. The first argument is the pattern, anchored at
+/// both ends, in the syntax of the [`regex`](https://docs.rs/regex) crate. Without routes, such an app has the handler
+/// of `hello.wasm` at `/hello`.
 ///
 /// ```
 /// # use waterspout_sdk::prelude::*;

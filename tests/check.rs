@@ -53,7 +53,7 @@ const FAULTS: &[(&str, &str, &str, &[&str])] = &[
     (
         "a table of a component that is not there",
         "\n[component.\"chat.wasm\"]\nisolation = 'fresh'\n",
-        "2:10",
+        "2:12",
         &["there is no component `chat.wasm`", "hint: "],
     ),
     (
@@ -99,7 +99,7 @@ const FAULTS: &[(&str, &str, &str, &[&str])] = &[
     (
         "a limit past the server's",
         "[component.\"version.wasm\"]\nmemory = '1GB'\n",
-        "2:10",
+        "2:12",
         &["`max_instance_memory`", "hint: raise"],
     ),
 ];
@@ -240,7 +240,7 @@ fn check_warns_where_files_are_used_and_no_folder_is_granted() {
     let (code, said) = told.run("check");
     assert_eq!(code, Some(0), "{said}");
     assert!(
-        said.contains(&format!("waterspout.toml:1:10: {words}\n")),
+        said.contains(&format!("waterspout.toml:1:12: {words}\n")),
         "{said}"
     );
 
@@ -325,7 +325,7 @@ fn check_warns_where_requests_are_sent_and_no_origin_is_granted() {
     let (code, said) = app("[component.'http_client.wasm']\nmax_clients = 7\n").run("check");
     assert_eq!(code, Some(0), "{said}");
     assert!(
-        said.contains(&format!("waterspout.toml:1:10: {words}\n")),
+        said.contains(&format!("waterspout.toml:1:12: {words}\n")),
         "{said}"
     );
     for settled in ["http = ['self']", "http = []"] {

@@ -456,7 +456,7 @@ fn the_page_on_testing_shows_the_test_that_new_makes() {
 }
 
 /// Words that readers whose second language is English need not know, and what to write instead.
-const UNCOMMON: [(&str, &str); 10] = [
+const UNCOMMON: [(&str, &str); 16] = [
     (r"who(?:m|so)?ever\b", "the noun: `a client that …`"),
     (r"be it\b", "`whether it is`"),
     (r"of late[.,;:)]", "`recently`"),
@@ -466,14 +466,20 @@ const UNCOMMON: [(&str, &str); 10] = [
     (r"(?:hears? of|heard of)\b", "`gets`, `is notified`"),
     (r"shall\b", "`must`, `will`"),
     (r"anew\b", "`again`"),
+    (r"at once\b", "`concurrently`, `immediately`"),
+    (r"in vain\b", "`without effect`"),
+    (r"by and by\b", "`in several steps`"),
+    (r"by way of\b", "`through`, `by`"),
+    (r"for the sake of\b", "`because of`"),
+    (r"(?:albeit|ere|lest|naught|nought)\b", "the common word"),
     (
         r"(?:(?:here|there|where)(?:by|in|of|upon|with)|hitherto|thence|whence)\b",
         "a second sentence",
     ),
 ];
 
-/// What the pages for users once called workers, the parts of a queue, and the like.
-const FIGURATIVE: &str = r"(?:bells?|census|lanes?|seats?|tenures?)\b";
+/// Figures for a worker, a part of a queue, a wake, a request that does not react to cancellation, and the like.
+const FIGURATIVE: &str = r"(?:bells?|census|commons|deaf|hard of hearing|lanes?|roll calls?|scenes?|seats?|tenures?|undertakers?)\b";
 
 #[test]
 fn the_words_are_common() {
@@ -489,12 +495,12 @@ fn the_words_are_common() {
                 found.push(format!("{place}: `{}` for {instead}", hit.as_str()));
             }
         }
+        for hit in figurative.find_iter(&text) {
+            found.push(format!("{place}: `{}` for the field's word", hit.as_str()));
+        }
     };
     for page in pages() {
-        let text = read(&page);
-        look(&page, &text);
-        let hit = figurative.find(&text);
-        assert!(hit.is_none(), "{page}: {hit:?} for the field's word");
+        look(&page, &read(&page));
     }
     for folder in ["host", "guest-sdk", "examples", "tests"] {
         for (path, text) in sources(folder) {

@@ -144,7 +144,7 @@ fn what_is_no_component_of_handlers_is_told_for_what_it_is() {
         (
             &guest("other_world"),
             &[
-                "not a component of the world `waterspout:web/web@0.1.0`",
+                "not a component for Waterspout: no export `waterspout:web/handler@0.1.0`",
                 "but `greet`\n",
                 "hint: make one with waterspout-sdk",
             ],

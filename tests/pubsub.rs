@@ -295,7 +295,7 @@ fn who_uses_neither_messages_nor_state_has_nothing_of_them() {
         bytes.windows(word.len()).any(|window| window == word)
     };
     let (plain, both) = (example("hello"), [guest("pubsub"), guest("kv")].concat());
-    for word in ["web/pubsub", "web/kv", "subscription", "bucket"] {
+    for word in ["pubsub/pubsub", "kv/kv", "subscription", "bucket"] {
         assert!(has(&both, word), "{word}");
         assert!(!has(&plain, word), "{word}");
     }

@@ -1,4 +1,4 @@
-//! `[[schedule]]` and what components declare: what is due is called, never twice at once, and what is missed is told.
+//! `[[schedule]]` and what components declare: runs begin in time and never overlap, and missed ones are reported.
 
 use serde_json::{Value, json};
 

@@ -1,4 +1,4 @@
-//! `waiting`: several things in one request at once, and requests of one instance that wait for each other. What they
+//! `waiting`: concurrent waits in one request, and requests of one instance that wait for each other. What they
 //! share stays sound when one of them is given up.
 
 use serde_json::Value;

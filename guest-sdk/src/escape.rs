@@ -124,7 +124,7 @@ pub fn url_unescape_bytes(value: impl AsRef<[u8]>, plus: bool) -> Vec<u8> {
 /// Writes a value as JSON that can stand in a `<script>` of a page: each `</` is written as `<\/`, which means the same
 /// in JSON. Tornado's [`json_encode`](https://www.tornadoweb.org/en/stable/escape.html#tornado.escape.json_encode).
 ///
-/// An error where the value has no JSON, such as a map whose keys are no strings.
+/// An error where the value has no form in JSON, such as a map whose keys are not strings.
 ///
 /// ```
 /// # fn main() -> waterspout_sdk::Result {
@@ -142,7 +142,7 @@ pub fn json_encode<T: Serialize + ?Sized>(value: &T) -> Result<String> {
 /// Reads a value from JSON, text or bytes. Tornado's
 /// [`json_decode`](https://www.tornadoweb.org/en/stable/escape.html#tornado.escape.json_decode).
 ///
-/// An error where it is no JSON, or another value than is wanted.
+/// An error where it is not JSON, or not a value of the wanted type.
 ///
 /// ```
 /// # fn main() -> waterspout_sdk::Result {

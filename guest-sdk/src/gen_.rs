@@ -1,6 +1,6 @@
-//! Tornado's [`tornado.gen`](https://www.tornadoweb.org/en/stable/gen.html): waiting for more than one thing, for all
-//! of them, for each as it comes, for one while another runs, for none too long. Nothing here goes on when nobody waits
-//! for it.
+//! Tornado's [`tornado.gen`](https://www.tornadoweb.org/en/stable/gen.html): waiting for more than one thing: for all
+//! of them, for each as it comes, for one while another runs, and not for long. Nothing here continues when it is not
+//! awaited.
 //!
 //! `gen` is a keyword of Rust, so the name has the underscore that Python's PEP 8 gives to a name like that.
 

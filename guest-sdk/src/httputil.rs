@@ -1,4 +1,4 @@
-//! What `web` and `httpclient` both know of HTTP. Tornado has it in `httputil`.
+//! What `web` and `httpclient` share of HTTP. Tornado has it in `httputil`.
 
 /// The reason phrase that a status usually has.
 pub(crate) fn usual_reason(status: u16) -> &'static str {

@@ -1,7 +1,7 @@
 //! State that all components of an app share: values by key, in buckets. `[kv]` in `waterspout.toml` says where it is
 //! kept, and how much of it there may be.
 //!
-//! A bucket is a name; it is there as soon as somebody uses it. All instances, components and generations see the same.
+//! A bucket is a name; it exists as soon as it is used. All instances, components and generations see the same.
 //! Values are bytes; the functions with `json` in their names read and write any type that serde knows.
 //!
 //! ```

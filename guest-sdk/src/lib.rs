@@ -2,7 +2,7 @@
 //! component, drop the file into the `handlers/` folder of a Waterspout app.
 //!
 //! ```
-// Read by rustdoc alone: an example that is edited must not make every guest compile its SDK anew.
+// For rustdoc only: an edit of an example must not make every guest compile its SDK again.
 #![cfg_attr(any(doc, doctest), doc = include_str!("../doc/hello.rs"))]
 //! ```
 //!
@@ -21,7 +21,7 @@
 //! - [`export!`] makes the component: its handlers, and what runs when an instance starts and stops.
 //! - The macros of the [`log`] crate write to the app log; so does what is printed.
 //!
-//! # Rooms
+//! # Modules
 //!
 //! The [`prelude`] has what most handlers need. All else is in a module with the name of Tornado's:
 //!
@@ -40,7 +40,7 @@
 //! # Types of other crates
 //!
 //! These are part of the public API. A new major version of one of these crates makes a new major version of the SDK.
-//! The crates on the left are there as a whole, too, where their names stand alone: `waterspout_sdk::http`.
+//! The crates on the left are also exported as a whole, where their names stand alone: `waterspout_sdk::http`.
 //!
 //! | from | public |
 //! |---|---|
@@ -139,11 +139,11 @@ pub use log;
 /// );
 /// ```
 pub use waterspout_sdk_macros::export;
-/// Notes which functions an `impl RequestHandler` really has, and which routes the handler declares for itself.
+/// Notes the functions that an `impl RequestHandler` has, and the routes that the handler declares for itself.
 ///
-/// Routes are for apps whose configuration names the component nowhere; the first argument is the pattern, anchored
-/// at both ends, in the syntax of the [`regex`](https://docs.rs/regex) crate. Without any, such an app mounts the
-/// handler of `hello.wasm` at `/hello`.
+/// Routes are for apps whose configuration does not name the component. The first argument is the pattern, anchored at
+/// both ends, in the syntax of the [`regex`](https://docs.rs/regex) crate. Without routes, such an app has the handler
+/// of `hello.wasm` at `/hello`.
 ///
 /// ```
 /// # use waterspout_sdk::prelude::*;

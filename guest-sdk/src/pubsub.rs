@@ -1,7 +1,7 @@
 //! Messages between the components of an app, by topic. The host decides where they go, and how many may wait.
 //!
-//! A topic is a name; it is there as soon as somebody uses it. A subscriber gets each message that is published from
-//! then on, in any instance, component or generation of the app. Messages are not kept: a later subscriber misses them.
+//! A topic is a name; it exists as soon as it is used. A subscriber gets each message that is published from then on,
+//! in any instance, component or generation of the app. Messages are not kept: a later subscriber misses them.
 //!
 //! ```
 //! # use waterspout_sdk::prelude::*;
@@ -45,7 +45,7 @@ pub enum Error {
     Capacity(u32),
     /// The instance has this number of subscriptions, and may have no more.
     TooMany(u32),
-    /// What carries messages can't be reached: [`HttpError`](crate::HttpError) 503 may fit.
+    /// The message service can't be reached: [`HttpError`](crate::HttpError) 503 may fit.
     Unavailable(String),
     /// Anything else.
     Other(String),
@@ -80,8 +80,8 @@ impl From<host::Error> for Error {
     }
 }
 
-/// Hands a message to all who have subscribed to the topic, and says how many they are, on this server. It waits for
-/// none of them to read it.
+/// Gives a message to all subscriptions of the topic, and returns their number on this server. Does not wait until
+/// they read it.
 ///
 /// ```
 /// # use waterspout_sdk::prelude::*;

@@ -1,5 +1,5 @@
-//! What runs a component: the bindings of the WIT, what the host calls, and how its calls are kept and cancelled.
-//! Nothing of it is shown to the authors of handlers.
+//! The runtime of a component: the bindings of the WIT, the exports, and how host calls are kept and cancelled.
+//! Authors of handlers see none of it.
 
 #[doc(hidden)]
 pub mod bindings;

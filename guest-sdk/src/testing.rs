@@ -48,7 +48,7 @@ pub fn goes<T>(future: &mut LocalBoxFuture<T>) -> T {
     }
 }
 
-/// Some that wait one after the other.
+/// Several waits, one after the other.
 pub fn waiters<'a, T>(
     count: usize,
     wait: impl Fn() -> LocalBoxFuture<'a, T>,
@@ -59,7 +59,7 @@ pub fn waiters<'a, T>(
     all
 }
 
-/// Which of them go on.
+/// Which of them continue.
 pub fn gone(waiters: &mut [LocalBoxFuture<()>]) -> Vec<bool> {
     waiters.iter_mut().map(|one| look(one).is_ready()).collect()
 }

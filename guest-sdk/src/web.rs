@@ -1,5 +1,5 @@
-//! Tornado's [`tornado.web`](https://www.tornadoweb.org/en/stable/web.html): handlers, and all that they see of a
-//! request and say of its response.
+//! Tornado's [`tornado.web`](https://www.tornadoweb.org/en/stable/web.html): handlers, and their view of a request and
+//! its response.
 //!
 //! A handler implements [`RequestHandler`]. Its functions get a [`Context`], by which they ask for the
 //! [request](Request) and make the response. They fail with an [`HttpError`] or with any other error.

@@ -1,4 +1,4 @@
-//! An app: what its folder says, as one generation; one request's way through it; what is told of it.
+//! An app: its folder as one generation, the way of one request through it, and reports about it.
 
 pub mod admin;
 pub mod dispatch;

@@ -1,4 +1,4 @@
-//! What all wings stand on. Each room here knows none of the others, or one below it.
+//! The foundation of all wings. A room here imports no other of its own floor.
 
 pub(crate) mod access;
 pub mod body;

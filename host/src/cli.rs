@@ -1,4 +1,4 @@
-//! The command line: what there is to say, and which file carries it out. Each command's work is its own file's.
+//! The command line: its commands and options. Each command's work is in its own file.
 
 mod build;
 mod check;
@@ -95,7 +95,7 @@ struct Set {
 }
 
 impl Set {
-    /// What the environment and the command line say, the last word last.
+    /// The values of the environment and of the command line. The last one counts.
     fn said(&self) -> Result<Vec<Override>, Faults> {
         let mut said = config::environment(std::env::vars_os())?;
         said.extend_from_slice(&self.set);
@@ -182,7 +182,7 @@ impl Serve {
         })
     }
 
-    /// Starts the logs with what is known before there is a configuration.
+    /// Starts the logs with the settings that are known before the configuration is read.
     fn start_logs(&self) -> Logs {
         log::start(&config::Log {
             level: self.log_level.unwrap_or_default(),
@@ -192,7 +192,7 @@ impl Serve {
     }
 }
 
-/// Carries out what the process was called with. 0: fine, 1: the app is at fault, 2: the command line is.
+/// Runs the command. 0: fine, 1: the app is at fault, 2: the command line is.
 pub fn run() -> ExitCode {
     let done = match Arguments::parse().command {
         Command::Serve(options) => {
@@ -204,7 +204,9 @@ pub fn run() -> ExitCode {
             on_all_cores(dev::dev(&options, &logs))
         }
         Command::New(options) => new::new(&options),
-        Command::Build(App { app }) => build::build(&app, build::Effort::Full, |_| {}).and_then(build::Built::place),
+        Command::Build(App { app }) => {
+            build::build(&app, build::Effort::Full, |_| {}).and_then(build::Built::place)
+        }
         Command::Check(options) => on_all_cores(check::check(&options)),
         Command::Routes(options) => on_all_cores(routes::routes(&options)),
         Command::Inspect(options) => on_all_cores(inspect::inspect(&options)),
@@ -220,7 +222,7 @@ pub fn run() -> ExitCode {
     }
 }
 
-/// Whether what is wrong is what `--set` says, and nothing else.
+/// Whether all faults come from `--set`.
 fn is_of_the_command_line(error: &anyhow::Error) -> bool {
     let faults = match error.downcast_ref::<Refusal>() {
         Some(refusal) if !refusal.components.is_empty() => None,
@@ -235,12 +237,12 @@ fn on_all_cores(work: impl Future<Output = anyhow::Result<()>>) -> anyhow::Resul
         .enable_all()
         .build()?;
     let done = runtime.block_on(work);
-    // A compilation may still be under way, and nobody waits for it.
+    // A compilation may still be under way, and is not waited for.
     runtime.shutdown_background();
     done
 }
 
-/// Where compiled code is kept unless somebody says otherwise.
+/// The folder of compiled code, unless the command line says another.
 fn cache_dir(given: Option<&PathBuf>) -> Option<PathBuf> {
     match given {
         Some(folder) => Some(folder.clone()),
@@ -248,7 +250,7 @@ fn cache_dir(given: Option<&PathBuf>) -> Option<PathBuf> {
     }
 }
 
-/// So many of something: `1 route`, `2 routes`.
+/// A number of something: `1 route`, `2 routes`.
 fn counted(count: usize, one: &str) -> String {
     let plural = if count == 1 { "" } else { "s" };
     format!("{count} {one}{plural}")

@@ -1,8 +1,8 @@
-//! `waterspout.toml`: text in; a validated [`Config`], or every fault of the file, out.
-//! It never looks at anything but that text and what overrides it: whether components exist is checked above.
+//! `waterspout.toml`: from text to a validated [`Config`], or to every fault of the file. Never looks at anything
+//! except that text and what overrides it: whether components exist is checked above.
 //!
-//! Every limit has its name here. A missing key has the default of its field, a wrong value is a
-//! fault with its place in the file.
+//! Every limit has its name here. A missing key has the default of its field, a wrong value is a fault with its place
+//! in the file.
 
 mod component;
 mod http_client;
@@ -51,7 +51,7 @@ use section::Section;
 /// The file's name in the app's folder.
 pub const FILE_NAME: &str = "waterspout.toml";
 
-/// All that `waterspout.toml` says, with defaults for what it leaves out.
+/// All settings of `waterspout.toml`, with defaults for missing keys.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Config {
     /// `[server]`.
@@ -70,19 +70,19 @@ pub struct Config {
     pub schedules: Vec<Schedule>,
     /// `[component."…"]` by file name.
     pub components: BTreeMap<String, Spanned>,
-    /// What [`Config::component`] gives for all others.
+    /// The result of [`Config::component`] for all others.
     unnamed: Component,
-    /// Where each text comes from that overrides the file.
+    /// The source of each text that overrides the file.
     overriding: Vec<Origin>,
 }
 
 impl Config {
-    /// Reads an app's file, and what overrides it.
+    /// Reads an app's file, and applies what overrides it.
     pub fn load(app: &Path, said: &[Override]) -> Result<Config, Faults> {
         Config::of(Config::text(app)?.as_deref(), app, said)
     }
 
-    /// What an app's file says. `None`: there is none.
+    /// The text of an app's file. `None`: there is none.
     pub fn text(app: &Path) -> Result<Option<String>, Faults> {
         let file = app.join(FILE_NAME);
         let fault = |message: String| Faults::from(Fault::in_file(&file, message));
@@ -96,8 +96,8 @@ impl Config {
         }
     }
 
-    /// Reads the text of an app's file, and what overrides it. One that is missing is all defaults; one that is
-    /// empty is a fault: more likely its writer has come no further than that all settings were meant to go.
+    /// Reads the text of an app's file, and applies what overrides it. A missing file means all defaults. An empty one
+    /// is a fault: more likely its writer has not finished than that all settings are meant to go.
     pub fn of(text: Option<&str>, app: &Path, said: &[Override]) -> Result<Config, Faults> {
         let file = app.join(FILE_NAME);
         match text {
@@ -110,7 +110,7 @@ impl Config {
         }
     }
 
-    /// Reads the text of `file`, which is only named in faults. A text that says nothing is all defaults.
+    /// Reads the text of `file`, which is only named in faults. A text without settings means all defaults.
     pub fn parse(text: &str, file: &Path) -> Result<Config, Faults> {
         Config::parse_overridden(text, file, &[])
     }
@@ -132,7 +132,7 @@ impl Config {
             };
             return report.finish(config);
         }
-        // What was recovered may mean something else than what was meant: no more than syntax.
+        // Text that was recovered may have another meaning: only errors of syntax are reported.
         for error in errors {
             let span = error.span().unwrap_or_default();
             report.fault(span, error.message(), None);
@@ -140,7 +140,7 @@ impl Config {
         report.finish(Config::default())
     }
 
-    /// A fault of what stands at a position: in `file`, or in what overrides it.
+    /// A fault at a position: in `file`, or in what overrides it.
     pub fn fault(&self, file: &Path, position: Position, message: impl Into<String>) -> Fault {
         let origin = position.overriding.checked_sub(1);
         match origin.and_then(|number| self.overriding.get(number)) {
@@ -149,7 +149,7 @@ impl Config {
         }
     }
 
-    /// A position for what is said by somebody else than the file.
+    /// A position for a value that is not from the file.
     pub fn said_by(&mut self, origin: Origin) -> Position {
         self.overriding.push(origin);
         Position {
@@ -158,13 +158,13 @@ impl Config {
         }
     }
 
-    /// All that the configuration leads to a handler, and where it says so: its routes, and the default handler.
+    /// All destinations in the configuration: of its routes, and the default handler.
     pub fn destinations(&self) -> impl Iterator<Item = &Destination> {
         let routes = self.routes.iter().map(|route| &route.destination);
         routes.chain(&self.settings.default_handler)
     }
 
-    /// What a connection keeps to: no body is larger than the largest that any component takes.
+    /// The limits of a connection. Its body limit is the largest of all components.
     pub fn limits(&self) -> Limits {
         let components = self.components.values();
         let largest = components.filter_map(|spanned| spanned.component.max_body_size);
@@ -175,7 +175,7 @@ impl Config {
         }
     }
 
-    /// Whether the configuration leads anything to this component.
+    /// Whether the configuration leads a route to this component.
     pub fn routes_to(&self, component: &str) -> bool {
         self.destinations().any(|destination| {
             matches!(&destination.target, Target::Component { file, .. } if file == component)
@@ -191,7 +191,7 @@ impl Config {
     }
 }
 
-/// Whether a text has nothing in it, not even a comment.
+/// Whether a text is empty, without even a comment.
 fn is_emptied(text: &str) -> bool {
     text.trim().is_empty()
 }

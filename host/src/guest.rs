@@ -1,4 +1,4 @@
-//! Guests: their code, their instances, one request inside of one, and what they may call. Knows no app.
+//! Guests: their code, their instances, a request inside one, and what they may call. Knows no app.
 
 pub mod bindings;
 pub mod capabilities;

@@ -1,8 +1,8 @@
 //! Waterspout: Tornado's handler model for WebAssembly components.
 //!
-//! A host that owns the event loop, the HTTP stack and the router, and runs request handlers that are components.
-//! ARCHITECTURE.md draws the house and a request's way through it. What is public here, beside the command, is the
-//! edge: servers and connections that know nothing of guests.
+//! The host owns the event loop, the HTTP stack and the router, and runs request handlers that are components.
+//! ARCHITECTURE.md shows the modules and a request's way through them. Public here, beside the command, is the edge:
+//! servers and connections that know no guests.
 
 #![warn(missing_docs)]
 

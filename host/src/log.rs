@@ -1,5 +1,5 @@
-//! The three logs on standard error: `access`, `app` (what guests say) and `general`, in Tornado's one-line style or
-//! as JSON. A full buffer drops lines, and says how many; it never makes anybody wait.
+//! The three logs on standard error: `access`, `app` (messages of guests) and `general`, in Tornado's one-line style
+//! or as JSON. A full buffer drops lines, and a line says how many. Nothing ever waits for the log.
 
 mod plain;
 
@@ -28,10 +28,10 @@ use plain::plain_json;
 /// Lines that may wait to be written.
 const BUFFERED_LINES: usize = 8192;
 
-/// What is kept of one text in a line, in bytes.
+/// How much of one text is kept in a line, in bytes.
 const MAX_TEXT: usize = 8 * 1024;
 
-/// Starts the logs as this says, until they are told otherwise. They are flushed when what this gives is dropped.
+/// Starts the logs with these settings. Dropping the result flushes them.
 pub fn start(log: &config::Log) -> Logs {
     let dropped = Arc::new(OnceLock::new());
     let output = Output {
@@ -62,7 +62,7 @@ pub fn start(log: &config::Log) -> Logs {
     logs
 }
 
-/// The logs of this process, as long as they are kept.
+/// The logs of this process, as long as this exists.
 pub struct Logs {
     wanted: Arc<Wanted>,
     look: Arc<Look>,
@@ -70,16 +70,16 @@ pub struct Logs {
 }
 
 impl Logs {
-    /// Goes on as this says.
+    /// Continues with these settings.
     pub fn follow(&self, log: &config::Log) {
         self.look.follow(log);
         self.wanted.follow(&log.level);
-        // Each place that logs remembers whether it is heard.
+        // Each place that logs remembers whether its level is on.
         tracing::callsite::rebuild_interest_cache();
     }
 }
 
-/// How grave an event of each log has to be, as numbers of `severity`.
+/// The lowest severity that is written, for each log, as numbers of `severity`.
 #[derive(Default)]
 struct Wanted {
     access: AtomicU8,
@@ -98,7 +98,7 @@ impl Wanted {
         }
     }
 
-    /// What the most talkative log is to have.
+    /// The lowest level of all logs.
     fn most(&self) -> LevelFilter {
         let logs = [&self.access, &self.app, &self.general];
         let least = logs
@@ -121,7 +121,7 @@ impl Wanted {
             "access" => wanted(&self.access),
             "app" => wanted(&self.app),
             "general" => wanted(&self.general),
-            // Libraries say more than anybody wants to know.
+            // Libraries log more than is useful.
             _ => severity >= least(config::Level::Warn) && wanted(&self.general),
         }
     }
@@ -148,7 +148,7 @@ fn least(level: config::Level) -> u8 {
     }
 }
 
-/// Has what nobody wants never become an event.
+/// Drops events that no log wants before they are made.
 struct Filter(Arc<Wanted>);
 
 impl<S: Subscriber> Layer<S> for Filter {
@@ -168,7 +168,7 @@ impl<S: Subscriber> Layer<S> for Filter {
     }
 }
 
-/// How lines look at the moment. Asked for every line, so what is seldom otherwise costs a glance.
+/// The present form of lines. It is read for every line, so what is rarely set costs little.
 #[derive(Default)]
 struct Look {
     is_json: AtomicBool,
@@ -211,9 +211,9 @@ impl Look {
 /// Standard error, at the end of the buffer.
 struct Output {
     stderr: Stderr,
-    /// Lines that found no room.
+    /// Lines for which there was no room.
     dropped: Arc<OnceLock<ErrorCounter>>,
-    /// How many of them the log has told of.
+    /// How many of them the log has reported.
     told: usize,
 }
 
@@ -222,7 +222,7 @@ impl Write for Output {
         self.stderr.write(bytes)
     }
 
-    /// Is called whenever the buffer is empty, so that there is room for a line of our own.
+    /// Called whenever the buffer is empty, so that there is room for a line about dropped ones.
     fn flush(&mut self) -> io::Result<()> {
         let dropped = self.dropped.get().map_or(0, ErrorCounter::dropped_lines);
         let news = dropped - self.told;
@@ -284,10 +284,10 @@ fn text(mut writer: Writer<'_>, event: &Event<'_>, look: &Look) -> fmt::Result {
     writeln!(writer)
 }
 
-/// What an event carries, made plain.
+/// The parts of an event, made plain.
 struct Said<'a> {
     look: &'a Look,
-    /// Whether it is a line of the access log that is not to be Tornado's.
+    /// Whether it is a line of the access log with a form of its own.
     is_custom: bool,
     component: String,
     message: String,
@@ -308,14 +308,14 @@ impl Visit for Said<'_> {
             }
             "message" => self.message = text(),
             "component" => self.component = text(),
-            // Where the access log does not have them, they would lead nowhere.
+            // Without ids in the access log, they would lead nowhere.
             "request_id" if !self.look.has_ids.load(Ordering::Relaxed) => {}
             name => self.rest.push((name, text())),
         }
     }
 }
 
-/// The fields of a line of the access log, which it has in its other form.
+/// The fields of a line of the access log, from its other form.
 fn access_fields(line: &dyn fmt::Debug) -> Map<String, Value> {
     let mut fields: Map<String, Value> =
         serde_json::from_str(&format!("{line:#?}")).unwrap_or_default();
@@ -327,7 +327,7 @@ fn access_fields(line: &dyn fmt::Debug) -> Map<String, Value> {
     fields
 }
 
-/// One object a line: `time`, `level`, `log`, and what the event carries: its `message`, and more.
+/// One object a line: `time`, `level`, `log`, and the event's fields: its `message`, and more.
 fn json(mut writer: Writer<'_>, event: &Event<'_>, look: &Look) -> fmt::Result {
     let metadata = event.metadata();
     let mut fields = Fields {
@@ -344,7 +344,7 @@ fn json(mut writer: Writer<'_>, event: &Event<'_>, look: &Look) -> fmt::Result {
     writeln!(writer, "{}", plain_json(&line))
 }
 
-/// What an event carries.
+/// The fields of an event.
 struct Fields<'a> {
     look: &'a Look,
     is_access: bool,
@@ -391,7 +391,7 @@ impl Visit for Fields<'_> {
     }
 }
 
-/// A guest or a client may have made a text as long as it likes.
+/// Cuts a text, because guests and clients can make texts of any length.
 fn cut(mut text: String) -> String {
     if text.len() > MAX_TEXT {
         text.truncate(text.floor_char_boundary(MAX_TEXT));

@@ -2,8 +2,9 @@
 
 use std::process::ExitCode;
 
-/// Jemalloc keeps its books apart from what it hands out, so a buffer costs no memory before somebody writes to it: of a
-/// connection's buffers, most never are. What is freed goes back to the system within seconds, by threads of its own.
+/// Jemalloc keeps its records apart from the memory that it gives out. So a buffer takes no memory before it is
+/// written to, and most buffers of a connection never are. Freed memory goes back to the system within seconds, by
+/// threads of its own.
 #[global_allocator]
 static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 

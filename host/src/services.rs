@@ -1,4 +1,4 @@
-//! What guests share, without a word of WebAssembly.
+//! What guests share. Knows nothing of WebAssembly.
 
 pub mod http_client;
 pub mod kv;

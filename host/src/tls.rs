@@ -1,5 +1,4 @@
-//! What a server proves itself with: certificates and keys, read from files, as rustls wants them. Opens no
-//! connection.
+//! Certificates and keys of a server, read from files, in the form for rustls. Opens no connection.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -20,19 +19,19 @@ use crate::base::error::{Fault, Faults};
 use crate::base::files;
 use crate::config::{self, Certificate, ClientAuth};
 
-/// What is offered by ALPN (RFC 7301), best first.
+/// The protocols that are offered by ALPN (RFC 7301), the best first.
 const PROTOCOLS: [&[u8]; 2] = [b"h2", b"http/1.1"];
 
-/// What encrypts the connections to come.
+/// The certificates for future connections.
 #[derive(Clone)]
 pub struct Tls {
     config: Arc<ServerConfig>,
-    /// Of all files: equal ones make equal servers.
+    /// Of all files: equal files make equal servers.
     hash: [u8; 32],
 }
 
 impl Tls {
-    /// Reads the files that a configuration names, whose folder is `app`.
+    /// Reads the files that a configuration names. `app` is their folder.
     ///
     /// A fault names the file that can't be read, or that does not fit the others.
     pub fn load(app: &Path, tls: &config::Tls) -> Result<Self, Faults> {
@@ -62,7 +61,7 @@ impl Tls {
         })
     }
 
-    /// As rustls wants it.
+    /// The configuration for rustls.
     pub fn config(&self) -> &Arc<ServerConfig> {
         &self.config
     }
@@ -75,7 +74,7 @@ impl PartialEq for Tls {
     }
 }
 
-/// Keys are nobody's business.
+/// Keys are secret.
 impl fmt::Debug for Tls {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Tls").finish_non_exhaustive()
@@ -109,7 +108,7 @@ impl Files<'_> {
         Ok(Arc::new(key))
     }
 
-    /// Who decides on the certificates of clients.
+    /// The verifier of clients' certificates.
     fn verifier(
         &mut self,
         ca: &Path,
@@ -161,7 +160,7 @@ fn certificates(path: &Path, text: &[u8]) -> Result<Vec<CertificateDer<'static>>
     Ok(all)
 }
 
-/// The certificate that is valid for the name that a client asks for by SNI (RFC 6066, section 3); else the first.
+/// The certificate for the name that a client asks for by SNI (RFC 6066, section 3); else the first.
 #[derive(Debug)]
 struct ByName(Vec<Arc<CertifiedKey>>);
 

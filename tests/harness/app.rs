@@ -1,4 +1,4 @@
-//! An app in a folder of its own, and the binary that serves it.
+//! An app in its own folder, and the binary that serves it.
 
 use std::io::{BufRead, BufReader};
 use std::net::{SocketAddr, TcpListener};
@@ -19,7 +19,7 @@ use super::client::{Answer, Client, soon};
 /// An app that is being written.
 pub struct App {
     folder: TempDir,
-    /// Where it is instead.
+    /// Where it is, if not in that folder.
     at: Option<PathBuf>,
     cache: Option<PathBuf>,
     through: Option<(String, Vec<String>)>,
@@ -47,7 +47,7 @@ impl App {
         }
     }
 
-    /// One that is there already, or will be.
+    /// An app that exists already, or will.
     pub fn at(path: &Path) -> Self {
         Self {
             at: Some(path.to_owned()),
@@ -55,43 +55,43 @@ impl App {
         }
     }
 
-    /// Serves with a cache of compiled code of its own.
+    /// Serves with its own cache of compiled code.
     pub fn cache(mut self, folder: &Path) -> Self {
         self.cache = Some(folder.to_owned());
         self
     }
 
-    /// Serves by way of another program, which runs what follows its arguments.
+    /// Serves through another program, which runs what follows its arguments.
     pub fn through(mut self, program: &str, arguments: &[String]) -> Self {
         self.through = Some((program.to_owned(), arguments.to_vec()));
         self
     }
 
-    /// Serves with so many bytes of address space and no more, as on a system that grants less.
+    /// Serves with at most this many bytes of address space, as on a system that grants less.
     pub fn address_space(mut self, bytes: u64) -> Self {
         self.address_space = Some(bytes);
         self
     }
 
-    /// Serves with files of so many bytes at most, as on a disk that is full.
+    /// Serves with files of at most this many bytes, as on a disk that is full.
     pub fn file_size(mut self, bytes: u64) -> Self {
         self.file_size = Some(bytes);
         self
     }
 
-    /// Serves on one core, inside a callgrind that counts nothing until it is told to, into this file.
+    /// Serves on one core, inside a callgrind that counts only when it is told to, into this file.
     pub fn counting_instructions(mut self, file: &Path) -> Self {
         self.counts = Some(file.to_owned());
         self
     }
 
-    /// Serves with this socket passed on as systemd does it, under the name `web`.
+    /// Serves with this socket passed on as by systemd, under the name `web`.
     pub fn inheriting(mut self, socket: TcpListener) -> Self {
         self.inherits = Some(socket);
         self
     }
 
-    /// Serves with this in its environment.
+    /// Serves with this environment variable.
     pub fn variable(mut self, name: &'static str, value: &Path) -> Self {
         self.variable = Some((name, value.to_owned()));
         self
@@ -149,7 +149,7 @@ impl App {
         self.serve_as("serve", &[]).await
     }
 
-    /// Serves it where its configuration says. The first of `listen` has to be an address, and `admin` be there.
+    /// Serves it where its configuration says. The first of `listen` must be an address, and `admin` must be set.
     pub async fn serve_where_it_says(self) -> Running {
         self.start("serve", &[]).await
     }
@@ -163,7 +163,7 @@ impl App {
         let binary = env!("CARGO_BIN_EXE_waterspout");
         if let Some(socket) = &self.inherits {
             let mut server = Command::new("sh");
-            // The number of the process is known when it is there.
+            // The number of the process is known only when it exists.
             server.args(["-c", "LISTEN_PID=$$ exec \"$0\" \"$@\"", binary]);
             server.env("LISTEN_FDS", "1").env("LISTEN_FDNAMES", "web");
             pass_on(&mut server, socket.as_raw_fd());
@@ -237,7 +237,7 @@ pub fn command(name: &str, path: &Path) -> Command {
     command
 }
 
-/// More threads would hand work to each other, now more often and now less.
+/// With more threads, work would change threads in an order that varies.
 #[allow(unsafe_code, reason = "the child is prepared before it begins")]
 fn on_one_core(server: &mut Command) {
     // SAFETY: after the fork, this makes one system call on plain bits and allocates nothing.
@@ -283,7 +283,7 @@ fn limit_address_space(server: &mut Command, bytes: u64) {
     };
 }
 
-/// Its own limit can be raised again, by whoever may.
+/// Its own limit can be raised again by a process that may.
 #[allow(unsafe_code, reason = "the child is prepared before it begins")]
 fn limit_file_size(server: &mut Command, bytes: u64) {
     let limit = libc::rlimit {
@@ -333,8 +333,9 @@ impl Running {
         soon(client.answer()).await
     }
 
-    /// The log with all that was written before this call. The server writes it on a thread of its own, so an answer may
-    /// be here before the lines that come before it: a request that nobody else sends is waited for in the access log.
+    /// The log with all that was written before this call. The server writes it on its own thread, so an answer may
+    /// come before the lines that belong before it. So this sends a request of its own and waits for it in the access
+    /// log.
     pub async fn logged(&self) -> String {
         static CALLS: AtomicUsize = AtomicUsize::new(0);
         let path = format!("/logged-{}", CALLS.fetch_add(1, Ordering::Relaxed));
@@ -355,7 +356,7 @@ impl Running {
         entry(&status, file).unwrap_or_else(|| panic!("{file} is not in {status}"))
     }
 
-    /// Looks at the status again and again until it is as it should be.
+    /// Reads the status again and again until it is as wanted.
     pub async fn until(&self, wanted: impl Fn(&Value) -> bool) -> Value {
         let mut admin = Client::connect(self.admin).await;
         soon(async {
@@ -365,14 +366,14 @@ impl Running {
                 if wanted(&status) {
                     return status;
                 }
-                // Not to take the time that it waits for.
+                // So that the time is not spent on this loop.
                 tokio::time::sleep(std::time::Duration::from_millis(2)).await;
             }
         })
         .await
     }
 
-    /// Waits until the status names these bytes as what serves in this file's name.
+    /// Waits until the status shows that these bytes serve under this file's name.
     pub async fn until_serving(&self, file: &str, bytes: &[u8]) -> Value {
         let sha256 = format!("{:x}", Sha256::digest(bytes));
         self.until(|status| entry(status, file).is_some_and(|entry| entry["sha256"] == *sha256))
@@ -436,7 +437,7 @@ impl Running {
         .await
     }
 
-    /// Ends it by SIGKILL, in the middle of whatever it does, and leaves its folder.
+    /// Ends it by SIGKILL, in the middle of whatever it does, and keeps its folder.
     pub fn kill(mut self) -> App {
         self.child.kill().expect("it lives");
         self.child.wait().expect("its end");
@@ -479,7 +480,7 @@ impl Drop for Running {
     }
 }
 
-/// The entry of a component in a status, but for its draining copies.
+/// The entry of a component in a status, without its draining copies.
 pub fn entry(status: &Value, file: &str) -> Option<Value> {
     let components = status["components"].as_array()?;
     let found = components
@@ -527,7 +528,7 @@ impl Log {
         Self { lines, count, gate }
     }
 
-    /// Reads no more, so that the server can't get rid of its lines.
+    /// Stops reading, so that the server can't write its lines.
     pub fn stop(&self) {
         *self.gate.shut.lock().expect("the gate") = true;
     }
@@ -579,8 +580,8 @@ impl Log {
         }
     }
 
-    /// How often something of this name has begun, as guests say it: `NAME: begins` and `NAME: ends`. No two of them may
-    /// have been under way at once.
+    /// How often something of this name has begun, by the guests' lines `NAME: begins` and `NAME: ends`. No two of
+    /// them may have been under way concurrently.
     pub fn one_at_a_time(&self, name: &str) -> usize {
         let (begins, ends) = (format!("{name}: begins"), format!("{name}: ends"));
         let text = self.text();
@@ -597,7 +598,7 @@ impl Log {
         begun
     }
 
-    /// What there is of it by now. A line of something that has happened may still be to come: see [`Running::logged`].
+    /// What there is of it now. A line about something that has happened may still come: see [`Running::logged`].
     pub fn text(&self) -> String {
         self.lines.lock().expect("the log").join("\n")
     }

@@ -1,4 +1,4 @@
-//! A client that speaks bytes over one connection, so that a test says exactly what is sent.
+//! A client that sends bytes over one connection, so that a test decides exactly what is sent.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -9,7 +9,7 @@ use tokio::net::TcpStream;
 /// Longer than anything in a test should take.
 pub const LONG: Duration = Duration::from_secs(30);
 
-/// Waits, but not for ever.
+/// Waits, with a time limit.
 pub async fn soon<F: Future>(future: F) -> F::Output {
     tokio::time::timeout(LONG, future).await.expect("in time")
 }
@@ -90,7 +90,7 @@ impl Client {
         String::from_utf8(self.chunk_of_bytes().await).unwrap()
     }
 
-    /// The same for what is no text.
+    /// The same for bytes that are not text.
     pub async fn chunk_of_bytes(&mut self) -> Vec<u8> {
         let line = self.until(|unread| Some(unread.iter().position(|byte| *byte == b'\n')? + 1));
         let line = String::from_utf8(line.await).unwrap();
@@ -104,7 +104,7 @@ impl Client {
         chunk
     }
 
-    /// Waits for the end of the connection, and tells what came before.
+    /// Waits for the end of the connection, and returns what came before.
     pub async fn rest(&mut self) -> Vec<u8> {
         let mut rest = std::mem::take(&mut self.unread);
         let _ = soon(self.stream.read_to_end(&mut rest)).await;

@@ -19,7 +19,7 @@ pub fn example(name: &str) -> Vec<u8> {
     component(BUILT.get_or_init(|| build(&root().join("examples"))), name)
 }
 
-/// The example `hello` with another greeting: a copy of its sources that differs in nothing else, built apart.
+/// The example `hello` with another greeting: a copy of its sources that differs in nothing else, built separately.
 pub fn hello_saying(greeting: &str) -> Vec<u8> {
     const NAME: &str = "hello_again";
     let copy = Path::new(env!("CARGO_TARGET_TMPDIR")).join(NAME);
@@ -35,7 +35,7 @@ pub fn hello_saying(greeting: &str) -> Vec<u8> {
             true => "members = [\"hello\"]\n".to_owned(),
             false => format!("{line}\n"),
         });
-    // Of another name, or it would take the place of the example's own in the target folder.
+    // With another name, because otherwise it would replace the example in the target folder.
     let package =
         example("hello/Cargo.toml").replace("name = \"hello\"", &format!("name = {NAME:?}"));
     let source = example("hello/src/lib.rs");
@@ -49,7 +49,7 @@ pub fn hello_saying(greeting: &str) -> Vec<u8> {
         ("hello/src/lib.rs", other),
     ] {
         let path = copy.join(path);
-        // What is there is left alone, so that Cargo finds it built.
+        // A file that exists is not written again, so that Cargo finds it built.
         if std::fs::read_to_string(&path).ok().as_ref() != Some(&text) {
             std::fs::write(&path, text).expect("a source");
         }
@@ -72,9 +72,9 @@ pub fn versioned(version: &str) -> Vec<u8> {
     bytes
 }
 
-/// The same component in other bytes: one with a section that nobody reads, and this number in it.
+/// The same component in other bytes: with an unused section, which has this number in it.
 pub fn renumbered(mut bytes: Vec<u8>, number: u8) -> Vec<u8> {
-    // A custom section of four bytes: a name of two, and one that it has.
+    // A custom section of four bytes: its name of two, and one byte of contents.
     bytes.extend([0, 4, 2, b'n', b'o', number]);
     bytes
 }
@@ -89,7 +89,7 @@ fn component(folder: &Path, name: &str) -> Vec<u8> {
     std::fs::read(&file).unwrap_or_else(|error| panic!("{}: {error}", file.display()))
 }
 
-/// Builds a workspace of guests with `waterspout build`, and tells where they are.
+/// Builds a workspace of guests with `waterspout build`, and returns the folder of its components.
 fn build(workspace: &Path) -> PathBuf {
     let status = Command::new(env!("CARGO_BIN_EXE_waterspout"))
         .arg("build")

@@ -1,5 +1,5 @@
-//! Load on one route of a component whose answers tell its version: keep-alive connections that ask without a pause,
-//! each answer checked against what may serve at that moment.
+//! Load on one route of a component whose answers contain its version: keep-alive connections that send requests
+//! without a pause. Each answer is compared with what may serve at that moment.
 
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
@@ -9,7 +9,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 
-/// The versions that take turns, and how far they are known to have come.
+/// The versions that take turns, and how far they have come.
 ///
 /// The swap number `n` brings `versions[n % versions.len()]`.
 #[derive(Debug)]
@@ -59,8 +59,8 @@ impl Turns {
 }
 
 impl Load {
-    /// Begins with `versions[0]` serving at `path`. A version is what its answers have for a body, and in `X-Version`
-    /// where there is one; bodies of one length would hide that head and body are of two.
+    /// Begins with `versions[0]` serving at `path`. A version is the body of its answers, and their `X-Version` where
+    /// there is one. Bodies of one length would hide that head and body are of different versions.
     pub fn start(address: SocketAddr, path: &str, connections: usize, versions: &[&str]) -> Self {
         let turns = Arc::new(Turns {
             versions: versions
@@ -89,7 +89,7 @@ impl Load {
         self.tally.lock().expect("the tally").answered
     }
 
-    /// Waits until so many more were answered.
+    /// Waits until this many more were answered.
     pub async fn more(&self, answers: usize) {
         let wanted = self.answered() + answers;
         super::soon(async {
@@ -100,7 +100,7 @@ impl Load {
         .await;
     }
 
-    /// Ends the load once every client has its answer, and tells how it went.
+    /// Ends the load once every client has its answer, and returns the results.
     pub async fn end(mut self) -> Tally {
         self.turns.over.store(true, SeqCst);
         super::soon(async { while self.clients.join_next().await.is_some() {} }).await;
@@ -131,7 +131,7 @@ impl Tally {
     }
 }
 
-/// Asks over one connection until the load is over.
+/// Sends requests over one connection until the load is over.
 async fn client(address: SocketAddr, request: String, turns: Arc<Turns>, tally: Arc<Mutex<Tally>>) {
     let mut stream = TcpStream::connect(address).await.expect("a connection");
     stream.set_nodelay(true).expect("an option");
@@ -148,11 +148,11 @@ async fn client(address: SocketAddr, request: String, turns: Arc<Turns>, tally: 
                 continue;
             }
             Ok(answered) if answered.is_mixed() => {
-                // What comes next can't be told from what is left of this one.
+                // The next answer can't be told from the rest of this one.
                 return tally.mixed.push(format!("{answered:?}"));
             }
             Ok(answered) => answered.body,
-            // Nobody is left to ask.
+            // The server is gone.
             Err(error) => return tally.failed.push(error.to_string()),
         };
         if !turns.versions.contains(&version) {
@@ -172,7 +172,7 @@ struct Answered {
     header: Option<String>,
     /// As long as the head says.
     body: String,
-    /// What came behind the body, where nothing was asked for yet.
+    /// What came behind the body, before the next request.
     more: String,
 }
 

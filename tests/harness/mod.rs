@@ -1,4 +1,4 @@
-//! What every test stands on: an app folder, the real binary that serves it, and a client.
+//! What every test uses: an app folder, the real binary that serves it, and a client.
 
 mod app;
 mod client;

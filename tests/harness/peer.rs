@@ -1,4 +1,4 @@
-//! Servers that handlers fetch from, in the test's own process: they answer by a function, and count who comes.
+//! Servers that handlers fetch from, in the test's own process. They answer by a function, and count their clients.
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
@@ -19,7 +19,7 @@ use tokio_rustls::TlsAcceptor;
 
 pub type Body = BoxBody<Bytes, Infallible>;
 
-/// How many came, and are here.
+/// How many connections were made, and how many are open.
 #[derive(Debug, Default)]
 pub struct Counts {
     pub accepted: AtomicUsize,
@@ -98,7 +98,7 @@ impl Peer {
         }
     }
 
-    /// One that says this to everybody.
+    /// A peer that always answers this.
     pub async fn saying(text: &'static str) -> Self {
         Self::start(move |_| async move { Response::new(whole(text)) }).await
     }
@@ -111,7 +111,7 @@ impl Peer {
         self.counts.accepted.load(SeqCst)
     }
 
-    /// Waits until so many connections are open.
+    /// Waits until this many connections are open.
     pub async fn until_open(&self, connections: usize) {
         super::soon(async {
             while self.counts.open.load(SeqCst) != connections {
@@ -128,12 +128,12 @@ impl Drop for Peer {
     }
 }
 
-/// A body that is there at once.
+/// A body that is complete.
 pub fn whole(bytes: impl Into<Bytes>) -> Body {
     Full::new(bytes.into()).boxed()
 }
 
-/// What a [`Wire`] does with a request.
+/// How a [`Wire`] reacts to a request.
 pub enum Say {
     /// Answers, and waits for the next one.
     This(Vec<u8>),
@@ -143,7 +143,7 @@ pub enum Say {
     Nothing,
 }
 
-/// A server that says what no library would: bytes, for each head that comes. It keeps all heads.
+/// A server that can answer what no library would: bytes, for each head that comes. It keeps all heads.
 pub struct Wire {
     pub port: u16,
     heads: Arc<Mutex<Vec<String>>>,
@@ -151,7 +151,7 @@ pub struct Wire {
 }
 
 impl Wire {
-    /// Answers by this function of a head and of how many came by its connection before.
+    /// Answers by this function, which gets a head and the number of heads before it on its connection.
     pub async fn start(answer: impl Fn(&str, usize) -> Say + Clone + Send + 'static) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let port = listener.local_addr().expect("an address").port();
@@ -187,7 +187,7 @@ impl Wire {
         format!("http://127.0.0.1:{}", self.port)
     }
 
-    /// How many heads came that begin so.
+    /// How many heads begin with this.
     pub fn count(&self, begin: &str) -> usize {
         let heads = self.heads.lock().unwrap();
         heads.iter().filter(|head| head.starts_with(begin)).count()

@@ -1,10 +1,10 @@
-//! How files come into their places.
+//! The ways in which files are put in their places.
 
 use std::io::Write;
 
 use super::App;
 
-/// The ways in which a new version comes into its place.
+/// A way in which a new version is put in its place.
 #[derive(Clone, Copy, Debug)]
 pub enum Way {
     Renamed,

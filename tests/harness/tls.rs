@@ -1,4 +1,4 @@
-//! Certificates of authorities of a test's own, and clients that trust them.
+//! Certificates of a test's own authorities, and clients that trust them.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -44,8 +44,8 @@ impl Authority {
         self.0.pem()
     }
 
-    /// A client that trusts this authority, speaks `protocols` (none: does not say), and shows a certificate where it
-    /// has one.
+    /// A client that trusts this authority, offers `protocols` (none: no ALPN), and shows a certificate where it has
+    /// one.
     pub fn client(&self, protocols: &[&str], shows: Option<&Pair>) -> TlsConnector {
         let mut roots = RootCertStore::empty();
         roots.add(self.0.der().clone()).expect("a root");

@@ -1,10 +1,10 @@
-//! Requests that are under way while a test looks elsewhere.
+//! Requests that are under way while a test does something else.
 
 use serde_json::Value;
 
 use super::{Client, Running, entry, soon};
 
-/// Sends what these requests, which wait in no particular order, are held by.
+/// Sends what these requests wait for, which may be in any order.
 pub async fn let_go(held: &mut [Client]) {
     for client in held {
         client.send("x").await;
@@ -12,7 +12,7 @@ pub async fn let_go(held: &mut [Client]) {
 }
 
 impl Running {
-    /// Sends a request without a body over a connection of its own, whose answer is taken later.
+    /// Sends a request without a body over its own connection. Its answer is taken later.
     pub async fn send(&self, line: &str) -> Client {
         let mut client = self.connect().await;
         client
@@ -21,7 +21,7 @@ impl Running {
         client
     }
 
-    /// Sends the same request so many times at once.
+    /// Sends the same request concurrently, this many times.
     pub async fn send_all(&self, line: &str, count: usize) -> Vec<Client> {
         let mut clients = Vec::new();
         for _ in 0..count {
@@ -30,7 +30,7 @@ impl Running {
         clients
     }
 
-    /// Sends so many requests whose body of one byte is still to come: handlers that ask for it wait for `let_go`.
+    /// Sends this many requests whose body of one byte is still to come. Handlers that read it wait for `let_go`.
     pub async fn hold(&self, line: &str, count: usize) -> Vec<Client> {
         let mut clients = Vec::new();
         for _ in 0..count {
@@ -51,7 +51,7 @@ impl Running {
         self.until(counts).await;
     }
 
-    /// Waits until so many requests are with a component, inside or queued.
+    /// Waits until this many requests are with a component, inside or queued.
     pub async fn until_in_flight(&self, file: &str, count: u64) {
         self.until_count(file, "in_flight", count).await;
     }
@@ -62,7 +62,7 @@ impl Running {
         serde_json::from_str(&answer.body).unwrap_or_else(|_| panic!("no JSON: {answer:?}"))
     }
 
-    /// Asks until the JSON at this path is as it should be.
+    /// Requests the JSON at this path until it is as wanted.
     pub async fn until_json(&self, path: &str, wanted: impl Fn(&Value) -> bool) -> Value {
         let mut client = self.connect().await;
         soon(async {

@@ -1,8 +1,8 @@
-//! What a server holds of its system's resources.
+//! The resources of its system that a server holds.
 
 use super::Running;
 
-/// A process as the system counts it.
+/// The resources of a process, by the system's numbers.
 #[derive(Clone, Copy, Debug)]
 pub struct Vitals {
     /// Resident memory.
@@ -11,7 +11,7 @@ pub struct Vitals {
     pub threads: usize,
 }
 
-/// Lets the tests, and the servers that they start from now on, open as many files as they may; tells how many that is.
+/// Lets the tests, and the servers that they start from now on, open as many files as they may. Returns the number.
 pub fn raise_descriptors() -> usize {
     let mut limit = libc::rlimit {
         rlim_cur: 0,
@@ -63,10 +63,10 @@ impl Running {
     }
 }
 
-/// How much is streamed: enough to show in memory whatever is kept of it.
+/// How much is streamed: enough to show in memory if any of it is kept.
 const MEBIBYTES: u64 = 256;
 
-/// As many as `WATERSPOUT_STREAM` says, 2048 for what 2 GiB take.
+/// As many as `WATERSPOUT_STREAM` says, such as 2048 for 2 GiB.
 pub fn mebibytes() -> u64 {
     let said = std::env::var("WATERSPOUT_STREAM").ok();
     said.map_or(MEBIBYTES, |said| said.parse().expect("a number of MiB"))

@@ -1,4 +1,4 @@
-//! Fetches pages of other servers while it waits for none of them: one, or several at once.
+//! Fetches pages of other servers while it waits for none of them: one, or several concurrently.
 
 use std::collections::BTreeMap;
 

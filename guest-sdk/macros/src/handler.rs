@@ -1,4 +1,4 @@
-//! `#[handler]`, the `#[route]` and `#[stream_request_body]` lines under it, and what stands before its functions.
+//! `#[handler]`, the `#[route]` and `#[stream_request_body]` lines under it, and the attributes of its functions.
 
 use proc_macro2::{Span, TokenStream};
 use quote::{format_ident, quote, quote_spanned};
@@ -23,7 +23,7 @@ pub fn expand(arguments: TokenStream, item: TokenStream) -> Result<TokenStream> 
     check_trait(&item)?;
     let name = type_name(&item.self_ty)?;
 
-    // A fault in here leaves a handler nevertheless, so that `export!` has nothing to add.
+    // After a fault in here there is still a handler, so that `export!` reports nothing more.
     let unexpected = refuse(arguments).err();
     let (routes, faults): (Vec<_>, Vec<_>) =
         take_routes(&mut item).into_iter().partition(Result::is_ok);
@@ -105,7 +105,7 @@ pub fn expand(arguments: TokenStream, item: TokenStream) -> Result<TokenStream> 
     })
 }
 
-/// What stands after `#` in a configured route: the name of the type.
+/// The name after `#` in a configured route: the name of the type.
 pub fn type_name(ty: &Type) -> Result<String> {
     match ty {
         Type::Path(path) if !path.path.segments.is_empty() => Ok(path
@@ -321,7 +321,7 @@ struct Other {
     function: ImplItemFn,
 }
 
-/// Takes those out of the trait's functions, with what is wrong with them.
+/// Takes them out of the trait's functions, and returns their faults, too.
 fn take_others(item: &mut ItemImpl) -> (Vec<Other>, Vec<TokenStream>) {
     let (mut others, mut faults) = (Vec::<Other>::new(), Vec::new());
     let mut items = Vec::new();
@@ -374,7 +374,7 @@ fn check_method(method: LitStr) -> Result<LitStr> {
     Err(Error::new_spanned(method, message))
 }
 
-/// A value of JSON as it stands there: an object, a list, a string, a number.
+/// A JSON value, written as an expression: an object, a list, a string, a number.
 pub fn parse_json(input: ParseStream) -> Result<String> {
     let tokens: proc_macro2::TokenTree = input.parse()?;
     let sign = matches!(&tokens, proc_macro2::TokenTree::Punct(sign) if sign.as_char() == '-');

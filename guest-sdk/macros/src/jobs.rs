@@ -1,4 +1,4 @@
-//! What `export!` says beside handlers: functions that are called by name, and when some of them are due.
+//! The functions and schedules of `export!`: functions that are called by name, and when some of them are due.
 
 use proc_macro2::TokenStream;
 use quote::quote;
@@ -37,7 +37,7 @@ impl Functions {
             .any(|path| last(path).is_ok_and(|other| other == name))
     }
 
-    /// The constant with their names, and what calls one by its name.
+    /// The constant with their names, and the function that calls one by its name.
     pub fn into_tokens(self) -> Result<TokenStream> {
         if self.0.is_empty() {
             return Ok(TokenStream::new());

@@ -1,5 +1,5 @@
-//! The macros of `waterspout-sdk`. They only glue: what they note goes into a trait, what happens stands in the SDK, and so does
-//! their documentation.
+//! The macros of `waterspout-sdk`. They only connect: what they note goes into a trait, and the SDK does the work. Their
+//! documentation is there, too.
 
 #![warn(missing_docs)]
 

@@ -76,7 +76,7 @@ impl<'env> Tasks<'env> {
                 Either::Left((output, _)) => output,
                 Either::Right(_) => return,
             };
-            // Nobody may be there any more to take it.
+            // The receiver may be gone.
             let _ = sender.send(output);
         }));
         Started {

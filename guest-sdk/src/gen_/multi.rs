@@ -104,8 +104,8 @@ where
     }
 }
 
-/// Their results in their order. Not futures-util's `try_join_all`: of more than 30 that sees an error only when all
-/// before it are there.
+/// Their results in their order. Not futures-util's `try_join_all`: with more than 30 futures it sees an error only
+/// when all before it are ready.
 async fn all<F, T, E>(children: impl IntoIterator<Item = F>) -> Result<Vec<T>, E>
 where
     F: Future<Output = Result<T, E>>,

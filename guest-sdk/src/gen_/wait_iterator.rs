@@ -48,12 +48,12 @@ impl<'a, K: 'a, T: 'a> WaitIterator<'a, K, T> {
         }
     }
 
-    /// The next that is there; `None` when all were.
+    /// The next result. `None` when there are no more.
     pub async fn next(&mut self) -> Option<(K, T)> {
         self.waiting.next().await
     }
 
-    /// Whether all were.
+    /// Whether there are no more.
     pub fn done(&self) -> bool {
         self.waiting.is_empty()
     }

@@ -1,4 +1,4 @@
-//! What a handler writes the body of a request to, while it is sent.
+//! The body of a request, as a handler writes it while it is sent.
 
 use std::fmt;
 
@@ -7,11 +7,11 @@ use wit_bindgen::StreamWriter;
 
 use crate::result::Result;
 
-/// What a body is written to while it is sent.
+/// Where a body is written while it is sent.
 pub struct BodyWriter(pub(super) StreamWriter<u8>);
 
 impl BodyWriter {
-    /// Sends some bytes, and waits until the host has them. An error: nobody wants more of it.
+    /// Sends some bytes, and waits until the host has them. An error where the server takes no more.
     pub async fn write(&mut self, bytes: impl Into<Vec<u8>>) -> Result {
         let left = self.0.write_all(bytes.into()).await;
         match left.is_empty() {

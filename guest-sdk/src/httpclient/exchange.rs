@@ -1,4 +1,4 @@
-//! One request and its response over `wasi:http`, and the clock over both. Follows no redirect.
+//! One request and its response over `wasi:http`, and the time limit of both. Follows no redirect.
 
 use std::future::poll_fn;
 use std::pin::{Pin, pin};
@@ -26,14 +26,14 @@ use crate::runtime::bindings::wasi::http::types::{
 };
 use crate::runtime::bindings::{wit_future, wit_stream};
 
-/// Since when a fetch is under way, and until when it may be.
+/// When a fetch began, and when it must be over.
 pub struct Clock {
     began: u64,
     end: Option<Sleep>,
 }
 
 impl Clock {
-    /// `limit`: none if it is zero.
+    /// `limit`: no limit if it is zero.
     pub fn start(limit: Duration) -> Self {
         let began = monotonic_clock::now();
         let limit = nanoseconds(limit);
@@ -64,12 +64,12 @@ impl Clock {
 
 type Ending = FutureReader<Result<Option<Trailers>, ErrorCode>>;
 
-/// A response whose head is there.
+/// A response whose head has come.
 pub struct Sent {
     pub code: u16,
     pub headers: HeaderMap,
     body: Incoming,
-    /// What is still being sent.
+    /// The body that is still being sent.
     producing: Option<Producing>,
 }
 
@@ -123,7 +123,7 @@ impl Sent {
     }
 }
 
-/// Waits for `future` while what there is to be sent is sent. An error of who makes it ends both.
+/// Waits for `future` while the rest of the body is sent. An error of the body's producer ends both.
 async fn beside<T>(
     producing: &mut Option<Producing>,
     future: impl Future<Output = T>,
@@ -154,7 +154,7 @@ fn contents(body: &mut Body) -> (Option<StreamReader<u8>>, Option<Producing>, En
             *body = Body::Whole(bytes.clone());
             let (mut writer, reader) = wit_stream::new();
             let write = async move {
-                // A server that wants no more of it has answered.
+                // The server may have answered without reading all of it.
                 writer.write_all(Bytes::into(bytes)).await;
                 Ok(())
             };
@@ -210,7 +210,7 @@ fn headers(request: &HttpRequest, url: &Url) -> Result<Fields, HttpClientError> 
     Fields::from_list(&list).map_err(|error| refused(&list, error))
 }
 
-/// Says how long the body is. A handler that has said it, too, has to be right.
+/// Sets the length of the body. A length that the handler has set must be the same.
 fn set_length(headers: &mut HeaderMap, length: usize) -> Result<(), HttpClientError> {
     if let Some(said) = headers.insert(CONTENT_LENGTH, HeaderValue::from(length))
         && said.as_bytes().trim_ascii() != length.to_string().as_bytes()
@@ -223,7 +223,7 @@ fn set_length(headers: &mut HeaderMap, length: usize) -> Result<(), HttpClientEr
     Ok(())
 }
 
-/// Which of the headers the host does not take, and why.
+/// The header that the host does not take, and why.
 fn refused(list: &[(String, Vec<u8>)], error: HeaderError) -> HttpClientError {
     let fields = Fields::new();
     let one = list
@@ -254,7 +254,7 @@ fn method(method: &Method) -> WasiMethod {
     }
 }
 
-/// An error in Tornado's words, where it has some.
+/// An error with Tornado's words, where Tornado has it.
 fn fault(error: &ErrorCode) -> HttpClientError {
     let text = match error {
         ErrorCode::ConnectionTimeout => "Timeout while connecting".to_owned(),

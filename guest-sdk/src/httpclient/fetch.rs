@@ -62,7 +62,7 @@ pub async fn fetch_streaming(
     follow(request.into()).await
 }
 
-/// Sends a request, and those that its redirects ask for.
+/// Sends a request, and then one for each redirect.
 async fn follow(mut request: HttpRequest) -> Result<StreamedResponse, HttpClientError> {
     if let Some(fault) = request.fault.take() {
         return Err(HttpClientError::new(599, fault));
@@ -84,7 +84,7 @@ async fn follow(mut request: HttpRequest) -> Result<StreamedResponse, HttpClient
         redirected(&mut request, sent.code)?;
         url = next;
         if !url.is_same_origin(&first) {
-            // As curl does it, and Tornado.
+            // As in curl, and in Tornado.
             request.headers.remove(AUTHORIZATION);
             request.headers.remove(COOKIE);
             request.auth = None;
@@ -94,7 +94,7 @@ async fn follow(mut request: HttpRequest) -> Result<StreamedResponse, HttpClient
     }
 }
 
-/// Where a response sends its client, if it does.
+/// Where a response redirects its client, if it does.
 fn target(sent: &Sent, url: &Url) -> Result<Option<Url>, HttpClientError> {
     if !matches!(sent.code, 301 | 302 | 303 | 307 | 308) {
         return Ok(None);
@@ -105,7 +105,7 @@ fn target(sent: &Sent, url: &Url) -> Result<Option<Url>, HttpClientError> {
         .transpose()
 }
 
-/// What becomes of a request by a redirect of this status.
+/// Changes a request for a redirect of this status.
 fn redirected(request: &mut HttpRequest, code: u16) -> Result<(), HttpClientError> {
     let becomes_get = match code {
         303 => request.method != Method::HEAD,

@@ -1,5 +1,5 @@
-//! The body of a response as it arrives. A read goes on where nobody waits for it, and what it has read is there for
-//! who comes next, also where it was given up.
+//! The body of a response as it arrives. A read continues when it is not awaited. What it has read is there for the
+//! next reader, also after a read was dropped.
 
 use std::cell::Cell;
 use std::future::{IntoFuture, poll_fn};
@@ -12,9 +12,9 @@ use wit_bindgen::{FutureReader, StreamReader, StreamResult};
 use crate::runtime::bindings::wasi::http::types::{ErrorCode, Trailers};
 use crate::runtime::kept::Kept;
 
-/// How much is asked for at a time.
+/// How much is read in one step.
 ///
-/// While it is waited for there has to be room for it, for each of all the fetches of an instance.
+/// Memory for it is needed during the wait, for each fetch of an instance.
 const PIECE: usize = 16 * 1024;
 
 type End = Result<Option<Trailers>, ErrorCode>;
@@ -25,13 +25,13 @@ pub struct Incoming {
     place: Rc<Place>,
 }
 
-/// What there is while nothing is read.
+/// The state while nothing is read.
 struct Place {
     /// Until its end.
     stream: Cell<Option<StreamReader<u8>>>,
-    /// Says whether that end was one.
+    /// The result after the stream's end.
     ending: Cell<Option<FutureReader<End>>>,
-    /// What was read and not taken.
+    /// A piece that was read and not taken.
     piece: Cell<Option<Piece>>,
     is_over: Cell<bool>,
 }
@@ -114,7 +114,7 @@ async fn read_end(ending: FutureReader<End>, place: &Place) -> End {
     .await
 }
 
-/// A stream that goes back to its place.
+/// A stream that goes back to its place when this is dropped.
 struct Returned<'a> {
     stream: Option<StreamReader<u8>>,
     place: &'a Place,
@@ -126,7 +126,7 @@ impl Drop for Returned<'_> {
     }
 }
 
-/// Reads to the end, unless it is given up. Where that is at the moment in which it is ready, `give_up` has it.
+/// Reads to the end, unless it is given up. If it is ready at that moment, `give_up` has the result.
 async fn or_given_up<F: Future>(
     reading: Pin<&mut F>,
     give_up: impl FnMut(Pin<&mut F>),

@@ -1,4 +1,4 @@
-//! What is to be fetched, and how: Tornado's `HTTPRequest`. Sends nothing.
+//! The request of a fetch: Tornado's `HTTPRequest`. Sends nothing.
 
 use std::fmt;
 use std::pin::Pin;
@@ -44,23 +44,23 @@ pub struct HttpRequest {
     pub(super) decompress_response: bool,
     pub(super) max_body_size: usize,
     pub(super) raise_error: bool,
-    /// What was wrong with an argument.
+    /// The fault of an argument.
     pub(super) fault: Option<String>,
 }
 
 pub(super) type Producing = Pin<Box<dyn Future<Output = Result>>>;
 type Producer = Box<dyn FnOnce(BodyWriter) -> Producing>;
 
-/// What is sent.
+/// The body to be sent.
 pub(super) enum Body {
     None,
     Whole(Bytes),
     Produced(Producer),
-    /// It was produced, and can't be again.
+    /// It was produced and can't be produced again.
     Spent,
 }
 
-/// For logs: without what may be a secret, in headers, in the body, or before the host.
+/// For logs: without headers, body, and user and password, which may be secret.
 impl fmt::Debug for HttpRequest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("HttpRequest")
@@ -99,9 +99,9 @@ impl HttpRequest {
         self
     }
 
-    /// A header beside those that are there. A `Host` is sent in place of the URL's, where `allow.http` grants it, too:
-    /// the same server may have other sites. Those of the connection itself, like `Connection` and `Transfer-Encoding`,
-    /// can't be set, and a `Content-Length` has to be the body's: an error says so.
+    /// Adds a header to those that are set. A `Host` is sent in place of the URL's, if `allow.http` grants it, too:
+    /// the same server may have other sites. Headers of the connection, like `Connection` and `Transfer-Encoding`,
+    /// can't be set, and a `Content-Length` must be the body's; else there is an error.
     pub fn with_header<N, V>(mut self, name: N, value: V) -> Self
     where
         N: TryInto<HeaderName, Error: fmt::Display>,
@@ -193,8 +193,8 @@ impl HttpRequest {
         self.set(USER_AGENT, agent.as_ref())
     }
 
-    /// Asks for a response only if there is one newer than this; else it is a 304. What HTTP has no date for, before
-    /// 1970 and after 9999, is the nearest that it has.
+    /// Asks for a response only if there is one newer than this; else it is a 304. A time before 1970 or after 9999
+    /// has no date in HTTP, so the nearest one is used.
     pub fn with_if_modified_since(self, time: SystemTime) -> Self {
         // A date of HTTP has a year of four digits.
         let (first, last) = (SystemTime::UNIX_EPOCH, Duration::from_secs(253_402_300_799));

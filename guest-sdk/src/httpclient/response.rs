@@ -1,4 +1,4 @@
-//! A response that is there as a whole, and the error of a fetch, which may bring one: Tornado's `HTTPResponse` and
+//! A complete response, and the error of a fetch, which may contain one: Tornado's `HTTPResponse` and
 //! `HTTPClientError`.
 
 use std::fmt;
@@ -26,7 +26,7 @@ pub struct HttpResponse {
 }
 
 impl HttpResponse {
-    /// The body as text; what is no UTF-8 in it becomes U+FFFD.
+    /// The body as text. Bytes that are not UTF-8 become U+FFFD.
     pub fn text(&self) -> std::borrow::Cow<'_, str> {
         String::from_utf8_lossy(&self.body)
     }
@@ -36,7 +36,7 @@ impl HttpResponse {
         (200..300).contains(&self.code)
     }
 
-    /// An error if the status is none of success: Tornado's `rethrow`.
+    /// An error if the status is not 200 to 299: Tornado's `rethrow`.
     pub fn rethrow(self) -> Result<Self, HttpClientError> {
         match self.is_success() {
             true => Ok(self),

@@ -1,5 +1,5 @@
-//! URLs as browsers and curl read them, by the URL standard: taken apart for WASI, joined for redirects. Decides
-//! nothing about who may be reached.
+//! URLs as browsers and curl read them, by the URL standard: parsed for WASI, joined for redirects. Does not decide
+//! which servers may be reached.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -21,7 +21,7 @@ impl Url {
         Self::of(url::Url::parse(text), text)
     }
 
-    /// Where a `Location` leads from here. One that is no UTF-8 is bytes, which go on as they came.
+    /// Where a `Location` leads from here. If it is not UTF-8, its bytes are kept.
     pub fn join(&self, location: &[u8]) -> Result<Self, HttpClientError> {
         let location = match std::str::from_utf8(location) {
             Ok(text) => text.into(),
@@ -52,7 +52,7 @@ impl Url {
         &self.0[Position::BeforeHost..Position::AfterPort]
     }
 
-    /// What the server is asked for.
+    /// Path and query.
     pub fn path_with_query(&self) -> &str {
         &self.0[Position::BeforePath..Position::AfterQuery]
     }
@@ -76,7 +76,7 @@ impl Url {
     }
 }
 
-/// Without user, who stays here.
+/// Without the user.
 impl fmt::Display for Url {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (scheme, authority) = (self.0.scheme(), self.authority());
@@ -84,8 +84,8 @@ impl fmt::Display for Url {
     }
 }
 
-/// For what may go into a log. Where a URL is broken, nobody knows where its user ends: a password may be
-/// what broke it. So nothing is shown of what stands before the last `@` but a scheme.
+/// For logs. In a broken URL it is not known where its user ends: a password may have broken it. So only the scheme is
+/// shown of what is before the last `@`.
 pub fn without_user(url: &str) -> Cow<'_, str> {
     let Some((before, rest)) = url.rsplit_once('@') else {
         return url.into();
@@ -130,7 +130,7 @@ mod tests {
         ] {
             let url = base.join(location.as_bytes()).unwrap();
             assert_eq!(url.to_string(), joined, "{location}");
-            // Who stays on the server stays who it is.
+            // A redirect on the same server keeps the user.
             let is_here = joined.starts_with("http://example.com:8080/");
             assert_eq!(url.user().is_some(), is_here, "{location}");
         }

@@ -1,5 +1,5 @@
-//! Work that goes on without a request: begun here, kept in a table until the host has it run. Decides nothing of when
-//! it runs nor when it has to end.
+//! Work that continues without a request. It begins here, and stays in a table until the host runs it. Does not decide
+//! when it runs, nor when it must end.
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
@@ -40,8 +40,8 @@ pub fn spawn(future: impl Future<Output = Result> + 'static) -> Result {
     register(&name, Kind::Spawned, Box::pin(future)).map(|_| ())
 }
 
-/// Runs a loop that there is once: among all instances of the component, those of a version that is being replaced
-/// included, one runs the loop of this name, and the others wait to take over. It is for `start`.
+/// Runs a loop in one instance only. Among all instances of the component, also those of a version that is being
+/// replaced, one runs the loop of this name, and the others wait to take over. It is for `start`.
 ///
 /// The loop begins when the component serves, and is dropped at its next await as soon as its instance drains. Then, or
 /// when it ends by itself or with an error, which is logged, another instance begins its own. An instance begins it
@@ -78,7 +78,7 @@ pub async fn draining() {
     background::draining().await;
 }
 
-/// Why nothing was begun in the background.
+/// Why a background task was not begun.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum SpawnError {

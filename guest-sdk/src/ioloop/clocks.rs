@@ -30,7 +30,7 @@ pub async fn sleep(duration: Duration) {
     Sleep::until(due).await;
 }
 
-/// As the host counts. What is longer than it can count is as long as it can.
+/// In the host's unit. A longer duration than it can count becomes the longest.
 pub fn nanoseconds(duration: Duration) -> u64 {
     u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
 }
@@ -45,18 +45,18 @@ thread_local! {
     };
 }
 
-/// When, and which of those at that time.
+/// A time, and a number that tells waits for the same time apart.
 type Place = (Mark, u64);
 
 type Timer = Pin<Box<dyn Future<Output = ()>>>;
 
-/// All who sleep in this instance, and what wakes them.
+/// All waits of this instance, and the timers that wake them.
 struct Clock {
-    /// In the order in which they are due. Most come at the end and go from the front; an ordered map would make each
-    /// component 7 KB larger.
+    /// In the order in which they are due. Most are added at the end and removed at the front; an ordered map would
+    /// make each component 7 KB larger.
     sleepers: VecDeque<(Place, Waker)>,
-    /// Calls of the host that are under way, each in the task that was running when it was needed. One is due when the
-    /// first sleeper is, or before. There are more where a sleeper came that is due before all others: few at any time.
+    /// Host calls that are under way, each in the task that was running when it was needed. One is due when the first
+    /// wait is, or before. There are more where a wait was added that is due before all others: few at any time.
     timers: Vec<(Place, Timer)>,
     numbers: u64,
 }
@@ -74,7 +74,7 @@ impl Clock {
         self.numbers
     }
 
-    /// One more, who is due at this time: its place.
+    /// Adds a wait that is due at this time, and returns its place.
     fn add(&mut self, due: Mark, waker: Waker) -> Place {
         let place = (due, self.number());
         let at = self.find(place).unwrap_or_else(|at| at);
@@ -82,13 +82,13 @@ impl Clock {
         place
     }
 
-    /// Where one is, or would be.
+    /// Where a wait is, or would be.
     fn find(&self, place: Place) -> Result<usize, usize> {
         self.sleepers
             .binary_search_by_key(&place, |(place, _)| *place)
     }
 
-    /// One of those that are due by now.
+    /// Removes a wait that is due by now.
     fn due(&mut self, now: Mark) -> Option<Waker> {
         let &((due, _), _) = self.sleepers.front()?;
         let (_, waker) = (due <= now).then(|| self.sleepers.pop_front())??;
@@ -101,7 +101,7 @@ impl Clock {
     }
 }
 
-/// Wakes all who are due, at this time at least.
+/// Wakes all waits that are due, at this time at least.
 fn ring(time: Mark) {
     let now = monotonic_clock::now().max(time);
     while let Some(waker) = CLOCK.with_borrow_mut(|clock| clock.due(now)) {
@@ -116,7 +116,7 @@ fn wind() {
     }
 }
 
-/// Goes on with a timer. It rings immediately where its time has come.
+/// Continues with a timer. If its time has come, it wakes its waits immediately.
 fn run(place: Place, mut timer: Timer) {
     let bell = Waker::from(Arc::new(Bell(place)));
     match timer.as_mut().poll(&mut Context::from_waker(&bell)) {
@@ -127,10 +127,11 @@ fn run(place: Place, mut timer: Timer) {
     }
 }
 
-/// What the host's timer wakes in place of the future that has started it.
+/// The waker that the host's timer wakes, in place of the future that has started it.
 ///
-/// That one need not be polled again, or not soon, and others depend on the timer. The task in which it was started may
-/// be over otherwise: it stays there until the timer rings, and has the next timer, as long as somebody sleeps.
+/// That future need not be polled again, or not soon, and other waits depend on the timer. The task in which it was
+/// started may otherwise be over. It stays until the timer fires, and starts the next timer as long as there are
+/// waits.
 struct Bell(Place);
 
 impl Wake for Bell {

@@ -1,4 +1,5 @@
-//! Work that is handed to another instance of the component: what crosses, and by which name. Runs nothing itself.
+//! Functions that are called in another instance of the component: their arguments and their names. Runs nothing
+//! itself.
 
 use std::any::type_name;
 use std::fmt;
@@ -11,7 +12,7 @@ use crate::result::Result;
 use crate::runtime::bindings::waterspout::background::executor as host;
 
 /// Calls a function in another instance of this component, on a thread that serves no requests, and waits for its
-/// result: what computes or blocks for long holds up nobody. Tornado's
+/// result. So a long computation or a blocking call blocks no request. Tornado's
 /// [`IOLoop.run_in_executor`](https://www.tornadoweb.org/en/stable/ioloop.html#tornado.ioloop.IOLoop.run_in_executor),
 /// with a pool of processes.
 ///
@@ -153,8 +154,8 @@ where
     }
 }
 
-/// What crosses: the function's whole path, since the host knows it by the last part alone, and the arguments in JSON,
-/// which has no such byte as the one between them.
+/// What is sent: the function's whole path, because the host knows only the last part, and the arguments in JSON. JSON
+/// does not contain the byte between them.
 fn packed(path: &str, arguments: &impl Serialize) -> serde_json::Result<Vec<u8>> {
     let mut packed = path.as_bytes().to_vec();
     packed.push(END_OF_PATH);
@@ -164,7 +165,7 @@ fn packed(path: &str, arguments: &impl Serialize) -> serde_json::Result<Vec<u8>>
 
 const END_OF_PATH: u8 = 0;
 
-/// The arguments of a call that is for this function. Those of a schedule come without a path.
+/// The arguments of a call, if it is for this function. A schedule's have no path.
 pub(crate) fn unpacked<F>(packed: &[u8]) -> Result<&[u8]> {
     let Some(end) = packed.iter().position(|byte| *byte == END_OF_PATH) else {
         return Ok(packed);

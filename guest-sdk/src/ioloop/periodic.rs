@@ -121,7 +121,7 @@ where
     }
 }
 
-/// When what is periodic is due, from its start. What would come after all time comes at its end.
+/// When a periodic callback is due, counted from its start. A time that is out of range becomes the last possible.
 struct Beats {
     next: Duration,
     period: Duration,
@@ -135,7 +135,7 @@ impl Beats {
         }
     }
 
-    /// The beat after the last one; of those that are past already, none. As Tornado has it.
+    /// The next beat. Missed beats are skipped, as in Tornado.
     fn next(&mut self, now: Duration, period: Duration) -> Duration {
         if let Some(late) = now.checked_sub(self.next)
             && late >= period
@@ -196,7 +196,7 @@ mod tests {
         for now in [Duration::ZERO, Duration::from_secs(1), longest, longest] {
             assert_eq!(beats.next(now, longest), longest);
         }
-        // One that missed more beats than can be counted.
+        // A callback that missed more beats than can be counted.
         let mut beats = Beats::new(Duration::from_millis(1));
         assert!(beats.next(longest, Duration::from_millis(1)) > Duration::ZERO);
         let nothing = || async { Ok(()) };

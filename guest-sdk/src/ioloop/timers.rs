@@ -83,7 +83,7 @@ impl Timeout {
         Self { task, waits }
     }
 
-    /// Whether this is what waits by this flag.
+    /// Whether this timeout has this flag.
     pub(super) fn waits_by(&self, flag: &Rc<Cell<bool>>) -> bool {
         Rc::ptr_eq(&self.waits, flag)
     }

@@ -140,8 +140,8 @@ impl Bucket {
         })
     }
 
-    /// Sets the key to what `change` makes of its value, and returns that. Where somebody else was quicker, `change` is
-    /// asked again with what is there now, so no change is lost.
+    /// Sets the key to what `change` makes of its value, and returns that. If another write came first, `change` is
+    /// called again with the new value, so no change is lost.
     ///
     /// ```
     /// # use waterspout_sdk::prelude::*;
@@ -214,7 +214,7 @@ impl Bucket {
     }
 
     /// A page of 1 to 1,000 keys with a prefix. The first one has no cursor, each next one that of the page before. A
-    /// key that is there from the first to the last is on one of them, once.
+    /// key that exists from the first page to the last is on one of them, once.
     pub async fn list_keys(
         &self,
         prefix: &str,

@@ -1,10 +1,10 @@
-//! Why the store did not do something.
+//! Why the store has refused something.
 
 use std::fmt;
 
 use crate::runtime::bindings::waterspout::kv::kv as host;
 
-/// Why something was not done. Nothing has changed then, unless the variant says otherwise.
+/// Why a call was refused. Nothing has changed then, unless the variant says otherwise.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Error {
@@ -16,7 +16,7 @@ pub enum Error {
     Full,
     /// What was to be incremented is no number, or the sum is too large for one.
     NotANumber,
-    /// More is under way than may be.
+    /// Too many writes are under way.
     Busy,
     /// The file could not be written. The change is not seen; whether a restart finds it is not known.
     Failed(String),

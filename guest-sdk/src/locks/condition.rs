@@ -1,4 +1,4 @@
-//! Where requests wait until they are told to go on.
+//! A condition: requests wait until they are notified.
 
 use std::mem;
 use std::sync::atomic::AtomicUsize;
@@ -43,7 +43,7 @@ pub struct Condition {
 }
 
 impl Condition {
-    /// A condition that nobody waits for.
+    /// A condition that no request waits for.
     pub const fn new() -> Self {
         Self {
             turns: Permits::const_new(0),
@@ -51,7 +51,8 @@ impl Condition {
         }
     }
 
-    /// Waits for a notification. One that is dropped when it was notified, and has not run since, hands it on.
+    /// Waits for a notification. If a wait is dropped after it was notified and before it has run, the next wait is
+    /// notified.
     pub async fn wait(&self) {
         self.waiting.fetch_add(1, Relaxed);
         let place = Place(self);
@@ -61,14 +62,14 @@ impl Condition {
             .forget();
     }
 
-    /// Has `n` of those that wait go on, or all where they are fewer: the first who came.
+    /// Notifies `n` of the requests that wait, or all if they are fewer. The first come first.
     pub fn notify(&self, n: usize) {
         let n = n.min(self.waiting.load(Relaxed));
         self.waiting.fetch_sub(n, Relaxed);
         self.turns.add_permits(n);
     }
 
-    /// Has all who wait go on.
+    /// Notifies all requests that wait.
     pub fn notify_all(&self) {
         self.notify(usize::MAX);
     }
@@ -80,13 +81,13 @@ impl Default for Condition {
     }
 }
 
-/// The place of one that waits, dropped where the wait is: after the wait for its turn.
+/// The place of one wait. It is dropped after the wait for its turn.
 struct Place<'a>(&'a Condition);
 
 impl Drop for Place<'_> {
     fn drop(&mut self) {
-        // A turn that it had is with the next one now, which thereby was notified. Where there is none, it is free,
-        // and has to go.
+        // Its turn belongs to the next wait now, which was notified by that. Without another wait, the turn is free
+        // and must be removed.
         if self.0.turns.forget_permits(1) == 0 {
             self.0.waiting.fetch_sub(1, Relaxed);
         }
@@ -130,7 +131,7 @@ mod tests {
         assert_eq!(condition.waiting.load(Relaxed), 1);
         condition.notify(1);
         waiters.clear();
-        // There was nobody to hand it on to.
+        // There was no other wait to notify.
         assert_eq!(condition.waiting.load(Relaxed), 0);
         assert!(condition.wait().now_or_never().is_none());
     }

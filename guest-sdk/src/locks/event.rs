@@ -20,7 +20,7 @@ use crate::locks::condition::Condition;
 /// ```
 #[derive(Debug)]
 pub struct Event {
-    /// Odd where it is set. The count tells who waited when it was set and cleared immediately.
+    /// Odd where it is set. The count tells which waits began before it was set and cleared again.
     turns: AtomicUsize,
     turned: Condition,
 }
@@ -46,7 +46,7 @@ impl Event {
         self.turns.load(Relaxed) % 2 == 1
     }
 
-    /// It has happened: all who wait go on, and who comes later need not wait.
+    /// It has happened: all requests that wait continue, and later ones do not wait.
     pub fn set(&self) {
         if !self.is_set() {
             self.turns.fetch_add(1, Relaxed);
@@ -54,7 +54,7 @@ impl Event {
         }
     }
 
-    /// It has not happened: who comes later waits. Who waited before [`set`](Self::set) goes on nevertheless.
+    /// It has not happened: later requests wait. Those that waited before [`set`](Self::set) continue nevertheless.
     pub fn clear(&self) {
         if self.is_set() {
             self.turns.fetch_add(1, Relaxed);
@@ -64,7 +64,7 @@ impl Event {
     /// Waits until it has happened.
     pub async fn wait(&self) {
         let before = self.turns.load(Relaxed);
-        // A waiter that leaves hands its notification on, to one that may have come after it.
+        // A dropped wait gives its notification to the next, which may have begun after it.
         while !self.is_set() && self.turns.load(Relaxed) == before {
             self.turned.wait().await;
         }

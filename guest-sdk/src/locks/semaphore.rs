@@ -1,10 +1,10 @@
-//! For one request at a time, or for a number of them.
+//! A lock for one request at a time, and semaphores for several.
 
 use tokio::sync::{Semaphore as Permits, SemaphorePermit};
 
 use crate::result::Result;
 
-/// For one at a time. Tornado's [`Lock`](https://www.tornadoweb.org/en/stable/locks.html#lock).
+/// A lock for one request at a time. Tornado's [`Lock`](https://www.tornadoweb.org/en/stable/locks.html#lock).
 ///
 /// Between two awaits nothing else runs in an instance: what needs no `await` needs no lock. The others are at work
 /// beside it, in instances of their own, unless the component is `single`.
@@ -47,7 +47,8 @@ impl Default for Lock {
     }
 }
 
-/// For a number of them at a time. Tornado's [`Semaphore`](https://www.tornadoweb.org/en/stable/locks.html#semaphore).
+/// A semaphore for several requests at a time. Tornado's
+/// [`Semaphore`](https://www.tornadoweb.org/en/stable/locks.html#semaphore).
 ///
 /// ```
 /// # use waterspout_sdk::prelude::*;
@@ -113,7 +114,7 @@ impl BoundedSemaphore {
         self.semaphore.acquire().await
     }
 
-    /// Gives back a permit that was [kept](Permit::keep). An error where all are there.
+    /// Gives back a permit that was [kept](Permit::keep). An error where no permit is missing.
     pub fn release(&self) -> Result {
         if self.semaphore.0.available_permits() >= self.value {
             anyhow::bail!("Semaphore released too many times");
@@ -123,7 +124,7 @@ impl BoundedSemaphore {
     }
 }
 
-/// What was acquired. Dropped, it is free again.
+/// An acquired permit. Dropping it gives it back.
 #[derive(Debug)]
 #[must_use = "what was acquired is free again when this is dropped"]
 pub struct Permit<'a>(SemaphorePermit<'a>);

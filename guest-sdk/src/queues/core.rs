@@ -17,9 +17,9 @@ use crate::result::Result;
 pub struct Core<S> {
     shelf: Mutex<S>,
     pub(super) maxsize: usize,
-    /// One for each item that nobody was promised.
+    /// One for each item that was promised to no request.
     pub(super) items: Permits,
-    /// One for each item that there is still room for, and that nobody was promised.
+    /// One for each free place that was promised to no request.
     pub(super) places: Permits,
     unfinished: AtomicUsize,
     pub(super) finished: Event,
@@ -84,7 +84,7 @@ impl<S: Shelf> Core<S> {
         Ok(())
     }
 
-    /// With a place taken for it.
+    /// Puts an item in, after a place was taken.
     fn shelve(&self, item: S::Item) {
         self.unfinished.fetch_add(1, Relaxed);
         self.finished.clear();
@@ -92,7 +92,7 @@ impl<S: Shelf> Core<S> {
         self.items.add_permits(1);
     }
 
-    /// With an item taken.
+    /// Takes an item out, after one was promised.
     fn unshelve(&self) -> S::Item {
         let item = self.shelf().take();
         self.places.add_permits(1);

@@ -40,8 +40,8 @@ macro_rules! queue {
                 self.0.get_nowait()
             }
 
-            /// Says that the work on an item is done that was taken out. When that is said of all that were put into
-            /// it, [`join`](Self::join) goes on. An error where it was said of more.
+            /// Says that the work on an item that was taken is done. When that was said of all items that were put in,
+            /// [`join`](Self::join) continues. An error where it was said too often.
             pub fn task_done(&self) -> Result {
                 self.0.task_done()
             }
@@ -235,7 +235,7 @@ mod tests {
             .iter_mut()
             .for_each(|one| assert!(poll(one).is_none()));
         assert_eq!(queue.get_nowait(), Ok("a"));
-        // The place is promised to who waits longest.
+        // The place is promised to the request that waits longest.
         assert_eq!(queue.put_nowait("e"), Err(QueueFull("e")));
         assert!(poll(&mut putters[1]).is_none());
         assert!(poll(&mut putters[0]).is_some());

@@ -1,5 +1,5 @@
-//! The generated bindings of the WIT in `wit/`, and the only place that generates them. Nothing of them is shown to
-//! the authors of handlers.
+//! The generated bindings of the WIT in `wit/`, and the only place that generates them. Authors of handlers see none
+//! of them.
 
 wit_bindgen::generate!({
     path: "wit",

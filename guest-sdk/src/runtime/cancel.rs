@@ -1,4 +1,4 @@
-//! How `cancel` ends a call or a task: which of them wait, and what wakes them. Knows nothing of what they do.
+//! How `cancel` ends a call or a task: the waits, and their wakers. Does not know what they do.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -20,7 +20,7 @@ thread_local! {
     static CALLS: RefCell<BTreeMap<Work, Waiting>> = const { RefCell::new(BTreeMap::new()) };
 }
 
-/// Has it end at its next await, if it waits.
+/// Ends a call at its next await, if it waits.
 pub fn cancel(work: Work) {
     let waker = CALLS.with_borrow_mut(|calls| {
         let waiting = calls.get_mut(&work)?;
@@ -40,7 +40,7 @@ pub fn waiting() -> usize {
 
 /// Runs `future` until it is ready or the call is cancelled.
 ///
-/// It is moved in here, which a large one should not be: each request that waits would have the memory for it twice.
+/// The future is moved in here, so it should not be large: each request that waits would have the memory for it twice.
 pub fn cancellable<T>(
     work: Work,
     mut future: impl Future<Output = T> + Unpin,
@@ -63,7 +63,7 @@ pub fn cancellable<T>(
 struct Entry(Work);
 
 impl Entry {
-    /// The waker of a component's task stays the same for its whole life.
+    /// The waker of a component's task always stays the same.
     fn new(work: Work, waker: Waker) -> Self {
         CALLS.with_borrow_mut(|calls| {
             calls.insert(

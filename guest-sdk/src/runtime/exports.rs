@@ -1,4 +1,4 @@
-//! What the component exports. Each function hands its call on.
+//! The exports of the component. Each function passes its call on.
 
 pub mod calls;
 pub mod component;

@@ -1,9 +1,9 @@
-//! Waits for the host that go on when nobody waits for them any more, because ending a call of the host costs much. The
-//! next one who waits goes on with the same wait. A wait is given up when the function ends that began it. It hands out
-//! nothing, so nothing is lost with it.
+//! Waits for the host that continue when they are not awaited, because ending a host call costs much. The next wait
+//! uses the same call. A call is given up when the function that began it ends. It hands out nothing, so nothing is
+//! lost with it.
 //!
-//! A task of the component can't end before its last call of the host has, and one whose last call goes on in another
-//! task never ends: so no call of the host is polled in a task other than that which began it.
+//! A task of the component can't end before its last host call has ended, and a task whose last call continues in
+//! another task never ends. So a host call is only polled in the task that began it.
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
@@ -19,14 +19,14 @@ use crate::runtime::bindings::waterspout::background::background::TaskNumber;
 use crate::runtime::bindings::waterspout::web::types::RequestNumber;
 use crate::runtime::logging;
 
-/// Whose function is under way. A request and a task can be cancelled.
+/// The function that is under way. A request and a task can be cancelled.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Work {
     /// The call of a request that is under way.
     Request(RequestNumber),
     /// A task in the background.
     Task(TaskNumber),
-    /// One that belongs to neither, of which there is one at a time.
+    /// One that belongs to neither. There is one at a time.
     Instance,
 }
 
@@ -34,26 +34,26 @@ pub enum Work {
 pub type Wait = Pin<Box<dyn Future<Output = ()>>>;
 
 thread_local! {
-    /// Whose function is being polled.
+    /// The function that is being polled.
     static CURRENT: Cell<Option<Work>> = const { Cell::new(None) };
     /// What functions that are under way have begun.
     static BEGUN: RefCell<BTreeMap<(Work, u64), Weak<Going>>> = const { RefCell::new(BTreeMap::new()) };
     static NUMBERS: Cell<u64> = const { Cell::new(0) };
 }
 
-/// At most one wait, which goes on while nobody waits for it.
+/// At most one wait, which continues while it is not awaited.
 #[derive(Default)]
 pub struct Kept(Option<Rc<Going>>);
 
 struct Going {
     number: u64,
     wait: Cell<Option<Wait>>,
-    /// Whose function began it.
+    /// The function that began it.
     of: Cell<Option<Work>>,
     bell: Arc<Bell>,
 }
 
-/// What the host wakes. It wakes the one who waits then, who may be another than the first.
+/// The waker for the host. It wakes the wait that is there then, which may be another than the first.
 #[derive(Default)]
 struct Bell {
     has_rung: AtomicBool,
@@ -61,7 +61,7 @@ struct Bell {
 }
 
 impl Kept {
-    /// Waits for what is under way, or else begins a wait.
+    /// Waits for the call that is under way, or else begins one.
     pub fn poll(&mut self, task: &mut Context<'_>, begin: impl FnOnce() -> Wait) -> Poll<()> {
         self.0.get_or_insert_with(Going::new).poll(task, begin)
     }
@@ -145,7 +145,7 @@ impl Wake for Bell {
     }
 }
 
-/// While it lives, a function is under way; what it began is given up with it.
+/// As long as this exists, a function is under way. The waits that it began are given up with it.
 pub struct Function(Work);
 
 impl Function {
@@ -174,7 +174,7 @@ impl Drop for Function {
             if let Some(going) = going.upgrade() {
                 going.of.set(None);
                 drop(going.wait.take());
-                // Who waits for it elsewhere begins anew.
+                // A wait in another function begins again.
                 going.bell.waiting.wake();
             }
         }
@@ -195,7 +195,7 @@ mod tests {
 
     use super::*;
 
-    /// A call that is ready when it was allowed to be; it counts those that live.
+    /// A call that is ready when it was allowed to be; counts the calls that exist.
     fn wait(open: &Rc<Cell<bool>>, alive: &Rc<Cell<u32>>) -> Wait {
         struct Alive(Rc<Cell<u32>>);
         impl Drop for Alive {
@@ -275,7 +275,7 @@ mod tests {
                 .poll(|| kept.poll(task, || unreachable!()))
                 .is_pending()
         );
-        // It rings for nobody: what begins then has not rung.
+        // It wakes nothing: what begins after that was not woken.
         kept.0.as_ref().expect("it waits").bell.clone().wake();
         drop(first);
         assert!(woken.has_rung.load(Relaxed));

@@ -1,5 +1,5 @@
-//! The app log: carries what the [`log`] crate's macros write to the host, and what is printed without a line's end. It
-//! never formats a line that nobody reads and never waits.
+//! The app log: passes on the messages of the [`log`] crate's macros, and printed text without a line's end. Formats
+//! no line that is not written, and never waits.
 
 use std::io::Write;
 use std::sync::Once;

@@ -67,7 +67,7 @@ impl Arguments {
         self.0.push((name, value));
     }
 
-    /// All values have to be sound, as in Tornado, so that it does not hang on their order what is refused.
+    /// All values must be valid, as in Tornado, so that their order makes no difference.
     pub(super) fn last(&self, name: impl ArgumentName) -> Result<Option<String>> {
         Ok(self.texts(name)?.pop())
     }
@@ -79,7 +79,7 @@ impl Arguments {
     }
 }
 
-/// What names an argument whose value is wanted: a text, or [`Unstripped`].
+/// The name of an argument: a text, or [`Unstripped`].
 pub trait ArgumentName: Copy {
     #[doc(hidden)]
     fn name(&self) -> &str;

@@ -1,4 +1,4 @@
-//! The handler: the trait whose functions Tornado's `RequestHandler` has, in its order.
+//! The handler: the trait with the functions of Tornado's `RequestHandler`, in its order.
 
 #![expect(
     async_fn_in_trait,

@@ -89,7 +89,7 @@ impl HttpFile {
     }
 }
 
-/// A name that may stand in a folder, without what would lead elsewhere.
+/// A name that is valid in a folder, without parts that would lead elsewhere.
 pub(crate) fn base_name(filename: &str) -> Option<&str> {
     let base = filename.rsplit(['/', '\\']).next()?;
     let is_name = !matches!(base, "" | "." | "..") && !base.contains(char::is_control);

@@ -109,8 +109,8 @@ impl Request {
         }
     }
 
-    /// The client's address, without port; empty for a unix socket. `unknown` is who comes by a trusted proxy that
-    /// names its client in a way that can't be read.
+    /// The client's address, without port; empty for a unix socket. `unknown` where a trusted proxy names its client in
+    /// a way that can't be read.
     pub fn remote_ip(&self) -> &str {
         &self.head().remote_ip
     }
@@ -412,7 +412,7 @@ fn refuse<T>(error: BodyError) -> Result<T> {
 mod tests {
     use super::*;
 
-    /// A request whose answers are here already, so that nobody asks a host.
+    /// A request whose answers are here already, so that no host is asked.
     fn request(query: &str, headers: &[(&'static str, &'static str)], body: &str) -> Request {
         let request = Request::new(1);
         let head = RequestHead {

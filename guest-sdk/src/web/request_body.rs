@@ -269,7 +269,7 @@ impl Inbox {
 impl Stream for Inbox {
     type Item = Result<Bytes, Infallible>;
 
-    /// Nobody is woken: the one that polls puts something in first.
+    /// Wakes nothing: the one that polls puts something in first.
     fn poll_next(
         self: Pin<&mut Self>,
         _: &mut task::Context<'_>,

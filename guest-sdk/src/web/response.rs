@@ -93,7 +93,7 @@ impl Response {
         !self.cookies.is_empty()
     }
 
-    /// Finishes the response with an error, to which nobody can add anything.
+    /// Finishes the response with an error. Nothing can be added after that.
     pub fn send_error(&mut self, error: HttpError) -> Result {
         ensure!(!self.finished, "Cannot send_error() after finish()");
         self.finished = true;

@@ -12,7 +12,7 @@ use crate::{Builder, HttpRequest, HttpResponse};
 
 /// An app that is being served, until this is dropped.
 ///
-/// It may be shared: several threads can fetch at once, and in a `static` one server is there for all tests.
+/// It may be shared: several threads can fetch concurrently, and in a `static` there is one server for all tests.
 #[derive(Debug)]
 pub struct App {
     server: Server,

@@ -1,4 +1,4 @@
-//! What a test may want otherwise than `App::serve` has it. Starts what it says, and is gone.
+//! Options for a test where `App::serve` does not fit. Starts the server, and is used up by that.
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -66,7 +66,7 @@ impl Builder {
         self
     }
 
-    /// Builds the app, where nobody has yet, and serves it.
+    /// Builds the app, unless it is built already, and serves it.
     ///
     /// # Panics
     ///
@@ -77,7 +77,7 @@ impl Builder {
     }
 
     fn start(self) -> Result<App, String> {
-        // Cargo says it to every test; who runs the program by hand is where it is.
+        // Cargo sets it for every test; a program that is run by hand is in its folder.
         let package = std::env::var_os("CARGO_MANIFEST_DIR").unwrap_or_else(|| ".".into());
         let folder = PathBuf::from(package).join(&self.folder);
         let folder = folder

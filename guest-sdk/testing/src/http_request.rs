@@ -6,7 +6,7 @@ use ureq::{Agent, AsSendBody, ResponseExt, http};
 
 use crate::HttpResponse;
 
-/// So many redirects are followed: Tornado's default.
+/// The number of redirects that are followed: Tornado's default.
 const MAX_REDIRECTS: u32 = 5;
 
 /// A request for [`App::fetch`](crate::App::fetch): Tornado's `HTTPRequest`. A path alone is a GET.

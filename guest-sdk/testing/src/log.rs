@@ -37,7 +37,7 @@ pub enum Missing {
 }
 
 impl Log {
-    /// Reads all of it, on a thread of its own: a server whose log nobody takes would lose lines.
+    /// Reads all of it, on a thread of its own: a server whose log is not read would lose lines.
     pub fn follow(from: impl Read + Send + 'static) -> Self {
         let log = Self::default();
         let written = log.clone();
@@ -65,7 +65,7 @@ impl Log {
         self.lock().entries.len()
     }
 
-    /// What is wanted of the first entry that has it, of those after so many.
+    /// What `wanted` makes of the first entry that fits, after this number of entries.
     pub fn wait_for<T>(
         &self,
         after: usize,

@@ -9,7 +9,7 @@ use tempfile::TempDir;
 /// The app's configuration.
 const CONFIG: &str = "waterspout.toml";
 
-/// All that is in the app, but for its configuration: that is this text.
+/// Everything in the app except its configuration, which is this text.
 pub fn with_config(app: &Path, config: &str) -> Result<TempDir, String> {
     set(app, config).map_err(|error| {
         let app = app.display();

@@ -8,15 +8,15 @@ use anyhow::{Context, ensure};
 use tokio::io::AsyncReadExt;
 use tokio::net::TcpStream;
 
-/// What has to come for each request.
+/// The answer to a request.
 pub struct Answer {
     bytes: Vec<u8>,
-    /// Where the dates are, in order.
+    /// The places of the dates, in order.
     dates: Vec<Range<usize>>,
 }
 
 impl Answer {
-    /// Asks once, on a connection that stays open, and has status and body of what comes checked.
+    /// Asks once, on a connection that stays open, and checks status and body of the answer.
     pub fn learn(
         stream: &mut net::TcpStream,
         request: &[u8],
@@ -35,7 +35,7 @@ impl Answer {
         }
     }
 
-    /// Of an answer that is there as a whole, written as HTTP/1 has it; has status and body checked.
+    /// Learns a complete answer in the form of HTTP/1, and checks status and body.
     pub fn of(
         bytes: Vec<u8>,
         check: impl FnOnce(&str, &[u8]) -> anyhow::Result<()>,
@@ -50,12 +50,12 @@ impl Answer {
         })
     }
 
-    /// How many bytes it has.
+    /// Its number of bytes.
     pub fn len(&self) -> usize {
         self.bytes.len()
     }
 
-    /// Fails where this is another one.
+    /// Fails if this is another answer.
     pub fn compare(&self, bytes: &[u8]) -> anyhow::Result<()> {
         let mut same = bytes.len() == self.bytes.len();
         let mut begin = 0;
@@ -68,7 +68,7 @@ impl Answer {
         Ok(())
     }
 
-    /// Reads what has to come now into `buffer`, which has to be longer than it, so that more is seen.
+    /// Reads the answer into `buffer`, which must be longer than it, so that extra bytes are noticed.
     pub async fn read(&self, stream: &mut TcpStream, buffer: &mut [u8]) -> anyhow::Result<()> {
         let mut read = 0;
         while read < self.len() {
@@ -79,7 +79,7 @@ impl Answer {
         self.compare(&buffer[..read])
     }
 
-    /// With the dates blotted out.
+    /// The answer without its dates.
     pub fn undated(&self) -> Vec<u8> {
         let mut bytes = self.bytes.clone();
         for date in &self.dates {
@@ -89,7 +89,7 @@ impl Answer {
     }
 }
 
-/// The begin of an answer, for who looks for what is wrong with it.
+/// The beginning of an answer, for error messages.
 pub fn shown(bytes: &[u8]) -> String {
     const MOST: usize = 1500;
     let begin = &bytes[..bytes.len().min(MOST)];
@@ -97,7 +97,7 @@ pub fn shown(bytes: &[u8]) -> String {
     format!("{:?}{rest}", String::from_utf8_lossy(begin))
 }
 
-/// Where a body that is gzip has the time at which it was compressed (RFC 1952, section 2.3): Python's has it.
+/// The place of the compression time in a gzip body (RFC 1952, section 2.3). Python's bodies have it.
 fn gzip_date(bytes: &[u8], body: usize) -> Option<Range<usize>> {
     const MAGIC: &[u8] = b"\x1f\x8b\x08";
     const DATE: Range<usize> = 4..8;
@@ -105,7 +105,7 @@ fn gzip_date(bytes: &[u8], body: usize) -> Option<Range<usize>> {
     (bytes[body..].starts_with(MAGIC) && bytes.len() >= date.end).then_some(date)
 }
 
-/// Where in an answer is what.
+/// The parts of an answer.
 struct Layout {
     status: String,
     date: Range<usize>,
@@ -114,7 +114,7 @@ struct Layout {
 }
 
 impl Layout {
-    /// None until the head is there.
+    /// `None` until the head has come.
     fn of(bytes: &[u8]) -> anyhow::Result<Option<Self>> {
         const DATE: &str = "\r\ndate: ";
         const DATE_LENGTH: usize = "Tue, 15 Nov 1994 08:12:31 GMT".len();
@@ -124,7 +124,7 @@ impl Layout {
             return Ok(None);
         };
         let text = String::from_utf8_lossy(&bytes[..end + 2]);
-        // Names in any case; what follows them keeps its place.
+        // Names of headers in any case; the rest keeps its place.
         let head = text.to_ascii_lowercase();
         let value = |name: &str| head.find(name).map(|at| at + name.len());
         let length = value(LENGTH).with_context(|| format!("no length in {text:?}"))?;

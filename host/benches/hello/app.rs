@@ -1,4 +1,4 @@
-//! The apps that Waterspout is measured with: a folder of components, a configuration and a cache. Asks for nothing.
+//! The apps with which Waterspout is measured: a folder of components, a configuration and a cache. Sends no request.
 
 use std::fmt::Write as _;
 use std::fs;
@@ -12,10 +12,10 @@ use tempfile::TempDir;
 
 use crate::served::{ROOT, Server, free_address};
 
-/// Where Cargo lets a benchmark keep what is built for it.
+/// Cargo's folder for what a benchmark builds.
 const KEPT: &str = concat!(env!("CARGO_TARGET_TMPDIR"), "/bench");
 
-/// Builds a workspace or package of guests with `waterspout build`, and tells where its components are.
+/// Builds a workspace or package of guests with `waterspout build`, and returns the folder of its components.
 pub fn build(folder: &str, env: &[(&str, &str)]) -> anyhow::Result<PathBuf> {
     let folder = Path::new(ROOT).join(folder);
     let status = Command::new(env!("CARGO_BIN_EXE_waterspout"))
@@ -28,20 +28,20 @@ pub fn build(folder: &str, env: &[(&str, &str)]) -> anyhow::Result<PathBuf> {
     Ok(folder.join("handlers"))
 }
 
-/// An app in a folder of its own.
+/// An app in its own folder.
 pub struct App {
     folder: TempDir,
     cache: PathBuf,
     /// Files and the patterns of their routes.
     routes: Vec<(String, String)>,
-    /// Files, keys of their `[component]` tables, and the values of those.
+    /// Files, keys of their `[component]` tables, and the values of these keys.
     settings: Vec<(String, &'static str, String)>,
     /// Other tables, each with a key and its value.
     tables: Vec<(&'static str, &'static str, String)>,
 }
 
 impl App {
-    /// Without a component yet, and with a cache of its own.
+    /// Without a component, and with its own cache.
     pub fn new() -> anyhow::Result<Self> {
         let folder = tempfile::tempdir()?;
         fs::create_dir(folder.path().join("handlers"))?;
@@ -54,26 +54,26 @@ impl App {
         })
     }
 
-    /// The same, with a cache that stays for the next benchmark, and that all such apps share.
+    /// The same, with a cache that is kept for the next benchmark and shared by all such apps.
     pub fn with_kept_cache() -> anyhow::Result<Self> {
         let mut app = Self::new()?;
         app.cache = Path::new(KEPT).join("cache");
         Ok(app)
     }
 
-    /// Gives it one more component, before it is served.
+    /// Adds a component, before it is served.
     pub fn add(&mut self, file: &str, pattern: &str, component: &[u8]) -> anyhow::Result<()> {
         self.replace(file, component)?;
         self.route(file, pattern);
         Ok(())
     }
 
-    /// Gives one of its components one more route, before it is served.
+    /// Adds a route to one of its components, before it is served.
     pub fn route(&mut self, file: &str, pattern: &str) {
         self.routes.push((file.to_owned(), pattern.to_owned()));
     }
 
-    /// Sets one of its components otherwise than it comes, before it is served.
+    /// Sets a key of one of its components, before it is served.
     pub fn set(
         &mut self,
         file: &str,
@@ -97,7 +97,7 @@ impl App {
         Ok(())
     }
 
-    /// Puts this component into its place by rename, and tells when.
+    /// Puts this component in its place by rename, and returns the time.
     pub fn replace(&self, file: &str, component: &[u8]) -> anyhow::Result<Instant> {
         let folder = self.folder.path();
         place(
@@ -129,7 +129,7 @@ impl App {
         Server::spawn(command, address, cores)
     }
 
-    /// Its `waterspout.toml`, with this isolation for all that are not set to another.
+    /// Its `waterspout.toml`, with this isolation for all components that are not set to another.
     fn config(&self, isolation: &str) -> String {
         let mut config = String::new();
         for (table, key, value) in &self.tables {
@@ -159,7 +159,7 @@ impl App {
     }
 }
 
-/// Writes a file beside its place, and renames it there; tells when it was renamed.
+/// Writes a file beside its place, and renames it to there. Returns the time of the rename.
 pub fn place(bytes: &[u8], beside: &Path, place: &Path) -> anyhow::Result<Instant> {
     fs::write(beside, bytes)?;
     let now = Instant::now();

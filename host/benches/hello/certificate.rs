@@ -1,4 +1,4 @@
-//! The certificate that servers show where they encrypt, and who trusts it. Opens no connection.
+//! The certificate of servers that encrypt, and the clients that trust it. Opens no connection.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -12,22 +12,22 @@ use rustls::{ClientConfig, RootCertStore, ServerConfig};
 use tempfile::TempDir;
 use tokio_rustls::{TlsAcceptor, TlsConnector};
 
-/// For whom the certificate is.
+/// The name in the certificate.
 pub const NAME: &str = "localhost";
 
-/// What is spoken by whom wants to, by ALPN.
+/// The protocol that is offered by ALPN.
 const HTTP2: &[u8] = b"h2";
 const HTTP1: &[u8] = b"http/1.1";
 
-/// A certificate that has signed itself, of the kind that there is where nobody says otherwise: ECDSA with P-256.
+/// A self-signed certificate of the usual kind: ECDSA with P-256.
 pub struct Certificate {
-    /// It and its key, as PEM.
+    /// The certificate and its key, as PEM.
     folder: TempDir,
     connector: TlsConnector,
 }
 
 impl Certificate {
-    /// Another one each time.
+    /// A new one each time.
     pub fn new() -> anyhow::Result<Self> {
         let CertifiedKey { cert, signing_key } = generate_simple_self_signed([NAME.to_owned()])?;
         let folder = tempfile::tempdir()?;
@@ -46,12 +46,12 @@ impl Certificate {
         })
     }
 
-    /// Where its files are.
+    /// The folder of its files.
     pub fn folder(&self) -> &Path {
         self.folder.path()
     }
 
-    /// A client that trusts it, and speaks HTTP/2 alone.
+    /// A client that trusts it, and speaks only HTTP/2.
     pub fn connector(&self) -> TlsConnector {
         self.connector.clone()
     }
@@ -67,7 +67,7 @@ pub fn key_file(folder: &Path) -> PathBuf {
     folder.join("key.pem")
 }
 
-/// A server that shows the certificate of such a folder, set as Waterspout's are.
+/// A server with the certificate of such a folder, with Waterspout's settings.
 pub fn acceptor(folder: &Path) -> anyhow::Result<TlsAcceptor> {
     let cert = CertificateDer::from_pem_file(cert_file(folder))?;
     let key = PrivateKeyDer::from_pem_file(key_file(folder))?;

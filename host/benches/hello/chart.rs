@@ -1,5 +1,5 @@
-//! The chart of the results: for each workload and server one bar, which is what a server's core is worth. Written
-//! by hand, as bars are few elements, and a crate for charts would be larger than all of the benchmark.
+//! The chart of the results: for each workload and server one bar, with the requests for one core of the server.
+//! Written by hand: there are few bars, and a crate for charts would be larger than all of the benchmark.
 
 use std::fmt::Write as _;
 
@@ -16,7 +16,7 @@ const WIDTH: f64 = 760.0;
 const BAR: f64 = 14.0;
 const LINE: f64 = 20.0;
 
-/// An SVG of its own.
+/// A complete SVG.
 pub fn draw(sheets: &[Sheet]) -> String {
     let blocks: Vec<(&Sheet, Vec<(Contender, Spread)>)> = sheets
         .iter()

@@ -1,4 +1,4 @@
-//! `--only`: which workloads, servers and other measurements are made.
+//! `--only`: the choice of workloads, servers and other measurements.
 
 use std::str::FromStr;
 
@@ -41,9 +41,9 @@ pub enum Extra {
 /// One word of `--only`.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Part {
-    /// What is asked.
+    /// A workload.
     Workload(Workload),
-    /// Who is asked.
+    /// A server.
     Contender(Contender),
     /// Something else.
     Extra(Extra),
@@ -70,7 +70,7 @@ impl FromStr for Part {
     }
 }
 
-/// The words of `--only`; none of a kind means all of that kind, and none at all means everything.
+/// The words of `--only`. No word of a kind means all of that kind, and no word at all means everything.
 pub struct Choice(pub Vec<Part>);
 
 impl Choice {
@@ -87,7 +87,7 @@ impl Choice {
         self.requests() && (chosen || contender == Contender::Native)
     }
 
-    /// Whether this is measured: all but the longest where nothing is chosen, else only what is named.
+    /// Whether this is measured: all except the longest where nothing is chosen, else only what is named.
     pub fn has_extra(&self, extra: Extra) -> bool {
         use Extra::{Components, Connections, Cores, Endurance, Routes, Scale};
         let named = |extra| self.0.contains(&Part::Extra(extra));

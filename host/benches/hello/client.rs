@@ -1,4 +1,4 @@
-//! One client thread: connections that stay open on one core, every answer compared byte by byte. Counts nothing but time.
+//! One client thread: connections that stay open on one core, every answer compared byte by byte. Measures only time.
 
 use std::net;
 use std::sync::Arc;
@@ -11,24 +11,24 @@ use crate::process::pin;
 use crate::questions::Questions;
 use crate::wire::Line;
 
-/// From when to when answers count.
+/// The time in which answers count.
 #[derive(Clone, Copy)]
 pub struct Window {
     /// Before it, the server warms up.
     pub begin: Instant,
-    /// No request follows on an answer that came later.
+    /// No request is sent after an answer that comes later.
     pub end: Instant,
 }
 
-/// A connection, and for each of the requests that it has at once when they are asked.
+/// A connection, and the pace of each of its concurrent requests.
 pub struct Connection {
     /// Connected.
     pub stream: net::TcpStream,
-    /// None: as soon as the one before is answered.
+    /// `None`: a request is sent as soon as the one before is answered.
     pub paces: Vec<Option<Pace>>,
 }
 
-/// Asks on these connections from this core, and tells how long each answer took. One that fails ends all.
+/// Sends requests on these connections from this core, and returns how long each answer took. One failure ends all.
 pub fn ask(
     core: usize,
     connections: Vec<Connection>,
@@ -64,7 +64,7 @@ pub fn ask(
     runtime.block_on(async { timeout(patience, all).await? })
 }
 
-/// When one line asks, if it does not ask as fast as it can.
+/// When one line sends its requests, if it has a fixed rate.
 #[derive(Clone, Copy)]
 pub struct Pace {
     due: Instant,
@@ -81,7 +81,7 @@ impl Pace {
         }
     }
 
-    /// Waits until the next request is due, and tells when that was. Spins, as timers go in steps of milliseconds.
+    /// Waits until the next request is due, and returns that time. Spins, because timers have steps of milliseconds.
     async fn next(&mut self) -> Instant {
         let due = self.due;
         self.due += self.step;
@@ -92,7 +92,7 @@ impl Pace {
     }
 }
 
-/// Who asks on one line.
+/// A client on one line.
 struct Client {
     line: Line,
     questions: Arc<Questions>,
@@ -100,7 +100,7 @@ struct Client {
 }
 
 impl Client {
-    /// Asks and checks until the end, and tells how long each answer took that counts.
+    /// Sends requests and checks the answers until the end. Returns how long each answer took that counts.
     async fn ask(mut self, window: Window) -> anyhow::Result<Vec<Duration>> {
         let mut latencies = Vec::new();
         loop {

@@ -1,4 +1,5 @@
-//! Who is measured: ours in each isolation, and the peers. Knows how each is started, and takes no time.
+//! The servers that are measured: Waterspout in each isolation, and its peers. Knows how each is started, and measures
+//! nothing.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -67,8 +68,8 @@ impl Contender {
         }
     }
 
-    /// Whether there is something to compare. `wasmtime serve` has no routes, no lifecycle, no compression and no TLS,
-    /// Tornado has no HTTP/2, and what needs no guest needs no isolation.
+    /// Whether the server can do this workload. `wasmtime serve` has no routes, no lifecycle, no compression and no
+    /// TLS, Tornado has no HTTP/2, and a workload without a guest needs no isolation.
     pub fn does(self, workload: Workload) -> bool {
         match workload {
             Workload::Get
@@ -82,7 +83,7 @@ impl Contender {
         }
     }
 
-    /// Whether it is ours, so that a failure is a fault to be seen and not a row of the table.
+    /// Whether it is Waterspout. Then a failure is an error, and not only a row of the table.
     pub fn is_ours(self) -> bool {
         self == Self::Native || self.isolation().is_some()
     }
@@ -100,7 +101,7 @@ impl Contender {
         }
     }
 
-    /// What it needs that is not of this repository.
+    /// The program that it needs, if it is not from this repository.
     pub fn peer(self) -> Option<Peer> {
         match self {
             Self::Tornado => Some(Peer::Tornado),
@@ -131,14 +132,14 @@ pub struct Programs {
     apps: BTreeMap<Workload, App>,
     /// The folder of the benchmark's own components.
     guests: PathBuf,
-    /// What servers show where they encrypt.
+    /// The certificate of servers that encrypt.
     certificate: Certificate,
     /// The programs of others.
     pub peers: Peers,
 }
 
 impl Programs {
-    /// Builds the guests; those of the demo app are there.
+    /// Builds the guests. Those of the demo app are built already.
     pub fn new(examples: &Path, peers: Peers) -> anyhow::Result<Self> {
         let guests = app::build("host/benches/guests", &[])?;
         let certificate = Certificate::new()?;
@@ -153,7 +154,7 @@ impl Programs {
                 Workload::Compressed => guests.join("page.wasm"),
                 Workload::Stream => guests.join("stream.wasm"),
             };
-            // Who asks for what has no route may be asked for something else.
+            // A test of a missing route must not hit the route of a component.
             let path = match workload {
                 Workload::NotFound => Workload::Get.path(),
                 _ => workload.path(),
@@ -169,7 +170,7 @@ impl Programs {
                 }
                 _ => {}
             }
-            // What is compiled at the first start is found by those that are measured.
+            // The first start compiles, so that the measured ones find the code in the cache.
             app.serve("shared", None)?;
             apps.insert(*workload, app);
         }
@@ -217,7 +218,7 @@ impl Programs {
         }
     }
 
-    /// How a client speaks to any of them.
+    /// The protocol of clients for this workload.
     pub fn wire(&self, workload: Workload) -> Wire {
         match workload {
             Workload::TlsH2 => Wire::Http2(self.certificate.connector()),

@@ -1,4 +1,4 @@
-//! Requests that wait for others: each fetches twice, side by side, from a server that takes its time.
+//! Requests that wait for others: each fetches twice concurrently from a slow server.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -12,10 +12,10 @@ use crate::native::SLOW;
 use crate::patient::{answer, ask, connect};
 use crate::served::Server;
 
-/// How many ask at once, all of them one instance.
+/// How many concurrent clients there are, all with one instance.
 pub const CLIENTS: usize = 1_000;
 
-/// Milliseconds from the first of the requests until all are answered, of each round.
+/// The milliseconds from the first of the requests until all are answered, of each round.
 pub fn measure(guest: &Path, rounds: usize) -> anyhow::Result<Vec<f64>> {
     let guest = fs::read(guest)?;
     (0..rounds).map(|_| round(&guest)).collect()

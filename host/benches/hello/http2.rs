@@ -1,5 +1,5 @@
-//! The client's side of HTTP/2 over TLS, by the crate `h2`: hyper's client is the same with more in between, which the
-//! client's core would have to bear. Knows no right answer.
+//! The client's side of HTTP/2 over TLS, by the crate `h2`. hyper's client is the same with more layers, which would
+//! cost the client's core time. Knows no right answer.
 
 use std::io::Write;
 use std::net::SocketAddr;
@@ -14,7 +14,7 @@ use tokio_rustls::TlsConnector;
 
 use crate::certificate::NAME;
 
-/// Asks one request after the other on a connection that others may ask on at once.
+/// Sends one request after the other on a connection that others may use concurrently.
 #[derive(Clone)]
 pub struct Client {
     sender: SendRequest<Bytes>,
@@ -22,11 +22,11 @@ pub struct Client {
 }
 
 impl Client {
-    /// Begins HTTP/2, and leaves the connection to a task of its own.
+    /// Begins HTTP/2, and leaves the connection to its own task.
     pub async fn open(tls: &TlsConnector, stream: TcpStream) -> anyhow::Result<Self> {
         let stream = tls.connect(ServerName::try_from(NAME)?, stream).await?;
         let (sender, connection) = handshake(stream).await?;
-        // Where it fails, so does whoever asks.
+        // If it fails, so do all its clients.
         tokio::spawn(connection);
         Ok(Self {
             sender,
@@ -34,7 +34,7 @@ impl Client {
         })
     }
 
-    /// Asks, and gives the whole answer as HTTP/1 would have written it, which is valid until the next one.
+    /// Sends a request, and returns the whole answer in the form of HTTP/1. It is valid until the next one.
     pub async fn ask(&mut self, request: &http::Request<()>) -> anyhow::Result<&[u8]> {
         std::future::poll_fn(|cx| self.sender.poll_ready(cx)).await?;
         let (response, _) = self.sender.send_request(request.clone(), true)?;
@@ -57,7 +57,7 @@ impl Client {
     }
 }
 
-/// Asks on a connection of its own.
+/// Sends a request on its own connection.
 pub fn ask_once(
     tls: &TlsConnector,
     address: SocketAddr,

@@ -1,4 +1,4 @@
-//! What an idle connection costs: the memory of a server with thousands of them, each of which asked once.
+//! The cost of an idle connection: the memory of a server with thousands of them, each of which had one request.
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -21,9 +21,9 @@ pub struct Idle {
     pub native: Vec<f64>,
 }
 
-/// Opens connections to ours and to the native peer in turns, each time to a new process.
+/// Opens connections to Waterspout and to the native peer in turns, each time to a new process.
 pub fn measure(app: &App, connections: usize, rounds: usize) -> anyhow::Result<Idle> {
-    /// For all else that is open here and there.
+    /// For all other open files.
     const SPARE: usize = 200;
     let connections = connections.min(raise_descriptors()?.saturating_sub(SPARE));
     let mut idle = Idle {
@@ -31,7 +31,7 @@ pub fn measure(app: &App, connections: usize, rounds: usize) -> anyhow::Result<I
         ours: Vec::new(),
         native: Vec::new(),
     };
-    // A server that has compiled keeps memory from it, in which connections would hide.
+    // A server that has compiled keeps memory from it, which would hide that of connections.
     app.serve("shared", None)?;
     for round in 0..rounds {
         eprintln!("idle connections: round {}", round + 1);
@@ -57,7 +57,7 @@ pub fn measure(app: &App, connections: usize, rounds: usize) -> anyhow::Result<I
 }
 
 fn per_connection(server: &Server, connections: usize) -> anyhow::Result<f64> {
-    /// So many at once before anything counts: what there is once for all connections is then there.
+    /// This many are opened before anything counts, so that what all connections share exists already.
     const FIRST: usize = 64;
     let request = Workload::Get.request();
     let settle = || std::thread::sleep(Duration::from_millis(500));

@@ -1,5 +1,5 @@
 //! How many writes a second the state of an app takes, in memory and in a file, and how many the library of that file
-//! takes by itself.
+//! takes alone.
 
 use std::fs;
 use std::path::Path;
@@ -63,7 +63,7 @@ fn server(guest: &[u8], plan: &Plan, in_file: bool) -> anyhow::Result<f64> {
     Ok(run.per_second)
 }
 
-/// The same writes without a server, so many in each commit.
+/// The same writes without a server, with `at_once` of them in each commit.
 fn library(at_once: usize, time: Duration) -> anyhow::Result<f64> {
     const TABLE: TableDefinition<(&str, &str), &[u8]> = TableDefinition::new("keys");
     let folder = tempfile::tempdir()?;

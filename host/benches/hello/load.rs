@@ -1,5 +1,5 @@
-//! A server under load: either each connection asks as fast as it is answered, or all together ask at a fixed rate;
-//! and what that took of the server. The connections are others' (`client`).
+//! A server under load: each connection sends its next request when it is answered, or all together send at a fixed
+//! rate. Also measures what that costs the server. The connections are in `client`.
 
 use std::collections::BTreeSet;
 use std::net::{SocketAddr, TcpStream};
@@ -13,10 +13,11 @@ use crate::process::{cpu_time, peak_memory, resident_memory};
 use crate::questions::Questions;
 use crate::served::Server;
 
-/// How a server is loaded.
+/// The load on a server.
 #[derive(Clone, Copy)]
 pub struct Load {
-    /// How many ask, each one request at a time: as many connections, or fewer where one has several at once.
+    /// How many clients there are, each with one request at a time. There are as many connections, or fewer where one
+    /// connection has several requests.
     pub connections: usize,
     /// How long, after the warm-up.
     pub time: Duration,
@@ -24,7 +25,7 @@ pub struct Load {
     pub rate: Option<u64>,
 }
 
-/// What one server did under load.
+/// The result of one server under load.
 pub struct Run {
     /// Requests that were answered.
     pub per_second: f64,
@@ -40,13 +41,13 @@ pub struct Run {
     pub server: f64,
     /// How much of a core the client used.
     pub client: f64,
-    /// How much of its cores that side used, of 1, which used more; both together where they share them.
+    /// How much the busier side used of its cores, at most 1; both together where they share them.
     pub busy: f64,
     /// The most memory that the server had resident, in bytes.
     pub peak: u64,
     /// The memory that it had resident at the end, in bytes.
     pub resident: u64,
-    /// What was answered to the first question, but for the date.
+    /// The first answer, without its date.
     pub answer: Vec<u8>,
 }
 
@@ -90,13 +91,13 @@ fn measure(
             let sender = sender.clone();
             scope.spawn(move || {
                 let window = Window { begin, end };
-                // Nobody listens any more where another one has failed.
+                // The receiver is gone where another client has failed.
                 let _ = sender.send(client::ask(*core, connections, questions, window));
             });
         }
         drop(sender);
         let mut latencies = Vec::new();
-        // A client that fails ends the measurement at once.
+        // A client that fails ends the measurement.
         let mut wait = |until: Instant| -> anyhow::Result<()> {
             let left = || until.saturating_duration_since(Instant::now());
             while let Ok(answers) = ended.recv_timeout(left()) {
@@ -139,15 +140,15 @@ fn measure(
     })
 }
 
-/// Before anything counts: instances start, caches fill, and each connection has been answered.
+/// The time before anything counts: instances start, caches fill, and each connection has been answered.
 fn warm_up(connections: usize) -> Duration {
     const LEAST: Duration = Duration::from_millis(500);
     const EACH: Duration = Duration::from_micros(100);
     LEAST.max(EACH * u32::try_from(connections).unwrap_or(u32::MAX))
 }
 
-/// Opens connections, never more at once than the system keeps for a server that has yet to accept them: who comes
-/// when that queue is full tries again after seconds.
+/// Opens connections, never more together than the system's queue for connections takes. If that queue is full, a
+/// connection is tried again only after seconds.
 fn connect(
     address: SocketAddr,
     connections: usize,
@@ -158,7 +159,7 @@ fn connect(
         let stream = TcpStream::connect(address)?;
         stream.set_nodelay(true)?;
         if number % AT_ONCE == AT_ONCE - 1 {
-            // When one that comes later is answered, all before it were accepted.
+            // When a later connection is answered, all before it were accepted.
             questions.ask_once(address)?;
         }
         Ok(stream)
@@ -166,7 +167,7 @@ fn connect(
     (0..connections).map(connect).collect()
 }
 
-/// What share of its cores that side used which used more of them.
+/// How much the busier side used of its cores.
 fn busy(server: (&[usize], f64), client: (&[usize], f64)) -> f64 {
     let cores = |cores: &[usize]| cores.iter().copied().collect::<BTreeSet<_>>();
     let (of_server, of_client) = (cores(server.0), cores(client.0));

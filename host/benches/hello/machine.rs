@@ -1,4 +1,4 @@
-//! Where and with what it was measured.
+//! The machine and the versions with which it was measured.
 
 use std::fs;
 use std::process::Command;
@@ -7,7 +7,7 @@ use crate::peers::{Peer, Peers};
 use crate::process::Cores;
 use crate::served::ROOT;
 
-/// The machine, its system, and the versions of all that took part.
+/// The machine, its system, and all versions.
 pub fn describe(cores: &Cores, peers: &Peers) -> String {
     let cpuinfo = read("/proc/cpuinfo");
     let model = cpuinfo
@@ -106,7 +106,7 @@ fn locked(name: &str) -> &'static str {
         .unwrap_or("unknown")
 }
 
-/// Which commit this is, where it is one; `-dirty` if the files are not all as it has them.
+/// The commit, if there is one. `-dirty` if the files differ from it.
 fn commit() -> String {
     let said = Command::new("git")
         .args(["describe", "--always", "--dirty", "--exclude=*"])

@@ -1,5 +1,5 @@
-//! The peer: a server of hyper alone, in the clear or with HTTP/2 over TLS, set as Waterspout is without a
-//! configuration. What it answers is made elsewhere (`answers`).
+//! The peer: a server of hyper alone, unencrypted or with HTTP/2 over TLS, with the settings of Waterspout without a
+//! configuration. Its answers are in `answers`.
 
 mod answers;
 
@@ -15,7 +15,7 @@ use tokio_rustls::TlsAcceptor;
 pub use self::answers::{SLOW, WAIT};
 use crate::certificate;
 
-/// What Waterspout has without a configuration: `connection` and `max_header_size`.
+/// The values of Waterspout without a configuration: `connection` and `max_header_size`.
 const BUFFER: usize = 65_536;
 
 /// The same for HTTP/2: `connection::http2`, `max_header_size` and `max_concurrent_streams`.
@@ -32,7 +32,7 @@ pub fn serve(address: SocketAddr, certificate: Option<&Path>) -> anyhow::Result<
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()?;
-    // A task like any other: what `block_on` is given runs on no worker.
+    // A task like any other: the future of `block_on` runs on no worker thread.
     runtime.block_on(async { tokio::spawn(accept(address, tls)).await? })
 }
 

@@ -1,4 +1,4 @@
-//! A client that waits for each answer, on a socket as the system has it.
+//! A client that waits for each answer, on a socket of the system.
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use anyhow::{bail, ensure};
 
-/// Connects; who is not answered for half a minute has an error.
+/// Connects. Half a minute without an answer is an error.
 pub fn connect(address: SocketAddr) -> anyhow::Result<TcpStream> {
     let stream = TcpStream::connect(address)?;
     stream.set_nodelay(true)?;
@@ -14,13 +14,13 @@ pub fn connect(address: SocketAddr) -> anyhow::Result<TcpStream> {
     Ok(stream)
 }
 
-/// Asks for this.
+/// Sends a request.
 pub fn ask(stream: &mut TcpStream, path: &str) -> anyhow::Result<()> {
     let request = format!("GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n");
     Ok(stream.write_all(request.as_bytes())?)
 }
 
-/// Reads one answer, which has to be right, and tells its body.
+/// Reads one answer, which must be right, and returns its body.
 pub fn answer(stream: &mut TcpStream) -> anyhow::Result<String> {
     let read = read_until(stream, |read| {
         let (head, body) = read.split_once("\r\n\r\n")?;
@@ -34,7 +34,7 @@ pub fn answer(stream: &mut TcpStream) -> anyhow::Result<String> {
     Ok(body)
 }
 
-/// Reads until what was read is what is wanted. Nobody sends more than that without being asked.
+/// Reads until `wanted` has what it wants. No server sends more than that without a request.
 pub fn read_until<T>(
     stream: &mut TcpStream,
     wanted: impl Fn(&str) -> Option<T>,

@@ -1,5 +1,5 @@
-//! The programs of others: found, or fetched into the folder of this benchmark below Cargo's target folder, or told
-//! to be missing. Their versions are asked of themselves.
+//! The programs of others: found, fetched into the folder of this benchmark below Cargo's target folder, or reported
+//! as missing. The programs report their own versions.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 use anyhow::{Context, ensure};
 use clap::ValueEnum;
 
-/// What is measured beside this repository.
+/// The programs that are measured beside this repository.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Peer {
     /// `wasmtime serve`, of the crate `wasmtime-cli`.
@@ -36,7 +36,7 @@ const FOLDER: &str = concat!(env!("CARGO_TARGET_TMPDIR"), "/peers");
 const WASMTIME: &str = "~48.0";
 const TORNADO: &str = "6.6.1";
 
-/// Which peers are there. Of those that are not, why.
+/// The peers that are installed, and for the others the reason why not.
 pub struct Peers {
     wasmtime: Result<Installed, String>,
     tornado: Result<Installed, String>,
@@ -50,7 +50,7 @@ struct Installed {
 }
 
 impl Peers {
-    /// Looks for those that are asked for, and does as wanted where they are missing.
+    /// Looks for the peers that are needed, and does as wanted where they are missing.
     pub fn find(needed: impl Fn(Peer) -> bool, want: Want) -> Self {
         let find = |peer: Peer, fetch: fn() -> anyhow::Result<()>| {
             if !needed(peer) || want == Want::None {
@@ -70,7 +70,7 @@ impl Peers {
         }
     }
 
-    /// Where it is.
+    /// The path of the program.
     pub fn program(&self, peer: Peer) -> anyhow::Result<&Path> {
         match self.get(peer) {
             Ok(installed) => Ok(&installed.place),
@@ -78,7 +78,7 @@ impl Peers {
         }
     }
 
-    /// What it says of its version, or why it is not there.
+    /// Its version, or why it is missing.
     pub fn version(&self, peer: Peer) -> Result<&str, &str> {
         match self.get(peer) {
             Ok(installed) => Ok(&installed.version),
@@ -113,9 +113,9 @@ fn look(peer: Peer) -> anyhow::Result<Installed> {
     }
 }
 
-/// With all features that it has by default, as who installs it gets it.
+/// With all default features, as users install it.
 fn fetch_wasmtime() -> anyhow::Result<()> {
-    // Of its own, so that an interrupted build goes on.
+    // Its own folder, so that an interrupted build continues.
     let build = Path::new(FOLDER).join("build");
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     run(Command::new(cargo)
@@ -123,7 +123,7 @@ fn fetch_wasmtime() -> anyhow::Result<()> {
         .arg("--root")
         .arg(Path::new(FOLDER).join("wasmtime"))
         .env("CARGO_TARGET_DIR", &build))?;
-    // More than a gigabyte that nobody needs again.
+    // More than a gigabyte that is not needed again.
     let _ = std::fs::remove_dir_all(build);
     Ok(())
 }
@@ -137,7 +137,7 @@ fn fetch_tornado() -> anyhow::Result<()> {
 
 fn run(command: &mut Command) -> anyhow::Result<()> {
     eprintln!("{command:?}");
-    // What is printed there is no part of the page.
+    // Its output is not part of the page.
     let status = command
         .stdin(Stdio::null())
         .stdout(std::io::stderr())
@@ -151,7 +151,7 @@ fn run(command: &mut Command) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// What it prints in one line.
+/// The output of a command in one line.
 fn said(command: &mut Command) -> anyhow::Result<String> {
     let output = command
         .stdin(Stdio::null())

@@ -1,4 +1,4 @@
-//! What the system says of processes, and where they run: cores, CPU time, memory, descriptors. Starts none.
+//! The system's numbers about processes, and the cores where they run: CPU time, memory, descriptors. Starts none.
 
 use std::mem::{size_of, zeroed};
 use std::time::Duration;
@@ -6,17 +6,17 @@ use std::{fs, io};
 
 use anyhow::Context;
 
-/// Where server and client run.
+/// The cores of server and client.
 #[derive(Clone, Copy)]
 pub struct Cores {
     /// The server's.
     pub server: usize,
-    /// The client's, another one where there is one.
+    /// The client's. Another one than the server's, if there is one.
     pub client: usize,
 }
 
 impl Cores {
-    /// The first two cores that this process may use; the same one twice where there is no other.
+    /// The first two cores that this process may use. The same one twice if there is no other.
     pub fn choose() -> anyhow::Result<Self> {
         let allowed = allowed_cores()?;
         let server = *allowed.first().context("no core to run on")?;
@@ -42,7 +42,7 @@ pub fn allowed_cores() -> io::Result<Vec<usize>> {
     Ok(cores.collect())
 }
 
-/// Keeps the calling thread, and all that it starts, on these cores. Allocates nothing.
+/// Pins the calling thread, and all that it starts, to these cores. Allocates nothing.
 pub fn pin(cores: &[usize]) -> io::Result<()> {
     // SAFETY: the set is plain bits, the cores were found in such a set, and the call only reads it.
     #[allow(unsafe_code, reason = "only the system pins threads")]
@@ -59,7 +59,7 @@ pub fn pin(cores: &[usize]) -> io::Result<()> {
     }
 }
 
-/// Runs this in a thread of its own on one core, so that only it is pinned.
+/// Runs this in its own thread on one core, so that only it is pinned.
 pub fn on_core<T: Send>(
     core: usize,
     work: impl FnOnce() -> anyhow::Result<T> + Send,
@@ -126,7 +126,7 @@ fn field(file: &str, name: &str) -> anyhow::Result<u64> {
     Ok(kilobytes * 1024)
 }
 
-/// Lets this process, and those that it starts, open as many files as they may; tells how many that is.
+/// Lets this process, and those that it starts, open as many files as they may. Returns the number.
 #[allow(unsafe_code, reason = "only the system sets limits")]
 pub fn raise_descriptors() -> anyhow::Result<usize> {
     // SAFETY: the limit is plain numbers, which the first call fills and the second one reads.

@@ -1,4 +1,4 @@
-//! What is asked of one server, each request with its right answer. Takes no time and counts nothing.
+//! The requests to one server, each with its right answer. Measures nothing and counts nothing.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -11,21 +11,21 @@ use crate::served::Server;
 use crate::wire::{Question, Request, Wire, connect};
 use crate::workload::Workload;
 
-/// One or many, which all connections together ask in turns.
+/// One request or many, which all connections together send in turns.
 pub struct Questions {
-    /// How they are asked.
+    /// The protocol.
     pub wire: Wire,
     list: Vec<Question>,
     next: AtomicUsize,
 }
 
 impl Questions {
-    /// One question alone, over HTTP/1.1.
+    /// Only one request, over HTTP/1.1.
     pub fn of(server: &Server, workload: Workload) -> anyhow::Result<Arc<Self>> {
         Self::over(Wire::Http1, server, workload)
     }
 
-    /// One question alone.
+    /// Only one request.
     pub fn over(wire: Wire, server: &Server, workload: Workload) -> anyhow::Result<Arc<Self>> {
         let request = Request::new(workload.request(), workload.path())?;
         let check = |status: &str, body: &[u8]| workload.check(status, body);
@@ -34,7 +34,7 @@ impl Questions {
         Ok(Self::new(wire, vec![Question { request, answer }]))
     }
 
-    /// GETs of paths over HTTP/1.1, each with the text that is there. What is like the one before is not learned again.
+    /// GETs of paths over HTTP/1.1, each with its text. An answer that is like the one before is not learned again.
     pub fn texts(
         server: &Server,
         texts: impl IntoIterator<Item = (String, String)>,
@@ -78,21 +78,21 @@ impl Questions {
         }
     }
 
-    /// Asks the next one on a connection of its own, and waits for whatever comes.
+    /// Sends the next one on its own connection, and waits for any answer.
     pub fn ask_once(&self, address: SocketAddr) -> anyhow::Result<()> {
         let request = &self.next().request;
         self.wire.learn(address, request, |_, _| Ok(()))?;
         Ok(())
     }
 
-    /// What is answered to the first, but for the date.
+    /// The first answer, without its date.
     pub fn first_answer(&self) -> Vec<u8> {
         self.list
             .first()
             .map_or_else(Vec::new, |first| first.answer.undated())
     }
 
-    /// Longer than the longest answer, so that more than it is seen.
+    /// Longer than the longest answer, so that extra bytes are noticed.
     pub fn buffer(&self) -> Vec<u8> {
         let longest = self.list.iter().map(|question| question.answer.len()).max();
         vec![0; longest.unwrap_or_default() + 64]

@@ -1,4 +1,4 @@
-//! What was measured, as Markdown. Measures nothing.
+//! The results as Markdown. Measures nothing.
 
 use std::fmt::Write as _;
 
@@ -18,10 +18,10 @@ use crate::waiting::{EVENTS, LISTENERS, Waiting};
 use crate::wire::STREAMS;
 use crate::workload::Workload;
 
-/// Who was not measured, as the heading of a page would say it.
+/// The entry of a server that was not measured.
 const NOTHING: &str = "–";
 
-/// How the requests were measured, and the ratios that Waterspout is judged by, as far as both sides were.
+/// How the requests were measured, and the ratios by which Waterspout is judged, as far as both sides were measured.
 pub fn ratios(plan: &Plan, sheets: &[Sheet]) -> String {
     let mut table = String::new();
     use Contender::{Exclusive, Fresh, Native, ServeP2, Shared, Tornado};

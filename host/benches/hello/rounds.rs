@@ -1,5 +1,5 @@
-//! The rounds: every server is measured at every workload, and those that are compared right after each other. What
-//! was disturbed is made again.
+//! The rounds: every server is measured at every workload, and servers that are compared run right after each other.
+//! Disturbed runs are made again.
 
 use anyhow::{bail, ensure};
 
@@ -12,7 +12,7 @@ use crate::workload::Workload;
 
 /// All runs of one workload.
 pub struct Sheet {
-    /// What was asked.
+    /// The workload.
     pub workload: Workload,
     /// The native peer is the first one.
     pub rows: Vec<Row>,
@@ -20,16 +20,16 @@ pub struct Sheet {
 
 /// All runs of one server at one workload.
 pub struct Row {
-    /// Who was asked.
+    /// The server.
     pub contender: Contender,
-    /// What it did.
+    /// Its results.
     pub runs: Runs,
     /// How it failed, each time.
     pub failures: Vec<String>,
 }
 
 impl Sheet {
-    /// Nothing is measured yet. A contender may be left out, but not the native peer.
+    /// Without results. A contender may be left out, except the native peer.
     pub fn new(workload: Workload, contenders: &[Contender]) -> Self {
         let rows = contenders.iter().map(|contender| Row {
             contender: *contender,
@@ -55,7 +55,7 @@ impl Sheet {
 }
 
 impl Row {
-    /// Whether it is tried no more: it failed twice, and never came through.
+    /// Whether it is not tried again: it failed twice, and never succeeded.
     fn has_failed(&self) -> bool {
         self.failures.len() >= 2 && self.runs.len() == 0
     }
@@ -86,7 +86,7 @@ fn round(plan: &Plan, programs: &Programs, sheet: &mut Sheet, number: usize) -> 
         connections: workload.connections(plan.connections),
         ..plan.load()
     };
-    // Nobody is always first, or always after the same one.
+    // No server is always first, or always after the same one.
     for place in 0..count {
         let row = &mut sheet.rows[(place + number) % count];
         if row.has_failed() {
@@ -115,7 +115,7 @@ fn round(plan: &Plan, programs: &Programs, sheet: &mut Sheet, number: usize) -> 
     same_work(sheet, number)
 }
 
-/// Ours and the native peer give the same bytes.
+/// Checks that Waterspout and the native peer give the same bytes.
 fn same_work(sheet: &Sheet, number: usize) -> anyhow::Result<()> {
     let ours = sheet.rows.iter().filter(|row| row.contender.is_ours());
     let mut answers = ours.filter_map(|row| Some(&row.runs.get(number)?.answer));

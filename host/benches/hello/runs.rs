@@ -1,4 +1,4 @@
-//! The runs of what is compared, round by round. What was disturbed is made again, a few times.
+//! The runs of what is compared, round by round. Disturbed runs are made again, a few times.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -14,22 +14,22 @@ use crate::spread::Spread;
 pub struct Runs {
     /// By the number of their round.
     by_round: BTreeMap<usize, Run>,
-    /// In how many rounds it had no core to itself, nor had its client.
+    /// In how many rounds neither it nor its client had a core to itself.
     pub rejected: usize,
 }
 
 impl Runs {
-    /// How many count.
+    /// How many runs count.
     pub fn len(&self) -> usize {
         self.by_round.len()
     }
 
-    /// The one of a round, if it counts.
+    /// The run of a round, if it counts.
     pub fn get(&self, round: usize) -> Option<&Run> {
         self.by_round.get(&round)
     }
 
-    /// Takes what became of a round.
+    /// Adds the result of a round.
     pub fn add(&mut self, round: usize, run: Option<Run>) {
         match run {
             Some(run) => {
@@ -61,7 +61,7 @@ impl Runs {
     }
 }
 
-/// Measures until server or client had their cores to themselves, a few times at most; none if they never had.
+/// Measures until server or client had their cores to themselves, a few times at most. `None` if they never had.
 pub fn undisturbed(
     plan: &Plan,
     mut run: impl FnMut() -> anyhow::Result<Run>,
@@ -79,7 +79,7 @@ pub fn undisturbed(
 }
 
 /// Measures each of these rows in each round, until all have their runs, in no more than twice as many rounds as are
-/// wanted. Nobody is always first, or always after the same one.
+/// wanted. No row is always first, or always after the same one.
 pub fn in_turns(
     plan: &Plan,
     names: &[String],
@@ -104,22 +104,22 @@ pub fn in_turns(
     Ok(rows)
 }
 
-/// How it is measured.
+/// The plan of all measurements.
 pub struct Plan {
     /// How many runs each server is to have.
     pub rounds: usize,
-    /// How many clients ask, each one request at a time.
+    /// How many clients there are, each with one request at a time.
     pub connections: usize,
     /// How long a run is.
     pub time: Duration,
-    /// Where server and client run.
+    /// The cores of server and client.
     pub cores: Cores,
     /// How much of its core a server or its client has to use, of 1, for the run to count.
     pub saturated: f64,
 }
 
 impl Plan {
-    /// Each connection as fast as it is answered.
+    /// A load without a fixed rate.
     pub fn load(&self) -> Load {
         Load {
             connections: self.connections,

@@ -1,5 +1,5 @@
-//! Where there is much of something: components, connections, routes, requests, cores. Says which of these parts is
-//! measured with what; each knows how.
+//! Measurements of large numbers: of components, connections, routes, requests, cores. Decides which parts are
+//! measured; each part knows how.
 
 mod components;
 mod connections;
@@ -16,7 +16,7 @@ use crate::choice::{Choice, Extra};
 use crate::runs::Plan;
 use crate::versions::Versions;
 
-/// How much of it, where an option says so.
+/// The sizes that options set.
 pub struct Size {
     /// Starts of many components.
     pub starts: usize,
@@ -24,7 +24,7 @@ pub struct Size {
     pub requests: u64,
 }
 
-/// Measures the parts that are chosen, and gives each part of the page as soon as it is there.
+/// Measures the parts that are chosen, and gives each part of the page as soon as it is complete.
 pub fn measure(
     choice: &Choice,
     plan: &Plan,

@@ -1,4 +1,4 @@
-//! The servers: started on cores of their own, and ended when they are dropped. Knows nothing of what they serve.
+//! The servers: started on their own cores, and ended when they are dropped. Does not know what they serve.
 
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
@@ -15,18 +15,18 @@ use crate::process::{allowed_cores, pin};
 /// The root of the repository.
 pub const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
 
-/// A server in a process of its own, until this is dropped.
+/// A server in its own process, until this is dropped.
 pub struct Server {
     child: Child,
     words: File,
     /// Where it serves.
     pub address: SocketAddr,
-    /// Where it runs.
+    /// Its cores.
     pub cores: Vec<usize>,
 }
 
 impl Server {
-    /// Starts what serves at this address, and waits until it does.
+    /// Starts the server for this address, and waits until it accepts.
     pub fn start(
         command: Command,
         address: SocketAddr,
@@ -37,7 +37,7 @@ impl Server {
         Ok(server)
     }
 
-    /// The native peer, in the clear or with the certificate of a folder.
+    /// The native peer, unencrypted or with the certificate of a folder.
     pub fn native(certificate: Option<&Path>, cores: Option<&[usize]>) -> anyhow::Result<Self> {
         let address = free_address()?;
         let mut command = Command::new(std::env::current_exe()?);
@@ -53,7 +53,7 @@ impl Server {
         self.child.id()
     }
 
-    /// An error of who asked it, with its last words.
+    /// Adds the server's last lines to a client's error.
     pub fn explain(&self, error: anyhow::Error) -> anyhow::Error {
         anyhow!("{error:#}; it said: {}", self.last_words())
     }
@@ -76,7 +76,7 @@ impl Server {
         }
     }
 
-    /// The same, and does not wait. Without `cores` it has all that there are.
+    /// The same, and does not wait. Without `cores` it has all cores.
     pub fn spawn(
         mut command: Command,
         address: SocketAddr,

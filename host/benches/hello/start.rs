@@ -1,4 +1,4 @@
-//! How long an app of many components takes from the start of its process to its first answer.
+//! The time of an app of many components from the start of its process to its first answer.
 
 use std::ops::Range;
 use std::time::{Duration, Instant};
@@ -13,7 +13,7 @@ pub const COMPONENTS: usize = 50;
 
 /// The milliseconds of each start.
 pub struct Starts {
-    /// Nothing is in the cache. Done once: it is what fills it.
+    /// With an empty cache. Done once, because it fills the cache.
     pub cold: f64,
     /// The compiled code of all components is in the cache.
     pub cached: Vec<f64>,
@@ -21,7 +21,7 @@ pub struct Starts {
     pub size: usize,
 }
 
-/// Starts the app this often with all in the cache, which one start before fills.
+/// Starts the app this often with all code in the cache, which one start before fills.
 pub fn measure(versions: &Versions, starts: usize) -> anyhow::Result<Starts> {
     let all = 0..COMPONENTS;
     let app = app(App::new()?, versions, all.clone())?;
@@ -43,7 +43,7 @@ pub fn app(mut app: App, versions: &Versions, numbers: Range<usize>) -> anyhow::
     Ok(app)
 }
 
-/// Where one of them is. All paths have the same length.
+/// The path of one of them. All paths have the same length.
 pub fn path(number: usize) -> String {
     format!("/{number:04}")
 }
@@ -61,7 +61,7 @@ pub fn start(app: &App, versions: &Versions, numbers: Range<usize>) -> anyhow::R
     }
     let took = began.elapsed();
     answer.with_context(|| server.last_words())?;
-    // No component is there later than the first one.
+    // All components are ready when the first one is.
     for number in numbers {
         let answer = get(server.address, &path(number))?;
         let right = answer.starts_with("HTTP/1.1 200") && answer.contains(&versions.text(number));

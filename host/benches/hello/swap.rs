@@ -1,4 +1,4 @@
-//! How long a swap takes: from the rename of a new version into its place to the first answer of it.
+//! The time of a swap: from the rename of a new version into its place to its first answer.
 
 use std::time::Duration;
 
@@ -12,9 +12,9 @@ pub struct Swaps {
     pub name: &'static str,
     /// The component's size in bytes.
     pub size: usize,
-    /// To versions that were never seen before, by servers that compiled nothing before.
+    /// To new versions, by servers that have compiled nothing before.
     pub cold: Vec<f64>,
-    /// To versions that were never seen before, by a server that compiled another of them.
+    /// To new versions, by a server that has compiled another of them.
     pub edited: Vec<f64>,
     /// To versions whose compiled code is in the cache.
     pub cached: Vec<f64>,
@@ -23,14 +23,14 @@ pub struct Swaps {
 /// Swaps through as many versions of each kind.
 pub fn measure(name: &'static str, versions: &Versions, swaps: usize) -> anyhow::Result<Swaps> {
     const FILE: &str = "guest.wasm";
-    // With one swap, there has to be another version to come back from.
+    // With one swap, there must be another version to come back from.
     let swaps = swaps.max(2);
     let mut app = App::new()?;
     app.add(FILE, "/", &versions.component(0))?;
-    // What the next servers start with is in the cache.
+    // The next servers find the first code in the cache.
     app.serve("shared", None)?;
     let swap = |server: &Server, version: usize| {
-        // What came before has left nothing behind by then.
+        // Until then the work before is over.
         std::thread::sleep(Duration::from_millis(250));
         let renamed = app.replace(FILE, &versions.component(version))?;
         let answered = until_answer_has(&versions.text(version), server.address, "/")?;

@@ -1,5 +1,5 @@
-//! What swaps do to others: the latencies of a component that is left alone, while another one of the same app is
-//! swapped ten times a second between two versions whose compiled code is in the cache.
+//! The effect of swaps on others: the latencies of a component that is not swapped, while another one of the same app
+//! is swapped ten times a second between two versions whose compiled code is in the cache.
 
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -35,10 +35,10 @@ pub struct Tails {
     pub size: usize,
 }
 
-/// Measures a run of each kind in each round, first the one and then the other, on a server new in each round.
+/// Measures a run of each kind in each round, one after the other, on a new server in each round.
 ///
-/// The client spins, so that one which has not had its core was disturbed: then both runs are made again, in no more
-/// than twice as many rounds as are wanted.
+/// The client spins, so a client that did not have all of its core was disturbed. Then both runs are made again, in no
+/// more than twice as many rounds as are wanted.
 pub fn measure(
     healthy: &[u8],
     versions: &Versions,
@@ -55,7 +55,7 @@ pub fn measure(
         rejected: 0,
         size: versions.size(),
     };
-    // What is compiled at the first start is found by those that are measured.
+    // The first start compiles, so that the measured ones find the code in the cache.
     app.serve("shared", None)?;
     for round in 0..plan.rounds * 2 {
         if tails.calm.len() == plan.rounds {
@@ -117,9 +117,9 @@ fn run(
     })
 }
 
-/// Puts a version in its place every now and then, and looks often which one answers; tells how often in a second
-/// that changed. Without swaps it does the same in a folder where nobody looks, so that the client's core has the
-/// same work.
+/// Puts a version in its place at each period, and checks often which one answers. Returns how often in a second that
+/// changed. Without swaps it does the same in a folder that is not watched, so that the client's core has the same
+/// work.
 fn swap(
     app: &App,
     versions: &Versions,

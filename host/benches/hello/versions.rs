@@ -1,4 +1,4 @@
-//! Versions of one component, which differ in a few bytes of the text that they answer; and how to ask for them.
+//! Versions of one component, which differ in a few bytes of their answer, and how to wait for them.
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -15,7 +15,7 @@ pub struct Versions {
 }
 
 impl Versions {
-    /// `marker` has to be part of the component's answer; another text of its length takes its place.
+    /// `marker` must be part of the component's answer. Another text of its length takes its place.
     pub fn new(component: &Path, marker: &str) -> anyhow::Result<Self> {
         let bytes = std::fs::read(component)?;
         let places: Vec<usize> = bytes
@@ -36,7 +36,7 @@ impl Versions {
         })
     }
 
-    /// What one version answers.
+    /// The answer of one version.
     pub fn text(&self, version: usize) -> String {
         format!("{version:->width$}", width = self.width)
     }
@@ -54,7 +54,7 @@ impl Versions {
     }
 }
 
-/// Asks again and again, a few times per millisecond, and tells when the answer was there.
+/// Sends requests, a few times per millisecond, until the answer has this text. Returns the time.
 pub fn until_answer_has(text: &str, address: SocketAddr, path: &str) -> anyhow::Result<Instant> {
     let began = Instant::now();
     while began.elapsed() < Duration::from_secs(30) {
@@ -69,7 +69,7 @@ pub fn until_answer_has(text: &str, address: SocketAddr, path: &str) -> anyhow::
     None.context("the new version does not answer")
 }
 
-/// One answer, on a connection of its own.
+/// One answer, on its own connection.
 pub fn get(address: SocketAddr, path: &str) -> anyhow::Result<String> {
     let mut stream = TcpStream::connect(address)?;
     stream.set_read_timeout(Some(Duration::from_secs(30)))?;

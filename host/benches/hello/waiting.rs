@@ -1,5 +1,5 @@
-//! Clients that wait: what thousands of long polls cost in memory and how soon one publish answers all of them, and how
-//! soon an event reaches all who listen to a stream of them. Ours and Tornado's in turns.
+//! Clients that wait: the memory of thousands of long polls, the time until one publish has answered all of them, and
+//! the time until an event has reached all listeners of a stream. Waterspout's and Tornado's in turns.
 
 use std::net::{SocketAddr, TcpStream};
 use std::process::Command;
@@ -13,13 +13,13 @@ use crate::peers::{Peer, Peers, TORNADO_APP};
 use crate::process::{cpu_time, raise_descriptors, resident_memory};
 use crate::served::{Server, free_address};
 
-/// How many listen to the stream of events.
+/// How many clients listen to the stream of events.
 pub const LISTENERS: usize = 1_000;
 
 /// How many events are sent in a round.
 pub const EVENTS: usize = 20;
 
-/// What one server needed, in each round.
+/// The results of one server, in each round.
 #[derive(Default)]
 pub struct Figures {
     /// Bytes of memory for each client that waits, its connection included.
@@ -38,13 +38,13 @@ pub struct Waiting {
     pub clients: usize,
     /// Waterspout's, in one shared instance.
     pub ours: Figures,
-    /// Tornado's, where it is there.
+    /// Tornado's, if it is installed.
     pub tornado: Option<Figures>,
 }
 
 /// Measures both in turns, each time in a new process.
 pub fn measure(app: &App, peers: &Peers, clients: usize, rounds: usize) -> anyhow::Result<Waiting> {
-    /// For all else that is open here and there.
+    /// For all other open files.
     const SPARE: usize = 300;
     let clients = clients.min(raise_descriptors()?.saturating_sub(SPARE));
     let mut waiting = Waiting {
@@ -52,7 +52,7 @@ pub fn measure(app: &App, peers: &Peers, clients: usize, rounds: usize) -> anyho
         ours: Figures::default(),
         tornado: peers.version(Peer::Tornado).is_ok().then(Figures::default),
     };
-    // A server that has compiled keeps memory from it, in which clients would hide.
+    // A server that has compiled keeps memory from it, which would hide that of clients.
     app.serve("shared", None)?;
     for round in 0..rounds {
         eprintln!("waiting clients: round {}", round + 1);
@@ -88,7 +88,7 @@ impl Figures {
     }
 
     fn poll(&mut self, server: &Server, clients: usize) -> anyhow::Result<()> {
-        /// So many at once before anything counts: what there is once for all of them is then there.
+        /// This many are opened before anything counts, so that what all of them share exists already.
         const FIRST: usize = 64;
         let settle = || std::thread::sleep(Duration::from_millis(500));
         let mut first = open_all(server.address, FIRST, "poll")?;
@@ -159,7 +159,7 @@ fn until_waiting(address: SocketAddr, count: usize) -> anyhow::Result<()> {
     }
 }
 
-/// Makes news, and tells when.
+/// Publishes, and returns the time.
 fn publish(address: SocketAddr) -> anyhow::Result<Instant> {
     let mut stream = connect(address)?;
     let began = Instant::now();

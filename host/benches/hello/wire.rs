@@ -1,4 +1,4 @@
-//! How a client speaks to a server: HTTP/1.1 in bytes of its own, or HTTP/2 over TLS. Measures nothing.
+//! The protocols between client and server: HTTP/1.1 with its own bytes, or HTTP/2 over TLS. Measures nothing.
 
 use std::net::{self, SocketAddr};
 use std::sync::Arc;
@@ -13,27 +13,27 @@ use crate::answer::Answer;
 use crate::certificate::NAME;
 use crate::http2;
 
-/// How many requests each HTTP/2 connection has at once.
+/// How many concurrent requests each HTTP/2 connection has.
 pub const STREAMS: usize = 16;
 
 /// One of the two.
 pub enum Wire {
-    /// In the clear, one request after the other.
+    /// Unencrypted, one request after the other.
     Http1,
-    /// Over TLS, several requests at once.
+    /// Over TLS, several concurrent requests.
     Http2(TlsConnector),
 }
 
-/// A request as each of the two has it.
+/// A request in both forms.
 pub struct Request {
     /// All its bytes.
     pub http1: Vec<u8>,
-    /// A GET of the same path: nothing else is asked over HTTP/2.
+    /// A GET of the same path: there are no other requests over HTTP/2.
     pub http2: http::Request<()>,
 }
 
 impl Request {
-    /// Of these bytes, which ask for `path`.
+    /// With these bytes, which request `path`.
     pub fn new(bytes: Vec<u8>, path: &str) -> anyhow::Result<Self> {
         let get = http::Request::get(format!("https://{NAME}{path}"));
         Ok(Self {
@@ -43,16 +43,16 @@ impl Request {
     }
 }
 
-/// What carries one request after the other: a connection, or a part of one.
+/// One request after the other: a connection, or a part of one.
 pub enum Line {
-    /// All of a connection, and where answers are read into.
+    /// All of a connection, and a buffer for answers.
     Http1(TcpStream, Vec<u8>),
     /// One stream of it at a time.
     Http2(http2::Client),
 }
 
 impl Wire {
-    /// How many requests a connection has at once.
+    /// How many concurrent requests a connection has.
     pub fn at_once(&self) -> usize {
         match self {
             Self::Http1 => 1,
@@ -60,7 +60,7 @@ impl Wire {
         }
     }
 
-    /// Asks once, on a connection of its own, and has status and body of what comes checked.
+    /// Asks once, on its own connection, and checks status and body of the answer.
     pub fn learn(
         &self,
         address: SocketAddr,
@@ -76,7 +76,7 @@ impl Wire {
         }
     }
 
-    /// So many lines on this connection, with room for answers of this length.
+    /// Opens this number of lines on this connection, with room for answers of this length.
     pub async fn open(
         &self,
         stream: net::TcpStream,
@@ -96,7 +96,7 @@ impl Wire {
 }
 
 impl Line {
-    /// Asks, and compares what comes with the right answer.
+    /// Sends a request, and compares the answer with the right one.
     pub async fn ask(&mut self, question: &Question) -> anyhow::Result<()> {
         match self {
             Self::Http1(stream, buffer) => {
@@ -111,7 +111,7 @@ impl Line {
     }
 }
 
-/// A connection that does not wait for ever.
+/// A connection with a time limit.
 pub fn connect(address: SocketAddr) -> anyhow::Result<net::TcpStream> {
     let stream = net::TcpStream::connect(address).context("no connection")?;
     stream.set_nodelay(true)?;
@@ -119,7 +119,7 @@ pub fn connect(address: SocketAddr) -> anyhow::Result<net::TcpStream> {
     Ok(stream)
 }
 
-/// One request and what has to come for it.
+/// One request and its answer.
 pub struct Question {
     /// What is sent.
     pub request: Request,

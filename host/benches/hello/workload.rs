@@ -1,4 +1,4 @@
-//! What is asked, and what the right answer is. Knows no server.
+//! The requests, and the right answers. Knows no server.
 
 use std::io::Read;
 use std::sync::LazyLock;
@@ -36,7 +36,7 @@ pub enum Workload {
 /// The three headers that are read, in the order of the answer's lines.
 pub const READ: [&str; 3] = ["user-agent", "accept-language", "x-request-id"];
 
-/// What a browser sends, more or less: with `Host` 15.
+/// About what a browser sends: with `Host` 15.
 const HEADERS: [(&str, &str); 14] = [
     ("Connection", "keep-alive"),
     ("Cache-Control", "max-age=0"),
@@ -97,10 +97,10 @@ pub const PAGE: &str = include_str!("../guests/page/page.html");
 
 const BOUNDARY: &str = "----formdata-0190f3c27d1e7b549a7e3f1f5d0c9b11";
 
-/// What is in the file of the form: such bytes as a picture has, with which a search for the boundary has its work.
+/// The bytes of the file in the form. They are like a picture's, so that a search for the boundary has work to do.
 const FILE_SIZE: usize = 10_000_000;
 
-/// The form with the file. With all around the file it is still no larger than Waterspout takes as it comes.
+/// The form with the file. With all around the file it is still within Waterspout's default limit.
 static FORM: LazyLock<Vec<u8>> = LazyLock::new(|| {
     let mut form = format!(
         "--{BOUNDARY}\r\n\
@@ -131,7 +131,7 @@ impl Workload {
             .map_or_else(String::new, |value| value.get_name().to_owned())
     }
 
-    /// What a table says that it is.
+    /// Its title in a table.
     pub fn title(self) -> &'static str {
         match self {
             Self::Get => "GET, 12 bytes",
@@ -146,7 +146,7 @@ impl Workload {
         }
     }
 
-    /// Where it is asked for.
+    /// Its path.
     pub fn path(self) -> &'static str {
         match self {
             Self::Get | Self::TlsH2 => "/",
@@ -160,8 +160,8 @@ impl Workload {
         }
     }
 
-    /// How many ask, where as many as that are wanted. Large bodies are few at a time: of more, the memory that they
-    /// take would be measured, and not the work.
+    /// How many clients there are, if this many are wanted. Large bodies are few at a time: with more, the memory that
+    /// they take would be measured, and not the work.
     pub fn connections(self, wanted: usize) -> usize {
         const LARGE: usize = 4;
         match self {
@@ -170,7 +170,7 @@ impl Workload {
         }
     }
 
-    /// The body that is sent, and its type.
+    /// The body of the request, and its type.
     fn body(self) -> Option<(String, &'static [u8])> {
         match self {
             Self::Json => Some(("application/json".to_owned(), JSON.as_bytes())),
@@ -179,7 +179,7 @@ impl Workload {
         }
     }
 
-    /// What is sent beside the host and what the body needs.
+    /// The headers beside the host and those that the body needs.
     fn headers(self) -> &'static [(&'static str, &'static str)] {
         match self {
             Self::Headers => &HEADERS,
@@ -231,7 +231,7 @@ impl Workload {
     }
 }
 
-/// Tornado's page, which is ours and the native peer's too.
+/// Tornado's page, which is also Waterspout's and the native peer's.
 pub const NOT_FOUND: &str = "<html><title>404: Not Found</title><body>404: Not Found</body></html>";
 
 fn header_lines() -> String {

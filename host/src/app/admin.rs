@@ -1,4 +1,4 @@
-//! What the admin listener answers: whether the host is well, and what serves. Changes nothing.
+//! The answers of the admin listener: whether the host is ready, and what serves. Changes nothing.
 
 mod metrics;
 
@@ -19,7 +19,7 @@ pub fn answer<B>(site: &Arc<Site>, request: &Request<B>) -> Response<Full<Bytes>
         return text(StatusCode::METHOD_NOT_ALLOWED, "405: Method Not Allowed\n");
     }
     match request.uri().path() {
-        // Without a generation that serves there is a listener under `dev` alone.
+        // A listener without a generation that serves exists only under `dev`.
         "/readyz" if site.current().number == 0 => {
             text(StatusCode::SERVICE_UNAVAILABLE, "nothing serves yet\n")
         }
@@ -36,7 +36,7 @@ pub fn answer<B>(site: &Arc<Site>, request: &Request<B>) -> Response<Full<Bytes>
     }
 }
 
-/// The status as the contract, section 7, words it.
+/// The status, with the fields of the contract, section 7.
 fn status(site: &Site) -> Value {
     site.survey(|generation, last_swap, refused, leaving| {
         let mut components: Vec<Value> = generation
@@ -57,7 +57,7 @@ fn status(site: &Site) -> Value {
             ))
         });
         components.extend(draining);
-        // A refused file in whose place nothing serves.
+        // A refused file, where no older version serves.
         let new = refused
             .iter()
             .filter(|(file, _)| !generation.components.contains_key(*file));

@@ -1,5 +1,5 @@
-//! One request from route to response. The only place where an answer of a guest, or the want of one, becomes
-//! HTTP. Runs no guest itself, and wakes none for what the host can answer.
+//! One request from route to response. The only place where a guest's answer, or the lack of one, becomes HTTP. Runs
+//! no guest itself, and needs none for what the host can answer.
 
 mod compress;
 pub mod dev;
@@ -37,12 +37,12 @@ use streamed::Streamed;
 
 pub use reply::Reply;
 
-/// When one who found no room may ask again.
+/// `Retry-After`: when a client that found no room may try again.
 const SOON: HeaderValue = HeaderValue::from_static("1");
 
 /// Answers one request with what the site is at this moment.
 ///
-/// What can be done at once is done before the future is made: it is moved about, and should be small.
+/// Everything that needs no wait is done before the future is made, because the future is moved and should be small.
 pub fn dispatch<B>(
     site: &Site,
     request: Request<B>,
@@ -96,11 +96,11 @@ where
     }
 }
 
-/// What is done last with every response: it depends on what was asked, and not on who answered.
+/// The last step for every response. It depends on the request, and not on what answered it.
 #[derive(Clone, Copy)]
 struct Finish {
     is_head: bool,
-    /// Where responses are compressed: what the client takes, if anything.
+    /// Where responses are compressed: the coding that the client prefers, if it takes any.
     coding: Option<Option<Coding>>,
 }
 
@@ -113,7 +113,7 @@ impl Finish {
         }
     }
 
-    /// To one that is there.
+    /// Applies the step to a response.
     #[expect(
         clippy::manual_async_fn,
         reason = "an async fn has its arguments in it twice"
@@ -136,7 +136,7 @@ impl Finish {
         }
         let is_empty = response.body().bytes().is_some_and(Bytes::is_empty);
         if self.is_head && is_empty && !is_bodiless(response.status()) {
-            // hyper leaves it open.
+            // hyper leaves the connection open.
             let headers = response.headers_mut();
             let length = headers.entry(header::CONTENT_LENGTH);
             length.or_insert(HeaderValue::from_static("0"));
@@ -144,7 +144,7 @@ impl Finish {
     }
 }
 
-/// Whether a body is to be decompressed. The header is put away, as Tornado does it, so that nobody does it again.
+/// Whether a body must be decompressed. Removes the header, as Tornado does, so that it is not done twice.
 fn is_gzipped(headers: &mut HeaderMap) -> bool {
     const CONSUMED: HeaderName = HeaderName::from_static("x-consumed-content-encoding");
     match headers.entry(header::CONTENT_ENCODING) {
@@ -157,14 +157,14 @@ fn is_gzipped(headers: &mut HeaderMap) -> bool {
     }
 }
 
-/// What routing alone can say.
+/// The result of routing.
 enum Routed {
-    /// By the host, for this route.
+    /// The host answers, for this route.
     Answered(Option<usize>, Response<Reply>),
     Handler(Visit),
 }
 
-/// A request that a guest is to see, and all that it takes along of its generation.
+/// A request for a guest, with all that it needs of its generation.
 struct Visit {
     route: Option<usize>,
     component: Arc<Component>,
@@ -176,7 +176,7 @@ struct Visit {
     debug: bool,
 }
 
-/// `declared`: how long the body is at least.
+/// `declared`: the length of the body at least.
 fn route(generation: &Generation, head: &Parts, declared: u64) -> Routed {
     if head.method == Method::OPTIONS && head.uri.path() == "*" {
         return Routed::Answered(None, server_options());
@@ -202,8 +202,8 @@ fn route(generation: &Generation, head: &Parts, declared: u64) -> Routed {
     }
 }
 
-/// Where a route leads. A function of its own: where arguments that were found and those by default come together in
-/// one variable, LLVM takes them apart bit by bit, in 1,000 instructions.
+/// Where a route leads. It is a function of its own: LLVM takes 1,000 instructions to move arguments bit by bit, where
+/// those that were found and those by default meet in one variable.
 fn follow(
     generation: &Generation,
     head: &Parts,
@@ -260,7 +260,7 @@ fn follow(
     })
 }
 
-/// What a body of a request for this component may take: what its own table says, else what the server's does.
+/// The limits for a body of a request to this component: its own table comes first, then the server's.
 fn body_limits(server: &config::Server, handler: &config::Component) -> BodyLimits {
     BodyLimits {
         max_size: handler.max_body_size.unwrap_or(server.max_body_size),
@@ -323,7 +323,7 @@ impl InFlight {
                     let deadline = deadline.map(|deadline| begun.began + deadline);
                     let (answer, sent) = invoke(pool, exchange, deadline).await;
                     if !matches!(answer, Answer::Begun(_)) {
-                        // So that the connection knows before the head is out how much of it is left.
+                        // So that the connection knows how much of the body is left, before the head is sent.
                         exchange.abandon_body();
                     }
                     let mut response = begun.respond(answer);
@@ -344,7 +344,7 @@ impl InFlight {
         }
     }
 
-    /// Tells the access log and the metrics of the answer.
+    /// Reports the answer to the access log and the metrics.
     fn tell(&mut self, status: StatusCode) {
         let exchange = &self.exchange;
         log_access(&exchange.summary(), status, self.began, || Details {
@@ -357,7 +357,7 @@ impl InFlight {
         self.answered = true;
     }
 
-    /// What the client gets for what became of its request: the table of the contract, section 5.
+    /// The response for each answer: the table of the contract, section 5.
     fn respond(&self, answer: Answer) -> Response<Reply> {
         let exchange = &self.exchange;
         let mut response = respond_to(exchange, answer, self.debug, &self.component);
@@ -365,7 +365,7 @@ impl InFlight {
             blame_want_of_room(&mut response);
         }
         let class = &exchange.target.class;
-        // A handler without methods has said 405 by not finishing in `prepare`.
+        // A handler without methods means 405 by not finishing in `prepare`.
         let is_without =
             class.methods.is_empty() && response.status() == StatusCode::METHOD_NOT_ALLOWED;
         if is_without || matches!(exchange.stage, Stage::ErrorPage(_)) {
@@ -428,12 +428,12 @@ fn respond_to(
             response
         }
         Answer::Late => page::error(StatusCode::GATEWAY_TIMEOUT),
-        // It may still listen.
+        // The client may still read.
         Answer::Gone => page::error(StatusCode::BAD_REQUEST),
     }
 }
 
-/// A body that was late for want of room is no fault of its client, which may try again.
+/// A body that was late because there was no room is not the client's fault. The client may try again.
 fn blame_want_of_room(response: &mut Response<Reply>) {
     if response.status() == StatusCode::REQUEST_TIMEOUT {
         *response = page::error(StatusCode::SERVICE_UNAVAILABLE);
@@ -444,10 +444,11 @@ fn blame_want_of_room(response: &mut Response<Reply>) {
     }
 }
 
-/// How long a guest says that its body is.
+/// The length that a guest set for its body.
 type Said = Result<Option<u64>, String>;
 
-/// A guest's own response, if it may go out, and what it says of its length. Else what is wrong with it, for its author.
+/// A guest's own response, if it may be sent, and the length that it set. The error says what is wrong, for its
+/// author.
 fn guest_response(guest: bindings::Response) -> Result<(Response<Reply>, Said), String> {
     let head = Head::of(guest.status, guest.reason, guest.headers)?;
     let said = head.content_length();
@@ -460,7 +461,7 @@ fn guest_response(guest: bindings::Response) -> Result<(Response<Reply>, Said), 
     Ok((response, said))
 }
 
-/// A guest's own response, which it still makes. `deadline`: how long it may go on when nobody waits for it.
+/// A guest's streamed response. `deadline`: how long its handler may continue when nobody waits for it.
 fn streamed(begun: resources::StreamedResponse, deadline: Option<Duration>) -> Response<Reply> {
     let resources::StreamedResponse {
         head,
@@ -468,7 +469,7 @@ fn streamed(begun: resources::StreamedResponse, deadline: Option<Duration>) -> R
         has_body,
         pieces,
     } = begun;
-    // hyper is told of a body's length by the body.
+    // The body tells hyper its length.
     let said = length.filter(|_| !has_body);
     let to_come = if has_body { length } else { Some(0) };
     let body = Streamed::new(pieces, to_come, deadline);
@@ -500,14 +501,14 @@ fn is_bodiless(status: StatusCode) -> bool {
 
 fn arguments(arguments: router::Arguments) -> bindings::Arguments {
     match arguments {
-        // A list costs a call into the guest, for its memory, even where it is empty.
+        // A list needs a call into the guest, for its memory, even where the list is empty.
         router::Arguments::Positional(values) if values.is_empty() => bindings::Arguments::None,
         router::Arguments::Positional(values) => bindings::Arguments::Positional(values),
         router::Arguments::Named(values) => bindings::Arguments::Named(values),
     }
 }
 
-/// What `OPTIONS *` asks: of the server, and no route of it (RFC 9110, section 9.3.7).
+/// The answer to `OPTIONS *`, which is for the server and not for a route (RFC 9110, section 9.3.7).
 fn server_options() -> Response<Reply> {
     let mut response = Response::new(Reply::new(Bytes::new()));
     *response.status_mut() = StatusCode::NO_CONTENT;

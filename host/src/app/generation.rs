@@ -1,5 +1,5 @@
-//! One immutable set of config, routes and components: loaded whole, checked, then switched to in one step. Owns
-//! what may serve and since when; answers no request.
+//! A generation: one immutable set of config, routes and components. It is loaded whole, checked, and switched to in
+//! one step. Owns what may serve and since when; answers no request.
 
 mod changes;
 mod claims;
@@ -37,26 +37,26 @@ use mark::Mark;
 use survey::component_path;
 use watch::Held;
 
-/// What the app is at one time.
+/// The app at one time.
 pub struct Generation {
     /// Counts from 1, one for each switch.
     pub number: u64,
     pub config: Arc<Config>,
-    /// What connections are encrypted with, as its files were.
+    /// The certificates of connections, as the files were.
     pub tls: Option<Tls>,
-    /// What requests may ask of it while they last.
+    /// The part that requests may ask for, as long as they last.
     pub app: Arc<App>,
     /// Where each route of `app.router` leads.
     pub leads: Vec<Lead>,
-    /// Where a path leads that no route takes. `None`: to a 404.
+    /// Where a path without a route leads. `None`: to a 404.
     pub default: Option<Lead>,
-    /// Which components take more than what belongs to their names.
+    /// The components that take more paths than belong to their names.
     pub wide: Vec<Wide>,
     pub components: BTreeMap<String, Arc<Component>>,
     pub schedules: Vec<Schedule>,
     /// Whether the app has a `waterspout.toml`.
     pub is_configured: bool,
-    /// What it was read from, as it was before that.
+    /// The files as they were before the generation was read from them.
     survey: Survey,
     /// Shared by all generations of the app.
     newest: Arc<Newest>,
@@ -85,7 +85,7 @@ pub enum Lead {
 }
 
 impl Lead {
-    /// The component that it leads to, whether that serves or not.
+    /// The component where it leads, whether that serves or not.
     pub fn component(&self) -> Option<&Component> {
         match self {
             Lead::Handler { component, .. } | Lead::Failed { component } => Some(component),
@@ -94,7 +94,7 @@ impl Lead {
     }
 }
 
-/// As the configuration names it.
+/// In the form of the configuration.
 impl fmt::Display for Lead {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
@@ -109,17 +109,17 @@ impl fmt::Display for Lead {
 /// Why there is no new generation.
 #[derive(Debug)]
 pub struct Refusal {
-    /// What is wrong with the configuration, or with how components fit it.
+    /// The faults of the configuration, and of components that do not fit it.
     pub faults: Option<Faults>,
-    /// What is wrong with each component's file.
+    /// The fault of each component's file.
     pub components: BTreeMap<String, String>,
 }
 
 impl Generation {
-    /// Loads the folder as it was when it was surveyed, or newer. Components that did not change are taken over from
-    /// `previous` with their instances.
+    /// Loads the folder as it was at the survey, or newer. Components that did not change are taken over from
+    /// `previous`, with their instances.
     ///
-    /// Without a previous generation, a component at fault is there as `Failed`; with one, any fault refuses all.
+    /// Without a previous generation, a faulty component becomes `Failed`. With one, any fault refuses the whole.
     pub async fn load(
         folder: &Path,
         mut survey: Survey,
@@ -142,7 +142,7 @@ impl Generation {
                 survey.look_at(&path);
                 let before = previous.and_then(|previous| previous.generation.survey.mark(&path));
                 if let (Some(before), Some(Mark::Missing)) = (before, survey.mark(&path)) {
-                    // Those who have it open keep it, until there is another.
+                    // Components that have the folder open keep it, until there is another.
                     survey.insert(path, before);
                 }
             }
@@ -196,7 +196,7 @@ impl Generation {
         })
     }
 
-    /// Listens where the folder says, and serves nothing: what there is to serve is yet to be made.
+    /// Has the folder's listeners, and serves nothing: the app is not built yet.
     fn empty(folder: &Path, overrides: &Overrides) -> Result<Self, Refusal> {
         let config = overrides.load(folder)?;
         let tls = match &config.server.tls {
@@ -241,8 +241,8 @@ impl Generation {
         routes.filter(|route| !route.pattern.is_part())
     }
 
-    /// The route of a path. Where the host has none, those of the default host count, unless the request `is_proxied`
-    /// and says so with `X-Real-Ip`: then the host may be the proxy's own (Tornado's `DefaultHostMatches`).
+    /// The route of a path. Where the host has none, the routes of the default host count. Not if the request
+    /// `is_proxied` and has `X-Real-Ip`: then the host may be the proxy's own (Tornado's `DefaultHostMatches`).
     pub fn find(
         &self,
         host: &str,
@@ -264,7 +264,7 @@ impl Generation {
         }
     }
 
-    /// The files and folders outside of the app, or that only components use, that it depends on.
+    /// The files and folders that it depends on, outside of the app or used by components only.
     pub fn others(folder: &Path, config: &Config) -> BTreeSet<PathBuf> {
         let tls = config.server.tls.iter().flat_map(config::Tls::files);
         let tls = tls.map(|file| folder.join(file));
@@ -274,12 +274,12 @@ impl Generation {
         tls.chain(granted).collect()
     }
 
-    /// What it was read from, as it was before that.
+    /// The files as they were before it was read from them.
     pub fn survey(&self) -> &Survey {
         &self.survey
     }
 
-    /// Whether nothing but the number sets the two apart.
+    /// Whether the two differ only in their numbers.
     fn is_like(&self, other: &Generation) -> bool {
         let same = |(one, two): (&Arc<Component>, &Arc<Component>)| Arc::ptr_eq(one, two);
         self.config == other.config
@@ -293,22 +293,22 @@ impl Generation {
     }
 }
 
-/// `[settings] app`, as it crosses to guests.
+/// `[settings] app`, in the form for guests.
 fn app_settings(config: &Config) -> Arc<str> {
     serde_json::Value::Object(config.settings.app.clone())
         .to_string()
         .into()
 }
 
-/// What a new generation follows.
+/// The generation that a new one follows.
 #[derive(Clone, Copy)]
 pub struct Previous<'a> {
     /// The generation that serves.
     pub generation: &'a Generation,
-    /// Files that are not looked at, by their paths: they are as they were.
+    /// Files that are not looked at, by their paths. They count as unchanged.
     pub held: &'a Held,
-    /// Whether all files are read, whatever their stamps say, and a component that never loaded is tried again as it is:
-    /// what it lacked may be there by now.
+    /// Whether all files are read, even those with the same stamp. Then a component that never loaded is tried again:
+    /// what it lacked may exist now.
     pub again: bool,
 }
 
@@ -319,30 +319,30 @@ impl Previous<'_> {
     }
 }
 
-/// What the command line says instead of the configuration.
+/// What the command line says in place of the configuration.
 #[derive(Clone, Debug, Default)]
 pub struct Overrides {
-    /// Instead of `[server] listen`, unless empty.
+    /// In place of `[server] listen`, unless empty.
     pub listen: Vec<Listen>,
-    /// Instead of `[server] admin`.
+    /// In place of `[server] admin`.
     pub admin: Option<Listen>,
-    /// Instead of `[log] format`.
+    /// In place of `[log] format`.
     pub log_format: Option<Format>,
-    /// Instead of `[log] level`, for the logs that it names.
+    /// In place of `[log] level`, for the logs that it names.
     pub log_level: Levels,
-    /// Switches `[settings] debug` on, unless a `--set` has something else for it.
+    /// Switches `[settings] debug` on, unless a `--set` has another value for it.
     pub debug: bool,
-    /// What `--set` and the environment say, the last word last.
+    /// The values of `--set` and of the environment. The last one counts.
     pub said: Vec<Override>,
 }
 
 impl Overrides {
-    /// Reads an app's configuration, and puts it into that.
+    /// Reads an app's configuration, and applies the overrides.
     pub fn load(&self, app: &Path) -> Result<Config, Faults> {
         self.of(Config::text(app)?.as_deref(), app)
     }
 
-    /// The same of what its file says.
+    /// The same for the text of its file.
     fn of(&self, text: Option<&str>, app: &Path) -> Result<Config, Faults> {
         let mut config = Config::of(text, app, &self.said)?;
         self.apply(&mut config);
@@ -353,7 +353,7 @@ impl Overrides {
         Ok(config)
     }
 
-    /// Puts it into a configuration that was read with what is `said`.
+    /// Applies the overrides to a configuration that was read with those in `said`.
     fn apply(&self, config: &mut Config) {
         let option = |name: &str| Origin::CommandLine(name.to_owned());
         if !self.listen.is_empty() {
@@ -371,7 +371,7 @@ impl Overrides {
     }
 }
 
-/// Who counts for these routes.
+/// The meters of these routes.
 fn meters(router: &Router<usize>, metrics: &Metrics) -> Meters {
     let meter = |host: &str, pattern: &str| {
         metrics.route(RouteKey {
@@ -397,7 +397,7 @@ pub fn handlers_folder(app: &Path) -> PathBuf {
     app.join("handlers")
 }
 
-/// The configuration, and whether it is from a file.
+/// The configuration, and whether it comes from a file.
 fn load_config(
     folder: &Path,
     survey: &Survey,
@@ -418,7 +418,7 @@ fn load_config(
     match (old, previous) {
         (Some(old), Some(previous)) if is_as_before(previous) => Ok(old),
         (old, _) => match (Config::text(folder)?, old) {
-            // It was there a moment ago, so this is no more than its beginning to be away.
+            // It existed a moment ago, so it is away only for now.
             (None, Some(old)) if survey.has(path) => Ok(old),
             (text, _) => Ok((
                 Arc::new(overrides.of(text.as_deref(), folder)?),
@@ -428,7 +428,7 @@ fn load_config(
     }
 }
 
-/// What connections are encrypted with. Files that are away, or being written, hold it as it was.
+/// The certificates of connections. While files are away or being written, the old ones stay.
 fn load_tls(
     folder: &Path,
     survey: &mut Survey,
@@ -460,7 +460,7 @@ fn load_tls(
     }
 }
 
-/// The files of all components that there are, or that are as they were while their files are away.
+/// The files of all components, with those that are away and stay as they were.
 fn component_files(
     folder: &Path,
     survey: &Survey,
@@ -475,7 +475,7 @@ fn component_files(
         generation, held, ..
     }) = previous
     {
-        // Who is written for the first time is not there yet.
+        // A file that is being written for the first time does not exist yet.
         let known = generation.components.keys().map(String::as_str);
         names.extend(known.filter(|name| held.has(&component_path(name))));
     }
@@ -483,12 +483,12 @@ fn component_files(
     Ok(names.into_iter().map(place).collect())
 }
 
-/// Whether a component is as it was while its file is away.
+/// Whether a component stays as it was while its file is away.
 fn held_away(previous: Option<Previous<'_>>, file: &str) -> bool {
     previous.is_some_and(|previous| previous.held.away.contains(&component_path(file)))
 }
 
-/// Every component that the configuration names has to be there.
+/// Every component that the configuration names must exist.
 fn missing_components(
     folder: &Path,
     config: &Config,
@@ -540,7 +540,7 @@ fn missing_components(
     }
 }
 
-/// No component may be promised more memory than the engine was made for.
+/// No component may be promised more memory than the engine has for an instance.
 fn too_much_memory(folder: &Path, config: &Config, engine: &Engine) -> Result<(), Faults> {
     let file = folder.join(config::FILE_NAME);
     let most = engine.limits.max_instance_memory;
@@ -563,7 +563,7 @@ fn too_much_memory(folder: &Path, config: &Config, engine: &Engine) -> Result<()
 }
 
 impl Refusal {
-    /// What is wrong with each file in the app's `handlers/`, whoever found it.
+    /// The fault of each file in the app's `handlers/`, from both kinds of faults.
     fn by_component(&self, app: &Path) -> BTreeMap<String, String> {
         let handlers = handlers_folder(app);
         let mut refused = self.components.clone();

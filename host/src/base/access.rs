@@ -1,5 +1,5 @@
-//! What the access log gets of a request that was answered, by the host or a guest: the one place where its line is
-//! made. It only makes the line; where that goes is for the log.
+//! A line of the access log, for a request that the host or a guest answered. The only place where such lines are
+//! made. Does not decide where they go.
 
 use std::cell::OnceCell;
 use std::fmt;
@@ -26,17 +26,17 @@ impl fmt::Display for Summary<'_> {
     }
 }
 
-/// What few lines show, and so is asked only for those that do.
+/// Fields that few lines show. They are computed only for those.
 pub struct Details {
     pub request_id: String,
-    /// `None`: it was answered before there was need of one.
+    /// `None`: it was answered before a generation was needed.
     pub generation: Option<u64>,
-    /// `None`: no handler was asked.
+    /// `None`: no handler was called.
     pub handler: Option<String>,
 }
 
-/// Tells the access log of an answer, by Tornado's `log_request` at a level of its status. `took` is asked only where
-/// the line is written.
+/// Logs an answer, at a level of its status as Tornado's `log_request` does. `took` is called only where the line is
+/// written.
 pub fn log(
     request: &Summary<'_>,
     status: u16,
@@ -46,7 +46,7 @@ pub fn log(
     write(request, status, Some(took), None, &details);
 }
 
-/// Tells it of a request that nobody was asked to answer, and why. No time was taken.
+/// Logs a request that was refused before it was answered, and why. It took no time.
 pub fn refused(request: &Summary<'_>, status: u16, why: &str, details: impl Fn() -> Details) {
     write(request, status, None, Some(why), &details);
 }
@@ -73,16 +73,16 @@ fn write(
     }
 }
 
-/// One line, in two forms: `{}` is Tornado's, and `{:#}` a JSON object of all fields. So a line costs only the form
-/// that is written; fields of the event would each be made for every request.
+/// One line, in two forms: `{}` is Tornado's, and `{:#}` a JSON object of all fields. Only the form that is written
+/// costs anything; fields of the event would be made for every request.
 struct Line<'a> {
     request: &'a Summary<'a>,
     status: u16,
     took: Option<&'a dyn Fn() -> Duration>,
-    /// For what it was refused.
+    /// Why it was refused.
     why: Option<&'a str>,
     details: &'a dyn Fn() -> Details,
-    /// Once: both forms of a line are to say the same.
+    /// Computed once, so that both forms have the same value.
     ms: OnceCell<f64>,
 }
 
@@ -124,7 +124,7 @@ impl Line<'_> {
 impl fmt::Display for Line<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match f.alternate() {
-            // Not with `{:#}`, which would spread it over lines.
+            // Not with `{:#}`, which would break the lines.
             true => write!(f, "{}", self.fields()),
             false => {
                 write!(f, "{} {} {:.2}ms", self.status, self.request, self.ms())?;

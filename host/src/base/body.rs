@@ -1,4 +1,4 @@
-//! A request's body as the floors between the connection and the guest know it. Reads nothing by itself.
+//! A request's body, for the floors between the connection and the guest. Reads nothing by itself.
 
 mod gunzip;
 mod readers;
@@ -15,7 +15,7 @@ use http_body::Body;
 pub use gunzip::Gunzip;
 pub use readers::Readers;
 
-/// Why a request's body could not be had.
+/// Why a request's body could not be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum BodyError {
     /// It is, or was declared, larger than `max_body_size`.
@@ -24,9 +24,9 @@ pub enum BodyError {
     Timeout,
     /// Its framing is broken.
     Malformed,
-    /// The client went away in the middle of it.
+    /// The client left in the middle of it.
     Gone,
-    /// It did not arrive within `body_timeout`, as there was no room for it.
+    /// It did not arrive within `body_timeout`, because there was no room for it.
     NoRoom,
 }
 
@@ -44,16 +44,16 @@ impl fmt::Display for BodyError {
 
 impl std::error::Error for BodyError {}
 
-/// What a body may take. `None` means "off".
+/// The limits of a body. `None` means "off".
 #[derive(Clone, Copy, Debug)]
 pub struct BodyLimits {
-    /// Bytes, however it is framed.
+    /// In bytes, however it is framed.
     pub max_size: u64,
     /// From the first read to the last byte.
     pub timeout: Option<Duration>,
 }
 
-/// A body whose limits can be set by who knows what it is for.
+/// A body whose limits can be set later.
 pub trait Source: Body<Data = Bytes, Error = BodyError> + Send + Unpin {
     /// Ends with an error past `max_size` bytes.
     fn set_max_size(&mut self, max_size: u64);
@@ -61,23 +61,23 @@ pub trait Source: Body<Data = Bytes, Error = BodyError> + Send + Unpin {
     /// Ends with an error when it took longer, from its first read or from now on, whichever is later.
     fn set_timeout(&mut self, timeout: Option<Duration>);
 
-    /// Ready when it has taken too long, though nobody polls it as there is no room for more of it.
+    /// Ready when it has taken too long, though it is not polled because there is no room for more of it.
     fn poll_late(&mut self, cx: &mut Context<'_>) -> Poll<()>;
 }
 
-/// A body that is still on its way, with what has come of it and was not taken. All of it is in one box: few requests
+/// A body that has not ended, with the part that has come and was not taken. All of it is in one box: few requests
 /// have one.
 pub struct RequestBody(Box<Inner<dyn Source>>);
 
 struct Inner<B: ?Sized> {
-    /// What the configuration allows.
+    /// The limits of the configuration.
     most: BodyLimits,
     max_size: u64,
     timeout: Option<Duration>,
     want_of_room: WantOfRoom,
-    /// How much has come, whether it was taken or not.
+    /// How much has come, taken or not.
     arrived: u64,
-    /// What a read of the whole has put together.
+    /// What a read of the whole has collected.
     whole: Vec<u8>,
     /// What follows that.
     next: Next,
@@ -86,7 +86,7 @@ struct Inner<B: ?Sized> {
     body: B,
 }
 
-/// How long a body had to wait as there was no room for it.
+/// How long a body had to wait because there was no room for it.
 #[derive(Default)]
 struct WantOfRoom {
     since: Option<Instant>,
@@ -109,16 +109,16 @@ impl WantOfRoom {
     }
 }
 
-/// For what a body wants room.
+/// The room that a body asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Room {
-    /// So many bytes of it, and more are to come.
+    /// This many bytes of it. More are to come.
     Growing(u64),
-    /// So many, and that is all.
+    /// This many bytes, which are all.
     Whole(u64),
 }
 
-/// What was seen of a body last, until it is taken.
+/// What was last read of a body, until it is taken.
 enum Next {
     Unknown,
     Piece(Bytes),
@@ -144,7 +144,7 @@ impl RequestBody {
         }))
     }
 
-    /// How much may be there to take at most, when all of it has come.
+    /// The most that there may be to take when all of it has come.
     fn most(&self) -> u64 {
         let framed = self.0.body.size_hint().exact();
         self.kept()
@@ -154,7 +154,7 @@ impl RequestBody {
             }
     }
 
-    /// How much will be there to take at least, as its framing promises.
+    /// The least that there will be to take, as its framing promises.
     pub fn promised(&self) -> u64 {
         self.kept() + self.0.body.size_hint().lower()
     }
@@ -167,8 +167,8 @@ impl RequestBody {
         (self.0.whole.len() + next) as u64
     }
 
-    /// Sets how much may come, but never more than the configuration allows. The error is that more has come already,
-    /// and was not taken.
+    /// Sets the size limit, which is never above the configuration's. The error is that more has come already and was
+    /// not taken.
     pub fn set_max_size(&mut self, max_size: u64) -> Result<(), BodyError> {
         let max_size = max_size.min(self.0.most.max_size);
         self.0.max_size = max_size;
@@ -180,13 +180,13 @@ impl RequestBody {
         }
     }
 
-    /// Sets how long it may take, but never longer than the configuration allows.
+    /// Sets the time limit, which is never above the configuration's.
     pub fn set_timeout(&mut self, timeout: Duration) {
         let most = self.0.most.timeout.unwrap_or(timeout);
         self.0.timeout = Some(timeout.min(most));
         self.0.want_of_room = WantOfRoom::default();
         self.0.body.set_timeout(self.0.timeout);
-        // Who waits has to look at the new clock.
+        // A waiting reader must look at the new time limit.
         self.0.readers.wake();
     }
 
@@ -195,13 +195,13 @@ impl RequestBody {
         self.0.trailers.take()
     }
 
-    /// Who reads it, and who waits for that.
+    /// The readers of the body.
     pub fn readers(&mut self) -> &mut Readers {
         &mut self.0.readers
     }
 
-    /// Ready when there is something to take: a piece or the end. It stays here until then, so nothing is lost where
-    /// nobody comes back for it.
+    /// Ready when there is something to take: a piece or the end. It stays here until then, so a dropped read loses
+    /// nothing.
     pub fn poll_chunk(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), BodyError>> {
         match self.0.whole.is_empty() {
             true => self.poll_next(cx),
@@ -209,8 +209,8 @@ impl RequestBody {
         }
     }
 
-    /// What there is to take, never empty: `Some(None)` at the end. What was put together for a read of the whole is
-    /// one piece.
+    /// What there is to take, never empty: `Some(None)` at the end. What a read of the whole has collected is one
+    /// piece.
     pub fn take_chunk(&mut self) -> Option<Option<Bytes>> {
         let inner = &mut *self.0;
         if !inner.whole.is_empty() {
@@ -226,8 +226,8 @@ impl RequestBody {
         }
     }
 
-    /// Ready when all is here, `most` bytes of it where there are so many. It is kept in memory that grows with what
-    /// comes, whatever was promised; `poll_room` is ready when there is room for that.
+    /// Ready when all has come, or `most` bytes of it. It is kept in memory that grows with what comes, whatever was
+    /// announced; `poll_room` is ready when there is room for that.
     pub fn poll_whole(
         &mut self,
         cx: &mut Context<'_>,
@@ -273,7 +273,7 @@ impl RequestBody {
         twice.max(LEAST).min(self.most())
     }
 
-    /// Where there is no room, its time runs on, and then that is why it is late.
+    /// Where there is no room, the time limit still counts, and then this is why the body is late.
     fn poll_room(&mut self, room: Poll<()>, cx: &mut Context<'_>) -> Poll<Result<(), BodyError>> {
         let inner = &mut *self.0;
         if room.is_ready() {
@@ -286,7 +286,7 @@ impl RequestBody {
         Poll::Ready(Err(BodyError::NoRoom))
     }
 
-    /// All that was not taken before, once it is here.
+    /// All that was not taken before, once it has come.
     pub fn take_whole(&mut self) -> Option<Vec<u8>> {
         let inner = &mut *self.0;
         matches!(inner.next, Next::End).then(|| std::mem::take(&mut inner.whole))

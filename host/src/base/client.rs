@@ -1,4 +1,4 @@
-//! Who asks: what the socket says, or what a proxy says that is trusted to. Pure.
+//! Where a request comes from, by the socket or by a trusted proxy's headers. Pure.
 
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -12,7 +12,7 @@ pub struct Client {
     pub remote_ip: RemoteIp,
     /// What it speaks.
     pub protocol: Protocol,
-    /// Whether a proxy that is trusted passes it on, whose headers are believed.
+    /// Whether a trusted proxy has passed it on, whose headers count.
     pub is_proxied: bool,
 }
 
@@ -23,19 +23,19 @@ pub enum RemoteIp {
     Ip(IpAddr),
     /// None, on a unix socket.
     Unix,
-    /// A trusted proxy names it in a way that can't be read. It is nobody, and surely not the proxy.
+    /// A trusted proxy names it in a form that can't be read. It has no address, and is not the proxy.
     Unknown,
 }
 
 impl From<Option<IpAddr>> for RemoteIp {
-    /// What a socket says: `None` on a unix socket.
+    /// From a socket: `None` on a unix socket.
     fn from(ip: Option<IpAddr>) -> Self {
         ip.map_or(Self::Unix, Self::Ip)
     }
 }
 
 impl RemoteIp {
-    /// As handlers see it: empty for a unix socket, and `unknown`, which is no address.
+    /// For handlers: empty for a unix socket, and `unknown`, which is no address.
     pub fn for_guests(self) -> String {
         match self {
             Self::Unix => String::new(),
@@ -54,17 +54,17 @@ impl fmt::Display for RemoteIp {
     }
 }
 
-/// What the client speaks, to us or to the proxy in front.
+/// The protocol of the client, with this server or with the proxy in front of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Protocol {
-    /// HTTP, in whatever version.
+    /// HTTP, in any version.
     Http,
     /// The same inside TLS.
     Https,
 }
 
 impl Protocol {
-    /// As URLs and Tornado's `request.protocol` have it.
+    /// As in URLs and in Tornado's `request.protocol`.
     pub fn as_str(self) -> &'static str {
         match self {
             Protocol::Http => "http",
@@ -74,10 +74,11 @@ impl Protocol {
 }
 
 impl Client {
-    /// The client that a proxy speaks for, by Tornado's rules for `xheaders`: `X-Real-Ip`, or the last address of
+    /// The client behind a proxy, by Tornado's rules for `xheaders`: `X-Real-Ip`, or the last address of
     /// `X-Forwarded-For` that is not trusted itself; `X-Scheme`, or the last one of `X-Forwarded-Proto`.
     ///
-    /// Whoever is not trusted speaks for itself. A unix socket is: only who may open its file comes that way.
+    /// A client that is not trusted stays as it is. A unix socket is trusted: only users that may open its file use
+    /// it.
     pub fn behind(self, trusted: &[IpAddr], headers: &HeaderMap) -> Client {
         if let RemoteIp::Ip(ip) = self.remote_ip
             && !is_trusted(trusted, ip)
@@ -92,7 +93,7 @@ impl Client {
     }
 }
 
-/// As the logs name it.
+/// As in the logs.
 impl fmt::Display for Client {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.remote_ip.fmt(f)
@@ -105,7 +106,7 @@ fn is_trusted(trusted: &[IpAddr], ip: IpAddr) -> bool {
     trusted.iter().any(|trusted| trusted.to_canonical() == ip)
 }
 
-/// Whom a proxy names. `None`: it names nobody, so it speaks for itself.
+/// The address that a proxy names. `None`: it names none, so the proxy is the client.
 fn address(trusted: &[IpAddr], headers: &HeaderMap) -> Option<RemoteIp> {
     if headers.contains_key(REAL_IP) {
         let mut named = nodes(headers, REAL_IP);
@@ -132,7 +133,7 @@ fn address(trusted: &[IpAddr], headers: &HeaderMap) -> Option<RemoteIp> {
 const REAL_IP: HeaderName = HeaderName::from_static("x-real-ip");
 const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 
-/// An address as proxies write it: with or without a port, an IPv6 one in brackets or not, perhaps with a zone; all of it
+/// An address as proxies write it: with or without a port, an IPv6 one in brackets or not, perhaps with a zone, and
 /// perhaps in quotes, as in `Forwarded` (RFC 7239, section 6).
 fn read(entry: &str) -> Option<IpAddr> {
     let quoted = entry.strip_prefix('"');
@@ -160,7 +161,7 @@ fn is_port(text: &str) -> bool {
     text.bytes().all(|byte| byte.is_ascii_digit()) && text.parse::<u16>().is_ok()
 }
 
-/// `fe80::1` of `fe80::1%eth0`: the zone says by which of the proxy's links. `None`: there is an empty one.
+/// `fe80::1` of `fe80::1%eth0`: the zone names one of the proxy's links. `None`: the zone is empty.
 fn without_zone(address: &str) -> Option<&str> {
     match address.split_once('%') {
         Some((address, zone)) => (address.contains(':') && !zone.is_empty()).then_some(address),
@@ -178,7 +179,7 @@ fn protocol(headers: &HeaderMap) -> Option<Protocol> {
     }
 }
 
-/// What stands between the commas of all headers of a name. A value that is no text is an entry that nobody can read.
+/// The entries between the commas of all headers of a name. A value that is no text is one unreadable entry.
 fn entries(headers: &HeaderMap, name: HeaderName) -> impl DoubleEndedIterator<Item = &str> {
     let values = headers.get_all(name).into_iter();
     values
@@ -187,7 +188,7 @@ fn entries(headers: &HeaderMap, name: HeaderName) -> impl DoubleEndedIterator<It
         .map(str::trim)
 }
 
-/// The same of a list of addresses, where an empty entry is none (RFC 9110, section 5.6.1).
+/// The same for a list of addresses, where an empty entry does not count (RFC 9110, section 5.6.1).
 fn nodes(headers: &HeaderMap, name: HeaderName) -> impl DoubleEndedIterator<Item = &str> {
     entries(headers, name).filter(|entry| !entry.is_empty())
 }

@@ -1,5 +1,5 @@
-//! What can be wrong, in words for the person who can mend it: faults of an app, and errors at work.
-//! It never decides what happens next: who refuses what is settled by the floors above.
+//! Faults of an app, and errors at runtime, in words for the person who can mend them. Does not decide what happens
+//! next: that is up to the floors above.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -11,9 +11,9 @@ pub struct Position {
     pub line: usize,
     /// The column in characters, from 1.
     pub column: usize,
-    /// How much of the line is meant; 0 where no more than its beginning is known.
+    /// How many characters of the line are meant; 0 where only the beginning is known.
     pub length: usize,
-    /// 0: in the file; else in what overrides it, by its number from 1, which has no lines.
+    /// 0: in the file; else the number, from 1, of what overrides it. Overrides have no lines.
     pub overriding: usize,
 }
 
@@ -21,7 +21,7 @@ impl Position {
     /// The whole file, where no single place is to blame.
     pub const WHOLE_FILE: Position = Position::at(0, 0);
 
-    /// A place of which no more than its beginning is known.
+    /// A place of which only the beginning is known.
     pub const fn at(line: usize, column: usize) -> Position {
         Position {
             line,
@@ -32,7 +32,7 @@ impl Position {
     }
 }
 
-/// Where something was said that is in no file. Shown as people wrote it.
+/// The source of a value that is in no file. Shown as people wrote it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Origin {
     /// An option and what it is for: `--set settings.debug`.
@@ -49,18 +49,18 @@ impl fmt::Display for Origin {
     }
 }
 
-/// One thing that its author has to mend before the app can serve.
+/// One fault that its author must mend before the app can serve.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Fault {
     /// The file at fault.
     pub file: PathBuf,
-    /// What is at fault instead of that file.
+    /// The source at fault in place of that file.
     pub origin: Option<Origin>,
     /// The line, from 1; 0 where the whole file is meant.
     pub line: usize,
     /// The column in characters, from 1; 0 where the whole file is meant.
     pub column: usize,
-    /// How much of the line is meant; 0 where no more than its beginning is known.
+    /// How many characters of the line are meant; 0 where only the beginning is known.
     pub length: usize,
     /// What is wrong.
     pub message: String,
@@ -87,7 +87,7 @@ impl Fault {
         Fault::at(file, Position::WHOLE_FILE, message)
     }
 
-    /// A fault of what was said elsewhere than in a file.
+    /// A fault of a value that is in no file.
     pub fn of(origin: Origin, message: impl Into<String>) -> Fault {
         Fault {
             origin: Some(origin),
@@ -101,7 +101,7 @@ impl Fault {
         self
     }
 
-    /// Its file, with line and column where there are any: `waterspout.toml:2:3`; or where else it was said.
+    /// Its file, with line and column where there are any: `waterspout.toml:2:3`; or its other source.
     pub fn place(&self) -> String {
         if let Some(origin) = &self.origin {
             return origin.to_string();
@@ -136,19 +136,19 @@ impl fmt::Display for Fault {
 
 impl std::error::Error for Fault {}
 
-/// All faults of a file, in the order in which they stand there, so that they are mended in one go.
+/// All faults of a file, in its order, so that they can be mended together.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Faults(Vec<Fault>);
 
 impl Faults {
-    /// Collects faults, puts them in the file's order, and drops what is said twice.
+    /// Collects faults, sorts them in the file's order, and drops duplicates.
     pub fn new(mut faults: Vec<Fault>) -> Faults {
         faults.sort_by_key(Fault::position);
         faults.dedup();
         Faults(faults)
     }
 
-    /// Whether the command line is to blame for all of them.
+    /// Whether all of them come from the command line.
     pub fn are_of_the_command_line(&self) -> bool {
         let is = |fault: &Fault| matches!(fault.origin, Some(Origin::CommandLine(_)));
         self.0.iter().all(is)
@@ -196,7 +196,7 @@ impl fmt::Display for Faults {
 
 impl std::error::Error for Faults {}
 
-/// Something that went wrong at work: a text for its reader, and the cause for the log.
+/// An error at runtime: a text for its reader, and the cause for the log.
 #[derive(Debug)]
 pub struct Error {
     message: String,
@@ -204,7 +204,7 @@ pub struct Error {
 }
 
 impl Error {
-    /// A component is at fault.
+    /// An error of a component.
     pub fn component(message: impl Into<String>) -> Error {
         Error {
             message: message.into(),
@@ -212,7 +212,7 @@ impl Error {
         }
     }
 
-    /// The host, or what it runs on, is at fault.
+    /// An error of the host, or of its system.
     pub fn host(
         message: impl Into<String>,
         cause: impl Into<Box<dyn std::error::Error + Send + Sync>>,

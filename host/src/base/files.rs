@@ -1,4 +1,4 @@
-//! Reads a file that people put into an app, whole. Never waits for one: what is no regular file is an error.
+//! Reads a file of an app completely. Never waits: a file that is not a regular one is an error.
 
 use std::fs::{FileType, OpenOptions};
 use std::io::{Error, Read, Result};
@@ -7,7 +7,7 @@ use std::path::Path;
 
 /// Reads a file.
 pub fn read(path: &Path) -> Result<Vec<u8>> {
-    // Opening a named pipe would wait for somebody who writes to it.
+    // Opening a named pipe would wait for a writer.
     let mut file = OpenOptions::new()
         .read(true)
         .custom_flags(libc::O_NONBLOCK)

@@ -1,5 +1,5 @@
-//! What is counted while requests are served: by route, by generation and by component. Every core counts apart, so
-//! that counting disturbs nobody. It never reads a clock, and decides nothing.
+//! Counters of the server: by route, by generation and by component. Every core has its own counters, so that counting
+//! disturbs no other core. Never reads a clock, and decides nothing.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -8,21 +8,21 @@ use std::time::{Duration, Instant};
 
 use crate::base::shards;
 
-/// Where the buckets of a histogram end, in seconds.
+/// The upper bounds of a histogram's buckets, in seconds.
 pub const BOUNDS: [f64; 14] = [
     0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0,
 ];
 
-/// How long a component that is gone is still told of: long enough for whoever scrapes to have seen its last counts.
+/// How long the counters of a removed component are shown: long enough for a scraper to see the last counts.
 const REMEMBERED: Duration = Duration::from_secs(600);
 
-/// How many that are gone are told of at most. Past that, the one that went first is forgotten.
+/// How many removed components are shown at most. Past that, the one that was removed first is left out.
 const MAX_REMEMBERED: usize = 100;
 
-/// How many routes there may be before those that are gone are looked for.
+/// How many routes there may be before removed ones are searched for.
 const MANY_ROUTES: usize = 1000;
 
-/// All that is counted by one server, as long as it lives: swaps begin nothing anew.
+/// All counters of one server. They exist as long as the server: a swap does not reset them.
 #[derive(Default)]
 pub struct Metrics {
     routes: Mutex<Routes>,
@@ -36,28 +36,28 @@ pub struct Metrics {
 #[derive(Default)]
 struct Routes {
     meters: HashMap<RouteKey, Arc<RouteMeter>>,
-    /// How many there may be before those that are gone are looked for again.
+    /// How many there may be before removed ones are searched for again.
     most: usize,
 }
 
 #[derive(Default)]
 struct Components {
     meters: BTreeMap<String, Kept>,
-    /// How many there may be before those that are gone are looked for again.
+    /// How many there may be before removed ones are searched for again.
     most: usize,
-    /// Of those that are forgotten, if any are.
+    /// The sum of those that are not shown any more, if there are any.
     forgotten: Option<ComponentTally>,
 }
 
-/// The meter of a component that is there, or was.
+/// The meter of a component that exists, or did.
 #[derive(Default)]
 struct Kept {
     meter: Arc<ComponentMeter>,
-    /// When it was first seen that no version of it is left.
+    /// When it was first noticed that no version of it is left.
     gone: Option<Instant>,
 }
 
-/// A route, as those who wrote it would name it.
+/// A route, by the names in its configuration.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct RouteKey {
     pub host: String,
@@ -75,7 +75,7 @@ impl Metrics {
         routes.meters.entry(key).or_default().clone()
     }
 
-    /// The meter of a component, by its file. One that came back in time counts on.
+    /// The meter of a component, by its file. One that comes back in time keeps its counts.
     pub fn component(&self, file: &str, now: Instant) -> Arc<ComponentMeter> {
         let mut components = lock(&self.components);
         if components.meters.len() >= components.most.max(MAX_REMEMBERED) {
@@ -87,12 +87,12 @@ impl Metrics {
         kept.meter.clone()
     }
 
-    /// A request was refused before it met a route.
+    /// Counts a request that was refused before it met a route.
     pub fn refused(&self, status: u16) {
         *lock(&self.refused).entry(status).or_default() += 1;
     }
 
-    /// What the routes have counted. Those that are gone are summed up under no name.
+    /// The counts of all routes. Removed ones are summed up without a name.
     pub fn routes(&self) -> Vec<(Option<RouteKey>, RouteTally)> {
         let mut routes = lock(&self.routes);
         let removed = self.sum_up_removed(&mut routes);
@@ -107,14 +107,14 @@ impl Metrics {
 
     fn sum_up_removed(&self, routes: &mut Routes) -> RouteTally {
         let mut removed = lock(&self.removed);
-        // A meter that nobody else has counts no more.
+        // A meter without another owner counts no more.
         let is_gone = |meter: &mut Arc<_>| Arc::strong_count(meter) == 1;
         let gone = routes.meters.extract_if(|_, meter| is_gone(meter));
         gone.for_each(|(_, meter)| removed.add(&meter.tally()));
         removed.clone()
     }
 
-    /// What the components have counted. Those that are gone are told of for a while, then summed up under no name.
+    /// The counts of all components. Removed ones are shown for a while, then summed up without a name.
     pub fn components(&self, now: Instant) -> Vec<(Option<String>, ComponentTally)> {
         let mut components = lock(&self.components);
         components.forget(now);
@@ -133,11 +133,11 @@ impl Metrics {
 }
 
 impl Components {
-    /// Notes which are gone, and sums up those that have been for long, or are too many.
+    /// Notes which components are removed, and sums up those that were removed long ago, or are too many.
     fn forget(&mut self, now: Instant) {
         let mut gone = Vec::new();
         for (file, kept) in &mut self.meters {
-            // Who drains still counts.
+            // One that drains still counts.
             match Arc::strong_count(&kept.meter) {
                 1 => gone.push((*kept.gone.get_or_insert(now), file.clone())),
                 _ => kept.gone = None,
@@ -161,11 +161,11 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// One of something for each shard and one for all other threads, made where it is first needed.
+/// One value for each shard and one for all other threads, made when it is first needed.
 pub struct Sharded<T>(Box<[OnceLock<Box<T>>]>);
 
 impl<T: Default> Sharded<T> {
-    /// The caller's own.
+    /// The value of the caller's thread.
     pub fn mine(&self) -> &T {
         let others = self.0.len() - 1;
         self.0[shards::own().unwrap_or(others)].get_or_init(Box::default)
@@ -182,31 +182,31 @@ impl<T> Default for Sharded<T> {
     }
 }
 
-/// Adds to a count of the caller's own.
+/// Adds to a counter of the caller's thread.
 fn add(count: &AtomicU64, more: u64) {
     match shards::own() {
-        // Nobody else changes it, and an addition that tells other cores takes several times as long.
+        // Only this thread changes it, and an atomic addition takes several times as long.
         Some(_) => count.store(count.load(Relaxed).wrapping_add(more), Relaxed),
         None => drop(count.fetch_add(more, Relaxed)),
     }
 }
 
-/// A count that many cores add to.
+/// A counter that many cores add to.
 pub type Counter = Sharded<AtomicU64>;
 
 impl Counter {
-    /// One more.
+    /// Adds one.
     pub fn count(&self) {
         add(self.mine(), 1);
     }
 
-    /// All of them.
+    /// The sum over all threads.
     pub fn sum(&self) -> u64 {
         self.all().map(|count| count.load(Relaxed)).sum()
     }
 }
 
-/// What one route counts.
+/// The counters of one route.
 #[derive(Default)]
 pub struct RouteMeter(Sharded<RouteCounts>);
 
@@ -218,7 +218,7 @@ struct RouteCounts {
     durations: Histogram,
 }
 
-/// What a route has counted.
+/// The counts of one route.
 #[derive(Clone, Debug, Default)]
 pub struct RouteTally {
     /// Responses, by the first digit of their status, from 1 on.
@@ -230,7 +230,7 @@ pub struct RouteTally {
 }
 
 impl RouteMeter {
-    /// A request has its response.
+    /// Counts a request that has its response.
     pub fn answered(&self, status: u16, after: Duration) {
         let counts = self.0.mine();
         let class = usize::from(status / 100).clamp(1, 5) - 1;
@@ -238,7 +238,7 @@ impl RouteMeter {
         counts.durations.observe(after);
     }
 
-    /// A request ended without one.
+    /// Counts a request that ended without one.
     pub fn abandoned(&self) {
         add(&self.0.mine().abandoned, 1);
     }
@@ -266,7 +266,7 @@ impl RouteTally {
     }
 }
 
-/// What one component counts, in all its versions.
+/// The counters of one component, in all its versions.
 #[derive(Default)]
 pub struct ComponentMeter {
     waits: Sharded<Histogram>,
@@ -280,14 +280,14 @@ pub struct ComponentMeter {
     fetches: Sharded<Histogram>,
     /// Requests of guests that were refused or failed.
     pub failed_fetches: Counter,
-    /// How often its guests were found running, when somebody looked at the beat of the clock.
+    /// How many ticks of the clock found one of its guests running.
     pub beats: Arc<AtomicU64>,
 }
 
-/// What a component has counted.
+/// The counts of one component.
 #[derive(Clone, Debug, Default)]
 pub struct ComponentTally {
-    /// From a request's head to the moment when it is taken into an instance.
+    /// From a request's head to the moment when an instance takes it.
     pub waits: HistogramTally,
     pub instantiations: u64,
     pub traps: u64,
@@ -298,12 +298,12 @@ pub struct ComponentTally {
 }
 
 impl ComponentMeter {
-    /// A request is taken into an instance.
+    /// Counts a request that an instance takes.
     pub fn entered(&self, after: Duration) {
         self.waits.mine().observe(after);
     }
 
-    /// A request of a guest has its response, or never will have one.
+    /// Counts a fetch that has its response, or never will have one.
     pub fn fetched(&self, after: Duration, well: bool) {
         match well {
             true => self.fetches.mine().observe(after),
@@ -342,12 +342,12 @@ impl ComponentTally {
 
 #[derive(Default)]
 struct Histogram {
-    /// One for each bound, and one for what is beyond.
+    /// One for each bound, and one for longer durations.
     buckets: [AtomicU64; BOUNDS.len() + 1],
     nanoseconds: AtomicU64,
 }
 
-/// How durations are spread.
+/// The distribution of durations.
 #[derive(Clone, Debug, Default)]
 pub struct HistogramTally {
     /// How many are in each bucket, and in none before it.
@@ -383,7 +383,7 @@ const BUCKETS: [u64; BOUNDS.len()] = {
 };
 
 impl HistogramTally {
-    /// How many there are.
+    /// The number of durations.
     pub fn count(&self) -> u64 {
         self.buckets.iter().sum()
     }
@@ -442,7 +442,7 @@ mod tests {
         };
         assert_eq!(sum(&tallies), 10_000);
 
-        // One that comes back counts on.
+        // One that comes back keeps its counts.
         let back = metrics.component("9999.wasm", began);
         back.traps.count();
         assert_eq!(told(REMEMBERED / 2).len(), MAX_REMEMBERED + 2);

@@ -1,15 +1,14 @@
-//! What tells one request from all others: the name that a trusted proxy gave it, or one that is made. Knows nothing
-//! else of a request.
+//! The id of a request: from a trusted proxy, or made here. Knows nothing else of a request.
 
 use http::{HeaderMap, HeaderName};
 
-/// Where a proxy says it.
+/// The header in which a proxy sends it.
 const HEADER: HeaderName = HeaderName::from_static("x-request-id");
 
-/// A longer one is not taken over: it stands in every line of the log.
+/// Longer ones are not used: the id is in every line of the log.
 const MAX_LENGTH: usize = 128;
 
-/// The id that came along, where whoever sent it is trusted and it is well-formed; else a new one.
+/// The id in the headers, if the sender is trusted and the id well-formed; else a new one.
 pub fn of(headers: &HeaderMap, is_trusted: bool) -> String {
     let sent = || {
         let mut all = headers.get_all(HEADER).iter();
@@ -19,12 +18,12 @@ pub fn of(headers: &HeaderMap, is_trusted: bool) -> String {
     is_trusted.then(sent).flatten().unwrap_or_else(make)
 }
 
-/// 128 bits that nobody has to agree on, from the thread's own generator: no lock, and no call of the system.
+/// 128 random bits from the thread's own generator, without a lock or a system call.
 pub fn make() -> String {
     format!("{:032x}", rand::random::<u128>())
 }
 
-/// Letters, digits and what UUIDs, base64 and the ids of well-known proxies have beside them.
+/// Letters, digits and what UUIDs, base64 and the ids of well-known proxies contain beside them.
 fn is_well_formed(id: &str) -> bool {
     let is_sound = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.~+/=:@".contains(&byte);
     (1..=MAX_LENGTH).contains(&id.len()) && id.bytes().all(is_sound)

@@ -1,5 +1,5 @@
-//! Pure routing: host and path in; route and arguments, or why not, out.
-//! It never looks at methods, headers or bodies, and never does IO.
+//! Pure routing: from host and path to route and arguments, or to the reason why there is none. Never looks at
+//! methods, headers or bodies, and never does IO.
 
 mod name;
 mod pattern;
@@ -18,7 +18,7 @@ pub use reverse::ReverseError;
 use pattern::Taken;
 use table::Table;
 
-/// One entry of the route table: who it is for, and what the caller keeps with it.
+/// One entry of the route table: what it matches, and what the caller keeps with it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Route<T> {
     /// Which paths it takes.
@@ -31,7 +31,7 @@ pub struct Route<T> {
     pub target: T,
 }
 
-/// What became of a request's host and path.
+/// The result for a request's host and path.
 #[derive(Debug, PartialEq)]
 pub enum Found<'r, T> {
     /// This route takes it, with these arguments.
@@ -44,8 +44,8 @@ pub enum Found<'r, T> {
 
 /// An ordered route table. The first route that matches wins.
 ///
-/// Its cost does not grow with the number of routes: one automaton of all patterns (see `tree`) says which few
-/// may take a path, and only these are held against it.
+/// The cost of a search does not grow with the number of routes: one automaton of all patterns (see `tree`) finds the
+/// few that may take a path, and only these are tried.
 #[derive(Debug)]
 pub struct Router<T> {
     routes: Vec<Route<T>>,
@@ -56,8 +56,7 @@ pub struct Router<T> {
 impl<T> Router<T> {
     /// Builds the table. It can fail only where the patterns are too large together.
     ///
-    /// Of two routes with one name the later answers to it, as in Tornado; callers that want names
-    /// to be unique check that before.
+    /// Of two routes with one name the later has it, as in Tornado. Callers that want unique names check that before.
     pub fn new(routes: Vec<Route<T>>) -> Result<Router<T>, PatternError> {
         let patterns: Vec<_> = routes
             .iter()
@@ -110,8 +109,8 @@ impl<T> Router<T> {
     }
 }
 
-/// Pairs of claims on the same host and pattern text, as (earlier, later) indices. The later of
-/// two can never be reached.
+/// Pairs of routes with the same host and pattern text, as (earlier, later) indices. The later of two can never be
+/// reached.
 pub fn duplicate_claims<'a>(
     claims: impl IntoIterator<Item = (Option<&'a Pattern>, &'a Pattern)>,
 ) -> Vec<(usize, usize)> {

@@ -1,5 +1,5 @@
-//! One thread for each core, each with an event loop of its own. A connection and the instances that serve it live on
-//! the same one, so a request changes no thread on its way. Knows nothing of what runs there.
+//! One thread for each core, each with its own event loop. A connection and the instances that serve it are on the
+//! same shard, so a request does not change threads. Does not know what runs there.
 
 use std::cell::Cell;
 use std::io;
@@ -23,18 +23,18 @@ pub struct Shards {
 #[derive(Debug)]
 struct Shard {
     runtime: Handle,
-    /// What was put there and is not gone.
+    /// The number of leases.
     load: AtomicUsize,
 }
 
 impl Shards {
-    /// Starts one for each core.
+    /// Starts one shard for each core.
     pub fn start() -> io::Result<Arc<Self>> {
         let all = (0..cores()).map(start).collect::<io::Result<Vec<_>>>()?;
         Ok(Arc::new(Self::of(all)))
     }
 
-    /// A single one: the runtime that this is called in.
+    /// A single shard: the runtime in which this is called.
     pub fn here() -> Arc<Self> {
         Arc::new(Self::of(vec![Handle::current()]))
     }
@@ -50,22 +50,22 @@ impl Shards {
         }
     }
 
-    /// How many there are.
+    /// The number of shards.
     pub fn count(&self) -> usize {
         self.all.len()
     }
 
-    /// One after the other.
+    /// The next shard in turn.
     pub fn next(&self) -> usize {
         self.next.fetch_add(1, Relaxed) % self.count()
     }
 
-    /// Where things are put by number.
+    /// The event loop of a shard.
     pub fn runtime(&self, shard: usize) -> &Handle {
         &self.all[shard % self.count()].runtime
     }
 
-    /// A place where least is.
+    /// A lease on the shard with the fewest.
     pub fn place(self: &Arc<Self>) -> ShardLease {
         let first = self.next();
         let shard = (first..first + self.count())
@@ -80,30 +80,29 @@ impl Shards {
     }
 }
 
-/// How many cores this process might use when somebody first asked.
+/// The number of cores that this process could use when this was first called.
 pub fn cores() -> usize {
     static CORES: OnceLock<usize> = OnceLock::new();
     *CORES.get_or_init(|| thread::available_parallelism().map_or(1, usize::from))
 }
 
-/// On which shard the caller is. Threads that are none count as the first.
+/// The shard of the caller. Other threads count as the first.
 pub fn here() -> usize {
     HERE.get().unwrap_or(0)
 }
 
-/// Which shard the caller is, if any. There is one thread for each number below [`cores`].
+/// The shard of the caller, if it is on one. There is one thread for each number below [`cores`].
 pub fn own() -> Option<usize> {
     HERE.get()
 }
 
-/// Lets the threads that serve go first, where there are fewer cores than work. For what loads and takes a tenth of a
-/// millisecond and more, between its steps: the scheduler of Linux lets whoever runs finish what is a time slice long,
-/// and a request that has just come waits.
+/// Lets the threads that serve go first, where there are fewer cores than work. It is for loading, between steps that
+/// take a tenth of a millisecond and more. Linux lets a thread finish its time slice, while a new request waits.
 pub fn give_way() {
     thread::yield_now();
 }
 
-/// A place on a shard, given back when dropped.
+/// A place on a shard. Dropping it gives it back.
 #[derive(Debug)]
 pub struct ShardLease {
     shards: Arc<Shards>,
@@ -111,7 +110,7 @@ pub struct ShardLease {
 }
 
 impl ShardLease {
-    /// The event loop there.
+    /// The shard's event loop.
     pub fn runtime(&self) -> &Handle {
         self.shards.runtime(self.shard)
     }
@@ -123,13 +122,13 @@ impl Drop for ShardLease {
     }
 }
 
-/// How many sockets are looked at before what they brought is worked off. With tokio's 1,024, as many requests wait for
-/// their instance at once, none of which is in the core's cache any more when its turn comes. With few, a client on the
-/// same machine falls asleep between the answers, and waking it is dear.
+/// How many sockets are polled before their input is handled. With tokio's 1,024, as many requests wait for their
+/// instance, and are no longer in the core's cache when their turn comes. With few, a client on the same machine goes
+/// to sleep between the answers, and waking it costs much.
 const IO_EVENTS: usize = 32;
 
-/// How many tasks have their turn before sockets are looked at all the same. Each request takes two; tokio's 61 would
-/// have new ones begin amid the answers to those that are here.
+/// How many tasks have their turn before sockets are polled again. Each request takes two; with tokio's 61 new ones
+/// would begin between the answers to present ones.
 const TASKS: u32 = 256;
 
 fn start(shard: usize) -> io::Result<Handle> {

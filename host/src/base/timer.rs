@@ -1,5 +1,4 @@
-//! One timer for all the waits of a task that follow one another, armed as seldom as can be. Knows nothing of what
-//! is waited for.
+//! One timer for all successive waits of a task, armed as seldom as possible. Does not know what is waited for.
 
 use std::cell::RefCell;
 use std::future::poll_fn;
@@ -12,12 +11,12 @@ tokio::task_local! {
     static TIMER: RefCell<Timer>;
 }
 
-/// A timer that is armed for the earliest deadline seen, and armed again only when it fires or must fire sooner: a
-/// deadline that follows another costs a comparison.
+/// A timer that is armed for the earliest deadline so far. It is armed again only when it fires or must fire sooner: a
+/// later deadline costs only a comparison.
 #[derive(Debug, Default)]
 pub struct Timer {
     sleep: Option<Pin<Box<Sleep>>>,
-    /// Whom it will wake. As long as that is who asks, it need not be told again.
+    /// The waker that it will wake. The same waker need not be set again.
     waker: Option<Waker>,
 }
 
@@ -47,12 +46,12 @@ impl Timer {
     }
 }
 
-/// Gives `task` a timer that [`until`] uses in it.
+/// Gives `task` a timer, which [`until`] uses.
 pub fn with_timer<F: Future>(task: F) -> impl Future<Output = F::Output> {
     TIMER.scope(RefCell::default(), task)
 }
 
-/// Waits for `work`, but not past the deadline: then `None`. In a task without a timer it makes one of its own.
+/// Waits for `work`, but not past the deadline: then `None`. In a task without a timer it makes its own.
 pub async fn until<F: Future>(deadline: Instant, work: F) -> Option<F::Output> {
     let mut work = pin!(work);
     let mut own = None;

@@ -1,4 +1,4 @@
-//! When something is due, time after time: what `cron` and `every` say. Pure: it is told the time, and reads no clock.
+//! When something is due, again and again: by `cron` or by `every`. Pure: it is given the time, and reads no clock.
 
 use std::time::Duration;
 
@@ -34,7 +34,7 @@ impl Timing {
         })
     }
 
-    /// Again and again after so long, which is not nothing.
+    /// Due each time after this period, which must not be zero.
     pub fn every(period: Duration) -> Self {
         Self {
             text: format!("{period:?}"),
@@ -43,7 +43,7 @@ impl Timing {
         }
     }
 
-    /// Whether it counts the time that passes, whatever the clock on the wall is set to meanwhile.
+    /// Whether it counts elapsed time, however the wall clock is set meanwhile.
     pub fn is_steady(&self) -> bool {
         matches!(self.kind, Kind::Every(_))
     }
@@ -124,7 +124,7 @@ mod tests {
         );
         let berlin = TimeZone::posix("CET-1CEST,M3.5.0,M10.5.0/3").expect("a zone");
         let three = Timing::cron("0 3 * * *", berlin).expect("a time");
-        // Before and after the clocks are put on.
+        // Before and after summer time begins.
         assert_eq!(
             three.after(at("2026-03-27T12:00:00Z")),
             Some(at("2026-03-28T02:00:00Z"))

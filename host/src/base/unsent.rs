@@ -1,5 +1,5 @@
-//! What is made for clients and was not sent yet: how much of it one connection has in memory, how much all have, and
-//! who is to be cut off where that is too much. Sends nothing, and ends nothing by itself.
+//! Bytes that were made for clients and are not sent yet: how many one connection has in memory, how many all have,
+//! and which connection is cut off when that is too much. Sends nothing, and ends nothing by itself.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -11,20 +11,20 @@ use std::time::{Duration, Instant};
 use futures_util::task::AtomicWaker;
 use tokio::sync::Notify;
 
-/// How much each connection may have that does not count: as much as is buffered for it in any case.
+/// How much of each connection does not count, because that much is buffered in any case.
 pub const FREE: u64 = 64 * 1024;
 
-/// How much a client takes at least so that it counts as progress.
+/// The least that a client must take to count as progress.
 const STEP: u64 = 16 * 1024;
 
-/// How long a client may take nothing when more than half of what all may have is used.
+/// How long a client may take nothing when more than half of the limit of all is used.
 const PATIENCE: Duration = Duration::from_secs(1);
 
-/// Says of a response how many bytes of its body are in memory already. Left out where they are few.
+/// Tells of a response how many bytes of its body are in memory already. Left out where they are few.
 #[derive(Clone, Copy, Debug)]
 pub struct Held(pub u64);
 
-/// What all connections have in memory together. A clone is the same.
+/// The bytes that all connections have in memory. Clones share one count.
 #[derive(Clone)]
 pub struct Unsent(Arc<Shared>);
 
@@ -38,7 +38,7 @@ struct Shared {
 }
 
 impl Unsent {
-    /// `most`: how much it may be.
+    /// `most`: the limit.
     pub fn new(most: u64) -> Self {
         Self(Arc::new(Shared {
             most: AtomicU64::new(most),
@@ -48,17 +48,17 @@ impl Unsent {
         }))
     }
 
-    /// How much it may be.
+    /// The limit.
     pub fn most(&self) -> u64 {
         self.0.most.load(Relaxed)
     }
 
-    /// Sets how much it may be from now on.
+    /// Sets the limit from now on.
     pub fn set_most(&self, most: u64) {
         self.0.most.store(most, Relaxed);
     }
 
-    /// For one connection.
+    /// An account for one connection.
     pub fn account(&self) -> Arc<Account> {
         Arc::new(Account {
             unsent: self.clone(),
@@ -75,8 +75,8 @@ impl Unsent {
         })
     }
 
-    /// Has connections cut off, the longest without progress first, until there is no more than may be. Where there is
-    /// more than half of it, only those that have long made none.
+    /// Cuts off connections, the longest without progress first, until the sum is within the limit. Where it is only
+    /// above half of it, only those without progress for long.
     fn settle(&self) {
         let most = self.most();
         while self.0.sum.load(Relaxed) > most / 2 {
@@ -93,7 +93,7 @@ impl Unsent {
                 return;
             };
             let is_stuck = since.elapsed() >= PATIENCE;
-            // A large response to a client that takes it is nobody's fault.
+            // A large response to a client that takes it is no fault.
             let may_stay = is_alone && lock(&account.state).responses == 1;
             if may_stay || (!is_stuck && self.0.sum.load(Relaxed) <= most) {
                 return;
@@ -111,7 +111,7 @@ impl fmt::Debug for Unsent {
     }
 }
 
-/// What one connection has in memory.
+/// The bytes that one connection has in memory.
 pub struct Account {
     unsent: Unsent,
     number: u64,
@@ -124,9 +124,9 @@ pub struct Account {
 struct State {
     held: u64,
     responses: u64,
-    /// What its client took since it last made progress.
+    /// What its client took since its last progress.
     taken: u64,
-    /// When that was, where it has more than does not count.
+    /// The time of that, while the connection has bytes that count.
     progressed: Option<Instant>,
 }
 
@@ -137,7 +137,7 @@ impl State {
 }
 
 impl Account {
-    /// A response holds so many bytes, as long as this lives.
+    /// Counts this many bytes of a response, as long as the charge exists.
     pub fn charge(self: &Arc<Self>, bytes: u64) -> Charge {
         self.change(|state| {
             state.responses += 1;
@@ -149,7 +149,7 @@ impl Account {
         }
     }
 
-    /// Its client took so many bytes.
+    /// Its client took this many bytes.
     pub fn took(&self, bytes: u64) {
         let mut state = lock(&self.state);
         if state.progressed.is_some() {
@@ -161,13 +161,13 @@ impl Account {
         }
     }
 
-    /// How much it has.
+    /// The bytes that it has in memory.
     pub fn held(&self) -> u64 {
         lock(&self.state).held
     }
 
-    /// Waits until it has less than `most`. Of several that wait one goes on for each response that is over, as nobody
-    /// knows how much is made for it; or all, when for a while none was over.
+    /// Waits until it has less than `most`. Of several tasks that wait, one goes on for each response that is over,
+    /// because it is unknown how much its response will take. All go on when no response was over for a while.
     pub async fn until_less(&self, most: u64) {
         const A_WHILE: Duration = Duration::from_millis(250);
         loop {
@@ -178,7 +178,7 @@ impl Account {
         }
     }
 
-    /// Ready when the connection is to be cut off. One only may wait.
+    /// Ready when the connection is to be cut off. Only one task may wait.
     pub fn poll_cut(&self, cx: &mut Context<'_>) -> Poll<()> {
         if lock(&self.state).progressed.is_some() {
             self.cut.register(cx.waker());
@@ -240,7 +240,7 @@ impl fmt::Debug for Account {
     }
 }
 
-/// What one response holds.
+/// The charge for one response.
 #[derive(Debug)]
 pub struct Charge {
     account: Arc<Account>,
@@ -248,7 +248,7 @@ pub struct Charge {
 }
 
 impl Charge {
-    /// It holds so many, if that is more than before.
+    /// Raises it to this number of bytes, if that is more than before.
     pub fn at_least(&mut self, bytes: u64) {
         if let Some(more) = bytes.checked_sub(self.bytes).filter(|more| *more > 0) {
             self.bytes = bytes;
@@ -256,12 +256,12 @@ impl Charge {
         }
     }
 
-    /// How many it holds.
+    /// The number of bytes.
     pub fn bytes(&self) -> u64 {
         self.bytes
     }
 
-    /// Its client took so many of them.
+    /// Its client took this many of them.
     pub fn took(&self, bytes: u64) {
         self.account.took(bytes);
     }
@@ -304,7 +304,7 @@ mod tests {
         let more = third.charge(2 * MB);
         assert!(is_cut(&second), "it made none since it began");
         assert!(!is_cut(&first) && !is_cut(&third));
-        // What was cut off counts no more, and gives back nothing twice.
+        // What was cut off counts no more, and is given back only once.
         drop((held, more));
         assert_eq!(unsent.0.sum.load(Relaxed), 0);
         assert!(lock(&unsent.0.debtors).is_empty());

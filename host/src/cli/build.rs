@@ -45,22 +45,22 @@ impl fmt::Display for Failed {
 
 impl std::error::Error for Failed {}
 
-/// How far a build has come.
+/// The progress of a build.
 pub enum Step {
-    /// Cargo knows what to build, and has written down which versions.
+    /// Cargo knows what to build, and has written the versions to its lock file.
     Resolved,
-    /// The build script of a package, by its id, has run; what it wrote is yet to be compiled.
+    /// The build script of a package, by its id, has run. Its output is not compiled yet.
     Scripted(String),
 }
 
-/// What a build has made, yet to be put into its place.
+/// The result of a build, which is not in its place yet.
 pub struct Built {
     folder: PathBuf,
-    /// Names of components, and what is to be in their place. `None`: it is there already.
+    /// Names of components, and their new files. `None`: the file in place is the same.
     components: Vec<(String, Option<NamedTempFile>)>,
     /// The digest of each.
     made: BTreeMap<String, String>,
-    /// What earlier builds have made, and this one has not.
+    /// Files that earlier builds have made, and this one has not.
     left_over: Vec<PathBuf>,
     record: Record,
     /// The sources that were read for them.
@@ -73,8 +73,8 @@ impl Built {
         self.components.iter().any(|(_, new)| new.is_some()) || !self.left_over.is_empty()
     }
 
-    /// Puts each component in its place in one step, one right after the other, removes what is left over, and says so
-    /// on standard error.
+    /// Puts each component in its place in one step, one right after the other. Removes files that are left over, and
+    /// reports that on standard error.
     pub fn place(self) -> anyhow::Result<()> {
         let mut lines = Vec::new();
         for (name, new) in self.components {
@@ -86,7 +86,7 @@ impl Built {
                     .with_context(|| format!("{} can't be placed", path.display()))?;
             }
         }
-        // Only now, so that what takes its place is there before it goes.
+        // Only now, so that the replacement exists before a file goes.
         for path in self.left_over {
             std::fs::remove_file(&path)
                 .with_context(|| format!("{} can't be removed", path.display()))?;
@@ -127,8 +127,8 @@ pub fn has_sources(app: &Path) -> bool {
     app.join("Cargo.toml").is_file()
 }
 
-/// Builds every `cdylib` of the app's package or workspace, and none that these only use. Cargo's progress and its errors
-/// are shown as they come, `step` is told of what else matters.
+/// Builds every `cdylib` of the app's package or workspace, and none that these only use. Cargo's progress and its
+/// errors are shown as they come. `step` is called at each step.
 pub fn build(app: &Path, effort: Effort, mut step: impl FnMut(Step)) -> anyhow::Result<Built> {
     if !has_sources(app) {
         bail!(
@@ -146,7 +146,9 @@ pub fn build(app: &Path, effort: Effort, mut step: impl FnMut(Step)) -> anyhow::
     speak_as_to_a_terminal(&mut cargo);
     if effort == Effort::Quick {
         // What the environment says already is left as it is.
-        let quick = QUICK.iter().filter(|(name, _)| std::env::var_os(name).is_none());
+        let quick = QUICK
+            .iter()
+            .filter(|(name, _)| std::env::var_os(name).is_none());
         cargo.envs(quick.copied());
     }
     let mut child = cargo
@@ -160,7 +162,7 @@ pub fn build(app: &Path, effort: Effort, mut step: impl FnMut(Step)) -> anyhow::
     let other = other.and_then(|other| other.join().ok());
     if !child.wait()?.success() {
         if said.is_empty() {
-            // It is no error of the compiler's, but of Cargo's.
+            // It is an error of Cargo's, not of the compiler's.
             said = errors_of(&other.unwrap_or_default());
         }
         let app = app.to_path_buf();
@@ -176,7 +178,7 @@ pub fn build(app: &Path, effort: Effort, mut step: impl FnMut(Step)) -> anyhow::
     )
 }
 
-/// Reads what Cargo tells programs: the components that it made, and the errors of the compiler.
+/// Reads Cargo's messages for programs: the components that it made, and the errors of the compiler.
 fn follow(messages: impl Read, mut step: impl FnMut(Step)) -> io::Result<(Vec<Artifact>, String)> {
     let mut messages = BufReader::new(messages);
     let (mut errors, mut warnings) = (Flood::of("errors"), Flood::of("warnings"));
@@ -196,7 +198,7 @@ fn follow(messages: impl Read, mut step: impl FnMut(Step)) -> io::Result<(Vec<Ar
         if std::mem::take(&mut is_first) {
             step(Step::Resolved);
         }
-        // What is too long, or not Cargo's, says nothing.
+        // Lines that are too long, or not Cargo's, are ignored.
         match serde_json::from_slice(&line) {
             Ok(Line::CompilerArtifact(artifact)) if artifact.is_cdylib() => {
                 artifacts.push(artifact);
@@ -221,7 +223,7 @@ fn follow(messages: impl Read, mut step: impl FnMut(Step)) -> io::Result<(Vec<Ar
     Ok((artifacts, said))
 }
 
-/// Puts the components beside where they belong.
+/// Puts the new components beside the old ones.
 fn stage_all(
     app: &Path,
     packages: &Packages,
@@ -259,7 +261,7 @@ fn stage_all(
     })
 }
 
-/// The sources of a component, which Cargo writes down beside it as `make` reads it.
+/// The sources of a component, which Cargo writes to a file beside it, in the form of `make`.
 fn inputs_of(artifact: &Path, app: &Path) -> Vec<PathBuf> {
     let text = std::fs::read_to_string(artifact.with_extension("d")).unwrap_or_default();
     let Some((_, files)) = text.lines().next().and_then(|line| line.split_once(": ")) else {
@@ -273,7 +275,7 @@ fn inputs_of(artifact: &Path, app: &Path) -> Vec<PathBuf> {
         .collect()
 }
 
-/// Has Cargo speak into a pipe as it would to our own standard error.
+/// Makes Cargo write to a pipe as it would to this process's standard error.
 fn speak_as_to_a_terminal(cargo: &mut Command) {
     let stderr = io::stderr();
     let has_colours = anstream::AutoStream::choice(&stderr) != anstream::ColorChoice::Never;
@@ -288,7 +290,7 @@ fn speak_as_to_a_terminal(cargo: &mut Command) {
     }
 }
 
-/// What Cargo said, from its first error on.
+/// Cargo's output from its first error on.
 fn errors_of(said: &str) -> String {
     let plain = |line: &str| anstream::adapter::strip_str(line).to_string();
     let lines = said.split(['\n', '\r']);
@@ -300,7 +302,7 @@ fn errors_of(said: &str) -> String {
     }
 }
 
-/// Has rustup fetch the target where it is missing and rustup is there. Where that fails, Cargo's own message
+/// Has rustup install the target where it is missing, if rustup is there. Where that fails, Cargo's own message
 /// follows.
 fn add_target(app: &Path) {
     let libraries = Command::new("rustc")
@@ -327,8 +329,8 @@ fn cargo(app: &Path) -> Command {
     command
 }
 
-/// Puts a copy of `from` beside `to`, unless that is the same, and tells its digest. Who may read it is for the umask to
-/// say, as of any file that is made.
+/// Puts a copy of `from` beside `to`, unless they are the same, and returns its digest. The umask decides who may read
+/// it, as for any new file.
 fn stage(from: &Path, to: &Path) -> io::Result<(Option<NamedTempFile>, String)> {
     let new = std::fs::read(from)?;
     let digest = record::digest(&new);
@@ -344,7 +346,7 @@ fn stage(from: &Path, to: &Path) -> io::Result<(Option<NamedTempFile>, String)> 
     Ok((Some(file), digest))
 }
 
-/// A line of what Cargo tells programs.
+/// A message of Cargo's for programs.
 #[derive(Deserialize)]
 #[serde(tag = "reason", rename_all = "kebab-case")]
 enum Line {

@@ -1,4 +1,4 @@
-//! `waterspout check`: loads an app as `serve` would and says what is wrong with it, and which grants look it.
+//! `waterspout check`: loads an app as `serve` would, and shows its faults, and the grants that look wrong.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -12,7 +12,7 @@ use crate::base::shards::Shards;
 use crate::config::Config;
 use crate::guest::engine::Import;
 
-/// An app as it would be served, but for its listeners.
+/// An app as it would be served, without its listeners.
 pub async fn load(app: &Path, set: &Set, cache: Option<&PathBuf>) -> anyhow::Result<Generation> {
     if !app.is_dir() {
         bail!("{}: there is no such folder", app.display());

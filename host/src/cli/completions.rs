@@ -1,4 +1,4 @@
-//! `waterspout completions`: what a shell needs to complete this command. Installs nothing.
+//! `waterspout completions`: a script with which a shell completes this command. Installs nothing.
 
 use std::io::{self, Write};
 

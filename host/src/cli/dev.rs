@@ -1,5 +1,5 @@
-//! `waterspout dev`: builds, serves, and builds again on every save. The swap itself is the server's: it sees new
-//! files like anybody's.
+//! `waterspout dev`: builds, serves, and builds again on every save. The server swaps by itself: it sees new files
+//! like any others.
 
 mod sources;
 mod watch;
@@ -40,7 +40,7 @@ pub async fn dev(options: &Serve, logs: &Logs) -> anyhow::Result<()> {
     served
 }
 
-/// Looks at the sources whenever one of them may have changed. Ends only where a thread has ended in a panic.
+/// Looks at the sources whenever one of them may have changed. Ends only after a panic of a thread.
 async fn build_on_save(
     app: PathBuf,
     said: Vec<Override>,
@@ -49,7 +49,7 @@ async fn build_on_save(
 ) -> anyhow::Result<()> {
     let mut was_watched = true;
     loop {
-        // After a build, too: it may have read more than the one before, and somebody may have written meanwhile.
+        // After a build, too: it may have read more files than the one before, and a file may have changed meanwhile.
         let (looked, watch, have_changed) = look(sources, was_watched).await?;
         sources = looked;
         was_watched = watch.is_some();
@@ -64,14 +64,14 @@ async fn build_on_save(
     }
 }
 
-/// Watches the sources where they are now, and tells whether they differ from what was built. `None`: they can't be
-/// watched, which is said where they could be before.
+/// Watches the sources where they are now, and returns whether they differ from what was built. `None`: they can't be
+/// watched, which is reported once.
 async fn look(
     mut sources: Sources,
     was_watched: bool,
 ) -> anyhow::Result<(Sources, Option<Watch>, bool)> {
     let looked = tokio::task::spawn_blocking(move || {
-        // The watch first, so that no change falls between.
+        // The watch comes first, so that no change is missed between.
         let watch = sources.watch();
         if let Err(error) = &watch
             && was_watched
@@ -87,7 +87,7 @@ async fn look(
     Ok(looked.await?)
 }
 
-/// Builds, and tells how it went: in the terminal, in the log, and in the browser.
+/// Builds, and reports the result in the terminal, in the log, and in the browser.
 async fn build_once(
     app: &Path,
     said: &[Override],
@@ -99,9 +99,9 @@ async fn build_once(
     let built = built.and_then(|built| {
         let s = began.elapsed().as_secs_f64();
         tracing::info!(target: "general", "built in {s:.1} s");
-        // What is not watched is swapped in by hand, if ever.
+        // Without a watch, the result is swapped in by hand, if at all.
         let is_watched = Config::load(app, said).map_or(true, |config| config.server.watch);
-        // Before it is in its place, where the server sees it at once.
+        // Before it is in its place, where the server sees it immediately.
         bench.built(built.has_changed() && is_watched);
         built.place()
     });
@@ -119,7 +119,7 @@ async fn build_once(
     Ok(sources)
 }
 
-/// Builds on a thread where it holds nobody up.
+/// Builds on a thread of its own, so that nothing else waits.
 async fn build_aside(
     app: &Path,
     mut sources: Sources,

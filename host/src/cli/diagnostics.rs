@@ -1,4 +1,4 @@
-//! How a command says what is wrong: first the plain line, then the place in the file. Coloured on a terminal, unless
+//! How a command reports faults: first the plain line, then the place in the file. Coloured on a terminal, unless
 //! `NO_COLOR` is set. Never for the log, which is plain.
 
 use std::collections::HashMap;
@@ -13,7 +13,7 @@ use crate::base::error::{Fault, Faults};
 use crate::config;
 use crate::log::plain;
 
-/// Says on standard error why a command failed.
+/// Writes to standard error why a command failed.
 pub fn error(error: &anyhow::Error) {
     if let Some(faults) = error.downcast_ref::<Faults>() {
         show(faults, &Level::ERROR, "");
@@ -28,7 +28,7 @@ pub fn error(error: &anyhow::Error) {
     }
 }
 
-/// Says on standard error what may be meant otherwise, but fails nothing.
+/// Writes warnings to standard error.
 pub fn warn(faults: &Faults) {
     show(faults, &Level::WARNING, "warning: ");
 }
@@ -36,7 +36,7 @@ pub fn warn(faults: &Faults) {
 fn show<'f>(faults: impl IntoIterator<Item = &'f Fault>, level: &Level<'_>, word: &str) {
     let mut texts = HashMap::new();
     for fault in faults {
-        // As it is now: what was read is gone, and changes hardly ever in between.
+        // The present text: what was read is gone, and the file rarely changes in between.
         let text = texts
             .entry(&fault.file)
             .or_insert_with(|| fs::read_to_string(&fault.file).unwrap_or_default());
@@ -46,7 +46,7 @@ fn show<'f>(faults: impl IntoIterator<Item = &'f Fault>, level: &Level<'_>, word
 }
 
 fn drawn(fault: &Fault, line: Option<&str>, level: &Level<'_>, word: &str) -> String {
-    // Guests have a part in some of them.
+    // Some of them contain text of guests.
     let (place, message) = (plain(&fault.place()).into_owned(), plain(&fault.message));
     let Some(line) = line else {
         let bold = Style::new().bold();
@@ -69,7 +69,7 @@ fn drawn(fault: &Fault, line: Option<&str>, level: &Level<'_>, word: &str) -> St
     Renderer::styled().render(&[shown.elements(hint)])
 }
 
-/// Where the character with this number begins; past the last one, the end.
+/// Where the character with this number begins. Past the last one, it is the end.
 fn byte_of(text: &str, character: usize) -> usize {
     let found = text.char_indices().nth(character);
     found.map_or(text.len(), |(byte, _)| byte)

@@ -1,7 +1,7 @@
-//! Which grants a component can use, by what it imports, held against those that it has. Grants nothing.
+//! Which grants a component can use, by its imports, compared with those that it has. Grants nothing.
 //!
-//! An import is there when some code calls it that was linked, whether or not that code ever runs. So a grant that
-//! no import can use is surely unused, and one that is missing is no more than likely.
+//! An import exists when linked code calls it, even if that code never runs. So a grant that no import can use is
+//! certainly unused, and a grant that seems to be missing is only likely so.
 
 use std::path::Path;
 
@@ -10,12 +10,12 @@ use crate::base::error::Fault;
 use crate::config::{self, Config};
 use crate::guest::engine::Import;
 
-/// What a component can do that somebody has to grant, and the interface by which.
+/// What a component can do that needs a grant, and the interface for it.
 pub struct Uses<'i> {
     pub files: Option<&'i str>,
     pub http: Option<&'i str>,
     pub kv: Option<&'i str>,
-    /// Which nothing grants.
+    /// For these there is no grant.
     pub sockets: Option<&'i str>,
 }
 
@@ -25,7 +25,7 @@ impl<'i> Uses<'i> {
             let import = imports.iter().find(|import| is_meant(import));
             import.map(|import| import.name.as_str())
         };
-        // Whoever opens a file asks for the granted folders first.
+        // Code that opens a file first asks for the granted folders.
         let asks_for_folders = find(|import| {
             import.is("wasi:filesystem/preopens") && import.calls(|name| name == "get-directories")
         });
@@ -38,7 +38,7 @@ impl<'i> Uses<'i> {
     }
 }
 
-/// Whether it takes paths below a folder, or lists one: without that, a granted folder is of no use.
+/// Whether it takes paths below a folder, or lists one. Otherwise a granted folder is useless.
 fn goes_into_folders(import: &Import) -> bool {
     import.is("wasi:filesystem/types")
         && import.calls(|name| name.ends_with("-at") || name.ends_with(".read-directory"))
@@ -67,7 +67,7 @@ impl Import {
     }
 }
 
-/// What is granted for nothing to a component of this app, and what it may lack.
+/// The grants of a component that it can't use, and those that it may lack.
 pub fn warnings(app: &Path, config: &Config, file: &str, imports: &[Import]) -> Vec<Fault> {
     let uses = Uses::of(imports);
     let toml = app.join(config::FILE_NAME);
@@ -96,7 +96,7 @@ pub fn warnings(app: &Path, config: &Config, file: &str, imports: &[Import]) -> 
     if uses.kv.is_none() && allow.kv.as_ref().is_some_and(|buckets| !buckets.is_empty()) {
         unused("kv", at.kv, "has no code that opens buckets");
     }
-    // An empty list says that it is meant so.
+    // An empty list says that there is none on purpose.
     let mut missing = |message: String, example: &str, none: &str| {
         let hint = format!(
             "grant one, as `allow = {{ {example} }}` in [component.\"{file}\"]; or none, as \
@@ -143,7 +143,7 @@ mod tests {
         let opens = "[method]descriptor.open-at";
         let none = [false; 3];
         assert_eq!(uses(&[]), none);
-        // As what was made for WASI 0.1 has it for its standard output.
+        // As an adapter from WASI 0.1 imports it for standard output.
         let types = "wasi:filesystem/types@0.2.6";
         assert_eq!(uses(&[preopens, (types, &[writes])]), none);
         assert_eq!(uses(&[(types, &[opens])]), none);
@@ -163,7 +163,7 @@ mod tests {
             uses(&[("wasi:http/types@0.2.6", &["[constructor]fields"])]),
             none
         );
-        // Types alone call nothing.
+        // An interface with types only has nothing to call.
         assert_eq!(uses(&[("wasi:sockets/network@0.2.6", &[])]), none);
         let tcp = (
             "wasi:sockets/tcp@0.2.6",

@@ -1,5 +1,5 @@
-//! `waterspout inspect`: what one component is, what it imports, and which grants that suggests. Starts nothing of it,
-//! and serves nothing.
+//! `waterspout inspect`: what one component is, its imports, and the grants that these suggest. Does not start the
+//! component, and serves nothing.
 
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
@@ -61,7 +61,7 @@ pub async fn inspect(options: &Inspect) -> anyhow::Result<()> {
                 work(&description)
             );
         }
-        // What it imports may be the reason.
+        // Its imports may be the reason.
         Err(error) => {
             print!("{needs}");
             return Err(Faults::from(fault(&error)).into());
@@ -73,7 +73,7 @@ pub async fn inspect(options: &Inspect) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The app in whose `handlers/` the file lies, if its configuration can be read: what is wrong with that, `check` says.
+/// The app in whose `handlers/` the file is, if its configuration can be read. `check` reports its faults.
 fn app_of(file: &Path) -> Option<(PathBuf, Config)> {
     let handlers = file.parent()?;
     let app = handlers.parent()?;
@@ -85,7 +85,7 @@ fn app_of(file: &Path) -> Option<(PathBuf, Config)> {
         .map(|config| (app.to_owned(), config))
 }
 
-/// What the component says of itself.
+/// The component's description.
 fn itself(description: &Description, file: &str) -> String {
     let handlers = description.handlers.iter().map(|handler| {
         let functions = handler.class.functions().join(", ");
@@ -150,7 +150,7 @@ fn itself(description: &Description, file: &str) -> String {
     text
 }
 
-/// What it does in addition to its requests, where there is anything.
+/// Its work beside requests, if there is any.
 fn work(description: &Description) -> String {
     let mut text = String::new();
     if !description.functions.is_empty() {
@@ -175,7 +175,7 @@ fn work(description: &Description) -> String {
     text
 }
 
-/// What it wants of the host.
+/// What it needs of the host.
 fn imports_and_grants(imports: &[Import], missing: &[String]) -> String {
     let rows: Vec<[String; 2]> = imports
         .iter()

@@ -1,4 +1,4 @@
-//! `waterspout man`: the manual, made of what the command says of itself. Installs nothing.
+//! `waterspout man`: the manual, made of the command's own help. Installs nothing.
 
 use std::fs;
 use std::io::{self, Write};

@@ -1,4 +1,4 @@
-//! `waterspout new`: an app that builds, serves and passes its test as it is. Never touches what is there already.
+//! `waterspout new`: a new app that builds, serves and passes its test. Never touches what exists already.
 
 use std::fs;
 use std::path::Path;
@@ -16,7 +16,7 @@ const FILES: [(&str, &str); 5] = [
     (".gitignore", "/target\n/handlers\n"),
 ];
 
-/// What this program was built from. Of a program that was built from a package, or elsewhere, none of it is there.
+/// The sources of this program. They do not exist where it was built from a package, or elsewhere.
 const SOURCES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
 
 pub fn new(options: &New) -> anyhow::Result<()> {
@@ -48,7 +48,7 @@ pub fn new(options: &New) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Where the app finds a crate of ours: in the sources that this program was built from, or else published.
+/// Where the app finds a crate of Waterspout: in the sources of this program, or else published.
 fn dependency(sources: &Path, folder: &str) -> String {
     let folder = sources.join(folder).canonicalize();
     match folder.ok().filter(|path| path.is_dir()) {

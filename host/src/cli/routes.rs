@@ -1,4 +1,4 @@
-//! `waterspout routes`: the route table of an app, or which of its routes takes a URL.
+//! `waterspout routes`: the route table of an app, or the route that takes a URL.
 
 use std::fmt::Write as _;
 use std::path::Path;
@@ -44,7 +44,7 @@ fn is_url(text: &str) -> bool {
         .any(|start| text.starts_with(start))
 }
 
-/// A host and a path that somebody may ask for.
+/// A host and a path to look up.
 struct Asked {
     host: String,
     path: String,
@@ -62,7 +62,7 @@ impl Asked {
     }
 }
 
-/// All routes in their order, one in a line.
+/// All routes in order, one in a line.
 fn all(generation: &Generation) -> String {
     let mut rows = vec![["pattern", "handler", "name", "host"].map(str::to_owned)];
     for route in generation.routes() {
@@ -86,7 +86,7 @@ fn all(generation: &Generation) -> String {
     table("", &rows)
 }
 
-/// Which route takes it, and with which arguments.
+/// The route that takes it, with its arguments.
 fn taker(generation: &Generation, asked: &Asked) -> String {
     let (route, arguments) = match generation.find(&asked.host, &asked.path, || false) {
         Found::Route(route, arguments) => (route, arguments),

@@ -1,5 +1,5 @@
-//! `waterspout serve`: the app, its listeners and its watch, from the first generation to the last request. Answers
-//! no request itself.
+//! `waterspout serve`: the app, its listeners and its watch, from the first generation to the last request. Answers no
+//! request itself.
 
 mod front;
 mod signals;
@@ -26,7 +26,7 @@ use crate::guest::resources::SharedState;
 use crate::log::Logs;
 use crate::services::kv::{self, Kv};
 
-/// How long a load may last before it gives way to a newer change: that may be what mends a hanging `start`.
+/// How long a load may last before it gives way to a newer change, which may repair a `start` that does not end.
 const PATIENCE: Duration = Duration::from_secs(2);
 
 /// Serves until a signal ends it. With a `bench` it is `dev` that serves.
@@ -39,7 +39,7 @@ pub async fn serve(
     if !app.is_dir() {
         bail!("{}: there is no such folder", app.display());
     }
-    // What is in that place, not in this folder wherever it is moved to.
+    // The path is kept, and not the folder, which may be moved.
     let app = &std::path::absolute(app)?;
     let mut signals = Signals::new()?;
     if options.end_with_stdin {
@@ -85,7 +85,7 @@ pub async fn serve(
     Ok(())
 }
 
-/// Loads the app. One that `dev` could not build, and that can't be loaded as it was before, is yet to come.
+/// Loads the app. Under `dev` an app that can't be built or loaded is empty at first.
 async fn open(
     app: &Path,
     survey: Survey,
@@ -117,7 +117,7 @@ async fn serve_on(
     tell_systemd(NotifyState::Stopping);
     tracing::info!(target: "general", "ending: what is in flight is finished first");
     if let Some(bench) = bench {
-        // Pages that wait for a newer version are no work to be finished.
+        // Pages that wait for a newer version are not waited for.
         bench.end();
     }
     tokio::select! {
@@ -128,7 +128,7 @@ async fn serve_on(
     }
 }
 
-/// Tells the service manager how we are, if there is one that asks (sd_notify(3)).
+/// Tells the service manager the state, if there is one that asks (sd_notify(3)).
 fn tell_systemd(state: NotifyState<'_>) {
     if let Err(error) = sd_notify::notify(&[state]) {
         tracing::warn!(target: "general", "systemd can't be told: {error}");
@@ -151,7 +151,7 @@ pub fn engine(
     Ok(engine)
 }
 
-/// The state of an app, from the file that its configuration names. There it belongs to this process alone.
+/// The state of an app, from the file that its configuration names. The file belongs to this process only.
 fn open_kv(app: &Path, config: &Config) -> Result<Kv, Faults> {
     let wanted = &config.kv;
     let limits = kv::Limits {
@@ -172,7 +172,7 @@ fn open_kv(app: &Path, config: &Config) -> Result<Kv, Faults> {
     })
 }
 
-/// A store for those who serve nothing.
+/// A store for commands that serve nothing.
 pub fn no_kv() -> Kv {
     Kv::in_memory(kv::Limits {
         max_memory: 0,
@@ -189,12 +189,12 @@ async fn follow_changes(
     signals: &mut Signals,
     bench: Option<&Workbench>,
 ) {
-    // Whether a file that was to be reloaded by hand was not ready yet.
+    // Whether a reload by hand has found a file that was not complete yet.
     let mut owed = false;
-    // Whether a load by hand came to no end, so that the next one stands for it.
+    // Whether a reload by hand was broken off, so that the next load counts as one.
     let mut again = false;
     loop {
-        // What there is to begin with is waited for in any case.
+        // The first files are waited for in any case.
         let watched = site.current().config.server.watch || site.current().number == 0;
         let noticed = tokio::select! {
             noticed = watch.changed(), if watched || owed => noticed,
@@ -225,11 +225,11 @@ async fn follow_changes(
     }
 }
 
-/// Whether a file was written just while it was read, so that neither what was loaded nor what was found wrong
-/// with it counts. The watch will tell of its change.
+/// Whether a file was written while it was read. Then neither the result nor the fault counts, and the watch will
+/// report its change.
 fn was_torn(loaded: &Result<Option<Generation>, Refusal>, look: &Look<'_>) -> bool {
     look.was_touched(|path| match loaded {
-        // Half a component never loads, but half a configuration may.
+        // An incomplete component never loads, but an incomplete configuration may.
         Ok(_) => path == Path::new(config::FILE_NAME),
         Err(_) => {
             path == Path::new(config::FILE_NAME)
@@ -239,7 +239,7 @@ fn was_torn(loaded: &Result<Option<Generation>, Refusal>, look: &Look<'_>) -> bo
     })
 }
 
-/// Switches to what was loaded, or says why not. Tells whether it did, or has nothing to switch to.
+/// Switches to what was loaded, or reports why not. Returns whether it did, or has nothing to switch to.
 async fn swap(
     site: &Site,
     front: &Front<impl Service, impl Service>,
@@ -295,8 +295,8 @@ async fn swap(
     is_taken
 }
 
-/// Has the watch look at what the app depends on elsewhere: at what the folder asks for now, which may be other things
-/// than those that serve unless it `is_taken`.
+/// Has the watch look at files outside of the app that the folder asks for now. Unless it `is_taken`, these may differ
+/// from those that serve.
 fn look_at_others(site: &Site, watch: &Watch, is_taken: bool) {
     let (folder, current) = (site.folder(), site.current());
     let (wanted, known) = match is_taken {
@@ -329,7 +329,7 @@ fn warn_of_what_went(old: &Generation, new: &Generation) {
     }
 }
 
-/// Says once, of each component that is new in a generation, what it takes beyond its own name.
+/// Warns once about each new component of a generation that takes paths beyond its own name.
 fn warn_of_wide_claims(generation: &Generation) {
     for wide in &generation.wide {
         let component = generation.components.get(&wide.file);
@@ -360,7 +360,7 @@ fn report_first(generation: &Generation, took: Duration) {
     );
 }
 
-/// Ends everything: connections within `grace`, then instances within what is left of it.
+/// Ends everything: connections within `grace`, then instances within the rest of it.
 async fn drain<A: Service, B: Service>(site: Arc<Site>, front: Front<A, B>, engine: &Engine) {
     let grace = site.current().config.server.grace;
     let until = tokio::time::Instant::now() + grace;

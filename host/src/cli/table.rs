@@ -1,10 +1,10 @@
-//! Rows of text in columns as wide as they have to be. Knows nothing of what stands in them.
+//! Rows of text in columns that are as wide as needed. Does not know what is in them.
 
 use std::fmt::Write as _;
 
 use crate::log::plain;
 
-/// One line for each row, each begun by `indent`. Cells are made plain: guests name some of what stands in them.
+/// One line for each row, after `indent`. Cells are made plain, because some of their text comes from guests.
 pub fn table<const COLUMNS: usize>(indent: &str, rows: &[[String; COLUMNS]]) -> String {
     let mut widths = [0; COLUMNS];
     let rows: Vec<_> = rows

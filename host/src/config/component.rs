@@ -1,5 +1,5 @@
-//! `[component."file.wasm"]`: how a component's instances live, and what they may do.
-//! It never asks whether the file exists, nor what the component says of itself.
+//! `[component."file.wasm"]`: the limits of a component's instances, and its grants. Never checks whether the file
+//! exists, nor the component's description.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -14,18 +14,18 @@ use super::server::MEMORY;
 use super::units::{MB, show_size};
 use super::value::{MOST, MOST_BYTES, Value};
 
-/// The largest `max_requests`; past it, `"off"` is what is meant.
+/// The largest `max_requests`; instead of a larger one, `"off"` should be used.
 const MOST_REQUESTS: usize = 1_000_000_000;
 
 /// A `[component."file.wasm"]` table.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Component {
-    /// Who shares an instance.
+    /// Which requests share an instance.
     pub isolation: Isolation,
     /// How many shared instances there are; by default one per core, or 1 where the component
     /// declares itself `single`.
     pub instances: Option<usize>,
-    /// Requests at once in one shared instance; else live instances.
+    /// Concurrent requests in one shared instance; else live instances.
     pub max_concurrent: usize,
     /// Requests that may wait for an instance; 0 where none may.
     pub max_queue: usize,
@@ -47,7 +47,7 @@ pub struct Component {
     pub cpu_deadline: Option<Duration>,
     /// A longer run is logged.
     pub block_log: Option<Duration>,
-    /// Fetches at once, of all instances together.
+    /// Concurrent fetches of all instances together.
     pub max_clients: usize,
     /// Whether a request is cancelled when its client is gone.
     pub cancel_on_close: bool,
@@ -55,28 +55,28 @@ pub struct Component {
     pub env: BTreeMap<String, String>,
     /// What the guest may reach.
     pub allow: Allow,
-    /// How long a background task may take over its end when its instance drains.
+    /// How long a background task may take to end when its instance drains.
     pub spawn_budget: Option<Duration>,
     /// How many background tasks one instance may have.
     pub max_tasks: usize,
     /// How long a call by `run_in_executor`, or a scheduled one, may take.
     pub executor_deadline: Option<Duration>,
-    /// How many of them may wait.
+    /// How many of these calls may wait.
     pub executor_queue: usize,
 }
 
-/// A `[component."file.wasm"]` table and where it was written, for checks that come later.
+/// A `[component."file.wasm"]` table and its place, for later checks.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Spanned {
-    /// What it says.
+    /// Its settings.
     pub component: Component,
-    /// Where its name stands.
+    /// The place of its name.
     pub position: Position,
-    /// Where each list of its `allow` stands.
+    /// The place of each list of its `allow`.
     pub allow: AllowPositions,
 }
 
-/// Where the lists of an `allow` stand. `None`: it is left out.
+/// The places of the lists of an `allow`. `None`: it is missing.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct AllowPositions {
     /// `http`.
@@ -89,18 +89,18 @@ pub struct AllowPositions {
     pub kv: Option<Position>,
 }
 
-/// Who shares an instance.
+/// Which requests share an instance.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Isolation {
-    /// Long-lived, many requests at once.
+    /// Long-lived, many concurrent requests.
     Shared,
     /// Reused, one request at a time.
     Exclusive,
-    /// One request, then gone.
+    /// One request, then dropped.
     Fresh,
 }
 
-/// What a guest may reach beyond itself. The default is nothing but the app's own state.
+/// What a guest may reach outside of itself. The default is only the app's own state.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Allow {
     /// Servers it may send requests to.
@@ -151,7 +151,7 @@ impl Default for Component {
 }
 
 impl Component {
-    /// What a component without a table has, where instances may be as large as `largest`.
+    /// The settings of a component without a table, where instances may be as large as `largest`.
     pub(super) fn unnamed(largest: u64) -> Component {
         let default = Component::default();
         Component {
@@ -166,7 +166,7 @@ pub(super) fn is_component(file: &str) -> bool {
     file.len() > ".wasm".len() && file.ends_with(".wasm") && !file.contains(['/', '\\', '#'])
 }
 
-/// Reads all `[component."…"]` tables. `default` is what they leave out, `largest` the server's
+/// Reads all `[component."…"]` tables. `default` has the values of missing keys; `largest` is the server's
 /// `max_instance_memory`.
 pub(super) fn read(
     value: Value<'_, '_>,
@@ -314,7 +314,7 @@ fn http_grant(value: Value<'_, '_>) -> Option<HttpGrant> {
     }
 }
 
-/// The origin as the URL standard writes it, if it is one. A name may have letters of any script.
+/// The origin in the spelling of the URL standard, if it is one. A name may have letters of any script.
 fn origin(text: &str) -> Option<String> {
     let (scheme, authority) = text.split_once("://")?;
     let authority = authority.strip_suffix('/').unwrap_or(authority);
@@ -327,7 +327,7 @@ fn origin(text: &str) -> Option<String> {
         return None;
     }
     let url = Url::parse(text).ok()?;
-    // `127.1` and `0x7f.1` are addresses, too. Who grants one is to write what it is.
+    // `127.1` and `0x7f.1` are addresses, too. A grant must name them in full.
     let is_as_written = match url.host()? {
         Host::Ipv4(address) => authority.starts_with(&address.to_string()),
         _ => true,

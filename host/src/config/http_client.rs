@@ -1,5 +1,5 @@
-//! `[http_client]`: by which way fetches of handlers leave the host.
-//! What each component may fetch is its own table's, and nothing of the environment counts here.
+//! `[http_client]`: how fetches of handlers leave the host. What each component may fetch is in its own table, and no
+//! environment variable counts here.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -13,9 +13,9 @@ use super::value::Value;
 pub struct HttpClient {
     /// The proxy that fetches go through.
     pub proxy: Option<Proxy>,
-    /// Hosts that are reached without it: names with all below them, addresses, networks.
+    /// Hosts that are reached without it: names with all names below them, addresses, networks.
     pub no_proxy: Vec<String>,
-    /// Addresses of names, which are then not looked up: Tornado's `hostname_mapping`.
+    /// Addresses of names that are not looked up: Tornado's `hostname_mapping`.
     pub hostname_mapping: BTreeMap<String, IpAddr>,
 }
 
@@ -58,7 +58,7 @@ fn proxy(value: Value<'_, '_>) -> Option<Proxy> {
         && text.parse::<http::Uri>().is_ok();
     match is_proxy {
         true => Some(Proxy(text.to_owned())),
-        // It may have a password in it.
+        // The URL may contain a password.
         false => value.wrong(
             "`proxy` is not the URL of a proxy",
             Some("for example `proxy = \"http://proxy.example.com:3128\"`".to_owned()),
@@ -75,7 +75,7 @@ fn mapping(value: Value<'_, '_>) -> Option<BTreeMap<String, IpAddr>> {
     Some(mapping)
 }
 
-/// A name as fetches have it: in lower case, in Punycode. What is no name is never asked for.
+/// A name as fetches have it: in lower case, in Punycode. Other names are never looked up.
 fn host(name: &str) -> String {
     match url::Host::parse(name) {
         Ok(host) => host.to_string(),

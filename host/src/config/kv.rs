@@ -1,4 +1,4 @@
-//! `[kv]`: where the state that components share is kept, and how much of it there may be. It never opens the file.
+//! `[kv]`: where the state of components is kept, and how large it may be. Never opens the file.
 
 use std::path::PathBuf;
 
@@ -8,7 +8,7 @@ use super::section::table;
 use super::units::{GB, KB, MB};
 use super::value::{MOST_BYTES, Value};
 
-/// The largest `max_value_size`: a value crosses to its guest in one piece.
+/// The largest `max_value_size`: a value is given to its guest in one piece.
 const MOST_OF_A_VALUE: u64 = GB;
 
 /// The `[kv]` table. All of it is fixed at start.
@@ -20,12 +20,12 @@ pub struct Kv {
     pub max_memory: u64,
     /// The most, in bytes, of one value.
     pub max_value_size: u64,
-    /// Where `file` stands.
+    /// The place of `file`.
     pub(super) position: Option<Position>,
 }
 
 impl Kv {
-    /// Whether two say the same, wherever they stand.
+    /// Whether two have the same settings, in any place.
     pub fn is_like(&self, other: &Kv) -> bool {
         let position = self.position;
         *self
@@ -35,7 +35,7 @@ impl Kv {
             }
     }
 
-    /// Where `file` stands.
+    /// The place of `file`.
     pub fn position(&self) -> Position {
         self.position.unwrap_or(Position::WHOLE_FILE)
     }

@@ -1,18 +1,18 @@
-//! The limits of `[server]` that a connection keeps. It never reads a configuration.
+//! The limits of `[server]` for a connection. Never reads a configuration.
 
 use std::time::Duration;
 
 use crate::base::unsent::Unsent;
 
-/// What a client may take from us, in time and in bytes. `None` means "off".
+/// What a client may use, in time and in bytes. `None` means "off".
 #[derive(Clone, Debug)]
 pub struct Limits {
-    /// Bytes of a request's line and headers together. Of headers there may be 100, hyper's limit:
-    /// a higher one would cost every request an allocation of that size.
+    /// Bytes of a request's line and headers together. There may be 100 headers, hyper's limit: a higher one would
+    /// cost every request an allocation of that size.
     pub max_header_size: usize,
     /// Bytes of a request's body, however it is framed.
     pub max_body_size: u64,
-    /// From a request's first byte until its head is complete. A byte a time doesn't extend it.
+    /// From a request's first byte until its head is complete. Single bytes do not extend it.
     pub header_timeout: Option<Duration>,
     /// Without a request in flight and without a byte of the next.
     pub idle_connection_timeout: Option<Duration>,
@@ -28,7 +28,7 @@ pub struct Limits {
     pub max_concurrent_streams: u32,
     /// Whether HTTP/2 is understood where nothing is encrypted.
     pub h2c: bool,
-    /// Connections served at once, over all listeners. Others wait to be accepted.
+    /// Concurrent connections, over all listeners. Others wait to be accepted.
     pub max_connections: usize,
 }
 

@@ -1,5 +1,4 @@
-//! Addresses to listen on, as text or as a table.
-//! It never binds them.
+//! Addresses to listen on, as text or as a table. Never binds them.
 
 use std::fmt;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -14,16 +13,16 @@ use super::value::Value;
 /// Where the server listens.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Listen {
-    /// `"127.0.0.1:8888"` or `"[::1]:8888"`. `"localhost:8888"` and `":8888"` are 127.0.0.1: that
-    /// strangers may connect has to be said, with `"0.0.0.0:8888"` or `"[::]:8888"`.
+    /// `"127.0.0.1:8888"` or `"[::1]:8888"`. `"localhost:8888"` and `":8888"` are 127.0.0.1. Connections from other
+    /// machines must be asked for, with `"0.0.0.0:8888"` or `"[::]:8888"`.
     Tcp(SocketAddr),
     /// `"http://127.0.0.1:8080"`: the same, never encrypted.
     Http(SocketAddr),
     /// `"unix:/run/app.sock"`, never encrypted.
     Unix {
-        /// Where the socket is.
+        /// The path of the socket.
         path: PathBuf,
-        /// Who may connect, as chmod(2) has it; without it the umask says.
+        /// The permissions to connect, as in chmod(2); without it the umask decides.
         mode: Option<u32>,
     },
     /// `"systemd:web"` or `"systemd:0"`: a socket that systemd has opened and passes on, by its `FileDescriptorName`
@@ -36,13 +35,13 @@ pub enum Listen {
 pub struct NotAnAddress;
 
 impl Listen {
-    /// What an address is, for messages.
+    /// The forms of an address, for messages.
     pub(super) const WHAT: &str =
         "an IP address and port, unix: and a path, or systemd: and a name";
     /// An address, as TOML.
     pub(super) const EXAMPLE: &str = "\"127.0.0.1:8888\"";
 
-    /// Whether both are one place: its mode can change while it is listened on.
+    /// Whether both are one place: the mode can change while the listener is open.
     pub fn is_same_place(&self, other: &Listen) -> bool {
         match (self, other) {
             (Listen::Unix { path, .. }, Listen::Unix { path: other, .. }) => path == other,
@@ -50,14 +49,14 @@ impl Listen {
         }
     }
 
-    /// Has a relative path count from this folder.
+    /// Makes a relative path relative to this folder.
     pub fn count_from(&mut self, folder: &Path) {
         if let Listen::Unix { path, .. } = self {
             *path = folder.join(&*path);
         }
     }
 
-    /// Whether the system picks a port, so that two of these are two listeners.
+    /// Whether the system chooses a port, so that two of these are two listeners.
     pub(super) fn picks_port(&self) -> bool {
         matches!(self, Listen::Tcp(address) | Listen::Http(address) if address.port() == 0)
     }
@@ -108,7 +107,7 @@ impl fmt::Display for Listen {
     }
 }
 
-/// Reads an address: a string, or a table that says more of a unix socket.
+/// Reads an address: a string, or a table for more settings of a unix socket.
 pub(super) fn read(value: Value<'_, '_>) -> Option<Listen> {
     if !matches!(value.item(), DeValue::Table(_)) {
         return value.parse(Listen::WHAT, Listen::EXAMPLE);
@@ -132,7 +131,7 @@ pub(super) fn read(value: Value<'_, '_>) -> Option<Listen> {
     Some(listen)
 }
 
-/// The permissions of a file, in octal as chmod(1) takes them. Who can't write can't connect.
+/// The permissions of a file, in octal as for chmod(1). Connecting needs the permission to write.
 fn mode(value: Value<'_, '_>) -> Option<u32> {
     let octal = match value.item() {
         DeValue::String(text) => text,

@@ -1,4 +1,4 @@
-//! `[log]`: how much the logs say, and how their lines look. It writes none.
+//! `[log]`: which lines are written, and their form. Writes no log.
 
 use std::fmt;
 use std::str::FromStr;
@@ -10,11 +10,11 @@ use super::value::Value;
 /// The `[log]` table.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Log {
-    /// From where on each log is written.
+    /// The lowest level of each log that is written.
     pub level: Levels,
-    /// How lines look.
+    /// The form of lines.
     pub format: Format,
-    /// How the lines of the access log look as text; absent: as Tornado's.
+    /// The form of the access log's lines as text; absent: Tornado's.
     pub access: Option<AccessFormat>,
 }
 
@@ -28,17 +28,17 @@ pub enum Format {
     Json,
 }
 
-/// How grave an event is at the least that is written.
+/// The lowest level that is written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Level {
-    /// All that is said.
+    /// Everything.
     Debug,
-    /// What happens.
+    /// Normal events.
     #[default]
     Info,
-    /// What may be wrong.
+    /// Possible faults.
     Warn,
-    /// What is.
+    /// Faults.
     Error,
     /// Nothing.
     Off,
@@ -52,19 +52,19 @@ const LEVELS: [(&str, Level); 5] = [
     ("off", Level::Off),
 ];
 
-/// A level for each of the three logs. `None`: nothing is said of it.
+/// A level for each of the three logs. `None`: it is not set.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Levels {
-    /// Of each answered request.
+    /// For answered requests.
     pub access: Option<Level>,
-    /// Of what guests say.
+    /// For messages of guests.
     pub app: Option<Level>,
-    /// Of the server itself.
+    /// For the server itself.
     pub general: Option<Level>,
 }
 
 impl Levels {
-    /// These, and where they say nothing, others.
+    /// These levels, and those of `others` where they are not set.
     pub fn or(self, others: Levels) -> Levels {
         Levels {
             access: self.access.or(others.access),
@@ -83,7 +83,7 @@ impl Levels {
     }
 }
 
-/// Why a text names no levels.
+/// Why a text is not a list of levels.
 #[derive(Debug, PartialEq, Eq)]
 pub struct NotALevel {
     message: String,
@@ -98,7 +98,7 @@ impl fmt::Display for NotALevel {
 
 impl std::error::Error for NotALevel {}
 
-/// `warn`, `access=warn,app=debug` or `warn,app=debug`: a level alone is for all that are not named.
+/// `warn`, `access=warn,app=debug` or `warn,app=debug`: a level alone is for all logs that are not named.
 impl FromStr for Levels {
     type Err = NotALevel;
 
@@ -138,7 +138,7 @@ fn level(word: &str) -> Result<Level, NotALevel> {
     })
 }
 
-/// The line of the access log, with names for what differs: `{status} {method} {uri}`.
+/// The form of a line of the access log, with names of fields: `{status} {method} {uri}`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AccessFormat {
     pieces: Vec<Piece>,
@@ -151,7 +151,7 @@ enum Piece {
 }
 
 impl AccessFormat {
-    /// All that a line may name.
+    /// All fields that a line may have.
     pub const FIELDS: [&'static str; 8] = [
         "status",
         "method",
@@ -169,7 +169,7 @@ impl AccessFormat {
         self.pieces.iter().any(is)
     }
 
-    /// The line, with what a field is in its place.
+    /// The line, with the value of each field in its place.
     pub fn fill(&self, field: impl Fn(&'static str) -> String) -> String {
         let pieces = self.pieces.iter().map(|piece| match piece {
             Piece::Text(text) => text.clone(),
@@ -178,7 +178,7 @@ impl AccessFormat {
         pieces.collect()
     }
 
-    /// Reads a format; else says from which byte on it is wrong, in what, and what to do.
+    /// Reads a format. The error has the byte where it is wrong, the part that is wrong, and how to mend it.
     fn parse(text: &str) -> Result<AccessFormat, (usize, String, String)> {
         let mut pieces = vec![Piece::Text(String::new())];
         let mut rest = text;

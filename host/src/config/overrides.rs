@@ -1,5 +1,5 @@
-//! What overrides `waterspout.toml`: `--set KEY=VALUE` and the environment's variables. It is put
-//! into the document before that is read, so that every check holds for it, too. It never knows what keys there are.
+//! What overrides `waterspout.toml`: `--set KEY=VALUE` and environment variables. It is put into the document before
+//! that is read, so that every check holds for it, too. Does not know which keys exist.
 
 use std::ffi::OsString;
 use std::fmt;
@@ -13,16 +13,16 @@ use crate::base::error::{Fault, Faults, Origin};
 
 use super::report::Report;
 
-/// What a variable begins with that may say something.
+/// The beginning of a variable's name.
 const PREFIX: &str = "WATERSPOUT_";
 
-/// What stands between the parts of a key in a variable's name, as figment and config-rs have it.
+/// The separator between the parts of a key in a variable's name, as in figment and config-rs.
 const SEPARATOR: &str = "__";
 
-/// The tables that all keys are in.
+/// The top-level tables.
 const TABLES: [&str; 4] = ["server", "settings", "log", "component"];
 
-/// One value for one key, and who said it.
+/// One value for one key, and its source.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Override {
     origin: Origin,
@@ -43,7 +43,7 @@ impl Override {
         &self.origin
     }
 
-    /// Whether the command line says what `[settings] debug` is to be.
+    /// Whether the command line sets `[settings] debug`.
     pub fn tells_debug(&self) -> bool {
         matches!(self.origin, Origin::CommandLine(_)) && self.path == ["settings", "debug"]
     }
@@ -56,7 +56,7 @@ impl fmt::Debug for Override {
     }
 }
 
-/// Why the argument of `--set` is none.
+/// Why the argument of `--set` is not valid.
 #[derive(Debug)]
 pub struct NotASetting(&'static str);
 
@@ -68,12 +68,12 @@ impl fmt::Display for NotASetting {
 
 impl std::error::Error for NotASetting {}
 
-/// `settings.debug=true`, as `--set` has it.
+/// An argument of `--set`: `settings.debug=true`.
 impl FromStr for Override {
     type Err = NotASetting;
 
     fn from_str(text: &str) -> Result<Override, NotASetting> {
-        // A key in quotes may have a `=` of its own, so the first that leaves a whole key counts.
+        // A key in quotes may contain a `=`, so the first `=` after a complete key counts.
         let cuts = text.match_indices('=').map(|(at, _)| text.split_at(at));
         let mut keys = cuts.map(|(key, rest)| (key, &rest[1..], path(key)));
         let found = keys.find_map(|(key, value, path)| Some((key, value, path?)));
@@ -105,7 +105,8 @@ fn path(key: &str) -> Option<Vec<String>> {
     }
 }
 
-/// A shell takes the quotes of `component."chat.wasm".memory`, and a component's file always ends like this.
+/// Adds quotes that the shell has removed from `component."chat.wasm".memory`. A component's file always ends like
+/// this.
 fn with_file_name(mut path: Vec<String>) -> Vec<String> {
     let end = path.iter().position(|part| part == "wasm").unwrap_or(0);
     if path[0] == "component" && end > 1 {
@@ -115,9 +116,9 @@ fn with_file_name(mut path: Vec<String>) -> Vec<String> {
     path
 }
 
-/// What the environment says: `WATERSPOUT_SETTINGS__DEBUG=true`, in any case.
+/// The environment variables: `WATERSPOUT_SETTINGS__DEBUG=true`, in upper or lower case.
 ///
-/// A variable that begins so and has no `__` is none of ours, unless it looks as if that was forgotten.
+/// A variable with this beginning and without `__` is ignored, unless it looks as if the `__` was forgotten.
 pub fn environment(
     variables: impl IntoIterator<Item = (OsString, OsString)>,
 ) -> Result<Vec<Override>, Faults> {
@@ -144,7 +145,7 @@ pub fn environment(
             }
         }
     }
-    // The environment has no order: that of the names is always the same, and puts a table before its keys.
+    // The environment has no order. The order of the names is always the same, and puts a table before its keys.
     said.sort_by(|one, other| one.path.cmp(&other.path));
     match faults.is_empty() {
         true => Ok(said),
@@ -162,7 +163,7 @@ fn forgotten(key: &str) -> Option<(&'static str, &str)> {
     })
 }
 
-/// A text that has the file's and then every value, so that each has a place of its own; and where each begins.
+/// A text with the file's text and then every value, so that each has its own place; and where each begins.
 pub(super) fn append(text: &str, said: &[Override]) -> (String, Vec<usize>) {
     let mut all = text.to_owned();
     let begins = said.iter().map(|said| {
@@ -175,7 +176,7 @@ pub(super) fn append(text: &str, said: &[Override]) -> (String, Vec<usize>) {
     (all, begins)
 }
 
-/// Puts a value where its key says, instead of what is there.
+/// Puts a value where its key says, in place of the old one.
 pub(super) fn merge<'t>(
     document: &mut DeTable<'t>,
     said: &'t Override,
@@ -198,7 +199,7 @@ pub(super) fn merge<'t>(
     }
 }
 
-/// `Err`: how much of the path leads to something that is no table, and what that is.
+/// `Err`: how much of the path leads to a value that is no table, and the kind of that value.
 fn set<'t>(
     table: &mut DeTable<'t>,
     path: &'t [String],
@@ -228,7 +229,7 @@ fn set<'t>(
     }
 }
 
-/// The same value, its places counted from the beginning of a longer text.
+/// The same value, with its places counted from the beginning of a longer text.
 fn shifted(value: Spanned<DeValue<'_>>, by: usize) -> Spanned<DeValue<'_>> {
     let place = |span: Range<usize>| span.start + by..span.end + by;
     let span = place(value.span());

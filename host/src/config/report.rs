@@ -1,5 +1,4 @@
-//! The faults of one file while it is read, and the places that they point to.
-//! It never reads values: that is `section`'s.
+//! The faults of one file while it is read, and their places. Never reads values: `section` does.
 
 use std::cell::RefCell;
 use std::ops::Range;
@@ -7,14 +6,14 @@ use std::path::Path;
 
 use crate::base::error::{Fault, Faults, Origin, Position};
 
-/// Collects faults, so that reading goes on past the first.
+/// Collects faults, so that reading goes on after the first.
 pub(super) struct Report<'t> {
     file: &'t Path,
     /// The file's text, and then what overrides it.
     text: &'t str,
-    /// What overrides the file, and where in `text` each of it begins.
+    /// The sources of what overrides the file, and where in `text` each begins.
     overriding: Vec<(usize, &'t Origin)>,
-    /// Where each line begins, so that a position costs no walk through the text.
+    /// Where each line begins, so that a position is found without a search through the text.
     lines: Vec<usize>,
     faults: RefCell<Vec<Fault>>,
 }
@@ -35,12 +34,12 @@ impl<'t> Report<'t> {
         }
     }
 
-    /// The text that spans are of.
+    /// The text that spans refer to.
     pub(super) fn text(&self) -> &'t str {
         self.text
     }
 
-    /// Line, column and length of some bytes of the text. Of more lines than one, the first counts.
+    /// Line, column and length of some bytes of the text. Where there are several lines, the first counts.
     pub(super) fn position(&self, span: Range<usize>) -> Position {
         let overriding = self
             .overriding
@@ -64,7 +63,7 @@ impl<'t> Report<'t> {
         }
     }
 
-    /// Notes a fault of some bytes of the text.
+    /// Notes a fault at some bytes of the text.
     pub(super) fn fault(
         &self,
         span: Range<usize>,
@@ -96,13 +95,13 @@ impl<'t> Report<'t> {
     }
 }
 
-/// The line of a text of which a fault tells, unless a secret may stand there.
+/// The line of a fault, to be shown, unless it may contain a secret.
 pub fn line_to_show(text: &str, line: usize) -> Option<&str> {
     let lines: Vec<&str> = text.lines().take(line).collect();
     let shown = *lines.get(line.checked_sub(1)?)?;
-    // A secret, or several, may go on over some lines, at the most to the next table.
+    // One secret or several may take several lines, at most to the next table.
     for line in lines.iter().rev() {
-        // A proxy's URL may have a password in it.
+        // A proxy's URL may contain a password.
         if line.contains("cookie_secret") || (line.contains("proxy") && line.contains('@')) {
             return None;
         }
@@ -113,7 +112,7 @@ pub fn line_to_show(text: &str, line: usize) -> Option<&str> {
     Some(shown)
 }
 
-/// A hint that names the candidate most like `word`, if any is like it.
+/// A hint with the candidate that is most like `word`, if there is one.
 pub(super) fn did_you_mean<'a>(
     word: &str,
     candidates: impl IntoIterator<Item = &'a str>,

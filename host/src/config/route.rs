@@ -1,5 +1,5 @@
-//! `[[route]]`: which host and path lead to which handler.
-//! It never asks whether a component or a class exists: that is known only once it is compiled.
+//! `[[route]]`: which host and path lead to which handler. Never checks whether a component or a class exists: that is
+//! known only once it is compiled.
 
 use std::collections::HashMap;
 
@@ -21,20 +21,20 @@ pub struct Route {
     pub pattern: Pattern,
     /// Which hosts it takes; all of them if absent.
     pub host: Option<Pattern>,
-    /// Its name for `reverse_url`, unlike any other route's.
+    /// Its name for `reverse_url`, unique among all routes.
     pub name: Option<String>,
     /// What it leads to.
     pub destination: Destination,
 }
 
-/// Where requests go, and what they take along.
+/// Where requests go, with their arguments.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Destination {
     /// The handler.
     pub target: Target,
-    /// What `initialize` is given; a builtin's are in its target.
+    /// The arguments of `initialize`. Those of a builtin are in its target.
     pub kwargs: Map<String, Json>,
-    /// Where the handler's name was written, for checks that come later.
+    /// The place of the handler's name, for later checks.
     pub position: Position,
 }
 
@@ -62,14 +62,14 @@ pub enum Target {
     },
 }
 
-/// Reads all `[[route]]` tables, those below a prefix in its place.
+/// Reads all `[[route]]` tables. Routes below a prefix come in its place.
 pub(super) fn read(value: Value<'_, '_>) -> Option<Vec<Route>> {
     let mut names = HashMap::new();
     let above = Above::default();
     routes(value, &above, &mut names)
 }
 
-/// What routes have from those that they are nested in.
+/// What routes take over from the route around them.
 #[derive(Clone, Default)]
 struct Above {
     prefix: String,
@@ -100,7 +100,7 @@ fn below<'a>(
     above: &Above,
     names: &mut Names<'a>,
 ) -> Option<Vec<Route>> {
-    // By itself first: what is wrong with it is said once.
+    // Checked alone first, so that its fault is reported once.
     let text = pattern(prefix, Pattern::new).map(|_| prefix.text());
     let host = section.get("host", |value| pattern(value, Pattern::host));
     let inner = Above {
@@ -140,7 +140,7 @@ fn route<'a>(mut section: Section<'a, '_>, above: &Above, names: &mut Names<'a>)
     })
 }
 
-/// Two patterns in a row, each anchored at the outer end only.
+/// Joins two patterns. Each is anchored only at its outer end.
 fn joined(prefix: &str, pattern: &str) -> String {
     let prefix = match prefix.strip_suffix('$') {
         Some(rest) if !rest.ends_with('\\') => rest,
@@ -171,13 +171,13 @@ fn pattern(
     }
 }
 
-/// Reads which handler the key `handler` names, and what it is given under the key `kwargs`.
+/// Reads the handler in the key `handler`, and its arguments in the key `kwargs`.
 pub(super) fn destination(
     section: &mut Section<'_, '_>,
     handler: &'static str,
     kwargs: &'static str,
 ) -> Option<Destination> {
-    // A known key, whatever comes of the handler.
+    // The key is known, even if the handler is not valid.
     section.take(kwargs);
     let value = section.require(handler, Some)?;
     let name = value.text()?;
@@ -238,7 +238,7 @@ fn error(kwargs: Value<'_, '_>) -> Option<Target> {
     })
 }
 
-/// A name that no route before this one has; `names` are theirs, with their lines.
+/// A name that no earlier route has; `names` has theirs, with their lines.
 fn unique<'a>(value: Value<'a, '_>, names: &mut HashMap<&'a str, usize>) -> Option<String> {
     let name = value.text()?;
     if let Some(line) = names.get(name) {

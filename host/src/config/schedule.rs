@@ -1,5 +1,5 @@
-//! `[[schedule]]`: which function of which component is called when.
-//! It never asks whether the component or the function exists: that is known only once it is compiled.
+//! `[[schedule]]`: which function of which component is called when. Never checks whether the component or the
+//! function exists: that is known only once it is compiled.
 
 use std::time::Duration;
 
@@ -16,7 +16,7 @@ use super::value::Value;
 /// One `[[schedule]]`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Schedule {
-    /// Unlike any other's.
+    /// Unique among all schedules.
     pub name: String,
     /// When.
     pub timing: Timing,
@@ -24,11 +24,11 @@ pub struct Schedule {
     pub file: String,
     /// The function, as the component names it.
     pub function: String,
-    /// What it is given.
+    /// Its arguments.
     pub arguments: Json,
-    /// Up to so much later, at random.
+    /// A random delay, up to this long.
     pub jitter: Duration,
-    /// Where the function's name was written, for checks that come later.
+    /// The place of the function's name, for later checks.
     pub position: Position,
 }
 

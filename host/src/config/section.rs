@@ -1,5 +1,5 @@
-//! One table of the file: keys are asked for by name, and those left over are faults.
-//! It never knows what keys there are: the reader of a table says so by asking.
+//! One table of the file: keys are asked for by name, and those left over are faults. Does not know which keys exist:
+//! the reader of a table asks for them.
 
 use std::fmt;
 use std::ops::Range;
@@ -24,7 +24,7 @@ pub(super) struct Section<'a, 't> {
 }
 
 impl<'a, 't> Section<'a, 't> {
-    /// `name` says where an unknown key stands: `in [server]`.
+    /// `name` is for faults: an unknown key is `in [server]`.
     pub(super) fn new(
         report: &'a Report<'t>,
         name: impl fmt::Display,
@@ -40,7 +40,7 @@ impl<'a, 't> Section<'a, 't> {
         }
     }
 
-    /// The raw value of a key, and the key made known.
+    /// The raw value of a key. The key counts as known from then on.
     pub(super) fn take(&mut self, key: &'static str) -> Option<Value<'a, 't>> {
         if !self.asked.contains(&key) {
             self.asked.push(key);
@@ -68,7 +68,7 @@ impl<'a, 't> Section<'a, 't> {
         self.get(key, read).unwrap_or(default)
     }
 
-    /// The value of a key that has to be there.
+    /// The value of a key that must exist.
     pub(super) fn require<T>(
         &mut self,
         key: &'static str,
@@ -91,7 +91,7 @@ impl<'a, 't> Section<'a, 't> {
         })
     }
 
-    /// Reports a key that was known by this name once; `hint` says what it is today.
+    /// Reports a key by an old name; `hint` has the new one.
     pub(super) fn renamed(&mut self, key: &'static str, hint: &str) {
         let Some((found, _)) = self.table.get_key_value(key) else {
             return;
@@ -128,7 +128,7 @@ pub(super) struct Key<'a, 't> {
 }
 
 impl<'a> Key<'a, '_> {
-    /// Where it stands.
+    /// Its place.
     pub(super) fn position(&self) -> Position {
         self.report.position(self.key.span())
     }
@@ -144,7 +144,7 @@ impl<'a> Key<'a, '_> {
     }
 }
 
-/// Reads a value as the table that it has to be.
+/// Reads a value that must be a table.
 pub(super) fn table<'a, 't>(
     value: Value<'a, 't>,
     name: impl fmt::Display,

@@ -1,5 +1,5 @@
-//! `[server]`: where the server listens, and the limits of connections and messages.
-//! It never looks at routes or handlers.
+//! `[server]`: where the server listens, and the limits of connections and messages. Never looks at routes or
+//! handlers.
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
@@ -22,17 +22,17 @@ pub(super) const MEMORY: std::ops::RangeInclusive<u64> = 64 * KB..=4 * GB;
 pub struct Server {
     /// Where the app is served.
     pub listen: Vec<Listen>,
-    /// Where that is said.
+    /// The place of that key.
     pub listen_at: Position,
     /// Where status and metrics are served, if anywhere.
     pub admin: Option<Listen>,
-    /// Where that is said.
+    /// The place of that key.
     pub admin_at: Position,
     /// Whether changed files make a new generation by themselves; else only SIGHUP does.
     pub watch: bool,
-    /// Whether `X-Real-Ip` and its like from `trusted_downstream` are believed.
+    /// Whether `X-Real-Ip` and similar headers from `trusted_downstream` count.
     pub xheaders: bool,
-    /// The proxies whose headers are believed.
+    /// The proxies whose headers count.
     pub trusted_downstream: Vec<IpAddr>,
     /// The largest request head, in bytes.
     pub max_header_size: u64,
@@ -52,7 +52,7 @@ pub struct Server {
     pub max_unsent_total: u64,
     /// Whether compressed request bodies are decompressed.
     pub decompress_request: bool,
-    /// How many connections may be open at once.
+    /// How many connections may be open.
     pub max_connections: usize,
     /// The largest `memory`, in bytes, that a component may ask for; fixed at start.
     pub max_instance_memory: u64,
@@ -60,14 +60,14 @@ pub struct Server {
     pub grace: Duration,
     /// Certificates and keys, where connections are encrypted.
     pub tls: Option<Tls>,
-    /// Whether HTTP/2 is understood where nothing is encrypted, from clients that know (RFC 9113, section 3.3).
+    /// Whether HTTP/2 is understood without encryption, from clients that begin with it (RFC 9113, section 3.3).
     pub h2c: bool,
-    /// How many requests one HTTP/2 connection may have at once.
+    /// How many concurrent requests one HTTP/2 connection may have.
     pub max_concurrent_streams: u32,
 }
 
 impl Server {
-    /// What of this a connection keeps to.
+    /// The part of this that limits a connection.
     pub(super) fn limits(&self) -> Limits {
         Limits {
             max_header_size: usize::try_from(self.max_header_size).unwrap_or(usize::MAX),

@@ -1,5 +1,5 @@
-//! `[settings]`: Tornado's Application settings, under their names.
-//! It never prints a secret: not in faults, not in `Debug`.
+//! `[settings]`: Tornado's Application settings, under their names. Never prints a secret, neither in faults nor in
+//! `Debug`.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -18,17 +18,17 @@ pub struct Settings {
     pub debug: bool,
     /// Whether bodies of responses are compressed.
     pub compress_response: bool,
-    /// What signed cookies are signed with.
+    /// The secret for signed cookies.
     pub cookie_secret: Option<CookieSecret>,
-    /// Whose routes a host has that none is for: Tornado's `default_host`.
+    /// The host whose routes count for hosts without routes: Tornado's `default_host`.
     pub default_host: Option<String>,
-    /// What takes a path that no route takes, instead of a 404.
+    /// The destination of a path without a route, in place of a 404.
     pub default_handler: Option<Destination>,
     /// The app's own settings, for its handlers.
     pub app: Map<String, Json>,
 }
 
-/// What cookies are signed with.
+/// The secret for signed cookies.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum CookieSecret {
     /// One secret for all.

@@ -1,4 +1,4 @@
-//! What the file may say, what comes of it, and how each mistake is reported.
+//! Tests of the configuration: what the file may contain, what comes of it, and how each mistake is reported.
 
 use std::net::Ipv4Addr;
 use std::time::Duration;
@@ -11,13 +11,13 @@ fn parse(text: &str) -> Config {
     Config::parse(text, Path::new(FILE_NAME)).unwrap_or_else(|faults| panic!("{faults}"))
 }
 
-/// The faults as a user sees them, but for the file's name.
+/// The faults as a user sees them, without the file's name.
 fn faults(text: &str) -> String {
     let faults = Config::parse(text, Path::new("f")).unwrap_err().to_string();
     faults.replace("f:", "")
 }
 
-/// Whether the only fault is at this place, and says this.
+/// Checks that the only fault is at this place, with this text.
 #[track_caller]
 fn assert_fault(text: &str, position: &str, words: &[&str]) {
     let faults = faults(text);
@@ -115,7 +115,7 @@ fn every_key_is_read() {
         (chat.max_body_size, chat.body_timeout),
         (Some(2 << 30), Some(None))
     );
-    // A connection has to let through what one of the components takes.
+    // A connection must let through what one of the components takes.
     assert_eq!(config.limits().max_body_size, 2 << 30);
     let server = &config.server;
     assert_eq!(server.listen.len(), 5);

@@ -1,18 +1,18 @@
-//! `[server] tls`: certificates and keys, by their files. It never reads them.
+//! `[server] tls`: certificates and keys, by their files. Never reads them.
 
 use std::path::PathBuf;
 
 use super::section::table;
 use super::value::Value;
 
-/// What connections are encrypted with. Paths are relative to the app's folder.
+/// The certificates of connections. Paths are relative to the app's folder.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Tls {
     /// The certificates, at least one. A client gets the one that is valid for the name it asks for, else the first.
     pub certificates: Vec<Certificate>,
-    /// With what clients' certificates must be signed, as PEM. Without it they are not asked for one.
+    /// The authority for clients' certificates, as PEM. Without it clients are not asked for one.
     pub client_ca: Option<PathBuf>,
-    /// Whether a client may do without a certificate.
+    /// Whether clients need a certificate.
     pub client_auth: ClientAuth,
 }
 
@@ -31,7 +31,7 @@ pub enum ClientAuth {
     /// They are refused.
     #[default]
     Required,
-    /// They are let in. One that shows a certificate must show a good one.
+    /// They are served. A client that shows a certificate must show a valid one.
     Optional,
 }
 

@@ -1,5 +1,5 @@
-//! Durations and sizes as people write them.
-//! It never knows which key a value belongs to, nor what would be a sensible one.
+//! Durations and sizes as people write them. Does not know which key a value belongs to, nor which values are
+//! sensible.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ pub(super) const MB: u64 = 1 << 20;
 /// 1024 mebibytes.
 pub(super) const GB: u64 = 1 << 30;
 
-/// Clocks overflow when something far enough is added to them.
+/// The longest duration. Adding a longer one to a clock could overflow.
 const LONGEST: Duration = Duration::from_secs(366 * 24 * 60 * 60);
 
 /// Reads `"250ms"`, `"10s"`, `"1m"` or `"2h"`, up to a year.

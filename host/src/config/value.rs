@@ -1,5 +1,5 @@
-//! One value of the file, read as the type that its key wants.
-//! It never falls back to a default: `None` means that the fault has been reported.
+//! One value of the file, read as the type that its key wants. Never uses a default: `None` means that the fault has
+//! been reported.
 
 use std::ops::{Range, RangeInclusive};
 use std::path::PathBuf;
@@ -15,12 +15,12 @@ use crate::base::error::Position;
 use super::report::{Report, did_you_mean};
 use super::units;
 
-/// What any number of things may be at most.
+/// The largest number of things.
 pub(super) const MOST: usize = 1_000_000;
-/// What any number of bytes may be at most.
+/// The largest number of bytes.
 pub(super) const MOST_BYTES: u64 = 1024 * units::GB;
 
-/// A value, the key it stands under, and where to report what is wrong with it.
+/// A value, its key, and where to report its faults.
 #[derive(Clone, Copy)]
 pub(super) struct Value<'a, 't> {
     report: &'a Report<'t>,
@@ -45,18 +45,18 @@ impl<'a, 't> Value<'a, 't> {
         self.item.get_ref()
     }
 
-    /// The bytes of the file that it takes.
+    /// The value's bytes in the file.
     pub(super) fn span(&self) -> Range<usize> {
         self.item.span()
     }
 
-    /// Where in the file it stands.
+    /// Its place in the file.
     pub(super) fn position(&self) -> Position {
         self.report.position(self.span())
     }
 
-    /// The place of the file where byte `inner` of this string stands, if it stands there as it is;
-    /// else the string itself.
+    /// The place in the file of byte `inner` of this string, if the file has it without escapes; else the place of the
+    /// string.
     pub(super) fn span_inside(&self, inner: usize) -> Range<usize> {
         let source = self.report.text().get(self.item.span()).unwrap_or_default();
         let plain = match (source.as_bytes(), self.item()) {
@@ -72,7 +72,7 @@ impl<'a, 't> Value<'a, 't> {
         }
     }
 
-    /// Reports what is wrong with the value.
+    /// Reports a fault of the value.
     pub(super) fn wrong<T>(&self, message: impl Into<String>, hint: Option<String>) -> Option<T> {
         self.report.fault(self.span(), message, hint);
         None
@@ -104,7 +104,7 @@ impl<'a, 't> Value<'a, 't> {
         }
     }
 
-    /// What `FromStr` makes of a string.
+    /// A string, read by `FromStr`.
     pub(super) fn parse<T: FromStr>(self, what: &str, example: &str) -> Option<T> {
         match self.item() {
             DeValue::String(text) => text.parse().ok(),
@@ -118,7 +118,7 @@ impl<'a, 't> Value<'a, 't> {
         self.text().map(PathBuf::from)
     }
 
-    /// A string that says something.
+    /// A string that is not empty.
     pub(super) fn text(self) -> Option<&'a str> {
         match self.string()? {
             "" => self.wrong(format!("`{}` is empty", self.key), None),
@@ -169,7 +169,7 @@ impl<'a, 't> Value<'a, 't> {
         }
     }
 
-    /// A duration, which may be none at all.
+    /// A duration, which may be zero.
     pub(super) fn duration(self) -> Option<Duration> {
         match self.item() {
             DeValue::String(text) => units::duration(text),
@@ -213,7 +213,7 @@ impl<'a, 't> Value<'a, 't> {
         })
     }
 
-    /// Every element of an array; those that are wrong are reported and left out.
+    /// Every element of an array. Wrong ones are reported and left out.
     pub(super) fn list<T>(
         self,
         mut read: impl FnMut(Value<'a, 't>) -> Option<T>,
@@ -273,12 +273,12 @@ impl<'a, 't> Value<'a, 't> {
     }
 }
 
-/// The number, where it is one that TOML promises to keep.
+/// The number, if it is in TOML's range.
 fn integer(number: &DeInteger<'_>) -> Option<i64> {
     i64::from_str_radix(number.as_str(), number.radix()).ok()
 }
 
-/// The number, where JSON has it.
+/// The number, if JSON can have it.
 fn float(number: &DeFloat<'_>) -> Option<Number> {
     number.as_str().parse().ok().and_then(Number::from_f64)
 }

@@ -1,5 +1,5 @@
-//! One socket: hyper reads requests from it, the service answers them, the clocks beneath hyper
-//! end it. It never accepts and never routes.
+//! One socket: hyper reads requests from it, the service answers them, and timers beneath hyper end it. Never accepts
+//! and never routes.
 
 mod body;
 mod http1;
@@ -33,31 +33,31 @@ use crate::base::unsent::Held;
 use crate::config::Limits;
 use crate::tls::Tls;
 
-/// How long a client that was hung up on is heard out.
+/// How long to read on after the connection was closed for writing.
 const LINGER: Duration = Duration::from_secs(2);
 
-/// How many bytes a second a client has to take at least of a response that waits for it, over `write_timeout`.
+/// The lowest rate in bytes a second at which a client must take a response that waits for it, over `write_timeout`.
 const LEAST_RATE: u64 = 256;
 
-/// What a client has to take within `write_timeout`, so that it counts as progress.
+/// The bytes that a client must take within `write_timeout` to count as progress.
 fn least_progress(limits: &Limits) -> u64 {
     let millis = limits.write_timeout.map_or(0, |limit| limit.as_millis());
     let millis = u64::try_from(millis).unwrap_or(u64::MAX);
     (millis.saturating_mul(LEAST_RATE) / 1000).max(1)
 }
 
-/// How long a client that has just connected may take to ask when its connection is to stop, of
-/// which it knows nothing yet.
+/// How long a client that has just connected may take to send a request when its connection is to stop. It does not
+/// know of the stop yet.
 const FRESH: Duration = Duration::from_secs(1);
 
-/// What a connection buffers in either direction before it waits, if heads need no more.
+/// How much a connection buffers in each direction before it waits, if heads need no more.
 const BUFFER: usize = 65_536;
 
 /// Answers requests.
 ///
-/// The future is dropped when its client is gone, which shows as soon as the client has hung up,
-/// even by halves, and all that it sent before is taken. So a body of more than one read that
-/// nobody reads, and a pipelined request, hide it.
+/// The future is dropped when its client is gone. That is noticed as soon as the client has closed its side, or both,
+/// and everything that it sent before was read. So it is not noticed behind a body of more than one read that nothing
+/// reads, nor behind a pipelined request.
 pub trait Service: Clone + Send + Sync + 'static {
     /// The body of its responses.
     type Body: Body<Data: Buf + Send, Error: Into<Box<dyn Error + Send + Sync>>>
@@ -72,7 +72,7 @@ pub trait Service: Clone + Send + Sync + 'static {
         client: Client,
     ) -> impl Future<Output = Response<Self::Body>> + Send;
 
-    /// Hears of a request that was refused before it could be asked.
+    /// Called for a request that was refused before the service could answer it.
     fn refused(&self, _status: u16) {}
 }
 
@@ -95,8 +95,8 @@ where
 
 /// Serves the requests of one connection until it ends.
 ///
-/// When `stop` is ready, the requests in flight are the last ones. An idle connection ends at once,
-/// unless its client has only just come: then it may ask once.
+/// When `stop` is ready, the requests in flight are the last ones. An idle connection ends immediately. A client that
+/// has just connected may still send one request.
 pub fn serve_connection<I, S>(
     io: I,
     remote_ip: Option<IpAddr>,
@@ -133,7 +133,7 @@ where
     }
 }
 
-/// Serves a client that may speak either HTTP.
+/// Serves a client that may speak either HTTP/1 or HTTP/2.
 async fn serve_either<I, S>(
     io: I,
     client: Client,
@@ -144,7 +144,7 @@ async fn serve_either<I, S>(
     I: Socket + Send + 'static,
     S: Service,
 {
-    // So that it can be asked again when it is ready.
+    // So that it can be polled again when it is ready.
     let mut stop = pin!(maybe_done(stop));
     match opening::preface(io, limits, stop.as_mut()).await {
         Some((io, true)) => http2::serve(io, client, limits, service, stop).await,
@@ -156,7 +156,7 @@ async fn serve_either<I, S>(
     }
 }
 
-/// Serves a client by way of TLS, where it says by ALPN which HTTP it speaks.
+/// Serves a client over TLS. ALPN says which HTTP it speaks.
 async fn serve_encrypted<I, S>(
     io: I,
     client: Client,
@@ -176,12 +176,12 @@ async fn serve_encrypted<I, S>(
     }
 }
 
-/// How much of a response is in memory before it is asked for, where that is much.
+/// How many bytes of a response are in memory before they are asked for, where that is much.
 fn held(extensions: &Extensions) -> u64 {
     extensions.get::<Held>().map_or(0, |Held(bytes)| *bytes)
 }
 
-/// Tells the service, and the access log, of a request that the service has not answered. `asked` is `None` where its
+/// Reports a request that the service has not answered to the service and the access log. `asked` is `None` where its
 /// head could not be read.
 fn tell_refusal(
     service: &impl Service,
@@ -199,7 +199,7 @@ fn tell_refusal(
     });
 }
 
-/// Tells the log of a head that was not answered, because it did not come in time.
+/// Logs a head that was not answered, because it did not come in time.
 fn tell_late_head(client: Client) {
     info!(target: "general", "closed ({client}): the head of a request took longer than `header_timeout`");
 }

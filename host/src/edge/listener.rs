@@ -1,4 +1,4 @@
-//! One listening socket, over TCP or in the file system. It never serves what it accepts.
+//! One listening socket, over TCP or in the file system. Never serves what it accepts.
 
 mod inherited;
 
@@ -16,16 +16,16 @@ use tracing::{debug, warn};
 
 use crate::config::Listen;
 
-/// Connections that the system holds for us until we accept them.
+/// The connections that the system holds until they are accepted.
 const BACKLOG: i32 = 1024;
 
-/// How long accepting rests when the process or the system has run out of something.
+/// How long accepting pauses when the process or the system has run out of something.
 const BACK_OFF: Duration = Duration::from_millis(100);
 
 /// How long handshakes that have begun may take to end when the socket closes.
 const HANDSHAKE: Duration = Duration::from_millis(100);
 
-/// An accepted connection, of no event loop yet. It does not block.
+/// An accepted connection that belongs to no event loop yet. It does not block.
 #[derive(Debug)]
 pub enum Accepted {
     /// From a client with an address.
@@ -39,14 +39,14 @@ pub enum Accepted {
 pub struct Listener {
     socket: Bound,
     address: Listen,
-    /// Whether others have it as well, and will when we are gone.
+    /// Whether other processes have it as well, and will when this one is gone.
     is_shared: bool,
 }
 
 impl Listener {
     /// Binds and listens.
     ///
-    /// A socket file that nobody answers at is replaced. An error names the address.
+    /// A socket file without a server is replaced. An error names the address.
     pub fn bind(listen: &Listen) -> io::Result<Self> {
         let bound = match listen {
             Listen::Tcp(address) => bind_tcp(*address, Listen::Tcp),
@@ -59,14 +59,14 @@ impl Listener {
         })
     }
 
-    /// Where it is bound: with the port that the system chose.
+    /// Where it is bound, with the port that the system chose.
     pub fn address(&self) -> &Listen {
         &self.address
     }
 
     /// The next connection.
     ///
-    /// Trouble of one client, or of the system, is no end: it is logged and waited out.
+    /// A fault of one client, or of the system, does not end it: it is logged and waited out.
     pub async fn accept(&self) -> Accepted {
         loop {
             let error = match self.socket.accept().await {
@@ -82,10 +82,10 @@ impl Listener {
         }
     }
 
-    /// Closes it, and hands out the connections that the system has accepted for it and would
-    /// reset. When this returns, the address is free.
+    /// Closes it, and returns the connections that the system has accepted for it and would reset. When this returns,
+    /// the address is free.
     ///
-    /// What waits at a socket that others have as well is theirs.
+    /// Connections that wait at a socket of other processes stay theirs.
     pub async fn close(self) -> Vec<Accepted> {
         if self.is_shared {
             return Vec::new();
@@ -135,7 +135,7 @@ impl Bound {
                 }))
             }
             Self::Unix { listener, _file } => {
-                // What has connected stays in the queue; newcomers are refused.
+                // Connections in the queue stay; new ones are refused.
                 let _ = SockRef::from(&listener).shutdown(Shutdown::Read);
                 let listener = listener.into_std()?;
                 Ok(empty(|| {
@@ -154,9 +154,9 @@ fn accepted_tcp(stream: TcpStream, peer: SocketAddr) -> io::Result<Accepted> {
     Ok(Accepted::Tcp(stream, peer))
 }
 
-/// Drops handshakes that begin now, so that none is complete between the last accept and the
-/// close. Their clients try again within a second or so, and find the next server here or none.
-/// Tells whether that is possible here.
+/// Drops handshakes that begin now, so that none is complete between the last accept and the close. Their clients try
+/// again within about a second, and find the next server here or none. Returns whether that is possible on this
+/// system.
 #[cfg(any(target_os = "linux", target_os = "android"))]
 fn refuse_newcomers(listener: &SockRef<'_>) -> bool {
     use libc::{BPF_ABS, BPF_ALU, BPF_AND, BPF_B, BPF_JEQ, BPF_JMP, BPF_K, BPF_LD, BPF_RET};
@@ -185,7 +185,7 @@ fn refuse_newcomers(_: &SockRef<'_>) -> bool {
 /// Takes all that a listener's queue holds. `next` does not wait for more.
 fn empty(next: impl Fn() -> io::Result<Accepted>) -> Vec<Accepted> {
     let mut waiting = Vec::new();
-    // Where newcomers can't be refused, they must not hold it open.
+    // Where new connections can't be refused, they must not keep this going.
     for _ in 0..=BACKLOG {
         match next() {
             Ok(accepted) => waiting.push(accepted),
@@ -200,7 +200,7 @@ fn empty(next: impl Fn() -> io::Result<Accepted>) -> Vec<Accepted> {
     waiting
 }
 
-/// A socket's file, removed with it unless the path is another's by then.
+/// A socket's file, removed with it unless another socket has the path by then.
 #[derive(Debug)]
 struct SocketFile {
     path: PathBuf,
@@ -251,7 +251,7 @@ fn bind_unix(path: &Path, mode: Option<u32>) -> io::Result<Listener> {
         identity: SocketFile::identity(path)?,
     };
     if let Some(mode) = mode {
-        // Before it listens nobody can connect, whatever the umask has left of its mode.
+        // Nobody can connect before it listens, whatever its mode is until then.
         set_mode(path, mode)?;
     }
     socket.listen(BACKLOG)?;
@@ -268,14 +268,14 @@ fn bind_unix(path: &Path, mode: Option<u32>) -> io::Result<Listener> {
     })
 }
 
-/// Has this mode say who may connect from now on.
+/// Sets the mode that says which users may connect from now on.
 pub fn set_mode(path: &Path, mode: u32) -> io::Result<()> {
     let permissions = fs::Permissions::from_mode(mode);
     fs::set_permissions(path, permissions)
         .map_err(|error| io::Error::new(error.kind(), format!("its mode can't be set: {error}")))
 }
 
-/// Removes a socket that refuses connections: its server is dead.
+/// Removes a socket that refuses connections, because its server is dead.
 fn remove_stale(path: &Path) -> io::Result<()> {
     let is_socket = fs::symlink_metadata(path).is_ok_and(|file| file.file_type().is_socket());
     if !is_socket {

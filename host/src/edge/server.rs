@@ -1,5 +1,5 @@
-//! The listeners of one server: opened and closed while it runs, and shut down gracefully. It
-//! never looks into a connection.
+//! The listeners of one server: opened and closed while it runs, and shut down gracefully. Never looks into a
+//! connection.
 
 mod door;
 mod slots;
@@ -30,7 +30,7 @@ pub struct Server<S> {
     doors: Mutex<Doors>,
 }
 
-/// Listeners that are bound, and serve nobody yet.
+/// Listeners that are bound and do not serve yet.
 #[derive(Debug)]
 pub struct Bound {
     wanted: Vec<Listen>,
@@ -44,7 +44,7 @@ struct Doors {
 }
 
 impl<S: Service> Server<S> {
-    /// A server without listeners, whose connections live on these shards.
+    /// A server without listeners. Its connections run on these shards.
     pub fn new(shards: Arc<Shards>, limits: Limits, service: S) -> Self {
         Self {
             service,
@@ -54,17 +54,16 @@ impl<S: Service> Server<S> {
         }
     }
 
-    /// Listens on exactly `wanted`, which names nothing twice, and tells where that is, in the same
-    /// order.
+    /// Listens on exactly `wanted`, which names nothing twice. Returns the addresses in the same order.
     ///
-    /// What is new is bound first, and if that fails nothing changes. What is kept is not touched.
-    /// What is left out is closed before this returns, and drains.
+    /// New listeners are bound first; if that fails, nothing changes. Listeners that stay are not touched. The others
+    /// are closed before this returns, and drain.
     pub async fn set_listeners(&self, wanted: &[Listen]) -> io::Result<Vec<Listen>> {
         let bound = self.bind(wanted).await?;
         Ok(self.listen(bound).await)
     }
 
-    /// The first half of [`Server::set_listeners`], which can fail: binds what is new and serves nobody there yet.
+    /// The first half of [`Server::set_listeners`], which can fail: binds new listeners, which do not serve yet.
     pub async fn bind(&self, wanted: &[Listen]) -> io::Result<Bound> {
         let doors = self.doors.lock().await;
         let new = wanted
@@ -78,7 +77,7 @@ impl<S: Service> Server<S> {
         })
     }
 
-    /// The second half, which can't.
+    /// The second half, which can't fail.
     pub async fn listen(&self, bound: Bound) -> Vec<Listen> {
         let Bound { wanted, new } = bound;
         let mut doors = self.doors.lock().await;
@@ -105,17 +104,17 @@ impl<S: Service> Server<S> {
         doors.addresses()
     }
 
-    /// Where it listens: with the ports that the system chose.
+    /// The addresses, with the ports that the system chose.
     pub async fn local_addrs(&self) -> Vec<Listen> {
         self.doors.lock().await.addresses()
     }
 
-    /// Holds the connections to come to `limits`; those that are here keep theirs.
+    /// Sets the limits of future connections. Present ones keep theirs.
     pub fn set_limits(&self, limits: Limits) {
         self.slots.set_limits(limits);
     }
 
-    /// Encrypts the connections to come, of the listeners that are not told otherwise, or none of them.
+    /// Encrypts future connections, of the listeners that are not set otherwise, or none of them.
     pub fn set_tls(&self, tls: Option<Tls>) {
         self.slots.set_tls(tls);
     }
@@ -125,8 +124,8 @@ impl<S: Service> Server<S> {
         self.slots.taken()
     }
 
-    /// Stops accepting and lets the requests in flight finish for as long as `grace`; then ends
-    /// what is left, and tells how many connections that was.
+    /// Stops accepting and lets the requests in flight finish for as long as `grace`. Then ends the rest, and returns
+    /// the number of these connections.
     pub async fn shutdown(&self, grace: Duration) -> usize {
         let deadline = Instant::now() + grace;
         let mut doors = self.doors.lock().await;

@@ -38,7 +38,7 @@ pub use exports::waterspout::background::work;
 pub use exports::waterspout::web::handler;
 pub use published::wasi::keyvalue;
 
-/// Interfaces of others that are not in wasmtime-wasi. What writes is asynchronous for the host alone.
+/// Interfaces of others that are not in wasmtime-wasi. Functions that write are asynchronous for the host only.
 mod published {
     wasmtime::component::bindgen!({
         path: "wit",

@@ -1,4 +1,4 @@
-//! What guests may call, one file per WIT interface. Owns the answers to guests; trusts no argument of theirs.
+//! What guests may call, one file per WIT interface. Owns the answers to guests; trusts none of their arguments.
 
 mod application;
 mod background;
@@ -27,9 +27,9 @@ pub fn link(linker: &mut Linker<Ctx>) -> wasmtime::Result<()> {
     Everything::add_to_linker::<_, HasSelf<Ctx>>(linker, |ctx| ctx)
 }
 
-/// Ends the run of a guest that has gone on for a tick. Awaited where an answer is there without a wait: who asks again
-/// and again, and awaits each answer, holds up nobody of his instance. What changes something is done before that, and
-/// so in the order in which it was asked for.
+/// Ends the run of a guest that has lasted for a tick. Calls that can answer without a wait await this, so that a
+/// guest that calls again and again does not block the other requests of its instance. Changes are made before that,
+/// so they happen in the order of the calls.
 async fn give_way(accessor: &Accessor<Ctx, HasSelf<Ctx>>) {
     if accessor.with(|mut access| access.get().run.is_old()) {
         tokio::task::yield_now().await;

@@ -1,4 +1,4 @@
-//! What a component says of itself, read once when it is loaded and trusted from then on. Runs no guest.
+//! A component's description of itself: read once when it is loaded, and trusted from then on. Runs no guest.
 
 use std::sync::Arc;
 
@@ -25,7 +25,7 @@ pub struct HandlerClass {
     pub routes: Vec<handler::Route>,
 }
 
-/// What a request has to know of its handler.
+/// What a request needs to know of its handler.
 #[derive(Debug, Default)]
 pub struct Class {
     /// In the order in which the handler names them.
@@ -57,7 +57,7 @@ pub struct Lifecycle {
 }
 
 impl Description {
-    /// Whether there is nothing that the host could call.
+    /// Whether there is nothing for the host to call.
     pub fn has_nothing(&self) -> bool {
         self.handlers.is_empty()
             && self.functions.is_empty()
@@ -67,23 +67,24 @@ impl Description {
 }
 
 impl Class {
-    /// Where the handler has this method.
+    /// The index of a method among the handler's methods.
     pub fn position(&self, method: &Method) -> Option<usize> {
         self.methods.iter().position(|known| known == method)
     }
 
-    /// Whether it is entered for this method. One with `prepare` and no method at all is entered for every method.
+    /// Whether a request with this method runs the guest. A handler with `prepare` and no methods runs for every
+    /// method.
     pub fn takes(&self, method: &Method) -> bool {
         self.position(method).is_some() || self.methods.is_empty() && self.hooks.prepare
     }
 
-    /// Its methods, as the header `Allow` has them.
+    /// The methods, as the header `Allow` lists them.
     pub fn allow(&self) -> HeaderValue {
         let methods: Vec<&str> = self.methods.iter().map(Method::as_str).collect();
         HeaderValue::from_str(&methods.join(", ")).unwrap_or(HeaderValue::from_static(""))
     }
 
-    /// The names of its functions, in the order in which they are called.
+    /// The names of the functions, in the order in which they are called.
     pub fn functions(&self) -> Vec<String> {
         let hooks = &self.hooks;
         let before = [("initialize", hooks.initialize), ("prepare", hooks.prepare)];
@@ -175,7 +176,7 @@ fn hooks(handler: &str, names: &[String]) -> Result<Hooks, Error> {
     Ok(hooks)
 }
 
-/// Reads what a component says of its instances.
+/// Reads the description of a component's lifecycle.
 pub fn lifecycle(names: &[String]) -> Result<Lifecycle, Error> {
     let mut lifecycle = Lifecycle::default();
     for name in names {

@@ -1,5 +1,5 @@
-//! Owns the compiler, its cache, the linker and the ticking of epochs: bytes in, something to instantiate
-//! out. Knows no app and no request.
+//! Owns the compiler, its cache, the linker and the ticking of epochs: it makes something to instantiate from bytes.
+//! Knows no app and no request.
 
 mod binary;
 mod cache;
@@ -29,12 +29,12 @@ pub use cache::Cache;
 pub use guest::{Exports, Function, Guest, Handler, Step};
 pub use imports::Import;
 
-/// What the engine is made with; none of it can change while it lives.
+/// The settings of the engine. None of them can change later.
 #[derive(Clone, Debug)]
 pub struct Limits {
     /// The largest memory that one instance may be allowed, in bytes.
     pub max_instance_memory: u64,
-    /// How many instances may live at once.
+    /// The largest number of live instances.
     pub max_instances: u32,
 }
 
@@ -49,22 +49,22 @@ pub struct Engine {
     wasmtime: wasmtime::Engine,
     linker: Linker<Ctx>,
     cache: Option<Cache>,
-    /// One permit for each instance that may live.
+    /// One permit for each live instance.
     pub instances: Arc<Semaphore>,
-    /// One permit for each core: compiling takes a lot of memory, and more threads make nothing faster.
+    /// One permit for each core. Compiling takes much memory, and more threads would not make it faster.
     pub compilers: Arc<Semaphore>,
     pub ticker: Arc<Ticker>,
-    /// Where instances live.
+    /// The threads where instances run.
     pub shards: Arc<Shards>,
-    /// Where functions are called that take long.
+    /// The threads for functions that take long.
     pub workers: Workers,
-    /// Who runs the loops that there are once.
+    /// The locks of loops.
     pub loops: Loops,
     pub limits: Limits,
     pub metrics: Metrics,
-    /// What instances say to each other, and keep together.
+    /// Messages and state, shared by all instances.
     pub shared: Arc<SharedState>,
-    /// What sends the requests of guests.
+    /// The clients that send the requests of guests.
     pub http: Arc<HttpClients>,
 }
 
@@ -108,8 +108,8 @@ impl Engine {
         &self.wasmtime
     }
 
-    /// Compiles a component, or takes it from the cache. Takes its time, and says so in the log by the component's
-    /// name: not for a serving thread.
+    /// Compiles a component, or takes it from the cache. It takes long, so it is not for a thread that serves. Logs
+    /// the time with the component's name.
     pub fn compile(&self, name: &str, binary: &Binary) -> Result<Component, Error> {
         let bytes = binary.component()?;
         let cached = self.cache.as_ref();
@@ -125,7 +125,8 @@ impl Engine {
         Ok(component)
     }
 
-    /// Checks imports against the WIT, so that instantiating can't fail for their sake, and that every export is there.
+    /// Checks imports against the WIT, so that they can't fail an instantiation, and checks that every export is
+    /// there.
     pub fn link(&self, component: &Component) -> Result<Linked, Error> {
         let pre = self.linker.instantiate_pre(component).map_err(|error| {
             Error::component(format!("imports what Waterspout does not offer: {error:#}"))
@@ -135,35 +136,35 @@ impl Engine {
     }
 }
 
-/// Where a component has its functions, if it has any that can be called here.
+/// Where a component has its functions. An error if it has none that can be called here.
 pub fn exports(component: &Component) -> Result<Exports, Error> {
     Exports::of(component)
         .map_err(|error| Error::component(format!("not a component for Waterspout: {error:#}")))
 }
 
-/// How many instances may live at once without running into the kernel's limit on memory mappings: a process that
-/// runs out of them dies.
+/// The largest number of live instances within the kernel's limit on memory mappings. A process that runs out of
+/// mappings dies.
 pub fn max_instances() -> u32 {
     /// A pooled instance's memory and tables take about six.
     const PER_INSTANCE: u64 = 6;
-    /// A stack and its guard, which are mapped from the start whether they are in use or not.
+    /// A stack and its guard, which are mapped from the start.
     const PER_STACK: u64 = 2;
     /// Kept back for the allocator, threads and compiled code.
     const KEPT_BACK: u64 = 8_000;
-    /// Linux's own default, for systems that don't tell.
+    /// Linux's default, for systems that do not tell.
     const DEFAULT_MAPPINGS: u64 = 65_530;
     const MOST: u64 = 6_500;
     let mappings = std::fs::read_to_string("/proc/sys/vm/max_map_count")
         .ok()
         .and_then(|count| count.trim().parse().ok())
         .unwrap_or(DEFAULT_MAPPINGS);
-    // In quarters of an instance, for the sake of its five quarters of a stack.
+    // In quarters of an instance, because it has five quarters of a stack.
     let room =
         mappings.min(1 << 32).saturating_sub(KEPT_BACK) * 4 / (PER_INSTANCE * 4 + PER_STACK * 5);
     u32::try_from(room.clamp(64, MOST)).unwrap_or(64)
 }
 
-/// Stacks for so many instances: one each, and some for those with calls that block on theirs.
+/// The number of stacks for this number of instances: one each, and more for those whose calls block.
 fn stacks(instances: u32) -> u32 {
     instances + instances / 4
 }
@@ -172,14 +173,14 @@ fn config(limits: &Limits, code_cache: Arc<CodeCache>) -> wasmtime::Result<Confi
     let slots = limits.max_instances;
     let mut pool = PoolingAllocationConfig::new();
     pool.total_component_instances(slots)
-        // Only a count: components of linked modules have dozens.
+        // A count takes no memory: components of linked modules have dozens.
         .total_core_instances(slots.saturating_mul(64))
         .total_memories(slots)
         .total_tables(slots * 3)
         .total_stacks(stacks(slots))
         .max_memory_size(usize::try_from(limits.max_instance_memory).unwrap_or(usize::MAX))
         .pagemap_scan(Enabled::Auto)
-        // What a guest wrote stays mapped up to here and is zeroed by hand, which is cheaper than faults.
+        // Memory that a guest wrote stays mapped up to here and is zeroed by hand, which is cheaper than page faults.
         .linear_memory_keep_resident(256 * 1024)
         .table_keep_resident(64 * 1024);
     let mut config = Config::new();
@@ -192,7 +193,7 @@ fn config(limits: &Limits, code_cache: Arc<CodeCache>) -> wasmtime::Result<Confi
     Ok(config)
 }
 
-/// Starts wasmtime with as many instances as there is address space for: some systems grant less than Linux does.
+/// Starts wasmtime with as many instances as there is address space for. Some systems grant less than Linux does.
 fn start(mut limits: Limits) -> Result<(wasmtime::Engine, Limits), Error> {
     const FEWEST: u32 = 8;
     loop {
@@ -205,7 +206,7 @@ fn start(mut limits: Limits) -> Result<(wasmtime::Engine, Limits), Error> {
     }
 }
 
-/// Turns the epoch for as long as somebody holds the engine.
+/// Advances the epoch as long as the engine exists.
 fn tick(engine: &Weak<Engine>) {
     loop {
         std::thread::sleep(TICK);

@@ -1,5 +1,6 @@
-//! Who gets which instance, and when it is replaced: one pool per component, in three isolations. Decides
-//! nothing about HTTP, and knows a request's life only as a function that it was given.
+//! Pools of instances, one for each component, in three isolations: which request gets which instance, and when an
+//! instance is replaced. Decides nothing about HTTP. How a request runs in its guest is a function that the pool was
+//! given.
 
 mod attend;
 mod background;
@@ -41,16 +42,16 @@ use instance::Instance;
 use queue::Queue;
 use slot::Slot;
 
-/// What the function that leads a request through its guest says at the end.
+/// How the function that runs a request in its guest ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LifeEnd {
     /// Nothing of the request is left in the guest.
     Over,
-    /// The guest was asked to end it and did not: the instance must go.
+    /// The guest was asked to end the request and did not: the instance must be replaced.
     Deaf,
 }
 
-/// Leads one request, by the number that the guest knows it by, through its guest and gives its answer.
+/// Runs one request in its guest, and gives its answer. The guest knows the request by the number.
 pub type Life =
     for<'a> fn(&'a CallContext<'a>, u64, Arc<Exchange>) -> BoxFuture<'a, wasmtime::Result<LifeEnd>>;
 
@@ -60,7 +61,7 @@ pub struct Rules {
     pub isolation: Isolation,
     /// Instances of a shared component.
     pub instances: usize,
-    /// Requests at once: per shared instance, or over all exclusive or fresh ones.
+    /// Requests that run concurrently: per shared instance, or over all exclusive or fresh ones.
     pub max_concurrent: usize,
     /// Requests that may wait.
     pub max_queue: usize,
@@ -76,7 +77,7 @@ pub struct Rules {
     pub deadline: Option<Duration>,
     pub run: RunLimits,
     pub grants: Grants,
-    /// How long a background task may take over its end when its instance drains.
+    /// How long a background task may take to end when its instance drains.
     pub spawn_budget: Option<Duration>,
     /// Background tasks that one instance may have.
     pub max_tasks: usize,
@@ -101,7 +102,7 @@ pub struct Blueprint {
 
 /// The instances of one component, and the requests that wait for them.
 ///
-/// When the last owner lets go of it, what was accepted is finished, every instance is stopped and freed.
+/// When its last owner drops it, accepted requests are finished, and every instance is stopped and freed.
 pub struct Pool {
     core: Arc<PoolInner>,
 }
@@ -113,7 +114,7 @@ pub struct PoolInner {
     life: Life,
     queue: Queue,
     executor: Executor,
-    /// Requests accepted and not yet over.
+    /// Requests that are accepted and not yet over.
     admitted: AtomicUsize,
     /// Tasks that serve the queue.
     workers: AtomicUsize,
@@ -122,13 +123,13 @@ pub struct PoolInner {
 }
 
 impl Blueprint {
-    /// What the component says of itself. The instance that says so is not started.
+    /// The component's description. The instance that gives it is not started.
     pub async fn description(&self) -> Result<Description, Error> {
         let (_, description) = self.first().await?;
         Ok(description)
     }
 
-    /// A first instance, checked, and what it says of its component.
+    /// A first instance, checked, and its component's description.
     async fn first(&self) -> Result<(Instance, Description), Error> {
         let patience = self.rules.deadline.unwrap_or(Duration::MAX);
         let Some(place) = self.place(patience).await else {
@@ -146,7 +147,7 @@ impl Blueprint {
 }
 
 impl Pool {
-    /// Instantiates the component once, asks what it is, and opens the pool.
+    /// Instantiates the component once, asks for its description, and opens the pool.
     pub async fn open(blueprint: Blueprint, life: Life) -> Result<Self, Error> {
         let (mut first, description) = blueprint.first().await?;
         let mut blueprint = blueprint;
@@ -178,12 +179,12 @@ impl Pool {
         Ok(Self { core })
     }
 
-    /// What the component says of itself.
+    /// The component's description.
     pub fn description(&self) -> &Description {
         &self.core.description
     }
 
-    /// Whether its `start` has read settings that are others than these.
+    /// Whether its `start` has read settings that differ from these.
     pub fn started_with_other_settings(&self, settings: &str) -> bool {
         let app = &self.core.blueprint.app;
         app.start_has_asked.load(Relaxed) && *app.loaded != *settings
@@ -199,7 +200,7 @@ impl Pool {
         self.core.blueprint.linked.pre.component()
     }
 
-    /// Takes a request in, or gives back that there is no room for it.
+    /// Accepts a request, unless the queue is full.
     pub fn submit(&self, exchange: Arc<Exchange>) -> Result<(), QueueFull> {
         let core = &self.core;
         if core.admitted.fetch_add(1, SeqCst) >= core.rules().room() {
@@ -214,7 +215,7 @@ impl Pool {
                 }
                 Ok(())
             }
-            // It is open as long as this pool.
+            // Never happens: the queue is open as long as this pool.
             Err(_) => {
                 core.over();
                 Err(QueueFull)
@@ -222,7 +223,7 @@ impl Pool {
         }
     }
 
-    /// Lets a request go that nobody wants any more, if it still waits: its place is another's at once.
+    /// Removes a request that nobody wants any more from the queue, if it still waits. Its place is free immediately.
     pub fn leave(&self, exchange: &Exchange) {
         let core = &self.core;
         let most = core.rules().max_queue;
@@ -234,7 +235,7 @@ impl Pool {
         }
     }
 
-    /// For telling how the pool is, also after it is gone.
+    /// For reports on the pool, also after the pool is dropped.
     pub fn core(&self) -> &Arc<PoolInner> {
         &self.core
     }
@@ -248,11 +249,11 @@ impl Drop for Pool {
     }
 }
 
-/// As many requests as may wait already do.
+/// The queue is full.
 #[derive(Debug)]
 pub struct QueueFull;
 
-/// How a pool is, at one moment.
+/// The numbers of a pool at one moment.
 #[derive(Clone, Copy, Debug)]
 pub struct PoolStats {
     pub instances: usize,
@@ -280,7 +281,7 @@ impl PoolInner {
         &self.blueprint.rules
     }
 
-    /// Whether a worker with nothing to do gives up its instance after a while.
+    /// Whether an idle worker gives up its instance after a while.
     fn workers_leave(&self) -> bool {
         !self.is_shared() && !self.description.lifecycle.single
     }
@@ -294,13 +295,13 @@ impl PoolInner {
                 self.add_worker_if_needed();
                 Ok(())
             }
-            // Whoever leaves in between is counted out already.
+            // One that left in the meantime is not counted any more.
             Err(exchange) if exchange.enter() => Err(exchange),
             Err(_) => Ok(()),
         }
     }
 
-    /// The shard_queue of the client's shard.
+    /// The index of the shard queue for the client's shard.
     fn shard_queue_of(&self, exchange: &Exchange) -> usize {
         self.queue.shard_queue_of(exchange.shard)
     }
@@ -310,14 +311,14 @@ impl PoolInner {
         self.admitted.fetch_sub(1, SeqCst);
     }
 
-    /// Puts another instance beside one that takes no more requests but still has some.
+    /// Adds an instance in place of one that takes no more requests but still has some.
     fn replace(self: &Arc<Self>, slot: &Slot) {
         if self.is_shared() {
             self.add_worker(slot.shard_queue, None);
         }
     }
 
-    /// Exclusive and fresh instances come with the requests.
+    /// Adds workers for exclusive and fresh instances, which are made when requests come.
     fn add_worker_if_needed(self: &Arc<Self>) {
         if self.is_shared() {
             return;
@@ -341,7 +342,7 @@ impl PoolInner {
         self.begin_worker(shard_queue, live);
     }
 
-    /// Begins a worker that is counted already, on the shard of its shard_queue.
+    /// Begins a worker that is counted already, on the shard of its queue.
     fn begin_worker(self: &Arc<Self>, shard_queue: usize, live: Option<Instance>) {
         let core = self.clone();
         let slot = self.queue.new_slot(shard_queue);
@@ -358,7 +359,7 @@ impl PoolInner {
                 polled
             });
             if attentive.await.is_err() {
-                // A fault of ours must not cost the component its place for good.
+                // A fault of the host must not cost the component this place for good.
                 let component = &*core.blueprint.file;
                 tracing::error!(target: "general", component, "an instance was lost to a fault of the host");
                 core.workers.fetch_sub(1, SeqCst);
@@ -368,7 +369,7 @@ impl PoolInner {
         });
     }
 
-    /// Lets another worker come in place of this one, which has no time.
+    /// Calls another worker in place of this one, which has no time.
     fn pass_on(self: &Arc<Self>, slot: &Slot) {
         if !self.queue.pass_on(slot) {
             self.add_worker_if_needed();
@@ -376,7 +377,7 @@ impl PoolInner {
     }
 }
 
-/// One more, for as long as it requests_inside.
+/// Counts one more, as long as it exists.
 struct Count<'a>(&'a AtomicUsize);
 
 impl<'a> Count<'a> {
@@ -393,7 +394,7 @@ impl Drop for Count<'_> {
 }
 
 impl Rules {
-    /// How many requests one instance takes at once.
+    /// How many requests one instance runs concurrently.
     fn per_instance(&self) -> usize {
         match self.isolation {
             Isolation::Shared => self.max_concurrent,
@@ -409,7 +410,7 @@ impl Rules {
         }
     }
 
-    /// How many workers there may be.
+    /// The largest number of workers.
     fn workers(&self) -> usize {
         match self.isolation {
             Isolation::Shared => self.instances,
@@ -417,7 +418,7 @@ impl Rules {
         }
     }
 
-    /// How many requests may be inside and waiting together.
+    /// How many requests may be inside and waiting, together.
     fn room(&self) -> usize {
         let inside = match self.isolation {
             Isolation::Shared => self.instances.saturating_mul(self.max_concurrent),

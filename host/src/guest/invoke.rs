@@ -1,5 +1,5 @@
-//! A request is led to an instance, and its client waits for the answer until the deadline. Turns every way in which
-//! that can end into an `Answer`; words no response.
+//! A request is submitted to an instance, and its client waits for the answer until the deadline. Turns every end of
+//! that into an `Answer`; words no response.
 
 mod life;
 
@@ -17,10 +17,10 @@ use crate::guest::resources::{Answer, Cancel, Exchange, Stage};
 
 pub use life::life;
 
-/// How soon to look again whether a handler that waits for its client's body still does.
+/// How often to check whether a handler that waits for its client's body still does.
 const LOOK_AGAIN: Duration = Duration::from_millis(50);
 
-/// Leads a request through an instance of the pool and waits for its answer until the deadline.
+/// Submits a request to an instance of the pool and waits for its answer until the deadline.
 ///
 /// Dropped before that, it tells the guest that the client is gone.
 #[expect(
@@ -47,7 +47,7 @@ pub fn invoke(
             message: Some(trap.clone()),
             cause: FailureCause::Trap,
         });
-        // Rare, and so not to be carried about by every request.
+        // Rare, so in a box: the future of every request stays small.
         match Box::pin(attempt(pool, &page, deadline)).await {
             (page @ (Answer::Response(_) | Answer::Begun(_)), sent) => (page, sent),
             _ => (answer, sent),
@@ -55,11 +55,11 @@ pub fn invoke(
     }
 }
 
-/// Belongs to a response: when it is dropped, the last byte was handed over or never will be.
+/// Belongs to a response. When it is dropped, the last byte was handed over or never will be.
 pub struct Sent(Arc<Exchange>);
 
 impl Sent {
-    /// The client left before it had the whole of a response. A handler that goes on all the same has as long as this.
+    /// The client left before it had the whole response. A handler that continues gets `deadline` from now.
     pub fn client_gone(&self, deadline: Option<Duration>) {
         self.0.cancel(Cancel::ClientGone);
         if !self.0.is_cancelled() {
@@ -67,7 +67,7 @@ impl Sent {
         }
     }
 
-    /// The client has all that it gets, and the handler goes on: it has as long as this.
+    /// The client has the whole response, and the handler continues. It gets `deadline` from now.
     pub fn nobody_waits(&self, deadline: Option<Duration>) {
         if let Some(deadline) = deadline {
             end_at(Instant::now() + deadline, &self.0);
@@ -75,7 +75,7 @@ impl Sent {
     }
 }
 
-/// Ends a request for which nobody waits any more.
+/// Cancels a request at its deadline, when nobody waits for it any more.
 fn end_at(deadline: Instant, exchange: &Arc<Exchange>) {
     let exchange: Weak<Exchange> = Arc::downgrade(exchange);
     tokio::spawn(async move {
@@ -122,8 +122,8 @@ fn attempt<'a>(
     }
 }
 
-/// Waits for the answer until the deadline, which does not count the time in which the handler waits for its client's
-/// body: that has a time of its own.
+/// Waits for the answer until the deadline. Time in which the handler waits for its client's body does not count: it
+/// has a limit of its own.
 fn answer_until(
     deadline: Option<Instant>,
     exchange: &Exchange,
@@ -149,7 +149,7 @@ fn answer_until(
     })
 }
 
-/// Somebody who waits for the answer; gone when this is dropped while it does.
+/// A client that waits for the answer. Dropping it before the answer means that the client is gone.
 struct Client<'a> {
     pool: &'a Pool,
     deadline: Option<Instant>,
@@ -166,7 +166,7 @@ impl Drop for Client<'_> {
             if exchange.is_cancelled() {
                 self.pool.leave(exchange);
             } else if let Some(deadline) = self.deadline {
-                // It runs on without its client, but not without its deadline.
+                // The handler continues without its client, but not without its deadline.
                 end_at(deadline, exchange);
             }
         }

@@ -45,11 +45,11 @@ pub struct Target {
     pub kwargs: Option<Arc<str>>,
 }
 
-/// The requests inside one instance, by the numbers that its guest knows them by.
+/// The requests inside one instance, by the numbers that its guest uses for them.
 #[derive(Default)]
 pub struct Requests(Mutex<FxHashMap<u64, Arc<Exchange>>>);
 
-/// How long a request that was asked to end may take over it before its instance is given up.
+/// How long a cancelled request may take to end before its instance is given up.
 pub const LET_GO: Duration = Duration::from_secs(5);
 
 impl Requests {
@@ -73,7 +73,8 @@ impl Requests {
             .collect()
     }
 
-    /// Whether one of them was asked to end so long ago that it won't. `asked` is when that was first seen.
+    /// Whether one of them was cancelled so long ago that it will not end by itself. `asked` is when that was first
+    /// seen.
     pub fn hard_of_hearing(&self, asked: &mut Option<Instant>) -> bool {
         if !lock(&self.0)
             .values()
@@ -85,7 +86,7 @@ impl Requests {
         asked.get_or_insert_with(Instant::now).elapsed() > LET_GO
     }
 
-    /// Whether anybody still waits for one of them.
+    /// Whether a client still waits for one of them.
     pub fn is_wanted(&self) -> bool {
         let requests = lock(&self.0);
         requests
@@ -94,7 +95,7 @@ impl Requests {
     }
 }
 
-/// The request that each guest task was last started for. A number is given again when its task is gone.
+/// The request that each guest task was last started for. A task's number is used again when the task is gone.
 pub type Tasks = FxHashMap<GuestTaskId, u64>;
 
 /// The data of one store: one instance and the requests inside it.
@@ -106,29 +107,29 @@ pub struct Ctx {
     pub run: Arc<RunClock>,
     pub requests: Arc<Requests>,
     pub tasks: Tasks,
-    /// The guest task behind the run that began last, and in which turn of the event loop.
+    /// The guest task of the run that began last, and the turn of the event loop when it began.
     pub last_run: Option<(GuestTaskId, u64)>,
     pub body_memory: BodyMemory,
-    /// What can be asked of the app without a request.
+    /// What the guest can ask of the app without a request.
     pub app: AppView,
     pub shared: Arc<SharedState>,
-    /// What this instance has of it.
+    /// The quota of this instance for messages.
     pub quota: Arc<Quota>,
     /// The buckets that the component may use. `None`: all.
     pub buckets: Option<Arc<[String]>>,
     pub cursors: Cursors,
-    /// What goes on beside the requests.
+    /// The background tasks of this instance.
     pub background: Arc<Background>,
-    /// The background task that each guest task was last started for, unless `tasks` knows better.
+    /// The background task that each guest task was last started for. `tasks` comes first where both have an entry.
     pub jobs: FxHashMap<GuestTaskId, Box<str>>,
     pub http: Http,
-    /// Who calls functions in other instances. `None`: this one has none called.
+    /// What calls functions in other instances. `None`: this instance may not call any.
     pub executor: Option<Weak<dyn Offload>>,
 }
 
-/// Has functions called in instances that serve no requests.
+/// Calls functions in instances that serve no requests.
 pub trait Offload: Send + Sync {
-    /// Calls one by its name.
+    /// Calls a function by its name.
     fn execute(
         self: Arc<Self>,
         name: String,
@@ -142,21 +143,21 @@ pub struct Http {
     pub fetches: Fetches,
 }
 
-/// What a store may fetch, and who counts it.
+/// What a store may fetch, and the meter that counts it.
 pub struct Fetches {
     pub access: Arc<Access>,
     pub meter: Arc<ComponentMeter>,
 }
 
 impl Ctx {
-    /// The request for which the guest is running, as far as that can be told, while it calls the host.
+    /// The request for which the guest is running while it calls the host, as far as that is known.
     pub fn running(&self) -> Option<Arc<Exchange>> {
         let (task, _) = self.last_run?;
         self.requests.get(*self.tasks.get(&task)?)
     }
 }
 
-/// The linear memory that one instance may have, all its memories together.
+/// The linear memory that one instance may have, in all its memories together.
 pub struct MemoryLimit {
     left: usize,
 }
@@ -181,7 +182,7 @@ impl ResourceLimiter for MemoryLimit {
         Ok(left.is_some())
     }
 
-    /// The engine's pool has a limit on tables.
+    /// The engine's pool limits tables.
     fn table_growing(&mut self, _: usize, _: usize, _: Option<usize>) -> wasmtime::Result<bool> {
         Ok(true)
     }
@@ -196,7 +197,7 @@ impl WasiView for Ctx {
     }
 }
 
-/// State is only ever replaced whole under these locks, so a poisoned one is as good as any.
+/// Under these locks state is only ever replaced whole, so the state of a poisoned lock is valid.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -1,5 +1,5 @@
-//! Owns the measure of runs: when guest code was entered, and whether it has been inside too long. Knows
-//! neither requests nor instances, and stops nothing itself.
+//! Owns the measure of runs: when guest code was entered, and whether it has been inside too long. Knows neither
+//! requests nor instances, and stops nothing itself.
 
 use std::future::poll_fn;
 use std::pin::pin;
@@ -14,7 +14,7 @@ use wasmtime::CallHook;
 /// How often the epoch moves, and so how exact every limit on a run is.
 pub const TICK: Duration = Duration::from_millis(5);
 
-/// The time in ticks, and all clocks that are measured with it.
+/// The time in ticks, and all clocks that use it.
 #[derive(Default)]
 pub struct Ticker {
     now: AtomicU64,
@@ -22,7 +22,7 @@ pub struct Ticker {
 }
 
 impl Ticker {
-    /// Makes the clock of one instance. At each tick that finds its guest running, it adds one to `beats`.
+    /// Makes the clock of one instance. Each tick during which its guest runs adds one to `beats`.
     pub fn clock(self: &Arc<Self>, limits: RunLimits, beats: Arc<AtomicU64>) -> Arc<RunClock> {
         let clock = Arc::new(RunClock {
             ticker: self.clone(),
@@ -43,14 +43,13 @@ impl Ticker {
         clock
     }
 
-    /// One tick later. Reports every run that is past its limit but sits in a host call, where no epoch
-    /// reaches it.
+    /// Moves the time by one tick. Reports every run that is past its limit in a host call, where no epoch reaches it.
     pub fn advance(&self) {
         self.now.fetch_add(1, Relaxed);
         let mut clocks = self.clocks.lock().unwrap_or_else(PoisonError::into_inner);
         clocks.retain(|clock| match clock.upgrade() {
             Some(clock) => {
-                // Two ticks of grace: where the epoch can end the run, it knows more of the culprit.
+                // Two more ticks: where the epoch can end the run, it knows more of the culprit.
                 if clock.past(clock.cpu_deadline, 2) {
                     clock.overrun.notify_one();
                 }
@@ -68,7 +67,7 @@ impl Ticker {
     }
 }
 
-/// How long one run may last. `None` is for ever.
+/// How long one run may last. `None`: without a limit.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct RunLimits {
     /// Past it, the run is ended.
@@ -77,7 +76,7 @@ pub struct RunLimits {
     pub block_log: Option<Duration>,
 }
 
-/// A limit in ticks, of which it takes at least one more to be past it. None is never past.
+/// A limit in ticks. A run is past it when it has lasted for at least one tick more. `None` is never reached.
 fn ticks(limit: Option<Duration>) -> u64 {
     limit.map_or(u64::MAX, |limit| {
         let ticks = limit.as_nanos().div_ceil(TICK.as_nanos());
@@ -87,12 +86,12 @@ fn ticks(limit: Option<Duration>) -> u64 {
 
 /// The run that one instance is in, if any.
 ///
-/// A run begins when guest code is entered and ends when it returns or waits in a component-model wait. While
-/// it waits, the instance's event loop turns, which is how a wait is seen here. While the epoch has made a run yield
-/// its thread to other instances, its time stands still: a busy neighbour costs nobody his run.
+/// A run begins when guest code is entered. It ends when the code returns or waits in a component-model wait. During a
+/// wait the instance's event loop turns, which is how a wait is noticed here. While a run has yielded its thread
+/// because of the epoch, its time stands still: a busy neighbour does not count.
 pub struct RunClock {
     ticker: Arc<Ticker>,
-    /// In ticks, as all times in here.
+    /// In ticks, as all times here.
     cpu_deadline: u64,
     block_log: u64,
     entered: AtomicU64,
@@ -104,13 +103,13 @@ pub struct RunClock {
     beats: Arc<AtomicU64>,
 }
 
-/// What `entered` says while no guest code runs.
+/// The value of `entered` while no guest code runs.
 const OUTSIDE: u64 = u64::MAX;
 
-/// What `paused` says unless the run has yielded its thread.
+/// The value of `paused` unless the run has yielded its thread.
 const RUNNING: u64 = u64::MAX;
 
-/// What ends a run that lasts too long.
+/// The error that ends a run that is too long.
 #[derive(Debug)]
 pub struct Overrun;
 
@@ -122,20 +121,20 @@ impl std::fmt::Display for Overrun {
 
 impl std::error::Error for Overrun {}
 
-/// What is to be done about a run.
+/// What to do about a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {
     Fine,
-    /// It has just begun.
+    /// The run has just begun.
     Began,
-    /// It has just passed `block_log`.
+    /// The run has just passed `block_log`.
     Log,
-    /// It has passed `cpu_deadline`.
+    /// The run has passed `cpu_deadline`.
     End,
 }
 
 impl RunClock {
-    /// Follows the store's call hook, and says whether the run must be looked at.
+    /// Follows the store's call hook, and says what to do about the run.
     pub fn on(&self, hook: CallHook) -> Verdict {
         match hook {
             CallHook::CallingWasm => {
@@ -157,7 +156,7 @@ impl RunClock {
             }
             CallHook::ReturningFromHost => {
                 if self.entered.load(Relaxed) == OUTSIDE {
-                    // A fiber that waited is resumed: a new run, one call deep.
+                    // A fiber that waited is resumed: this is a new run, one call deep.
                     self.depth.store(1, Relaxed);
                     return self.begin();
                 }
@@ -167,8 +166,8 @@ impl RunClock {
         }
     }
 
-    /// Drives what goes on beside the guest in the instance's event loop. The loop polls it only between runs:
-    /// one that is merely interrupted, by the epoch or by a blocking call, keeps the loop to itself.
+    /// Drives futures beside the guest in the instance's event loop. The loop polls them only between runs. A run that
+    /// is only interrupted, by the epoch or by a blocking call, keeps the loop to itself.
     pub async fn between_runs<F: Future>(&self, work: F) -> F::Output {
         let mut work = pin!(work);
         poll_fn(|cx| {
@@ -178,8 +177,7 @@ impl RunClock {
         .await
     }
 
-    /// Drives an instance. Its run is ended from here when it is past `cpu_deadline` in a host call, where nothing
-    /// else can end it.
+    /// Drives an instance. Ends a run that is past `cpu_deadline` in a host call, where nothing else can end it.
     pub async fn within_limits<F: Future>(&self, work: F) -> Result<F::Output, Overrun> {
         let mut work = pin!(work);
         let mut overrun = pin!(self.overrun());
@@ -193,12 +191,12 @@ impl RunClock {
         .await
     }
 
-    /// Whether guest code is inside: it runs, or has yielded its thread and will run on.
+    /// Whether guest code is inside: it runs, or has yielded its thread and will continue.
     pub fn is_under_way(&self) -> bool {
         self.entered.load(Relaxed) != OUTSIDE
     }
 
-    /// Whether the run under way has gone on for a tick. Never so between runs.
+    /// Whether the run under way has lasted for a tick. Never true between runs.
     pub fn is_old(&self) -> bool {
         let entered = self.entered.load(Relaxed);
         entered != OUTSIDE && self.ticker.now() > entered
@@ -222,17 +220,17 @@ impl RunClock {
         }
     }
 
-    /// The time, of which only [`RunClock::has_passed`] knows more.
+    /// The time in a unit that only [`RunClock::has_passed`] understands.
     pub fn now(&self) -> u64 {
         self.ticker.now()
     }
 
-    /// Whether so much time has passed since.
+    /// Whether this much time has passed since.
     pub fn has_passed(&self, time: Duration, since: u64) -> bool {
         self.now().saturating_sub(since) > ticks(Some(time))
     }
 
-    /// Counts the turns of the instance's event loop. What was noted when a run began is true of a fault in the
+    /// Counts the turns of the instance's event loop. A note from the beginning of a run is valid for a fault in the
     /// same turn.
     pub fn turn(&self) -> u64 {
         self.turn.load(Relaxed)
@@ -244,7 +242,7 @@ impl RunClock {
         self.depth.store(0, Relaxed);
     }
 
-    /// What is to be done about the run under way.
+    /// What to do about the run under way.
     pub fn verdict(&self) -> Verdict {
         if self.past(self.cpu_deadline, 0) {
             Verdict::End
@@ -255,7 +253,7 @@ impl RunClock {
         }
     }
 
-    /// Waits until a run is past `cpu_deadline` in a host call. One that has ended since it was reported is let be.
+    /// Waits until a run is past `cpu_deadline` in a host call. Ignores a run that has ended since it was reported.
     async fn overrun(&self) {
         loop {
             self.overrun.notified().await;

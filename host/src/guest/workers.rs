@@ -1,5 +1,5 @@
-//! The threads that compute for those that serve, one for each core, begun when they are first wanted. Knows nothing of
-//! what runs there.
+//! Threads for long computations, one for each core, started when they are first needed. Does not know what runs
+//! there.
 
 use std::io;
 use std::sync::{Arc, OnceLock};
@@ -9,20 +9,20 @@ use tokio::sync::Semaphore;
 
 use crate::base::shards;
 
-/// Threads of their own for what takes long.
+/// Threads for long computations.
 pub struct Workers {
     runtime: OnceLock<Option<Runtime>>,
-    /// One permit for each thread: what has none waits.
+    /// One permit for each thread. A computation without a permit waits.
     pub free: Arc<Semaphore>,
 }
 
 impl Workers {
-    /// How many may work at once.
+    /// The number of threads.
     pub fn count(&self) -> usize {
         shards::cores()
     }
 
-    /// Where they work.
+    /// The runtime of the threads.
     pub fn runtime(&self) -> io::Result<&Handle> {
         let runtime = self.runtime.get_or_init(|| start().ok());
         runtime
@@ -41,7 +41,7 @@ impl Default for Workers {
     }
 }
 
-/// Without waiting for what still runs: whoever lets go of them may be a task itself.
+/// Does not wait for computations that still run: the drop may happen inside one of them.
 impl Drop for Workers {
     fn drop(&mut self) {
         if let Some(Some(runtime)) = self.runtime.take() {

@@ -1,5 +1,4 @@
-//! Text of guests and clients, made plain: what a line may show of it, in the log and in the terminal alike. It never
-//! shortens anything.
+//! Makes text of guests and clients plain, for lines of the log and of the terminal. Shortens nothing.
 
 use std::borrow::Cow;
 use std::fmt::Write as _;
@@ -7,13 +6,13 @@ use std::sync::LazyLock;
 
 use regex::Regex;
 
-/// What changes how other characters are shown, or is not shown itself: controls (C1, too), marks of direction, joiners,
+/// Characters that change how others are shown, or are invisible: controls (C1, too), marks of direction, joiners,
 /// tags, the byte order mark, and the separators of lines and paragraphs. A regular expression only for its tables.
 static UNSEEN: LazyLock<Option<Regex>> =
     LazyLock::new(|| Regex::new(r"[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]").ok());
 
-/// A text that shows what it is, and can't pass for more than one line of ours: line breaks are followed by an indent,
-/// tabs stay, and all else that can't be seen is escaped, as `\u{202e}`.
+/// Makes a text plain, so that it can't pass for more than one line of the log. Line breaks are followed by an indent,
+/// tabs stay, and all other invisible characters are escaped, as `\u{202e}`.
 pub fn plain(text: &str) -> Cow<'_, str> {
     replaced(text, |c, plain| match c {
         '\n' => plain.push_str("\n    "),
@@ -22,7 +21,7 @@ pub fn plain(text: &str) -> Cow<'_, str> {
     })
 }
 
-/// The same for a JSON text, which says the same afterwards: a control in it is in a string, and escaped as JSON does it.
+/// The same for JSON, whose meaning does not change: a control in it is in a string, and escaped as in JSON.
 pub(super) fn plain_json(json: &str) -> Cow<'_, str> {
     replaced(json, |c, plain| {
         for unit in c.encode_utf16(&mut [0; 2]) {
@@ -32,7 +31,7 @@ pub(super) fn plain_json(json: &str) -> Cow<'_, str> {
 }
 
 fn replaced(text: &str, replace: impl Fn(char, &mut String)) -> Cow<'_, str> {
-    // Nearly always so, and quickly seen.
+    // Almost always true, and fast.
     if text.bytes().all(|byte| matches!(byte, b' '..=b'~')) {
         return Cow::Borrowed(text);
     }

@@ -1,5 +1,5 @@
-//! Fetches of guests: who may fetch from where, and one pooled client for each shard that does it. Knows no guest, and
-//! never holds a body whole.
+//! The requests of guests to other servers: which servers a component may reach, and one client with pooled
+//! connections for each shard. Knows no guest, and never holds a body whole.
 
 mod addresses;
 mod again;
@@ -41,23 +41,23 @@ use trust::Roots;
 
 pub use fault::Fault;
 
-/// Connections to one origin that are kept for later, of one shard.
+/// How many idle connections to one origin a shard keeps.
 const MAX_IDLE: usize = 256;
-/// How long one is kept. Servers close theirs after some time, too; Tornado's keeps one for an hour.
+/// How long an idle connection is kept. Servers close theirs after some time, too; Tornado's keeps one for an hour.
 const IDLE: Duration = Duration::from_secs(60);
-/// The longest head of a response, and the most that is read ahead of a guest from one HTTP/1 connection.
+/// The longest head of a response, and the most that is read from an HTTP/1 connection before the guest reads it.
 const MAX_HEAD: usize = 64 * 1024;
-/// How many lines a head may have. hyper has room for 100, and takes memory for more with every response: so many are as
-/// cheap as few.
+/// How many lines a head may have. hyper has room for 100, and allocates for more with every response, whether the
+/// limit is 101 or this.
 const MAX_HEADERS: usize = 1024;
-/// What a server may send ahead of a guest in one stream of HTTP/2, and in all of a connection: a guest that reads
-/// nothing holds up no other until that many of its streams are full.
+/// How much a server may send before the guest reads it: in one stream of HTTP/2, and in all of a connection. A guest
+/// that reads nothing blocks no other until that many of its streams are full.
 const STREAM_WINDOW: u32 = 256 * 1024;
 const CONNECTION_WINDOW: u32 = 64 * 1024 * 1024;
-/// What is waited for where the guest does not say how long.
+/// The time limit for a connection where the guest sets none.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(20);
 const OTHER_TIMEOUT: Duration = Duration::from_secs(600);
-/// How many refused origins one component is told of in the log.
+/// How many refused origins are logged for one component.
 const MAX_TOLD: usize = 100;
 
 /// What its guest says is wrong with a request's body.
@@ -67,12 +67,12 @@ pub type Outgoing = UnsyncBoxBody<Bytes, Failure>;
 /// A response's body.
 pub type Received = UnsyncBoxBody<Bytes, Fault>;
 
-/// How long a fetch waits, as far as its guest says so.
+/// The time limits of a fetch, as far as its guest sets them.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Timeouts {
     /// For a turn under `max_clients`, and then for the connection.
     pub connect: Option<Duration>,
-    /// From there to the head of the response.
+    /// From the connection to the head of the response.
     pub first_byte: Option<Duration>,
     /// From one piece of the body to the next.
     pub between_bytes: Option<Duration>,
@@ -87,12 +87,12 @@ pub struct OwnListener {
     pub encrypted: bool,
 }
 
-/// All that fetches have in common.
+/// All that fetches share.
 pub struct HttpClients {
     settings: ArcSwap<Settings>,
     own: Arc<ArcSwap<Vec<OwnListener>>>,
     roots: Arc<Roots>,
-    /// By shard; made where one is first needed.
+    /// By shard; made when it is first needed.
     clients: Box<[Mutex<Option<Made>>]>,
 }
 
@@ -106,7 +106,7 @@ struct Made {
 type Pooled = Client<Connector, Untouched>;
 
 impl HttpClients {
-    /// For so many shards.
+    /// For this number of shards.
     pub fn new(shards: usize) -> Arc<Self> {
         Arc::new(Self {
             settings: ArcSwap::default(),
@@ -116,14 +116,14 @@ impl HttpClients {
         })
     }
 
-    /// Takes up `[http_client]`, for the fetches to come.
+    /// Sets `[http_client]` for future fetches.
     pub fn follow(&self, config: &config::HttpClient) {
         if self.settings.load().config != *config {
             self.settings.store(Arc::new(Settings::new(config)));
         }
     }
 
-    /// Says where the app listens now: what `"self"` means.
+    /// Sets where the app listens now, which is the meaning of `"self"`.
     pub fn set_own(&self, listeners: Vec<OwnListener>) {
         self.own.store(Arc::new(listeners));
     }
@@ -166,7 +166,7 @@ impl HttpClients {
         }
     }
 
-    /// One that makes a connection for each request, and keeps none.
+    /// A client that makes a connection for each request, and keeps none.
     fn unpooled(&self, way: Way, versions: Versions, settings: &Arc<Settings>) -> Pooled {
         self.build(settings, way, versions, 0)
     }
@@ -196,7 +196,7 @@ impl HttpClients {
     }
 }
 
-/// What one component may fetch, and how much of it at once.
+/// What one component may fetch, and how many of its fetches run concurrently.
 pub struct Access {
     clients: Arc<HttpClients>,
     component: Box<str>,
@@ -204,25 +204,25 @@ pub struct Access {
     own: bool,
     /// `max_clients`.
     turns: Arc<Semaphore>,
-    /// Origins that were refused, and the log knows it.
+    /// Origins that were refused and are in the log already.
     told: Mutex<BTreeSet<String>>,
 }
 
 impl Access {
-    /// Sends a request, once it has its turn, and waits for the head of its response.
+    /// Waits for a turn, sends a request, and waits for the head of its response.
     pub async fn send(
         self: Arc<Self>,
         request: Request<Outgoing>,
         timeouts: Timeouts,
     ) -> Result<Response<Received>, Fault> {
         let (mut head, body) = request.into_parts();
-        // A tunnel would lead anywhere.
+        // A tunnel could lead anywhere.
         if head.method == Method::CONNECT {
             return Err(Fault::Method);
         }
         let origin = Origin::of(&head.uri).ok_or(Fault::Uri)?;
         let way = self.way(&origin)?;
-        // What was looked at is what is dialled, and what the server is told.
+        // The URI that was checked is the one that is dialled and sent to the server.
         head.uri = origin.uri(head.uri).ok_or(Fault::Uri)?;
         let is_other_host = self.settle_host(&mut head.headers, &origin, way)?;
         let mut until = Until::new(timeouts);
@@ -258,7 +258,7 @@ impl Access {
         })
     }
 
-    /// By which of its grants a component may have this.
+    /// The grant by which a component may reach this origin.
     fn way(&self, origin: &Origin) -> Result<Way, Fault> {
         if self.origins.contains(origin) {
             return Ok(Way::Granted);
@@ -271,8 +271,8 @@ impl Access {
         Err(Fault::NotGranted)
     }
 
-    /// A `Host` of the guest's own asks the same server for another site: that has to be granted as well. `true`: there is
-    /// one. The app itself is granted with all of its hosts.
+    /// A guest's own `Host` asks the same server for another site, which must be granted as well. `true`: there is
+    /// one. The app itself is granted with all its hosts.
     fn settle_host(
         &self,
         headers: &mut HeaderMap,
@@ -299,7 +299,7 @@ impl Access {
         Ok(true)
     }
 
-    /// Says in the log what would grant it, once for each origin.
+    /// Logs the grant that is missing, once for each origin.
     fn tell(&self, origin: &Origin, is_own: bool) {
         let mut told = lock(&self.told);
         let origin = origin.to_string();

@@ -1,8 +1,8 @@
-//! The state that the components of an app quota: values by key, in buckets, in memory and, if wanted, in a file as
-//! well. Owns what is there; knows no guest, and blocks nobody who reads or waits.
+//! The state that the components of an app share: values by key, in buckets, in memory, and in a file where one is
+//! configured. Owns the state. Knows no guest, and blocks no reader and no waiting task.
 //!
-//! All of it is in memory, so reading is never a matter of the disk. Without a file a write is done where it is asked
-//! for; with one, the thread of `writer` does it.
+//! All of it is in memory, so a read never waits for the disk. Without a file a write is done in place; with a file
+//! the thread of `writer` does it.
 
 mod data;
 mod file;
@@ -32,14 +32,14 @@ pub const MAX_KEY: usize = 1024;
 /// The most keys of a page.
 pub const MAX_PAGE: u32 = 1000;
 
-/// How often what has expired is looked for.
+/// How often expired keys are removed.
 const EVERY: Duration = Duration::from_secs(1);
-/// How many keys that have expired go at once, so that nobody waits for it for long.
+/// How many expired keys are removed in one step, so that nothing waits for long.
 const CLEANED_UP: usize = 1024;
-/// How many go with a write, where there is no thread for it.
+/// How many are removed with a write, where there is no thread for it.
 const BY_THE_WAY: usize = 4;
 
-/// `[kv]`, as far as it limits anything.
+/// The limits in `[kv]`.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
     /// Bytes of all buckets, keys and values together, and 128 for each key.
@@ -54,20 +54,20 @@ pub enum Refused {
     /// Past `max_memory`.
     Full,
     NotANumber,
-    /// More waits for the file than may.
+    /// Too much waits for the file.
     Busy,
     /// The file could not be written.
     Failed(Arc<str>),
 }
 
-/// What a place has since a moment.
+/// A change of one key.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Change {
     pub place: KeyPath,
     pub entry: Option<Entry>,
 }
 
-/// Which keys of a bucket somebody watches.
+/// Which keys of a bucket are watched.
 #[derive(Debug)]
 pub enum Watched {
     Key(Box<str>),
@@ -91,12 +91,12 @@ impl Message for Change {
     }
 }
 
-/// What a guest holds as a bucket.
+/// A guest's handle on a bucket.
 pub struct Bucket {
     pub name: Arc<str>,
 }
 
-/// Where the last listings of one instance have stopped, by number: `wasi:keyvalue` goes on so.
+/// Where the last listings of one instance have stopped, by number. `wasi:keyvalue` continues them so.
 #[derive(Default)]
 pub struct Cursors {
     last: VecDeque<(u64, KeyPath)>,
@@ -104,10 +104,10 @@ pub struct Cursors {
 }
 
 impl Cursors {
-    /// So many can be gone on from.
+    /// How many listings can be continued.
     pub const MOST: usize = 64;
 
-    /// Keeps the key at which a listing has stopped, and gives its number.
+    /// Keeps the key at which a listing has stopped, and returns its number.
     pub fn keep(&mut self, place: KeyPath) -> u64 {
         if self.last.len() == Self::MOST {
             self.last.pop_front();
@@ -126,26 +126,26 @@ impl Cursors {
     }
 }
 
-/// What a guest holds as a watcher.
+/// A guest's handle on a watcher.
 pub type Watcher = Arc<Subscription<Change>>;
 
-/// What time it is.
+/// The present time.
 pub type Clock = Arc<dyn Fn() -> Millis + Send + Sync>;
 
 /// The store.
 pub struct Kv {
     core: Arc<KvInner>,
     writer: Option<Writer>,
-    /// Whether a thread looks for what has expired. With a file it is the writer's.
+    /// Whether a thread removes expired keys. With a file the writer does it.
     is_looked_after: AtomicBool,
 }
 
-/// What the store and its threads quota.
+/// What the store and its threads share.
 struct KvInner {
     data: Mutex<Data>,
     limits: Limits,
     clock: Clock,
-    /// Who watches, by bucket.
+    /// The watchers, by bucket.
     watchers: Arc<Topics<Change>>,
 }
 
@@ -189,7 +189,7 @@ impl Kv {
         self.core.limits
     }
 
-    /// What a key has, unless it has expired.
+    /// The value of a key, unless it has expired.
     pub fn get(&self, bucket: &str, key: &str) -> Option<Entry> {
         let now = self.core.now();
         self.core.lock().get(bucket, key, now).cloned()
@@ -200,7 +200,7 @@ impl Kv {
         self.core.lock().get(bucket, key, now).is_some()
     }
 
-    /// Keys with a prefix, in order, after `after`; and after which one to go on, unless these are the last.
+    /// Keys with a prefix, in order, after `after`. Also the key after which to continue, unless these are the last.
     pub fn list(
         &self,
         bucket: &str,
@@ -212,7 +212,7 @@ impl Kv {
         self.core.lock().list(bucket, prefix, after, limit, now)
     }
 
-    /// Changes what a key has. When it returns, the change is seen, and in the file where there is one.
+    /// Changes the value of a key. When it returns, the change is visible, and in the file where there is one.
     pub async fn write(&self, place: KeyPath, act: Act) -> Result<Done, Refused> {
         let done = match &self.writer {
             Some(writer) => writer.write(place, act).await,
@@ -222,7 +222,7 @@ impl Kv {
         done
     }
 
-    /// Tells of what changes from now on. `None`: the instance has as many subscriptions as it may.
+    /// Watches changes from now on. `None`: the instance has as many subscriptions as it may.
     pub fn watch(
         &self,
         bucket: &str,
@@ -235,7 +235,7 @@ impl Kv {
         Some(Arc::new(watching))
     }
 
-    /// Has a thread look for what expires, from the first time that something will.
+    /// Starts a thread that removes expired keys, when the first key has an expiry.
     fn look_after(&self) {
         if self.is_looked_after.load(Relaxed) || !self.core.lock().has_expiries() {
             return;
@@ -244,7 +244,7 @@ impl Kv {
             let core = Arc::downgrade(&self.core);
             let thread = std::thread::Builder::new().name("kv".to_owned());
             if thread.spawn(move || look_after(&core)).is_err() {
-                // It is tried again with the next write, and until then writes clean up by the way.
+                // It is tried again with the next write. Until then writes remove expired keys.
                 self.is_looked_after.store(false, Relaxed);
             }
         }
@@ -276,8 +276,8 @@ impl KvInner {
         done
     }
 
-    /// Has memory hold what has changed, and tells of it: in this order and under one lock, so that who watches a key
-    /// hears of its changes in the order in which they were made.
+    /// Applies changes to memory and notifies the watchers of each. Both happen in this order and under one lock, so
+    /// that a watcher gets the changes of a key in the order in which they were made.
     fn apply(&self, data: &mut Data, changes: Vec<Change>) {
         for change in changes {
             data.put(&change.place, change.entry.clone());
@@ -288,9 +288,10 @@ impl KvInner {
         }
     }
 
-    /// The same, with turns for those who read. Only for the one thread that writes: the order is kept.
+    /// The same in several steps, between which readers have their turns. Only for the one thread that writes, so the
+    /// order is kept.
     fn apply_by_and_by(&self, changes: Vec<Change>) {
-        /// So many watchers may hear of each that it takes its time.
+        /// A small number, because each change may have many watchers.
         const AT_ONCE: usize = 32;
         let mut changes = changes.into_iter();
         while changes.len() > 0 {
@@ -299,7 +300,7 @@ impl KvInner {
         }
     }
 
-    /// Takes out some of what has expired, in memory; says whether there may be more.
+    /// Removes some expired keys from memory. Returns whether there may be more.
     fn clean_up(&self) -> bool {
         let mut data = self.lock();
         let mut batch = Batch::new(&data, self.now(), self.limits.max_memory);
@@ -309,13 +310,13 @@ impl KvInner {
         is_more
     }
 
-    /// What is in there is replaced entry by entry, so a poisoned lock is as good as any.
+    /// Under this lock entries are replaced one by one, so the state of a poisoned lock is valid.
     fn lock(&self) -> MutexGuard<'_, Data> {
         self.data.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// Takes out what has expired for as long as there is a store.
+/// Removes expired keys as long as the store exists.
 fn look_after(core: &Weak<KvInner>) {
     loop {
         std::thread::sleep(EVERY);

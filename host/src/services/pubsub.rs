@@ -1,5 +1,5 @@
-//! Who hears what: topics, who has subscribed to them, and what waits for each. Never waits for a subscriber, and
-//! knows no guest: a server of its own could stand behind it.
+//! Publish and subscribe: topics, their subscriptions, and the messages that wait in each. Never waits for a
+//! subscriber, and knows no guest: a separate server could take its place.
 //!
 //! A message is kept once for each instance that holds it, however many subscriptions it waits in.
 
@@ -18,21 +18,21 @@ use rustc_hash::{FxHashMap, FxHasher};
 pub const MAX_TOPIC: usize = 256;
 /// The most bytes of one message.
 pub const MAX_MESSAGE: usize = 1024 * 1024;
-/// The most messages that one subscription may hold back.
+/// The most messages that may wait in one subscription.
 pub const MAX_CAPACITY: u32 = 1024;
 
 /// What can be published.
 pub trait Message: Clone {
-    /// What a subscription says it wants of a topic.
+    /// The filter of a subscription.
     type Wanted;
 
-    /// How many bytes it keeps in memory.
+    /// How many bytes of memory it takes.
     fn size(&self) -> usize;
 
     fn is(&self, wanted: &Self::Wanted) -> bool;
 }
 
-/// What guests publish. Who subscribes to a topic wants all of it.
+/// Messages of guests. A subscription takes all messages of its topic.
 impl Message for Bytes {
     type Wanted = ();
 
@@ -45,7 +45,7 @@ impl Message for Bytes {
     }
 }
 
-/// What one instance may have of subscriptions.
+/// The limits of one instance for its subscriptions.
 pub struct Quota {
     bytes: AtomicU64,
     max_bytes: u64,
@@ -54,7 +54,7 @@ pub struct Quota {
 }
 
 impl Quota {
-    /// So many bytes held back, and so many subscriptions.
+    /// With at most this many waiting bytes, and this many subscriptions.
     pub fn new(max_bytes: u64, max_subscriptions: u32) -> Arc<Self> {
         Arc::new(Self {
             bytes: AtomicU64::new(0),
@@ -74,7 +74,7 @@ impl Quota {
     }
 }
 
-/// A message as one instance holds it.
+/// A message in one instance.
 pub struct Held<T> {
     pub message: T,
     bytes: u64,
@@ -87,7 +87,7 @@ impl<T> Drop for Held<T> {
     }
 }
 
-/// All topics that somebody has subscribed to.
+/// All topics that have subscriptions.
 pub struct Topics<T: Message> {
     shards: Box<[Shard<T>]>,
     hasher: BuildHasherDefault<FxHasher>,
@@ -96,7 +96,7 @@ pub struct Topics<T: Message> {
 
 type Shard<T> = Mutex<FxHashMap<Arc<str>, Arc<Topic<T>>>>;
 
-/// So that those who look for different topics seldom meet.
+/// So that tasks with different topics seldom wait for the same lock.
 const SHARDS: usize = 64;
 
 struct Topic<T: Message> {
@@ -105,9 +105,9 @@ struct Topic<T: Message> {
 }
 
 struct Audience<T: Message> {
-    /// By the address of the quota, which lives as long as its group.
+    /// By the address of the quota, which exists as long as its group.
     groups: FxHashMap<usize, Group<T>>,
-    /// Nobody is there any more, and nobody must come.
+    /// The last subscriber has left, and no new one may come.
     over: bool,
 }
 
@@ -117,7 +117,7 @@ struct Group<T: Message> {
     members: FxHashMap<u64, Arc<Mailbox<T>>>,
 }
 
-/// What waits for one subscriber.
+/// The messages that wait for one subscriber.
 struct Mailbox<T: Message> {
     wanted: T::Wanted,
     capacity: usize,
@@ -130,7 +130,7 @@ struct Waiting<T> {
     dropped: u64,
 }
 
-/// A place among those who hear of a topic, given up when it is dropped.
+/// A subscription to a topic, which ends when it is dropped.
 pub struct Subscription<T: Message> {
     topics: Arc<Topics<T>>,
     topic: Arc<Topic<T>>,
@@ -140,10 +140,10 @@ pub struct Subscription<T: Message> {
     is_read: AtomicBool,
 }
 
-/// What a guest holds as a subscription.
+/// A guest's handle on a subscription.
 pub type MessageSubscription = Arc<Subscription<Bytes>>;
 
-/// Somebody waits for this subscription already.
+/// A task waits for this subscription already.
 #[derive(Debug)]
 pub struct IsRead;
 
@@ -156,7 +156,7 @@ impl<T: Message> Topics<T> {
         })
     }
 
-    /// Hands a message to all who have subscribed to a topic and want it, and says how many they are.
+    /// Gives a message to all subscriptions of a topic that take it, and returns their number.
     pub fn publish(&self, topic: &str, message: &T) -> u32 {
         let found = lock(self.shard(topic)).get(topic).cloned();
         let Some(topic) = found else {
@@ -170,7 +170,7 @@ impl<T: Message> Topics<T> {
             .sum()
     }
 
-    /// Whether anybody would hear of a topic.
+    /// Whether a topic has a subscription.
     pub fn has_audience(&self, topic: &str) -> bool {
         lock(self.shard(topic)).contains_key(topic)
     }
@@ -238,7 +238,7 @@ impl<T: Message> Topics<T> {
             };
             let mut audience = lock(&topic.audience);
             if audience.over {
-                // Its last subscriber is just taking it out.
+                // Its last subscriber is removing it now.
                 drop(audience);
                 std::thread::yield_now();
                 continue;
@@ -265,7 +265,7 @@ impl<T: Message> Topics<T> {
 
 impl<T: Message> Group<T> {
     fn hand(&self, message: &T) -> u32 {
-        /// What keeping it costs beside the message itself.
+        /// The cost of keeping it beside the message itself.
         const HELD: usize = 64;
         const PLACE: usize = 8;
         let members = || {
@@ -278,7 +278,7 @@ impl<T: Message> Group<T> {
         }
         let bytes = (message.size() + HELD + PLACE * count) as u64;
         while !self.quota.take(bytes) {
-            // Of those who want it; of the others only where that is not enough.
+            // First from subscriptions that take the message; from others only where that is not enough.
             if !(drop_oldest(members()) || drop_oldest(self.members.values())) {
                 members().for_each(|mailbox| lock(&mailbox.waiting).dropped += 1);
                 return 0;
@@ -294,7 +294,7 @@ impl<T: Message> Group<T> {
     }
 }
 
-/// Makes room in each of these. Tells whether there was anything to drop.
+/// Drops the oldest message of each of these. Returns whether there was any.
 fn drop_oldest<'a, T: Message + 'a>(mailboxes: impl Iterator<Item = &'a Arc<Mailbox<T>>>) -> bool {
     mailboxes.fold(false, |any, mailbox| any | mailbox.drop_oldest())
 }
@@ -330,7 +330,7 @@ impl<T: Message> Mailbox<T> {
 }
 
 impl<T: Message> Subscription<T> {
-    /// Waits until there is a message. One only may wait at a time.
+    /// Waits until there is a message. Only one task may wait at a time.
     pub async fn ready(&self) -> Result<(), IsRead> {
         if self.is_read.swap(true, Relaxed) {
             return Err(IsRead);
@@ -347,7 +347,7 @@ impl<T: Message> Subscription<T> {
         Ok(())
     }
 
-    /// The next message, and how many were dropped before it since the last one.
+    /// The next message, and the number of messages that were dropped before it.
     pub fn take(&self) -> Option<(Arc<Held<T>>, u64)> {
         self.mailbox.take()
     }
@@ -389,7 +389,7 @@ fn address(quota: &Arc<Quota>) -> usize {
     Arc::as_ptr(quota) as usize
 }
 
-/// Nothing in here is ever half done under these locks, so a poisoned one is as good as any.
+/// Nothing is ever half done under these locks, so the state of a poisoned lock is valid.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -1,5 +1,5 @@
-//! The calls of the host, and the handler objects between them: an object is made at the first call, kept from call to
-//! call, and freed at the last. What it answers is decided elsewhere.
+//! The calls of the host, and the handler objects between them: an object is made at the first call, kept between
+//! calls, and freed at the last. Does not decide what it answers.
 
 use std::any::Any;
 use std::cell::RefCell;
@@ -87,8 +87,8 @@ impl<H: Handler> Held<H> {
 type Objects = HashMap<RequestNumber, Box<dyn Any>, FxBuildHasher>;
 
 thread_local! {
-    /// The objects between two calls. Its hash needs no secret, for which the host would have to be asked: the host
-    /// counts the requests, and nobody else chooses their numbers.
+    /// The objects between two calls. The hash needs no secret, which the host would have to provide: only the host
+    /// chooses the numbers.
     static OBJECTS: RefCell<Objects> = const { RefCell::new(HashMap::with_hasher(FxBuildHasher)) };
 }
 

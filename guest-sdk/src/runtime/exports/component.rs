@@ -1,10 +1,10 @@
-//! A component, as `export!` puts it together.
+//! A component, as `export!` makes it.
 
 use crate::result::Result;
 use crate::runtime::exports::handlers::Handlers;
 use crate::runtime::exports::work::{self, Called, Schedule};
 
-/// Its handlers, and what else it does.
+/// Its handlers, its lifecycle and its work.
 #[doc(hidden)]
 pub trait Component: 'static {
     type Handlers: Handlers;

@@ -1,4 +1,4 @@
-//! What `#[handler]` notes of a handler, and how the host is told of it.
+//! What `#[handler]` notes of a handler, and its description for the host.
 
 use crate::result::Result;
 use crate::runtime::bindings::exports::waterspout::web::handler as wit;

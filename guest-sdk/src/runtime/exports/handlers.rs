@@ -1,4 +1,4 @@
-//! The handlers of a component as a list of types, and the one of them for which a call is.
+//! The handlers of a component as a list of types, and the choice of the one for a call.
 
 use std::pin::Pin;
 
@@ -13,8 +13,8 @@ pub trait Handlers: 'static {
     /// What `describe` says of them.
     fn classes() -> Vec<HandlerClass>;
 
-    /// Does `hook` with the handler at `index`. In a box, so that the compiler can bear a long list: one future in the
-    /// other is too deep for it from some twenty on.
+    /// Does `hook` with the handler at `index`. In a box for the compiler: with some twenty handlers, futures inside
+    /// of each other would be too deep.
     fn run(index: u32, call: Call, hook: Hook) -> Pin<Box<dyn Future<Output = Outcome>>>;
 
     /// Does `edge` with the handler at `index`.

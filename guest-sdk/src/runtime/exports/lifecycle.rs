@@ -1,4 +1,4 @@
-//! How an instance begins and ends, as `export!` has it.
+//! The description of a component's lifecycle, from `export!`.
 
 use crate::result::Result;
 use crate::runtime::exports::component::Component;

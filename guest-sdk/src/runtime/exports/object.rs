@@ -1,4 +1,4 @@
-//! A handler's object: each function that the host calls, and the outcome that becomes of it.
+//! A handler's object: each function that the host calls, and the outcome of it.
 
 use anyhow::Error;
 
@@ -66,7 +66,8 @@ impl<H: Handler> Object<H> {
         Ok(())
     }
 
-    /// Does what the host asks for. Each arm that a handler does not have costs no code: its condition is a constant.
+    /// Does what the host asks for. An arm for a function that the handler does not have costs no code: its condition
+    /// is a constant.
     pub(super) async fn run(&mut self, hook: Hook) -> Outcome {
         let outcome = match hook {
             Hook::Execute(kwargs, method, arguments) => {
@@ -105,7 +106,7 @@ impl<H: Handler> Object<H> {
         }
     }
 
-    /// `initialize`, `prepare` and the method, as far as they are there and wanted.
+    /// Calls `initialize`, `prepare` and the method, as far as the handler has them.
     async fn execute(
         &mut self,
         kwargs: Option<String>,
@@ -145,7 +146,7 @@ impl<H: Handler> Object<H> {
         self.go_on(result)
     }
 
-    /// The method, once the body is handed over where the handler takes it piece by piece.
+    /// Calls the method, after the body was handed over where the handler takes it piece by piece.
     async fn method(&mut self, at: u32) -> Outcome {
         if H::STREAMS_BODY {
             let received = self.receive().await;
@@ -168,7 +169,7 @@ impl<H: Handler> Object<H> {
         }
     }
 
-    /// The end of a function that others follow.
+    /// The outcome of a function that others follow.
     fn go_on(&mut self, result: Result) -> Outcome {
         match result {
             Ok(()) if !self.cx.is_finished() => Outcome::Proceed,
@@ -176,7 +177,7 @@ impl<H: Handler> Object<H> {
         }
     }
 
-    /// The end of a function that makes the response.
+    /// The outcome of a function that makes the response.
     fn finish(&mut self, result: Result) -> Outcome {
         let sent = self.cx.response.borrow_mut().take_sent_error();
         if let Some(sent) = sent {
@@ -227,7 +228,7 @@ impl<H: Handler> Object<H> {
     }
 }
 
-/// Where a handler has this method.
+/// The index of this method in the handler's list.
 fn position<H: Handler>(name: &str) -> Option<u32> {
     let at = H::METHODS.iter().position(|known| *known == name)?;
     u32::try_from(at).ok()

@@ -1,5 +1,5 @@
-//! What a component does beside its requests, as the host asks for it: its tasks run, its functions are called by their
-//! names. It owns no task and decides nothing of when.
+//! The work of a component beside its requests: runs tasks, and calls functions by their names. Owns no task and does
+//! not decide when they run.
 
 use std::pin::Pin;
 
@@ -27,7 +27,7 @@ pub enum ScheduleTiming {
     Every(u64),
 }
 
-/// What `export!` makes of one entry under `schedules`.
+/// One entry under `schedules` of `export!`.
 #[doc(hidden)]
 pub struct Schedule {
     pub name: &'static str,
@@ -51,7 +51,7 @@ pub fn call<M: 'static, F: Function<M>>(function: F, arguments: &[u8]) -> Called
     })
 }
 
-/// The answer to a name that `export!` does not have.
+/// The answer for a name that `export!` does not have.
 #[doc(hidden)]
 pub fn call_nothing(name: &str, _: &[u8]) -> Called {
     let error = anyhow!("there is no `{name}` among the `functions` of `export!`");

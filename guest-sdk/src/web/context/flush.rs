@@ -13,12 +13,12 @@ impl Context {
     /// [`flush`](https://www.tornadoweb.org/en/stable/web.html#tornado.web.RequestHandler.flush). After it,
     /// [`write`](Self::write) adds to the body; the head can't be changed any more.
     ///
-    /// It waits until the client has taken what was flushed before: a handler is never much faster than who reads it.
+    /// It waits until the client has taken what was flushed before: a handler is never much faster than its reader.
     /// `deadline` counts until the first flush. A body whose `Content-Length` was set has to have that length; any
     /// other is sent in chunks. There is no `ETag` but one that was set.
     ///
     /// An error where the client is gone: the handler ends with it, unless it was cancelled before. An error in a
-    /// handler that has flushed makes no page: the connection is cut, so that nobody takes the body for all there is.
+    /// handler that has flushed makes no page: the connection is cut, so that no client takes the body for whole.
     /// So it is, too, where a flush is not waited for to its end.
     ///
     /// ```
@@ -56,7 +56,7 @@ impl Context {
 
     /// Sets a trailer, a field that follows the body of a response that was [flushed](Self::flush), in place of others
     /// of that name. The header `Trailer` has to name it. Clients over HTTP/1.1 get it only where they said
-    /// `TE: trailers`, and nobody does with a `Content-Length`.
+    /// `TE: trailers`, and no client with a `Content-Length`.
     ///
     /// An error where HTTP allows no such name or value, or the head is not out or names no such trailer.
     ///

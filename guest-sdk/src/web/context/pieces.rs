@@ -18,8 +18,8 @@ const MAX_PIECE: usize = 64 * 1024;
 /// The longest body of which the host makes an `ETag`, for which it has to have all of it.
 const MAX_HASHED: usize = 1 << 20;
 
-/// How much of such bodies one instance keeps at a time. What is beyond goes to the host as a whole, which knows whom
-/// to cut off: this memory has to do for all handlers.
+/// How much of such bodies one instance keeps at a time. More goes to the host as a whole, which knows which
+/// connection to cut off. This memory must be enough for all handlers.
 const MAX_KEPT: usize = 4 << 20;
 
 thread_local! {

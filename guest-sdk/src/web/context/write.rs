@@ -1,4 +1,4 @@
-//! What a handler says of its response: status, headers and body, in Tornado's words. Nothing of it reaches the host
+//! How a handler makes its response: status, headers and body, with Tornado's names. Nothing of it reaches the host
 //! before the function that finishes the response returns. `flush` is elsewhere.
 
 use anyhow::{bail, ensure};

@@ -1,4 +1,4 @@
-//! What the native peer answers: for each workload what Waterspout and its guests do, with the same libraries.
+//! The answers of the native peer: for each workload the same as Waterspout and its guests, with the same libraries.
 
 use std::cell::Cell;
 use std::convert::Infallible;
@@ -24,10 +24,10 @@ const HTML: &str = "text/html; charset=UTF-8";
 const JSON: &str = "application/json; charset=UTF-8";
 const TEXT: &str = "text/plain; charset=UTF-8";
 
-/// Where an answer takes its time.
+/// The path of the slow answer.
 pub const SLOW: &str = "/slow";
 
-/// How long.
+/// How long it takes.
 pub const WAIT: Duration = Duration::from_millis(100);
 
 type Piece = Result<Frame<Bytes>, Infallible>;
@@ -156,7 +156,7 @@ fn boundary(headers: &HeaderMap) -> Option<String> {
     multer::parse_boundary(content_type).ok()
 }
 
-/// What `compress_response` does for who takes gzip, the library's default level included.
+/// The same as `compress_response` for clients that take gzip, with the library's default level.
 fn compressed(
     mut response: Response<Full<Bytes>>,
     accepts: Option<&HeaderValue>,
@@ -180,7 +180,7 @@ fn gzip(body: &[u8]) -> io::Result<Vec<u8>> {
     encoder.finish()
 }
 
-/// What `POST` gets: of a bad request, nothing.
+/// The answer to `POST`. To a bad request there is none.
 fn posted(content_type: &'static str, body: Option<Bytes>) -> Response<Full<Bytes>> {
     match body {
         Some(body) => page(StatusCode::OK, content_type, body),
@@ -188,7 +188,7 @@ fn posted(content_type: &'static str, body: Option<Bytes>) -> Response<Full<Byte
     }
 }
 
-/// What `GET` gets, with the hash of the body.
+/// The answer to `GET`, with the hash of the body.
 fn tagged(body: Bytes) -> Response<Full<Bytes>> {
     let etag = format!("\"{:x}\"", Sha1::digest(&body));
     let mut response = page(StatusCode::OK, HTML, body);

@@ -1,5 +1,5 @@
-//! What a request costs in an app of many components: asked in turns, so that each was left alone for as long as it can
-//! be, or only one of them.
+//! The cost of a request in an app of many components. Requests go to all in turns, so that each was unused for as
+//! long as possible, or only to one of them.
 
 use crate::app::App;
 use crate::load;
@@ -11,19 +11,19 @@ use crate::versions::Versions;
 
 use super::lines;
 
-/// How many components the apps have. The first is what the others are divided by.
+/// The numbers of components. The others are divided by the first.
 const COUNTS: [usize; 4] = [1, 10, 100, 1000];
 
 /// How many are compiled by one server before all are served.
 const TOGETHER: usize = 50;
 
-/// One app, and who of it is asked.
+/// One app, and the components that get requests.
 pub struct Row {
     /// How many components it has.
     pub components: usize,
-    /// How many of them are asked.
+    /// How many of them get requests.
     pub asked: usize,
-    /// What that took.
+    /// The results.
     pub runs: Runs,
 }
 
@@ -33,7 +33,7 @@ pub struct Components {
     pub rows: Vec<Row>,
     /// The milliseconds of each start of the largest app with all in the cache.
     pub starts: Vec<f64>,
-    /// What memory alone takes among as many.
+    /// The time of the memory alone, for these numbers.
     pub lines: Vec<lines::Row>,
 }
 
@@ -41,7 +41,7 @@ pub struct Components {
 pub fn measure(versions: &Versions, plan: &Plan, starts: usize) -> anyhow::Result<Components> {
     let (first, most) = (COUNTS[0], COUNTS[COUNTS.len() - 1]);
     let app = |numbers| start::app(App::with_kept_cache()?, versions, numbers);
-    // A server that compiles a thousand takes longer to start than is waited for.
+    // A server that compiles a thousand would not start within the time limit.
     for begin in (0..most).step_by(TOGETHER) {
         eprintln!("components: {begin} of {most} are in the cache");
         let numbers = begin..most.min(begin + TOGETHER);

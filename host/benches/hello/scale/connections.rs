@@ -1,4 +1,4 @@
-//! What a request costs with many connections under load, each with one request in flight; ours beside the native peer.
+//! The cost of a request with many connections under load, each with one request in flight, beside the native peer.
 
 use std::path::Path;
 
@@ -7,7 +7,7 @@ use crate::runs::Plan;
 
 use super::pairs::{self, Pair, Variant};
 
-/// How many connections there are. The first is what the others are divided by.
+/// The numbers of connections. The others are divided by the first.
 const COUNTS: [usize; 4] = [10, 100, 1000, 10_000];
 
 /// All numbers of connections.
@@ -18,9 +18,9 @@ pub struct Connections {
     pub left_out: Vec<usize>,
 }
 
-/// Measures ours and the native peer at each number of connections.
+/// Measures Waterspout and the native peer at each number of connections.
 pub fn measure(hello: &Path, plan: &Plan) -> anyhow::Result<Connections> {
-    /// For all else that is open here and there.
+    /// For all other open files.
     const SPARE: usize = 200;
     let allowed = raise_descriptors()?.saturating_sub(SPARE);
     let (counts, left_out): (Vec<usize>, Vec<usize>) =

@@ -1,7 +1,7 @@
-//! What a second core is worth: the same client with a server on one core and on two.
+//! The gain of a second core: the same client with a server on one core and on two.
 //!
-//! The client has as many threads in all variants, and each of them as many connections. Where there are only two
-//! cores, the server on both shares them with the client. What it is compared with first is then a server on one core
+//! The client has the same number of threads in all variants, and each thread the same number of connections. With
+//! only two cores, the server on both shares them with the client. Then it is first compared with a server on one core
 //! that shares it with the same client: each core has the same mix of work.
 
 use std::path::Path;
@@ -13,16 +13,16 @@ use super::pairs::{self, Pair, Variant};
 
 /// All variants.
 pub struct Cores {
-    /// Those with one core come first, and the one with two is the last. None where there is but one core.
+    /// Those with one core come first, and the one with two is the last. Empty on a machine with one core.
     pub rows: Vec<(Variant, Pair)>,
     /// Whether the client always has cores of its own.
     pub apart: bool,
 }
 
-/// With so many cores the client needs none of the server's.
+/// With this many cores the client needs none of the server's.
 const ENOUGH: usize = 4;
 
-/// Measures ours and the native peer in each variant.
+/// Measures Waterspout and the native peer in each variant.
 pub fn measure(hello: &Path, plan: &Plan) -> anyhow::Result<Cores> {
     let cores = allowed_cores()?;
     let variants = variants(&cores, plan.connections);

@@ -1,4 +1,4 @@
-//! What many requests leave behind in one process: memory, descriptors, mappings, threads, looked at under load.
+//! What many requests leave behind in one process: memory, descriptors, mappings, threads, read under load.
 
 use std::fs;
 use std::net::SocketAddr;
@@ -24,7 +24,7 @@ const ISOLATIONS: [&str; 3] = ["shared", "exclusive", "fresh"];
 /// Requests on one connection; then another takes its place.
 pub const EACH: usize = 1000;
 
-/// What the process had at one moment.
+/// The state of the process at one moment.
 pub struct Sample {
     /// How many requests were answered by then.
     pub requests: u64,
@@ -42,7 +42,7 @@ pub struct Sample {
 pub struct Endurance {
     /// The first is after the warm-up.
     pub samples: Vec<Sample>,
-    /// How many connections there were at once.
+    /// The number of concurrent connections.
     pub connections: usize,
     /// From the first request to the last sample.
     pub took: Duration,
@@ -54,7 +54,7 @@ struct Progress {
     over: AtomicBool,
 }
 
-/// Asks until as many requests are answered; fails with the first that is not.
+/// Sends requests until this many are answered. Fails with the first failure.
 pub fn measure(hello: &Path, connections: usize, requests: u64) -> anyhow::Result<Endurance> {
     let mut app = App::with_kept_cache()?;
     for isolation in ISOLATIONS {
@@ -106,7 +106,7 @@ fn load(server: &Server, connections: usize, requests: u64) -> anyhow::Result<En
     })
 }
 
-/// After how many requests it is looked: the first hundredth warms up, then after each tenth.
+/// The numbers of requests after which samples are taken: the first hundredth warms up, then each tenth.
 fn marks(requests: u64) -> impl Iterator<Item = u64> {
     [requests / 100]
         .into_iter()
@@ -133,7 +133,7 @@ fn look(server: &Server, progress: &Progress) -> anyhow::Result<Sample> {
     Ok(sample)
 }
 
-/// Asks on so many connections at once until it is over.
+/// Sends requests on this many concurrent connections until it is over.
 fn ask(
     address: SocketAddr,
     connections: usize,

@@ -1,5 +1,5 @@
-//! What memory alone takes where requests go round many components: the cache lines of each are read in the order in
-//! which they would be asked, and nothing else is done. Asks no server.
+//! The time of memory alone where requests go to many components in turns: the cache lines of each are read in that
+//! order, and nothing else is done. Sends no request.
 
 use std::hint::black_box;
 use std::time::{Duration, Instant};
@@ -7,23 +7,23 @@ use std::time::{Duration, Instant};
 use crate::process::on_core;
 use crate::runs::Plan;
 
-/// How many lines a request to `hello` needs that no other component's does; `docs/cost-of-a-request.md` says how they
+/// How many lines a request to `hello` needs that no other component's does. `docs/cost-of-a-request.md` says how they
 /// were counted.
 pub const LINES: usize = 705;
 
-/// How many pages they lie on.
+/// On how many pages they are.
 pub const PAGES: usize = 70;
 
 /// How many lines a page has.
 const IN_PAGE: usize = 4096 / size_of::<Line>();
 
-/// The microseconds of each round for the lines of one component, among so many.
+/// The microseconds of each round for the lines of one component, among this number.
 pub struct Row {
     /// How many components there are.
     pub components: usize,
-    /// Where all lines are is known before they are read.
+    /// The places of all lines are known before they are read.
     pub known: Vec<f64>,
-    /// Each line says where the next one is.
+    /// Each line has the place of the next one.
     pub led: Vec<f64>,
 }
 
@@ -53,7 +53,7 @@ pub fn measure(counts: &[usize], plan: &Plan) -> anyhow::Result<Vec<Row>> {
     Ok(rows)
 }
 
-/// How long one pass takes, of as many as there is time for.
+/// The time of one pass, of as many as there is time for.
 fn timed(time: Duration, pass: impl Fn() -> u32) -> Duration {
     black_box(pass());
     let (began, mut passes) = (Instant::now(), 0);
@@ -64,7 +64,7 @@ fn timed(time: Duration, pass: impl Fn() -> u32) -> Duration {
     began.elapsed() / passes
 }
 
-/// As much as a cache reads at once.
+/// The size of a cache line.
 #[repr(align(64))]
 #[derive(Clone, Copy, Default)]
 struct Line {
@@ -74,7 +74,7 @@ struct Line {
 /// The lines of all components.
 struct Memory {
     lines: Vec<Line>,
-    /// Which are read, in this order.
+    /// The pages in the order in which they are read.
     order: Vec<u32>,
 }
 

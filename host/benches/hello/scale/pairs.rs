@@ -1,4 +1,4 @@
-//! Ours beside the native peer, at `hello`, in variants of where they run and of how many ask.
+//! Waterspout beside the native peer, at `hello`, with variants of cores and numbers of connections.
 
 use std::fs;
 use std::path::Path;
@@ -11,9 +11,9 @@ use crate::runs::{Runs, in_turns};
 use crate::served::Server;
 use crate::workload::Workload;
 
-/// How both are measured.
+/// One variant.
 pub struct Variant {
-    /// What is said of it.
+    /// Its name in the table.
     pub name: String,
     /// The server's cores.
     pub server: Vec<usize>,
@@ -23,7 +23,7 @@ pub struct Variant {
     pub connections: usize,
 }
 
-/// What both did.
+/// The results of both.
 pub struct Pair {
     /// Waterspout, shared.
     pub ours: Runs,
@@ -36,10 +36,10 @@ pub fn measure(hello: &Path, plan: &Plan, variants: &[Variant]) -> anyhow::Resul
     const FILE: &str = "hello.wasm";
     let mut app = App::with_kept_cache()?;
     app.add(FILE, Workload::Get.path(), &fs::read(hello)?)?;
-    // As it comes, one instance takes in 1,000 requests and lets as many wait, and refuses the next.
+    // By default, one instance runs 1,000 requests, lets as many wait, and refuses the next.
     let most = variants.iter().map(|variant| variant.connections).max();
     app.set(FILE, "max_queue", most.unwrap_or_default().max(1000))?;
-    // What is compiled at the first start is found by those that are measured.
+    // The first start compiles, so that the measured ones find the code in the cache.
     app.serve("shared", None)?;
     let both = |variant: &Variant| {
         ["native hyper", "shared"].map(|who| format!("{}, {who}", variant.name))

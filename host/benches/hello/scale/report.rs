@@ -1,4 +1,4 @@
-//! What the parts found, as Markdown. Measures nothing.
+//! The results of the parts as Markdown. Measures nothing.
 
 use std::fmt::Write as _;
 
@@ -15,7 +15,7 @@ use super::lines::{self, LINES, PAGES};
 use super::pairs::Pair;
 use super::routes::Row;
 
-/// What a request costs in apps of many components, and what a component costs.
+/// The cost of a request in apps of many components, and the cost of a component.
 pub fn components(plan: &Plan, components: &Components) -> String {
     let mut text = format!(
         "\n## 1 to 1,000 components\n\n\
@@ -54,7 +54,7 @@ pub fn components(plan: &Plan, components: &Components) -> String {
     text + &lines(&components.lines)
 }
 
-/// What memory alone takes among many components.
+/// The time of memory alone among many components.
 fn lines(rows: &[lines::Row]) -> String {
     let mut text = format!(
         "\n### What memory alone takes\n\n\
@@ -77,7 +77,7 @@ fn lines(rows: &[lines::Row]) -> String {
     text
 }
 
-/// What a request costs on many connections.
+/// The cost of a request on many connections.
 pub fn connections(plan: &Plan, connections: &Connections) -> String {
     let mut text = format!(
         "\n## 10 to 10,000 connections\n\n\
@@ -111,7 +111,7 @@ pub fn connections(plan: &Plan, connections: &Connections) -> String {
     text
 }
 
-/// What a request costs among many routes.
+/// The cost of a request among many routes.
 pub fn routes(plan: &Plan, rows: &[Row]) -> String {
     let mut text = format!(
         "\n## 10 to 10,000 routes\n\n\
@@ -133,7 +133,7 @@ pub fn routes(plan: &Plan, rows: &[Row]) -> String {
     text
 }
 
-/// What a second core is worth.
+/// The gain of a second core.
 pub fn cores(plan: &Plan, cores: &Cores) -> String {
     let mut text = "\n## A second core\n\n".to_owned();
     let Some(((_, two), ones)) = cores.rows.split_last() else {
@@ -225,7 +225,7 @@ pub fn endurance(endurance: &Endurance) -> String {
     text
 }
 
-/// How it was measured, as each part says it.
+/// How it was measured, for each part.
 fn how(plan: &Plan) -> String {
     format!(
         "Median (min..max) of {} rounds of {} s,\nratios taken within a round.",
@@ -238,7 +238,7 @@ fn cost(runs: &Runs) -> String {
     show(runs.spread(|run| run.cpu), 1)
 }
 
-/// How many times the CPU time a request takes here.
+/// The ratio of the CPU time of a request to the first's.
 fn dearer(runs: &Runs, first: &Runs) -> String {
     show(runs.against(first, |run, first| run.cpu / first.cpu), 2)
 }

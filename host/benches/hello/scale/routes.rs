@@ -1,4 +1,4 @@
-//! What a request costs where one of many routes takes it: all of one component, each with a group, asked in turns.
+//! The cost of a request among many routes: all of one component, each with a group, requested in turns.
 
 use std::fs;
 use std::path::Path;
@@ -9,7 +9,7 @@ use crate::questions::Questions;
 use crate::runs::Plan;
 use crate::runs::{Runs, in_turns};
 
-/// How many routes the apps have. The first is what the others are divided by.
+/// The numbers of routes. The others are divided by the first.
 const COUNTS: [usize; 4] = [10, 100, 1000, 10_000];
 
 /// One app.
@@ -33,7 +33,7 @@ pub fn measure(hello: &Path, plan: &Plan) -> anyhow::Result<Vec<Row>> {
         Ok(app)
     };
     let apps: Vec<App> = COUNTS.iter().map(app).collect::<anyhow::Result<_>>()?;
-    // What is compiled at the first start is found by those that are measured.
+    // The first start compiles, so that the measured ones find the code in the cache.
     apps[0].serve("shared", None)?;
     let names = COUNTS.map(|routes| format!("{routes} routes"));
     let runs = in_turns(plan, &names, |number| {
@@ -47,7 +47,7 @@ pub fn measure(hello: &Path, plan: &Plan) -> anyhow::Result<Vec<Row>> {
     Ok(rows.map(|(routes, runs)| Row { routes, runs }).collect())
 }
 
-/// All have the same length, so that a request of one app costs as much to read as one of another.
+/// All have the same length, so that requests of all apps cost the same to read.
 fn folder(number: usize) -> String {
     format!("/thing{number:04}/")
 }

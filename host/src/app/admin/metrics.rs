@@ -1,4 +1,4 @@
-//! `/metrics`: what was counted, as text that Prometheus reads (OpenMetrics 1.0). Counts nothing itself.
+//! `/metrics`: the counters as text that Prometheus reads (OpenMetrics 1.0). Counts nothing itself.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -16,10 +16,10 @@ use crate::app::generation::{Site, State};
 use crate::base::metrics::{BOUNDS, ComponentTally, HistogramTally, RouteKey};
 use crate::guest::run::TICK;
 
-/// What it is served as.
+/// The content type of the page.
 pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
-/// What `/metrics` says.
+/// The text of `/metrics`.
 pub fn text(site: &Arc<Site>) -> Result<String, fmt::Error> {
     let mut registry = Registry::with_prefix("waterspout");
     registry.register_collector(Box::new(Scrape(site.clone())));
@@ -28,10 +28,10 @@ pub fn text(site: &Arc<Site>) -> Result<String, fmt::Error> {
     Ok(text)
 }
 
-/// The name of all routes or components together that are gone.
+/// The name for all routes or components that are gone, together.
 const REMOVED: &str = "(removed)";
 
-/// One look at everything.
+/// One reading of all counters.
 struct Scrape(Arc<Site>);
 
 impl fmt::Debug for Scrape {
@@ -215,7 +215,8 @@ impl Scrape {
     }
 }
 
-/// A route's labels. Those of requests that met none, and of routes that are gone, can't be taken for a pattern.
+/// A route's labels. Requests without a route, and routes that are gone, have labels that can't be taken for a
+/// pattern.
 fn route_of(key: &Option<RouteKey>) -> [(&'static str, &str); 2] {
     match key {
         Some(key) => [("route", &key.pattern), ("host", &key.host)],
@@ -223,7 +224,7 @@ fn route_of(key: &Option<RouteKey>) -> [(&'static str, &str); 2] {
     }
 }
 
-/// The text as it grows.
+/// The text, to which metrics are added.
 struct Page<'a>(DescriptorEncoder<'a>);
 
 impl Page<'_> {
@@ -240,7 +241,7 @@ impl Page<'_> {
     }
 }
 
-/// One metric, with all that its labels tell apart.
+/// One metric, with all its label sets.
 struct Family<'a>(MetricEncoder<'a>);
 
 impl Family<'_> {

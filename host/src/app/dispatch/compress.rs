@@ -1,5 +1,5 @@
-//! `compress_response`: which bodies are compressed, by Tornado's rules (`GZipContentEncoding`), and in what the client
-//! likes best. A body that comes in pieces is compressed piece by piece (`encoder`).
+//! `compress_response`: which bodies are compressed, by Tornado's rules (`GZipContentEncoding`), and in which coding.
+//! Bodies in pieces are compressed piece by piece (`encoder`).
 
 mod encoder;
 
@@ -12,12 +12,12 @@ use super::Reply;
 
 pub use encoder::Encoder;
 
-/// Shorter bodies are left alone.
+/// Shorter bodies are not compressed.
 const MIN_LENGTH: usize = 1024;
-/// Longer ones are compressed on a thread of their own, so that nobody else waits for it.
+/// Longer bodies are compressed on a thread of their own, so that others do not wait for them.
 const MAX_LENGTH_HERE: usize = 64 * 1024;
 
-/// A content coding that we have, the best first.
+/// The content codings, the best first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Coding {
     Zstd,
@@ -28,7 +28,8 @@ pub enum Coding {
 impl Coding {
     const ALL: [Coding; 3] = [Coding::Zstd, Coding::Brotli, Coding::Gzip];
 
-    /// The one that the client likes best, and of equals the one that we do (RFC 9110, section 12.5.3).
+    /// The coding that the client prefers. Where it prefers several equally, the best of them (RFC 9110, section
+    /// 12.5.3).
     pub fn preferred(headers: &HeaderMap) -> Option<Coding> {
         let values = headers.get_all(header::ACCEPT_ENCODING).iter();
         let accepted: Vec<(&str, f32)> = values
@@ -64,7 +65,7 @@ impl Coding {
     }
 
     fn encode(self, body: &[u8]) -> io::Result<Vec<u8>> {
-        /// What their own command line tools default to, but for brotli's, which is meant for files.
+        /// The defaults of their own command line tools. Brotli's default is meant for files, so it is lower here.
         const BROTLI_QUALITY: u32 = 5;
         const BROTLI_WINDOW: u32 = 22;
         match self {
@@ -87,7 +88,7 @@ impl Coding {
     }
 }
 
-/// Compresses the body, where that is worth it, and says that the answer depends on what the client takes.
+/// Compresses the body where that is useful. Also says with `Vary` that the answer depends on `Accept-Encoding`.
 pub async fn compress(response: &mut Response<Reply>, coding: Option<Coding>) {
     let headers = response.headers_mut();
     headers.append(header::VARY, HeaderValue::from_static("Accept-Encoding"));
@@ -113,7 +114,7 @@ pub async fn compress(response: &mut Response<Reply>, coding: Option<Coding>) {
             );
             response.body_mut().replace(Bytes::from(encoded));
         }
-        // It goes out as it is.
+        // It is sent uncompressed.
         Err(error) => tracing::error!(target: "general", "a body can't be compressed: {error}"),
     }
 }
@@ -127,7 +128,7 @@ fn compress_pieces(response: &mut Response<Reply>, coding: Coding) {
                 header::CONTENT_ENCODING,
                 HeaderValue::from_static(coding.name()),
             );
-            // Nobody knows how long it will be.
+            // The compressed length is not known.
             headers.remove(header::CONTENT_LENGTH);
             response.body_mut().encode(encoder);
         }
@@ -135,7 +136,7 @@ fn compress_pieces(response: &mut Response<Reply>, coding: Coding) {
     }
 }
 
-/// However short a piece may be, nobody knows what follows it.
+/// Whether a body is worth compressing, by its type and length. The length of a body in pieces is not known.
 fn is_worth_it(response: &Response<Reply>) -> bool {
     let headers = response.headers();
     let content_type = headers.get(header::CONTENT_TYPE);
@@ -161,7 +162,7 @@ fn is_compressible(content_type: &str) -> bool {
         )
 }
 
-/// `gzip;q=0.5`: a name and how much it is liked.
+/// `gzip;q=0.5`: a coding and its weight.
 fn weighed(entry: &str) -> (&str, f32) {
     let mut parts = entry.split(';').map(str::trim);
     let name = parts.next().unwrap_or_default();

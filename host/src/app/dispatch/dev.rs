@@ -1,5 +1,5 @@
-//! What `dev` does to requests: while the app can't be built, browsers get a page that says why; and the pages that
-//! they get of it reload themselves. Stands before `dispatch`, which knows nothing of it, so that `serve` has none of it.
+//! The part of `dev` in the way of a request. While the app can't be built, browsers get a page that says why. Pages
+//! of the app reload themselves. Stands before `dispatch`, which does not know it, so that `serve` has none of it.
 
 mod script;
 mod trouble;
@@ -20,9 +20,9 @@ use crate::base::request_id;
 
 pub use workbench::Workbench;
 
-/// Where a page waits for something newer than itself.
+/// Where a page waits for a newer version of the app.
 const RELOAD: &str = "/.waterspout/reload";
-/// The script by which it does.
+/// The script that waits.
 const SCRIPT: &str = "/.waterspout/reload.js";
 
 /// Answers one request under `dev`.
@@ -42,7 +42,7 @@ where
         _ => {}
     }
     let is_page = is_page(request.method(), request.headers());
-    // Of before the answer is made: what changes meanwhile is newer than the page.
+    // Read before the answer is made: what changes meanwhile is newer than the page.
     let version = bench.version();
     let nothing_serves = site.current().number == 0;
     let trouble = bench.trouble();
@@ -64,7 +64,7 @@ where
         return response;
     }
     if is_page {
-        // The page is to be whole, and in no coding, so that the script finds its place.
+        // The page must be whole and without a coding, so that the script can be put into it.
         for name in [
             header::ACCEPT_ENCODING,
             header::IF_NONE_MATCH,
@@ -82,8 +82,8 @@ where
     response
 }
 
-/// Whether a browser asks for what it will show as a page. A script's own request asks for `*/*`, or says by
-/// `Sec-Fetch-Mode` that it is none, and so do images and the like; nor does curl ask for HTML.
+/// Whether a browser asks for a page to show. A script's own request accepts `*/*`, or has a `Sec-Fetch-Mode` that
+/// says otherwise. The same holds for images, and curl does not ask for HTML.
 fn is_page(method: &Method, headers: &HeaderMap) -> bool {
     let accepts = headers.get_all(header::ACCEPT).iter();
     let mut accepts = accepts
@@ -97,7 +97,7 @@ fn is_page(method: &Method, headers: &HeaderMap) -> bool {
             .is_none_or(|mode| mode == "navigate")
 }
 
-/// Waits until there is something newer than the version that was asked with, or than now.
+/// Waits until there is a newer version than the one in the query, or than now.
 async fn reload(bench: &Workbench, query: Option<&str>) -> Response<Reply> {
     let known = query.and_then(|query| query.strip_prefix("version="));
     let known = known.map_or_else(|| bench.version(), str::to_owned);
@@ -111,7 +111,7 @@ async fn reload(bench: &Workbench, query: Option<&str>) -> Response<Reply> {
     }
 }
 
-/// An answer of the host's own, which nobody is to keep.
+/// An answer of the host's own, which is not cached.
 fn plain(content_type: &'static str, body: Bytes) -> Response<Reply> {
     let mut response = Response::new(Reply::new(body));
     let headers = response.headers_mut();
@@ -121,7 +121,7 @@ fn plain(content_type: &'static str, body: Bytes) -> Response<Reply> {
     response
 }
 
-/// What belongs to this moment of writing an app is not to be found in a cache later.
+/// Answers during development must not come from a cache later.
 const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
 
 #[cfg(test)]

@@ -1,5 +1,5 @@
-//! Whether the client has the answer already: `ETag` and `If-None-Match`, as Tornado's `finish` does it (RFC 9110,
-//! sections 8.8.3 and 13.1.2).
+//! `ETag` and `If-None-Match`, as Tornado's `finish` handles them (RFC 9110, sections 8.8.3 and 13.1.2): a client that
+//! has the response already gets 304.
 
 use http::request::Parts;
 use http::{HeaderValue, Method, Response, StatusCode, header};
@@ -7,11 +7,11 @@ use sha1::{Digest, Sha1};
 
 use super::Reply;
 
-/// How large a body is hashed, in bytes: an event loop waits for it.
+/// The largest body that is hashed, in bytes. The event loop waits meanwhile.
 const MOST: usize = 1 << 20;
 
-/// Gives a handler's whole answer the hash of its body as `ETag`, unless the handler said one, or by an empty one that
-/// there is to be none; and answers 304 without the body where the client has it.
+/// Sets the hash of a whole body as `ETag`, unless the handler has set one; an empty one means none. Answers 304
+/// without the body where the client has it.
 pub fn settle(request: &Parts, response: &mut Response<Reply>) {
     let asks = matches!(request.method, Method::GET | Method::HEAD);
     if !asks || response.status() != StatusCode::OK {
@@ -42,15 +42,15 @@ pub fn settle(request: &Parts, response: &mut Response<Reply>) {
     }
 }
 
-/// What Tornado's `compute_etag` makes of a body.
+/// Tornado's `compute_etag` of a body.
 fn of(body: &[u8]) -> HeaderValue {
     let mut etag = *b"\"0123456789012345678901234567890123456789\"";
-    // It has the room that a hash takes.
+    // The buffer has the size of a hash.
     let _ = base16ct::lower::encode(&Sha1::digest(body), &mut etag[1..41]);
     HeaderValue::from_bytes(&etag).unwrap_or(HeaderValue::from_static(""))
 }
 
-/// Whether the client named this `ETag`, or any. That one of them is weak makes no difference.
+/// Whether the client named this `ETag`, or any. Weak ones count like strong ones.
 fn has(request: &Parts, response: &Response<Reply>) -> bool {
     let Some(etag) = response.headers().get(header::ETAG) else {
         return false;
@@ -64,7 +64,7 @@ fn has(request: &Parts, response: &Response<Reply>) -> bool {
     })
 }
 
-/// What stands between the quotes of each entity tag, of whatever bytes: clients send back what they were sent.
+/// The text between the quotes of each entity tag. It may have any bytes, because clients send back what they got.
 fn opaque(tags: &[u8]) -> impl Iterator<Item = &[u8]> {
     let end = tags.iter().rposition(|byte| *byte == b'"').unwrap_or(0);
     tags[..end].split(|byte| *byte == b'"').skip(1).step_by(2)

@@ -1,12 +1,12 @@
-//! What a handler says of the length of a body that it gives whole. The body's own length goes out in any case: what is
-//! said beside it is checked here, and never mended without a word.
+//! The `Content-Length` that a handler set for a whole body. The host sends the body's own length. The handler's is
+//! only checked here, and never corrected silently.
 
 use http::{HeaderValue, Method, Response, StatusCode, header};
 
 use super::reply::Reply;
 
-/// Holds what was said against the body. A response without one, to HEAD, may say what the body would be. An error: what
-/// is wrong, for the handler's author.
+/// Compares the length that was set with the body. A response without a body, to HEAD, may give the length of the body
+/// that it would have. The error says what is wrong, for the handler's author.
 pub fn settle(
     method: &Method,
     said: Result<Option<u64>, String>,

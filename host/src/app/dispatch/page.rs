@@ -1,4 +1,4 @@
-//! The pages that the host makes itself, worded as Tornado words its own. Decides on no status.
+//! The pages that the host makes itself, with the words of Tornado's. Chooses no status.
 
 use std::sync::LazyLock;
 
@@ -10,7 +10,7 @@ use super::Reply;
 use crate::guest::bindings::Failure;
 use crate::guest::resources::phrase;
 
-/// What the `server` header says, as Tornado's says what it is.
+/// The value of the `server` header. Tornado's has the same form.
 const SERVER: &str = concat!("Waterspout/", env!("CARGO_PKG_VERSION"));
 
 /// The reason of a status that has none.
@@ -24,7 +24,7 @@ pub fn error(status: StatusCode) -> Response<Reply> {
     page(status, HTML, Bytes::from_static(text.as_bytes()))
 }
 
-/// The default page of every status there can be, from 100 on: made once, as they never change.
+/// The default page of every status from 100 on. Made once, as they never change.
 static ERRORS: LazyLock<Vec<&'static str>> = LazyLock::new(|| {
     let statuses = (100..1_000).filter_map(|code| StatusCode::from_u16(code).ok());
     let texts = statuses.map(|status| text(status, status.canonical_reason().unwrap_or(UNKNOWN)));
@@ -44,7 +44,7 @@ pub fn failure(failure: &Failure) -> Response<Reply> {
     response
 }
 
-/// The status of a failure: 500 where the guest gave one that is no error.
+/// The status of a failure: 500 where the guest gave one that is not an error.
 pub fn status_of(failure: &Failure) -> StatusCode {
     match StatusCode::from_u16(failure.status) {
         Ok(status) if status.is_client_error() || status.is_server_error() => status,
@@ -58,7 +58,7 @@ pub fn traceback(status: StatusCode, text: &str) -> Response<Reply> {
     page(status, "text/plain; charset=UTF-8", body)
 }
 
-/// Gives a status that has no usual reason Tornado's: hyper's is `<none>`.
+/// Sets Tornado's reason for a status without a usual one. hyper's would be `<none>`.
 pub fn name_status(response: &mut Response<Reply>) {
     let has_usual = response.status().canonical_reason().is_some();
     let extensions = response.extensions_mut();
@@ -67,7 +67,7 @@ pub fn name_status(response: &mut Response<Reply>) {
     }
 }
 
-/// Adds what every response says of its server.
+/// Adds the `server` header.
 pub fn sign(headers: &mut HeaderMap) {
     headers
         .entry(header::SERVER)
@@ -80,7 +80,7 @@ fn text(status: StatusCode, reason: &str) -> String {
     format!("<html><title>{code}: {reason}</title><body>{code}: {reason}</body></html>")
 }
 
-/// A reason may be a guest's, made of a request's text.
+/// Escapes a reason. It may come from a guest, which may have made it from a request's text.
 fn escape(text: &str) -> String {
     text.replace('&', "&amp;")
         .replace('<', "&lt;")

@@ -7,10 +7,10 @@ use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 use super::{Reply, page};
 use crate::base::router::Arguments;
 
-/// Answers with the redirect, to GET alone.
+/// Answers GET with the redirect.
 ///
-/// Scheme and host come from the configuration and not from the request: what would change them gets 400, as in
-/// Tornado 6.6.
+/// Scheme and host come from the configuration and not from the request. A request that would change them gets 400, as
+/// in Tornado 6.6.
 pub fn answer(head: &Parts, url: &str, permanent: bool, arguments: &Arguments) -> Response<Reply> {
     if head.method != Method::GET {
         let mut response = page::error(StatusCode::METHOD_NOT_ALLOWED);
@@ -39,7 +39,7 @@ pub fn answer(head: &Parts, url: &str, permanent: bool, arguments: &Arguments) -
     response
 }
 
-/// Adds a query to a URL that may have one already, and before its fragment (RFC 3986, section 3).
+/// Adds a query to a URL, before its fragment. The URL may have a query already (RFC 3986, section 3).
 fn add_query(url: &mut String, query: &str) {
     let end = url.find('#').unwrap_or(url.len());
     let separator = match url[..end].find('?') {
@@ -51,8 +51,8 @@ fn add_query(url: &mut String, query: &str) {
     url.insert_str(end, separator);
 }
 
-/// What a group may not bring into a URL as it is: all that a browser drops or takes for a slash among it, and what
-/// would begin a query, a fragment or an encoded byte. It was encoded when it was sent.
+/// What a group must not bring into a URL unencoded: what a browser drops or takes for a slash, and what would begin a
+/// query, a fragment or an encoded byte. The client had encoded it.
 const ENCODED: &AsciiSet = &CONTROLS
     .add(b' ')
     .add(b'\\')
@@ -63,8 +63,8 @@ const ENCODED: &AsciiSet = &CONTROLS
     .add(b'#')
     .add(b'%');
 
-/// Puts groups in the place of `\1` and `{0}`, or `{name}`; what names no group stays as it is. Tells also what
-/// stands before the first of them.
+/// Replaces `\1`, `{0}` and `{name}` by groups. A placeholder without a group stays as it is. Also returns the text
+/// before the first placeholder.
 fn expand<'a>(url: &'a str, arguments: &Arguments) -> (String, &'a str) {
     let mut expanded = String::with_capacity(url.len());
     let mut fixed = url;
@@ -90,7 +90,7 @@ fn expand<'a>(url: &'a str, arguments: &Arguments) -> (String, &'a str) {
     (expanded, fixed)
 }
 
-/// Scheme and authority of a URL, each empty where there is none (RFC 3986, section 3).
+/// Scheme and authority of a URL. Each is empty where there is none (RFC 3986, section 3).
 fn origin(url: &str) -> (&str, &str) {
     let scheme_end = url.find([':', '/', '?', '#']);
     let (scheme, rest) = match scheme_end {
@@ -106,7 +106,7 @@ fn origin(url: &str) -> (&str, &str) {
     }
 }
 
-/// How long the placeholder is that `text` begins with, and what stands for it.
+/// The length of the placeholder at the beginning of `text`, and its value.
 fn placeholder<'a>(text: &str, arguments: &'a Arguments) -> Option<(usize, &'a str)> {
     let positional = |index: usize| match arguments {
         Arguments::Positional(values) => values.get(index).map(|value| value.as_deref()),

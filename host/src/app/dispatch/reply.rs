@@ -1,4 +1,4 @@
-//! The body of a response, whole or in pieces, which tells its request when the connection has taken the last of it.
+//! The body of a response, whole or in pieces. It reports to its request when the connection has taken the last of it.
 
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -18,12 +18,12 @@ pub struct Reply {
 
 enum Payload {
     Whole(Bytes),
-    /// In a box, so that it makes no whole one larger.
+    /// In a box, so that a whole body stays small.
     Streamed(Box<Streamed>),
 }
 
 impl Reply {
-    /// A body that tells nobody.
+    /// A body that reports to nobody.
     pub fn new(bytes: Bytes) -> Self {
         Self {
             body: Payload::Whole(bytes),
@@ -39,7 +39,7 @@ impl Reply {
         }
     }
 
-    /// What is in it, until it is sent. `None`: it is still being made.
+    /// The whole body, until it is sent. `None`: it is still being made.
     pub fn bytes(&self) -> Option<&Bytes> {
         match &self.body {
             Payload::Whole(bytes) => Some(bytes),
@@ -47,12 +47,12 @@ impl Reply {
         }
     }
 
-    /// The same, encoded.
+    /// Replaces the whole body by its encoded form.
     pub fn replace(&mut self, bytes: Bytes) {
         self.body = Payload::Whole(bytes);
     }
 
-    /// Encodes what is still to be made.
+    /// Encodes the rest of a body that is still being made.
     pub fn encode(&mut self, encoder: Encoder) {
         if let Payload::Streamed(streamed) = &mut self.body {
             streamed.encode(encoder);

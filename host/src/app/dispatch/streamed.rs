@@ -1,5 +1,5 @@
-//! The body of a response that its handler still makes: from the pieces of the guest to the frames of the connection,
-//! compressed on the way where that is wanted. Takes a piece only when the connection asks for one.
+//! The body of a response that its handler still makes: the guest's pieces become the connection's frames, compressed
+//! where that is set. Takes a piece only when the connection asks for one.
 
 use std::fmt;
 use std::io;
@@ -17,21 +17,21 @@ use super::compress::Encoder;
 use crate::guest::invoke::Sent;
 use crate::guest::resources::Piece;
 
-/// Longer pieces are compressed on a thread of their own, so that nobody else waits for it.
+/// Longer pieces are compressed on a thread of their own, so that others do not wait for them.
 const MAX_LENGTH_HERE: usize = 64 * 1024;
 
 /// A body in pieces.
 pub struct Streamed {
     pieces: Receiver<Piece>,
-    /// What is still to come, where that was said.
+    /// The bytes that are still to come, where the length is known.
     left: Option<u64>,
-    /// How long its handler may go on when nobody waits for it.
+    /// How long its handler may continue when nobody waits for it.
     deadline: Option<Duration>,
     coding: Coding,
     trailers: Option<HeaderMap>,
-    /// The handler has said that it is whole.
+    /// The handler has ended it.
     is_whole: bool,
-    /// It has broken it off.
+    /// The handler has broken it off.
     is_cut: bool,
 }
 
@@ -42,7 +42,7 @@ enum Coding {
 }
 
 impl Streamed {
-    /// `length`: how long it is to be, where that was said. `deadline`: how long its handler may go on when nobody
+    /// `length`: the body's length, where that is known. `deadline`: how long its handler may continue when nobody
     /// waits for it.
     pub fn new(pieces: Receiver<Piece>, length: Option<u64>, deadline: Option<Duration>) -> Self {
         Self {
@@ -56,7 +56,7 @@ impl Streamed {
         }
     }
 
-    /// Compresses what comes, unless nothing does.
+    /// Compresses the pieces from now on, unless there will be none.
     pub fn encode(&mut self, encoder: Encoder) {
         if self.left != Some(0) {
             self.left = None;
@@ -91,7 +91,7 @@ impl Streamed {
                 }
                 None if self.is_cut => None,
                 None => {
-                    // Once more, so that the connection sends what it has.
+                    // Polled once more, so that the connection sends what it has.
                     self.is_cut = true;
                     cx.waker().wake_by_ref();
                     return Poll::Pending;
@@ -105,7 +105,7 @@ impl Streamed {
         }
     }
 
-    /// What is to be sent of a piece at once. `None`: it can't be had.
+    /// What can be sent of a piece now. `None`: compressing failed.
     fn take(&mut self, piece: Bytes) -> Option<Bytes> {
         if let Some(left) = &mut self.left {
             *left = left.saturating_sub(piece.len() as u64);
@@ -137,7 +137,7 @@ impl Streamed {
             .map_or_else(SizeHint::default, SizeHint::with_exact)
     }
 
-    /// Tells the request what it means that the connection lets go of this.
+    /// Tells the request why the connection drops this.
     pub fn tell(&self, sent: &Sent) {
         if self.is_whole || self.is_cut {
             return;
@@ -157,8 +157,8 @@ fn unbroken<T>(encoded: io::Result<T>) -> Option<T> {
         .ok()
 }
 
-/// Why a body ends that is not whole: its handler made no more of it. The connection ends with it, so that nobody takes
-/// it for all there is.
+/// The error of a body that is not whole, because its handler broke it off. It ends the connection, so that no client
+/// takes the body for whole.
 #[derive(Debug)]
 pub struct Cut;
 

@@ -1,4 +1,4 @@
-//! What sets a generation apart from the one before, told by the files that people edit. Compares; reads no file.
+//! The difference between a generation and the one before, as a list of files. Compares; reads no file.
 
 use std::fmt;
 use std::sync::Arc;
@@ -6,14 +6,14 @@ use std::sync::Arc;
 use super::Generation;
 use crate::config;
 
-/// How many files are named, so that a line stays one.
+/// How many files are named, so that the message stays one line.
 const NAMED: usize = 8;
 
 /// Which files came, changed and went.
 pub struct Changes(Vec<(String, &'static str)>);
 
 impl Generation {
-    /// What is new since another.
+    /// The changes since another generation.
     pub fn changes_since(&self, old: &Generation) -> Changes {
         let mut changes = Vec::new();
         for (file, component) in &self.components {
@@ -22,7 +22,7 @@ impl Generation {
                 Some(before) if Arc::ptr_eq(before, component) => continue,
                 Some(before) if before.sha256 != component.sha256 => "changed",
                 Some(_) if component.pool().is_none() => "still fails",
-                // Its settings are others, or it did not load the time before.
+                // Its settings have changed, or it did not load the last time.
                 Some(_) => "loaded anew",
             };
             changes.push((file.clone(), change));

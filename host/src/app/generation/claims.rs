@@ -1,5 +1,5 @@
-//! What components claim by themselves where the configuration does not name them, and what of it is more than their
-//! names give them. Decides nothing about their order.
+//! The routes that components claim where the configuration does not name them, and which of these go beyond their
+//! names. Does not decide about their order.
 
 use std::path::{Path, PathBuf};
 
@@ -20,13 +20,13 @@ pub struct Claim {
 }
 
 impl Claim {
-    /// Whether it may take what belongs to no name, or to another's.
+    /// Whether it may take paths that belong to no name, or to another component's.
     pub fn is_wide(&self) -> bool {
         self.reach != Reach::Own
     }
 }
 
-/// What `handlers/hello.wasm` calls its own: `/hello` and what is below it. `index.wasm` has `/` and no more.
+/// The name of `handlers/hello.wasm` owns `/hello` and all paths below it. `index.wasm` owns only `/`.
 pub fn name_of(file: &Path) -> &str {
     match file.file_stem().and_then(|stem| stem.to_str()) {
         None | Some("index") => "",
@@ -34,7 +34,7 @@ pub fn name_of(file: &Path) -> &str {
     }
 }
 
-/// A component that takes more than what belongs to its name.
+/// A component that takes more paths than belong to its name.
 pub struct Wide {
     /// The name of its file in `handlers/`.
     pub file: String,
@@ -43,7 +43,7 @@ pub struct Wide {
 }
 
 impl Wide {
-    /// Those among all claims, which stand in the order of their files.
+    /// The wide components among all claims, which are in the order of their files.
     pub fn among(claims: &[Claim]) -> Vec<Wide> {
         let mut all: Vec<Wide> = Vec::new();
         for claim in claims.iter().filter(|claim| claim.is_wide()) {
@@ -63,7 +63,7 @@ impl Wide {
         all
     }
 
-    /// What is to be said of it.
+    /// The warning about it.
     pub fn warning(&self) -> Fault {
         let named = self.patterns.iter().take(NAMED);
         let named: Vec<String> = named.map(|pattern| format!("`{pattern}`")).collect();

@@ -1,5 +1,5 @@
-//! One `.wasm` file of an app: read, compiled, checked and opened, or taken over from the generation before.
-//! Routes are none of its business.
+//! One `.wasm` file of an app: read, compiled, checked and opened, or taken over from the generation before. Knows no
+//! routes.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -26,11 +26,11 @@ use crate::guest::invoke;
 use crate::guest::resources::{AppView, Newest};
 use crate::guest::run::RunLimits;
 
-/// A component as one generation or several have it.
+/// A component, in one generation or several.
 pub struct Component {
     /// Its name in `handlers/`.
     pub file: String,
-    /// Of its bytes, in hex.
+    /// The SHA-256 of its bytes, in hex.
     pub sha256: String,
     /// The generation that loaded it.
     pub generation: u64,
@@ -83,23 +83,23 @@ pub enum State {
     Failed(String),
 }
 
-/// What loading a set of components needs to know.
+/// All that is needed to load a set of components.
 pub struct Loading<'a> {
     pub folder: &'a Path,
     pub engine: &'a Arc<Engine>,
     pub config: &'a Config,
     pub previous: Option<Previous<'a>>,
-    /// Of the files, taken before they are read.
+    /// The state of the files, taken before they are read.
     pub survey: &'a Survey,
     pub number: u64,
-    /// What serves, for instances that ask without a request.
+    /// The generation that serves, for instances that ask without a request.
     pub newest: &'a Arc<Newest>,
     /// `[settings] app`, as JSON.
     pub settings: &'a Arc<str>,
 }
 
 impl Loading<'_> {
-    /// Loads all of them at once.
+    /// Loads all of them concurrently.
     pub async fn load(
         &self,
         files: BTreeMap<String, PathBuf>,
@@ -127,7 +127,7 @@ impl Loading<'_> {
         Ok(components)
     }
 
-    /// Loads one of them. `None`: it came and went.
+    /// Loads one of them. `None`: its file came and went.
     async fn load_one(&self, file: String, path: PathBuf) -> Option<Arc<Component>> {
         let place = component_path(&file);
         let settings = self.config.component(&file).clone();
@@ -160,7 +160,7 @@ impl Loading<'_> {
         let (sha256, linked) = match self.read(&file, path, kept.cloned()).await {
             Ok(Read::Kept(component)) => return Some(component),
             Ok(Read::New { sha256, linked }) => (sha256, linked),
-            // It was there a moment ago, so this is no more than its beginning to be away.
+            // It existed a moment ago, so it is away only for now.
             Err(error) if is_missing(&error) && self.survey.has(&place) => return before.cloned(),
             Err(error) => {
                 let reason = format!("can't be read: {error}");
@@ -183,7 +183,7 @@ impl Loading<'_> {
         })
     }
 
-    /// Whether a folder that it is granted is another than it was.
+    /// Whether a folder that it is granted has been replaced by another.
     fn has_other_folders(&self, settings: &config::Component) -> bool {
         self.previous.is_some_and(|previous| {
             let mut folders = granted_folders(self.folder, settings);
@@ -192,7 +192,7 @@ impl Loading<'_> {
         })
     }
 
-    /// A component that can't serve. That one of the same bytes never could is no news, and refuses nothing.
+    /// A component that can't serve. If the same bytes failed before, it is no new fault, and refuses nothing.
     fn failed(
         &self,
         file: String,
@@ -218,7 +218,7 @@ impl Loading<'_> {
         })
     }
 
-    /// Reads a file, and compiles it unless it is that of the component to be kept. As many at once as there are cores.
+    /// Reads a file, and compiles it unless the component can be kept. As many run concurrently as there are cores.
     async fn read(
         &self,
         file: &str,
@@ -264,7 +264,7 @@ impl Loading<'_> {
                 ..AppView::default()
             },
         };
-        // On any core, and no longer than somebody waits for it.
+        // On any core. Aborted when nobody waits for it.
         let opening = tokio::spawn(Pool::open(blueprint, invoke::life));
         let pool = AbortOnDropHandle::new(opening)
             .await
@@ -285,7 +285,7 @@ impl Loading<'_> {
     }
 }
 
-/// What a component says of itself, checked as for an app that says nothing of it. It is not started.
+/// A component's description, checked as in an app without configuration. The component is not started.
 pub async fn describe(
     engine: &Arc<Engine>,
     file: &str,
@@ -307,9 +307,9 @@ pub async fn describe(
     Ok(description)
 }
 
-/// What a file was found to be.
+/// The result of reading a file.
 enum Read {
-    /// What it was before.
+    /// The component of before.
     Kept(Arc<Component>),
     New {
         sha256: String,
@@ -317,7 +317,7 @@ enum Read {
     },
 }
 
-/// How long `start` and `stop` may take where requests have no deadline, so that no load lasts for ever.
+/// How long `start` and `stop` may take where requests have no deadline, so that every load ends.
 const WITHOUT_DEADLINE: Duration = Duration::from_secs(30);
 
 /// The folders of the host that a component is granted.

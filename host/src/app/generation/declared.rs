@@ -1,7 +1,9 @@
-//! The routes that a component declares for itself, read once when it is loaded. Whether they are in the table is
-//! for `routes` to say.
+//! The routes that a component declares for itself, read once when it is loaded. `routes` decides whether they are in
+//! the table.
 
 use std::sync::Arc;
+
+use serde_json::{Map, Value};
 
 use crate::base::error::Error;
 use crate::base::router::{Pattern, PatternError};
@@ -47,7 +49,12 @@ fn read_kwargs(text: Option<&str>) -> Result<Option<Arc<str>>, serde_json::Error
     let Some(text) = text else {
         return Ok(None);
     };
-    serde_json::from_str(text).map(super::routes::kwargs)
+    serde_json::from_str(text).map(kwargs)
+}
+
+/// The keyword arguments of a route, in the form for guests.
+pub fn kwargs(kwargs: Map<String, Value>) -> Option<Arc<str>> {
+    (!kwargs.is_empty()).then(|| Value::Object(kwargs).to_string().into())
 }
 
 fn bad_pattern(error: PatternError) -> Error {

@@ -1,4 +1,4 @@
-//! How a file is at one moment, by what the system keeps of it: never looks into it.
+//! The state of a file at one moment, from its metadata. Never reads the file.
 
 use std::fs::Metadata;
 use std::io::ErrorKind;
@@ -6,34 +6,34 @@ use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::time::{Duration, SystemTime};
 
-/// How long a file must have been left alone for its stamp to count: two changes within one tick of a file system's
-/// clock have the same time. The coarsest in use has ticks of two seconds (FAT).
+/// How long a file must be unchanged for its stamp to count. Two changes within one tick of a file system's clock have
+/// the same time. The coarsest clock in use has ticks of two seconds (FAT).
 const SETTLED: Duration = Duration::from_secs(2);
 
 /// What is at a path, at the end of all links.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Mark {
-    /// A file, or what else is no folder.
+    /// A file, or anything else that is not a folder.
     File(Stamp),
     Folder(Identity),
     /// Nothing, or a link that leads nowhere.
     Missing,
-    /// The system does not say.
+    /// The system gives an error.
     Unknown,
 }
 
-/// What is another one whenever a file's bytes may be others.
+/// Changes whenever a file's bytes may have changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Stamp {
     identity: Identity,
     size: u64,
-    /// Of the bytes, as seconds and nanoseconds. Whoever writes may set it.
+    /// The time of the last change of the bytes, as seconds and nanoseconds. Programs may set it.
     modified: (i64, i64),
-    /// Of the bytes or of what is kept of them. The system sets it and nobody else.
+    /// The time of the last change of bytes or metadata. Only the system sets it.
     changed: (i64, i64),
 }
 
-/// What is another one whenever a folder is another, whatever is in it.
+/// Changes whenever another folder has taken the place, whatever its contents.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Identity {
     device: u64,
@@ -51,13 +51,13 @@ impl Mark {
         }
     }
 
-    /// Whether two that agree are of the same bytes, where the first was taken at this time.
+    /// Whether an equal mark means equal bytes, where this one was taken at this time.
     pub fn is_settled(&self, taken: SystemTime) -> bool {
         matches!(self, Mark::File(stamp) if is_settled(stamp.changed, taken))
     }
 }
 
-/// Whether an error says that there is nothing, as a file in a folder's place and links in a circle do, too.
+/// Whether an error means that there is no file. A file in a folder's place and links in a circle count, too.
 pub fn is_missing(error: &std::io::Error) -> bool {
     matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory)
         || error.raw_os_error() == Some(libc::ELOOP)
@@ -83,8 +83,8 @@ impl Identity {
     }
 }
 
-/// Whether this time lies far enough back. One before 1970, after all time or yet to come is of a clock that is not to
-/// be trusted.
+/// Whether this time is far enough in the past. A time before 1970, one that is out of range, or one in the future
+/// comes from a clock that can't be trusted.
 fn is_settled((seconds, nanoseconds): (i64, i64), now: SystemTime) -> bool {
     let age = || {
         let nanoseconds = Duration::from_nanos(u64::try_from(nanoseconds).ok()?);
@@ -135,7 +135,7 @@ mod tests {
         std::fs::write(file.path(), "one").unwrap();
         let modified = file.as_file().metadata().unwrap().modified().unwrap();
         let before = stamp(file.path());
-        // Until the clock of the file system has gone on.
+        // Until the clock of the file system has moved.
         let changed = (0..).map(|_| {
             std::fs::write(file.path(), "two").unwrap();
             file.as_file().set_modified(modified).unwrap();

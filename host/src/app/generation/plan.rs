@@ -9,10 +9,10 @@ use crate::base::timetable::{self, Timing};
 use crate::guest::bindings::work;
 use crate::guest::description::Description;
 
-/// What a component declares, read once when it is loaded.
+/// A declared schedule.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Plan {
-    /// Of a declared one, unique in its component.
+    /// Unique in its component.
     pub name: String,
     pub timing: Timing,
     pub function: String,
@@ -21,7 +21,7 @@ pub struct Plan {
     pub jitter: Duration,
 }
 
-/// Reads all that a component declares.
+/// Reads all schedules that a component declares.
 pub fn declared(description: &Description) -> Result<Vec<Plan>, Error> {
     let mut plans: Vec<Plan> = Vec::new();
     for schedule in &description.schedules {

@@ -1,13 +1,12 @@
-//! The route table of a generation: what the configuration says, then what its components claim by themselves, each
-//! below its own name before any other. Loads nothing.
+//! The route table of a generation: first the configuration, then the claims of components, each below its own name
+//! before any other. Loads nothing.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use serde_json::Value;
-
 use super::claims::{Claim, Wide, name_of};
+use super::declared::kwargs;
 use super::{Component, Lead, Refusal, State, handlers_folder};
 use crate::base::error::{Fault, Faults};
 use crate::base::router::{Pattern, PatternError, Reach, Route, Router, duplicate_claims, path_of};
@@ -17,18 +16,18 @@ use crate::guest::resources::Target;
 
 pub type Components = BTreeMap<String, Arc<Component>>;
 
-/// What comes of the routes.
+/// The resolved routes.
 pub struct Resolved {
     pub router: Router<usize>,
     /// Where each route of the router leads.
     pub leads: Vec<Lead>,
-    /// Where a path leads that no route takes.
+    /// Where a path without a route leads.
     pub default: Option<Lead>,
-    /// Which components take more than what belongs to their names.
+    /// The components that take more paths than belong to their names.
     pub wide: Vec<Wide>,
 }
 
-/// Puts the table together. A component that `is_away` claims nothing that another claims: it has moved there.
+/// Makes the table. A component that `is_away` loses its claims to other components that claim the same.
 pub fn resolve(
     folder: &Path,
     config: &Config,
@@ -72,7 +71,7 @@ pub fn resolve(
 struct Table {
     routes: Vec<Route<usize>>,
     leads: Vec<Lead>,
-    /// Whom to blame for each route.
+    /// The file to blame for each route.
     owners: Vec<PathBuf>,
     faults: Vec<Fault>,
 }
@@ -124,7 +123,7 @@ impl Table {
         }
     }
 
-    /// The routes that a component declares itself, or else the one that its file name gives it.
+    /// The routes that a component declares, or else the one of its file name.
     fn claims(&mut self, folder: &Path, component: &Arc<Component>) -> Vec<Claim> {
         let file = handlers_folder(folder).join(&component.file);
         let declared = match &component.state {
@@ -174,8 +173,9 @@ impl Table {
         None
     }
 
-    /// What belongs to a name is first its component's, whichever file comes before: a claim that reaches further stands
-    /// behind that. So one that may be either stands in both places, and each component's claims keep their order.
+    /// Adds claims. Paths below a name belong first to its component, whichever file comes first; a claim that reaches
+    /// further comes after them. A claim that may be either is in both places. Each component's claims keep their
+    /// order.
     fn add_claims(&mut self, claims: Vec<Claim>) {
         for claim in &claims {
             let route = claim.route.clone();
@@ -209,7 +209,7 @@ impl Table {
         self.owners.push(owner.to_path_buf());
     }
 
-    /// Takes from those who are away what others claim.
+    /// Removes the claims of components that are away, where others claim the same.
     fn give_way(&self, claims: &mut Vec<Claim>, away: &BTreeSet<PathBuf>) {
         if away.is_empty() {
             return;
@@ -231,7 +231,7 @@ impl Table {
         }
     }
 
-    /// Two components that claim the same paths, or two routes with one name, can't both be meant.
+    /// Refuses two components that claim the same paths, and two routes with one name.
     fn refuse_rivals(&mut self, claims: &[Claim]) {
         let claimed = claims.iter().map(|claim| &claim.route);
         let pairs = duplicate_claims(claimed.map(|route| (route.host.as_ref(), &route.pattern)));
@@ -266,12 +266,7 @@ impl Table {
     }
 }
 
-/// The keyword arguments of a route, as they cross to a guest.
-pub fn kwargs(kwargs: serde_json::Map<String, Value>) -> Option<Arc<str>> {
-    (!kwargs.is_empty()).then(|| Value::Object(kwargs).to_string().into())
-}
-
-/// Where a route to this class of this component leads; else what is wrong, and a hint.
+/// Where a route to this class of this component leads. The error is the fault, with a hint.
 fn lead(
     component: &Arc<Component>,
     class: Option<&str>,

@@ -1,5 +1,5 @@
-//! Keeps the time of all schedules: calls each function when it is due, in the component that serves then, and never
-//! twice at once. Owns what was run and missed; decides nothing of what is due.
+//! Runs the schedules: calls each function when it is due, in the component that serves then, and never twice
+//! concurrently. Owns the records of runs; does not decide when something is due.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
@@ -14,15 +14,16 @@ use tokio_util::task::AbortOnDropHandle;
 use super::plan::Plan;
 use super::{Component, Generation};
 use crate::base::timetable::Timing;
+use crate::guest::bindings::executor::CallError;
 use crate::guest::resources::Offload;
 
-/// The clock on the wall is looked at this often: it may be set, and a machine may sleep.
+/// How often the wall clock is read: it may be set, and a machine may sleep.
 const LOOK: Duration = Duration::from_secs(30);
 
-/// What is kept back of a shutdown's time, so that a run that is cancelled is told of.
+/// The part of a shutdown's time that is kept back, so that a cancelled run is still logged.
 const KEPT_BACK: Duration = Duration::from_millis(500);
 
-/// What the clock on the wall says. A test has one that it sets.
+/// The wall clock. Tests set their own.
 #[derive(Clone)]
 struct Wall(Arc<dyn Fn() -> Timestamp + Send + Sync>);
 
@@ -37,23 +38,24 @@ impl Default for Wall {
 pub struct Scheduler {
     wall: Wall,
     entries: Mutex<BTreeMap<String, Entry>>,
-    /// By name. A run keeps its own until it ends, though no schedule has that name any more: one may have it again.
+    /// By name. A run keeps its course until it ends, even if the name was removed: a later schedule may have it
+    /// again.
     courses: Mutex<BTreeMap<String, Weak<Course>>>,
-    /// When all has to be over.
+    /// When everything must be over.
     ends: watch::Sender<Option<Instant>>,
 }
 
 struct Entry {
     plan: Plan,
     course: Arc<Course>,
-    /// Ends with the entry; a run that it has begun does not.
+    /// Ends with the entry. A run that it has begun goes on.
     _timer: AbortOnDropHandle<()>,
 }
 
-/// What becomes of one schedule.
+/// The state of one schedule.
 #[derive(Default)]
 struct Course {
-    /// Whose function is called from now on.
+    /// The component whose function is called from now on.
     component: Mutex<Option<Arc<Component>>>,
     runs: AtomicU64,
     failures: AtomicU64,
@@ -61,7 +63,7 @@ struct Course {
     is_running: AtomicBool,
 }
 
-/// What became of one schedule so far.
+/// The record of one schedule.
 pub struct Record {
     pub name: String,
     pub file: String,
@@ -74,7 +76,7 @@ pub struct Record {
 }
 
 impl Scheduler {
-    /// Keeps the time of this generation's schedules from now on. What stays as it was keeps its beat.
+    /// Follows this generation's schedules from now on. A schedule that did not change keeps its times.
     pub fn follow(&self, generation: &Generation) {
         let mut entries = lock(&self.entries);
         let mut before = std::mem::take(&mut *entries);
@@ -103,7 +105,7 @@ impl Scheduler {
         }
     }
 
-    /// What becomes of the schedule of this name, which may be that of an earlier one whose run goes on.
+    /// The state of the schedule of this name. It may come from an earlier schedule whose run still goes on.
     fn course(&self, name: &str) -> Arc<Course> {
         let mut courses = lock(&self.courses);
         courses.retain(|_, course| course.strong_count() > 0);
@@ -121,7 +123,7 @@ impl Scheduler {
         lock(&self.entries).clear();
     }
 
-    /// What became of all of them so far.
+    /// The records of all schedules.
     pub fn records(&self) -> Vec<Record> {
         let entries = lock(&self.entries);
         let records = entries.iter().map(|(name, entry)| {
@@ -144,7 +146,7 @@ impl Scheduler {
     }
 }
 
-/// What one timer needs.
+/// All that one timer needs.
 struct Run {
     name: String,
     plan: Plan,
@@ -153,11 +155,11 @@ struct Run {
     wall: Wall,
 }
 
-/// Whose time a schedule keeps.
+/// The clock of a schedule.
 enum Clock {
-    /// That on the wall, which may be set.
+    /// The wall clock, which may be set.
     Wall(Wall),
-    /// One that nobody sets; it was right at the beginning.
+    /// A clock that cannot be set. It was right at the beginning.
     Steady { began: Timestamp, at: Instant },
 }
 
@@ -179,8 +181,8 @@ impl Clock {
         }
     }
 
-    /// Waits for a moment of this clock, which was at `last` once already. `false`: it has been set back to well before
-    /// that.
+    /// Waits for a moment of this clock, which was at `last` before. `false`: the clock has been set back to well
+    /// before that.
     async fn reaches(&self, due: Timestamp, last: Timestamp) -> bool {
         loop {
             let now = self.now();
@@ -196,7 +198,7 @@ impl Clock {
     }
 }
 
-/// Waits, calls, and waits again, until it is aborted.
+/// Waits and calls again and again, until it is aborted.
 async fn keep_time(run: Arc<Run>) {
     let (name, plan) = (&run.name, &run.plan);
     let clock = Clock::of(&plan.timing, &run.wall);
@@ -211,7 +213,7 @@ async fn keep_time(run: Arc<Run>) {
             );
             continue;
         }
-        // A run of the same name may go on that another version of the schedule has begun.
+        // A run of the same name, from another version of the schedule, may still go on.
         if !run.course.is_running.swap(true, Relaxed) {
             let running = run.clone();
             let ran = tokio::spawn(async move {
@@ -278,7 +280,8 @@ impl Run {
                 self.course.runs.fetch_add(1, Relaxed);
                 if let Err(error) = ended {
                     self.course.failures.fetch_add(1, Relaxed);
-                    tracing::error!(target: "app", component, "the scheduled run `{name}` failed: {error}");
+                    let why = why(&error);
+                    tracing::error!(target: "app", component, "the scheduled run `{name}` failed: {why}");
                 }
             }
             () = cut => {
@@ -292,7 +295,7 @@ impl Run {
     }
 }
 
-/// So much after a moment.
+/// This much after a moment.
 fn later(moment: Timestamp, by: Duration) -> Timestamp {
     let by = SignedDuration::try_from(by).unwrap_or_default();
     moment.checked_add(by).unwrap_or(moment)
@@ -306,6 +309,19 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+/// Why a call has no result, for people.
+fn why(error: &CallError) -> &str {
+    match error {
+        CallError::Failed(why)
+        | CallError::Unknown(why)
+        | CallError::Busy(why)
+        | CallError::Timeout(why)
+        | CallError::Trapped(why)
+        | CallError::Unavailable(why)
+        | CallError::Other(why) => why,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::path::Path;
@@ -316,10 +332,10 @@ mod tests {
     use crate::app::generation::{State, schedules};
     use crate::config::Config;
 
-    /// The only schedule of a configuration, begun. Each of its runs is a failure at once.
+    /// The only schedule of a configuration, begun. Each of its runs fails immediately.
     fn begin(config: &str, wall: Wall) -> (Arc<Course>, AbortOnDropHandle<()>) {
         let config = Config::parse(config, Path::new("waterspout.toml")).expect("a configuration");
-        // One that can't serve.
+        // A component that can't serve.
         let component = Arc::new(Component {
             file: "a.wasm".to_owned(),
             sha256: String::new(),
@@ -344,7 +360,7 @@ mod tests {
         (course, timer)
     }
 
-    /// How much later than its beat each run of the only schedule of a configuration began.
+    /// How late each run of the only schedule of a configuration began.
     async fn delays(config: &str, period: Duration, runs: u64) -> Vec<Duration> {
         let began = Instant::now();
         let (course, _timer) = begin(config, Wall::default());
@@ -371,7 +387,7 @@ mod tests {
         let jitter = Duration::from_millis(500);
         let late = delays(&format!("{often}jitter = \"500ms\"\n"), period, 100).await;
         assert!(late.iter().all(|delay| *delay < jitter + SOON), "{late:?}");
-        // From a hundred, one in each third is as good as certain.
+        // Of a hundred, at least one is in each third, almost certainly.
         for third in 0..3 {
             let third = jitter * third / 3..jitter * (third + 1) / 3;
             assert!(late.iter().any(|delay| third.contains(delay)), "{late:?}");
@@ -384,7 +400,7 @@ mod tests {
         let every = Timing::every(minute);
         let clock = Clock::of(&every, &Wall::default());
         let (began, due) = (Instant::now(), every.after(clock.now()));
-        // Paused, the clock on the wall is as good as set back: it does not say that a minute has passed.
+        // With paused time, the wall clock acts as if set back: it does not say that a minute has passed.
         let waited = clock.reaches(due.expect("a time"), clock.now());
         let waited = tokio::time::timeout(2 * minute, waited).await;
         assert!(waited.is_ok(), "it waits for the clock on the wall");
@@ -422,11 +438,11 @@ mod tests {
             begin.elapsed()
         };
         ran(1).await;
-        // A little, as clocks are set right: no minute comes twice.
+        // A small correction: no minute comes twice.
         back.fetch_add(20, Relaxed);
         let waited = ran(2).await;
         assert!(waited > MINUTE && waited < 2 * MINUTE, "{waited:?}");
-        // An hour, in the middle of a minute: the next one is in time.
+        // An hour back, in the middle of a minute: the next run is in time.
         tokio::time::sleep(MINUTE / 3).await;
         back.fetch_add(3600, Relaxed);
         let waited = ran(3).await;

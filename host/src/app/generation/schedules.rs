@@ -1,4 +1,4 @@
-//! The schedules of a generation: what the configuration says, then what its components declare. Waits for nothing and
+//! The schedules of a generation: first the configuration, then what its components declare. Waits for nothing and
 //! calls nothing.
 
 use std::path::Path;
@@ -10,7 +10,7 @@ use super::{Component, Refusal};
 use crate::base::error::{Fault, Faults};
 use crate::config::{self, Config};
 
-/// A schedule, and whose function it is for.
+/// A schedule, and the component of its function.
 pub struct Schedule {
     /// Unique in the app: `report.wasm#nightly` where the component declares it.
     pub name: String,
@@ -18,7 +18,7 @@ pub struct Schedule {
     pub component: Arc<Component>,
 }
 
-/// Puts the timetable together. What a component declares counts only where no `[[schedule]]` names it.
+/// Collects the schedules. A declared schedule counts only where no `[[schedule]]` has its name.
 pub fn resolve(
     folder: &Path,
     config: &Config,
@@ -26,7 +26,7 @@ pub fn resolve(
 ) -> Result<Vec<Schedule>, Refusal> {
     let (mut schedules, mut faults) = (Vec::new(), Vec::new());
     for schedule in &config.schedules {
-        // One that is not there at all is a fault already.
+        // A component that does not exist is a fault already.
         let Some(component) = components.get(&schedule.file) else {
             continue;
         };

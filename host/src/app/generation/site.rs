@@ -1,5 +1,5 @@
-//! An app that is being served: its generation of the moment, the ones that drain, and how the last swap went.
-//! Switches; never waits for a request.
+//! An app that is served: its current generation, those that drain, and the result of the last swap. Switches; never
+//! waits for a request.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::path::{Path, PathBuf};
@@ -17,7 +17,7 @@ use crate::guest::engine::Engine;
 use crate::guest::instances::{self, PoolStats};
 use crate::guest::resources::ServingWindow;
 
-/// One app and what serves it.
+/// One app and its generations.
 pub struct Site {
     folder: PathBuf,
     engine: Arc<Engine>,
@@ -30,19 +30,19 @@ pub struct Site {
 #[derive(Default)]
 struct History {
     last_swap: Option<Swap>,
-    /// Why a file that is there does not serve, by its name.
+    /// Why a file that exists does not serve, by its name.
     refused: BTreeMap<String, String>,
     leaving: Vec<Leaving>,
-    /// How many requests the last generations had, before the one that serves.
+    /// The request counters of the last generations, without the current one.
     past: VecDeque<(u64, Arc<Counter>)>,
     /// How many changes were taken up, and how many refused.
     swaps: (u64, u64),
 }
 
-/// How many generations are remembered that serve no more.
+/// How many generations that serve no more are remembered.
 const PAST: usize = 9;
 
-/// How an attempt at a new generation went.
+/// The result of an attempt at a new generation.
 #[derive(Clone, Debug)]
 pub struct Swap {
     /// The generation that serves since.
@@ -53,7 +53,7 @@ pub struct Swap {
     pub error: Option<String>,
 }
 
-/// A component that serves no new request, while its last ones end.
+/// A component that serves no new requests, while its last ones end.
 pub struct Leaving {
     pub file: String,
     pub sha256: String,
@@ -63,7 +63,7 @@ pub struct Leaving {
 }
 
 impl Leaving {
-    /// How its pool is. `None`: it is gone.
+    /// The numbers of its pool. `None`: the pool is gone.
     pub fn stats(&self) -> Option<PoolStats> {
         let core = self.core.upgrade()?;
         let stats = core.stats();
@@ -83,7 +83,7 @@ impl Site {
         Ok(Self::beginning_with(first, folder, engine, overrides))
     }
 
-    /// An app that can't be loaded yet: its generation 0 serves nothing.
+    /// An app that can't be loaded yet. Its generation 0 serves nothing.
     pub fn empty(
         folder: &Path,
         engine: Arc<Engine>,
@@ -112,25 +112,25 @@ impl Site {
         }
     }
 
-    /// What counts more than its configuration.
+    /// What overrides its configuration.
     pub fn overrides(&self) -> &Overrides {
         &self.overrides
     }
 
-    /// Where the app is.
+    /// The app's folder.
     pub fn folder(&self) -> &Path {
         &self.folder
     }
 
-    /// What serves now.
+    /// The generation that serves now.
     pub fn current(&self) -> arc_swap::Guard<Arc<Generation>> {
         self.current.load()
     }
 
     /// Loads the folder as a look has found it, without switching to it.
     ///
-    /// Files that the look has `held` are taken as they were. With `again`, components that never loaded are tried
-    /// again. `None`: nothing has changed.
+    /// Files that the look has `held` count as unchanged. With `again`, components that never loaded are tried again.
+    /// `None`: nothing has changed.
     pub async fn load_next(
         &self,
         look: &Look<'_>,
@@ -153,13 +153,13 @@ impl Site {
     pub fn switch(&self, next: Generation, took: Duration) {
         let number = next.number;
         let mut history = self.history();
-        // Under the lock, so that the status never shows the new number beside the old history.
+        // Under the lock, so that the status never has the new number with the old history.
         let old = self.current.swap(Arc::new(next));
         let new = self.current.load();
         for component in old.components.values() {
             let kept = new.components.get(&component.file);
             if !kept.is_some_and(|kept| Arc::ptr_eq(kept, component)) {
-                // Its requests go on, and nothing else.
+                // Its requests go on, and nothing else does.
                 if let Some(pool) = component.pool() {
                     pool.window().end(None);
                 }
@@ -181,8 +181,8 @@ impl Site {
         });
     }
 
-    /// Says to all instances that the server ends, and `by` when. Tells what they have in the background by the name of
-    /// the component.
+    /// Tells all instances that the server ends, and `by` when. Returns the window of each component, with its
+    /// background tasks, by the component's name.
     pub fn end(&self, by: Instant) -> Vec<(String, Arc<ServingWindow>)> {
         self.scheduler.end(by);
         let history = self.history();
@@ -200,7 +200,7 @@ impl Site {
         all
     }
 
-    /// Notes that the folder is as the current generation has it.
+    /// Notes that the folder did not change.
     pub fn keep(&self, took: Duration) {
         let mut history = self.history();
         history.refused.clear();
@@ -211,7 +211,7 @@ impl Site {
         });
     }
 
-    /// Notes that the folder as it is now is not to be served.
+    /// Notes that the folder as it is now was refused.
     pub fn refuse(&self, refusal: &Refusal, took: Duration) {
         let mut history = self.history();
         history.swaps.1 += 1;
@@ -223,17 +223,17 @@ impl Site {
         });
     }
 
-    /// What became of the schedules so far.
+    /// The records of the schedules.
     pub fn schedules(&self) -> Vec<Record> {
         self.scheduler.records()
     }
 
-    /// What was counted since the start.
+    /// The counters since the start.
     pub fn metrics(&self) -> &Metrics {
         &self.engine.metrics
     }
 
-    /// How many requests the last generations had, the one that serves first.
+    /// How many requests the last generations had, the current one first.
     pub fn requests(&self) -> Vec<(u64, u64)> {
         let history = self.history();
         let current = self.current.load();
@@ -244,12 +244,12 @@ impl Site {
         counts
     }
 
-    /// How many changes were taken up, and how many were refused.
+    /// How many changes were loaded, and how many were refused.
     pub fn swaps(&self) -> (u64, u64) {
         self.history().swaps
     }
 
-    /// Looks at the generation of the moment together with what led to it.
+    /// Reads the current generation together with the history of swaps.
     pub fn survey<R>(
         &self,
         look: impl FnOnce(&Generation, Option<&Swap>, &BTreeMap<String, String>, &[Leaving]) -> R,

@@ -1,5 +1,5 @@
-//! What an app is read from, as it is at one moment: which files are there, and how each is by its `Mark`. Lists and
-//! looks; reads no file.
+//! The files that an app is read from, at one moment: which exist, and the `Mark` of each. Lists and looks; reads no
+//! file.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -9,13 +9,13 @@ use super::handlers_folder;
 use super::mark::{Mark, is_missing};
 use crate::config;
 
-/// Which files are there, by their paths: those in the app as they are below it, others as they were asked for.
+/// The files that exist, by their paths. Files in the app have paths relative to it, others as they were asked for.
 #[derive(Clone, Debug)]
 pub struct Survey {
     taken: SystemTime,
-    /// The app's folder is here by the empty path. What has an entry in `handlers/` is here even if that leads nowhere.
+    /// The app's folder has the empty path. An entry in `handlers/` is here even if its link leads nowhere.
     files: BTreeMap<PathBuf, Mark>,
-    /// Why the components can't be listed.
+    /// The error, if the components can't be listed.
     unlisted: Option<String>,
 }
 
@@ -42,7 +42,7 @@ impl Survey {
         survey
     }
 
-    /// No look at all, so that nothing is known.
+    /// A survey of nothing: no file is known.
     pub fn nothing() -> Self {
         Self {
             taken: SystemTime::UNIX_EPOCH,
@@ -68,28 +68,28 @@ impl Survey {
         self.insert(path.to_owned(), Mark::of(path));
     }
 
-    /// Notes how something was.
+    /// Notes the mark of a path.
     pub fn insert(&mut self, path: PathBuf, mark: Mark) {
         self.files.insert(path, mark);
     }
 
-    /// Forgets how a file was: it will not be read.
+    /// Forgets a file, which will not be read.
     pub fn forget(&mut self, path: &Path) {
         self.files.remove(path);
     }
 
-    /// How something was, if it was looked at.
+    /// The mark of a path, if it was looked at.
     pub fn mark(&self, path: &Path) -> Option<Mark> {
         self.files.get(path).copied()
     }
 
-    /// Whether there was something at a path, whatever the system says of it.
+    /// Whether something was at a path, even if the system gave an error.
     pub fn has(&self, path: &Path) -> bool {
         let mark = self.files.get(path);
         mark.is_some_and(|mark| *mark != Mark::Missing)
     }
 
-    /// Whether a file was as it was `before`, so that it need not be read again.
+    /// Whether a file is as it was `before`, so that it need not be read again.
     pub fn agrees(&self, before: &Survey, path: &Path) -> bool {
         let (now, then) = (self.files.get(path), before.files.get(path));
         now == then
@@ -101,14 +101,14 @@ impl Survey {
         self.has(&root())
     }
 
-    /// Whether the folders that files stand in are the same in both.
+    /// Whether the folders that contain files are the same in both.
     pub fn has_folders_of(&self, other: &Survey) -> bool {
         [root(), handlers()]
             .iter()
             .all(|path| self.mark(path) == other.mark(path))
     }
 
-    /// Whether it would know if this file were there.
+    /// Whether a file at this path would be known.
     pub fn covers(&self, path: &Path) -> bool {
         match path.parent() {
             _ if self.files.contains_key(path) => true,
@@ -122,7 +122,7 @@ impl Survey {
         self.files.iter().map(|(path, mark)| (&**path, *mark))
     }
 
-    /// The names of all components; else why they can't be listed.
+    /// The names of all components, or the error of listing them.
     pub fn components(&self) -> Result<impl Iterator<Item = &str>, &str> {
         let folder = handlers();
         let names = self.files.keys().filter_map(move |path| {

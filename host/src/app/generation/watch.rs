@@ -1,5 +1,5 @@
-//! Notices that an app's folder has changed: by what the system tells at once, and by a look from time to time at what
-//! it does not tell of. Reads nothing in it.
+//! Notices changes in an app's folder, by events of the system, and by looking at all files now and then. Reads no
+//! file.
 
 mod folders;
 mod signs;
@@ -21,11 +21,11 @@ use signs::{QUIET, Signs, TELLS_OF_CLOSING, Weight};
 
 pub use signs::{AWAY, Held};
 
-/// How often what is watched is looked at: links, mounts, and folders that have come in the place of others are told
-/// by nobody.
+/// How often everything is looked at. The system reports no changes of links and mounts, and none of folders that
+/// replace others.
 const EVERY: Duration = Duration::from_secs(1);
 
-/// Watches an app as long as it lives.
+/// Watches an app as long as this exists.
 pub struct Watch {
     shared: Arc<Shared>,
 }
@@ -34,23 +34,23 @@ pub struct Watch {
 struct Shared {
     /// The app's folder.
     app: PathBuf,
-    /// What is looked at outside of the app.
+    /// The paths outside of the app that are looked at.
     others: Mutex<BTreeSet<PathBuf>>,
-    /// Locked for the length of a glance, so that they follow each other.
+    /// Locked during a glance, so that there is one at a time.
     folders: Mutex<Folders>,
     signal: Arc<Signal>,
 }
 
-/// What is known, and who is woken by news.
+/// The state of the files, and the wake of the task that waits for changes.
 #[derive(Default)]
 struct Signal {
     signs: Mutex<Signs>,
-    /// Whether something came that only a glance will tell.
+    /// Whether an event came that only a glance can explain.
     is_unclear: AtomicBool,
     changed: Notify,
 }
 
-/// A look at what is watched, from its beginning until it is dropped. There is one at a time.
+/// A look at all files, from its beginning until it is dropped. There is one at a time.
 pub struct Look<'a> {
     watch: &'a Watch,
     began: Instant,
@@ -59,7 +59,7 @@ pub struct Look<'a> {
 }
 
 impl Watch {
-    /// Watches all of an app that is part of a generation.
+    /// Watches everything in an app that is part of a generation.
     pub fn app(folder: &Path) -> Self {
         let shared = Shared {
             app: folder.to_owned(),
@@ -73,8 +73,8 @@ impl Watch {
         }
     }
 
-    /// Looks at these files and folders as well, in place of those that it was told of before. What becomes of them is
-    /// told by these paths. Those that `known` has were read as they were then.
+    /// Looks at these files and folders too, in place of those set before. Changes are reported by these paths. Those
+    /// in `known` were read in that state.
     pub fn also(&self, others: BTreeSet<PathBuf>, known: Option<&Survey>) {
         let marks = others.iter().map(|path| {
             let mark = known.and_then(|known| known.mark(path));
@@ -84,7 +84,7 @@ impl Watch {
         *lock(&self.shared.others) = others;
     }
 
-    /// Waits for the next change, and tells when it was noticed.
+    /// Waits for the next change, and returns the time when it was noticed.
     pub async fn changed(&self) -> Instant {
         loop {
             self.newer(None).await;
@@ -94,8 +94,8 @@ impl Watch {
         }
     }
 
-    /// Waits until there is a change that nobody has asked for yet, and leaves it at that. That a file stays away which
-    /// was so before `began` is none.
+    /// Waits until there is a change that was not taken yet, and does not take it. A file that was away already before
+    /// `began` is no change.
     async fn newer(&self, began: Option<Instant>) {
         let signal = &self.shared.signal;
         let mut glance_at = Instant::now() + EVERY;
@@ -111,7 +111,7 @@ impl Watch {
                 (signs.due_at(began), signs.is_to_be_looked_at())
             };
             if is_to_be_looked_at {
-                // Whoever writes on is seen before that counts as done.
+                // So a writer that goes on is seen before its file counts as complete.
                 glance_at = glance_at.min(now + QUIET / 2);
             }
             if signal.is_unclear.swap(false, SeqCst) || now >= glance_at {
@@ -120,20 +120,20 @@ impl Watch {
                 continue;
             }
             let until = due_at.map_or(glance_at, |at| at.min(glance_at));
-            // Whether it is time or a sign that comes, all is looked at.
+            // Both the time and a sign lead to a look at everything.
             let _ = tokio::time::timeout_at(until.into(), sign).await;
         }
     }
 
-    /// Looks at everything, on a thread where it holds nobody up.
+    /// Looks at everything, on a thread of its own.
     async fn glance(&self, is_look: bool) {
         let shared = self.shared.clone();
         let glance = tokio::task::spawn_blocking(move || shared.glance(is_look));
-        // One that is interrupted has seen nothing new.
+        // A glance that was interrupted has seen nothing new.
         let _ = glance.await;
     }
 
-    /// Begins a look at what is watched.
+    /// Begins a look at all files.
     pub async fn look(&self) -> Look<'_> {
         let began = Instant::now();
         self.glance(true).await;
@@ -148,23 +148,23 @@ impl Watch {
 }
 
 impl Look<'_> {
-    /// How everything was when it began.
+    /// The state of all files when it began.
     pub fn survey(&self) -> &Survey {
         &self.survey
     }
 
-    /// Which files had better be left alone.
+    /// The files that are to be left alone.
     pub fn held(&self) -> &Held {
         &self.held
     }
 
-    /// Waits for a change that came after it.
+    /// Waits for a change after it began.
     pub async fn newer(&self) {
         self.watch.newer(Some(self.began)).await;
     }
 
-    /// Whether such a file was written since it began. Then what was seen of it may have been half of it, and its
-    /// change is yet to be told.
+    /// Whether such a file was written since it began. Then the file may have been read in the middle of a write, and
+    /// its change will be reported.
     pub fn was_touched(&self, which: impl Fn(&Path) -> bool) -> bool {
         let signs = self.watch.shared.signal.signs();
         signs.touched().any(which)
@@ -178,7 +178,8 @@ impl Drop for Look<'_> {
 }
 
 impl Shared {
-    /// Looks at everything, and whether the folders that are watched are still those. With `is_look`, a look begins.
+    /// Looks at all files, and checks that the watched folders are still the right ones. With `is_look`, a look
+    /// begins.
     fn glance(&self, is_look: bool) {
         let mut folders = lock(&self.folders);
         self.watch_folders(&mut folders);
@@ -191,13 +192,13 @@ impl Shared {
         self.signal.signs().compare(survey, Instant::now(), &told);
     }
 
-    /// Whether a file has nothing in it.
+    /// Whether a file is empty.
     fn is_empty(&self, path: &Path) -> bool {
         let file = std::fs::metadata(self.app.join(path));
         file.is_ok_and(|file| file.is_file() && file.len() == 0)
     }
 
-    /// Watches what is to be watched now.
+    /// Watches the folders that must be watched now.
     fn watch_folders(&self, folders: &mut Folders) {
         let others = lock(&self.others).clone();
         let signal = self.signal.clone();
@@ -252,7 +253,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 fn weigh(event: &EventKind) -> Weight {
     match event {
-        // It was told of both names already.
+        // Both names were reported already.
         EventKind::Modify(ModifyKind::Name(RenameMode::Both)) if TELLS_OF_CLOSING => {
             Weight::Nothing
         }
@@ -269,7 +270,7 @@ fn weigh(event: &EventKind) -> Weight {
     }
 }
 
-/// Whether what is named by an event is not in its place any more.
+/// Whether an event says that a path is empty now.
 fn has_left(event: &EventKind) -> bool {
     weigh(event) == Weight::Gone
 }

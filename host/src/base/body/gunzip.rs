@@ -1,5 +1,5 @@
-//! `decompress_request`: a body that was sent with `Content-Encoding: gzip`, as it was before, and never more of it
-//! than a body may have.
+//! `decompress_request`: decompresses a body that was sent with `Content-Encoding: gzip`, and no more of it than a
+//! body may have.
 
 use std::io::{self, Write};
 use std::pin::Pin;
@@ -13,15 +13,14 @@ use http_body::{Body, Frame};
 
 use super::{BodyError, Source};
 
-/// How many bytes are decompressed at a time: deflate makes up to 1,032 of each, and what they become is in memory
-/// before anybody is asked whether there is room for it.
+/// How many bytes are decompressed in one step. Deflate makes up to 1,032 of each, and these are in memory before
+/// there is room for them.
 const AT_ONCE: usize = 64;
 
-/// The body that is in a compressed one: in all its members one after the other (RFC 1952, section 2.2), of which there
-/// may be none.
+/// The decompressed body. A gzip file may have several members one after the other (RFC 1952, section 2.2), or none.
 pub struct Gunzip<B> {
     body: Pin<Box<B>>,
-    /// What has come of it and was not decompressed yet.
+    /// What has come and was not decompressed yet.
     compressed: Bytes,
     /// `None` after its end.
     decoder: Option<MultiGzDecoder<Piece>>,
@@ -105,7 +104,7 @@ impl<B: Body<Data = Bytes, Error = BodyError>> Body for Gunzip<B> {
 }
 
 impl<B: Source> Source for Gunzip<B> {
-    /// Of what comes out, and of what is sent too.
+    /// Of the decompressed bytes, and of the sent ones, too.
     fn set_max_size(&mut self, max_size: u64) {
         if let Some(decoder) = &mut self.decoder {
             decoder.get_mut().max_size = usize::try_from(max_size).unwrap_or(usize::MAX);
@@ -129,10 +128,10 @@ fn why(piece: &Piece) -> BodyError {
     }
 }
 
-/// What came out and was not passed on yet.
+/// What was decompressed and not passed on yet.
 struct Piece {
     bytes: Vec<u8>,
-    /// How much has come, and how much may.
+    /// How many bytes were decompressed, and how many may be.
     given: usize,
     max_size: usize,
     overflown: bool,
@@ -178,7 +177,7 @@ mod tests {
         encoder.finish().unwrap()
     }
 
-    /// What comes out of these bytes, sent in pieces of that size.
+    /// What these bytes decompress to, sent in pieces of that size.
     fn unzipped(sent: &[u8], size: usize, max_size: u64) -> Result<Bytes, BodyError> {
         let pieces: VecDeque<_> = sent.chunks(size).map(Bytes::copy_from_slice).collect();
         let frames = pieces.into_iter().map(|piece| Ok(Frame::data(piece)));

@@ -1,5 +1,5 @@
-//! Whose turn it is to read a body: a body tells one waker what has come, so one waits for it, and the others for that
-//! one. Reads nothing.
+//! The order of reads of a body. A body wakes only one task, so one read waits for the body, and the others wait for
+//! that read. Reads nothing.
 
 use std::sync::Arc;
 use std::task::Waker;
@@ -7,18 +7,19 @@ use std::task::Waker;
 use tokio::sync::Notify;
 use tokio::sync::futures::OwnedNotified;
 
-/// Who reads a body, and who waits for that. Those who wait all look again when it ends, and when the body is gone.
+/// The reader of a body, and those that wait for it. All that wait look again when the read ends, and when the body is
+/// gone.
 #[derive(Default)]
 pub struct Readers {
     is_read: bool,
-    /// The one that the body wakes.
+    /// The waker that the body wakes.
     waiting: Option<Waker>,
     /// Made where there are any.
     others: Option<Arc<Notify>>,
 }
 
 impl Readers {
-    /// Begins a read. Where one is under way: its end, after which this is to be asked again.
+    /// Begins a read. Where one is under way: its end, after which this must be called again.
     pub fn begin(&mut self) -> Option<OwnedNotified> {
         if self.is_read {
             let others = self.others.get_or_insert_default();
@@ -42,7 +43,7 @@ impl Readers {
         }
     }
 
-    /// Says who waits for the body.
+    /// Sets the waker of the read.
     pub(super) fn waits(&mut self, waker: &Waker) {
         match &mut self.waiting {
             Some(waiting) => waiting.clone_from(waker),
@@ -50,7 +51,7 @@ impl Readers {
         }
     }
 
-    /// Has who waits for the body look at it again.
+    /// Wakes the read that is under way, so that it looks at the body again.
     pub(super) fn wake(&mut self) {
         if let Some(waiting) = self.waiting.take() {
             waiting.wake();

@@ -1,5 +1,5 @@
 //! A component's name as the first part of paths: the pattern of `/name`, and whether another pattern stays below it.
-//! It never knows which names there are.
+//! Does not know which names there are.
 
 use std::fmt::Write as _;
 
@@ -8,10 +8,10 @@ use percent_encoding::percent_decode;
 use super::pattern::Pattern;
 use super::shape::{Piece, Shape};
 
-/// Which paths a pattern takes, as far as that can be told from the pattern.
+/// Which paths a pattern takes, as far as the pattern shows it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Reach {
-    /// Only the name's own: `/name`, and what is below it. Of the name without letters: `/`.
+    /// Only the name's own: `/name`, and what is below it. Of the empty name: `/`.
     Own,
     /// None of them.
     Elsewhere,
@@ -19,7 +19,7 @@ pub enum Reach {
     Wider,
 }
 
-/// Where `pattern` reaches from this name.
+/// Where `pattern` reaches, seen from this name.
 pub(super) fn reach(shapes: &[Shape], name: &str) -> Reach {
     let mut all = shapes.iter().map(|shape| reach_of(shape, name));
     let first = all.next().unwrap_or(Reach::Wider);
@@ -29,7 +29,7 @@ pub(super) fn reach(shapes: &[Shape], name: &str) -> Reach {
     }
 }
 
-/// The text of the pattern for `/name`, however a client percent-encodes what it may.
+/// The pattern for `/name`. A client may percent-encode any character of it.
 pub fn path_of(name: &str) -> String {
     let mut pattern = "/".to_owned();
     for c in name.chars() {
@@ -50,7 +50,7 @@ pub fn path_of(name: &str) -> String {
             'a'..='z' | 'A'..='Z' | '0'..='9' | '-' | '.' | '_' | '~' => {
                 pattern += &regex::escape(c.encode_utf8(&mut [0; 4]));
             }
-            // As they are, these would end the path, or encode something.
+            // Unencoded, these would end the path, or encode something.
             '\0'..=' ' | '\x7f' | '#' | '?' | '%' => pattern += &encoded(),
             c => {
                 let plain = regex::escape(c.encode_utf8(&mut [0; 4]));
@@ -85,7 +85,7 @@ fn reach_of(shape: &[Piece], name: &str) -> Reach {
 
 /// Where a path reaches whose first part begins with this.
 fn reach_from(beginning: &[u8], name: &str) -> Reach {
-    // A byte that is encoded by half may become any.
+    // An incomplete encoded byte may become any byte.
     let whole = beginning.iter().rposition(|&byte| byte == b'%');
     let whole = match whole {
         Some(at) if beginning.len() - at < 3 => at,

@@ -1,5 +1,4 @@
-//! One path or host pattern: checked, compiled, matched and its arguments decoded.
-//! It never knows of other patterns, nor of their order.
+//! One path or host pattern: checked, compiled, matched and its arguments decoded. Knows no other patterns.
 
 use std::fmt;
 
@@ -19,7 +18,7 @@ const PATTERN_SIZE_LIMIT: usize = 1 << 20;
 
 /// A regular expression that is anchored at both ends, with Tornado's rules for its groups.
 ///
-/// Two patterns are equal if their texts are, and both are for the same paths or both for hosts.
+/// Two patterns are equal if their texts are equal, and both are for the same paths or both for hosts.
 #[derive(Clone)]
 pub struct Pattern {
     text: String,
@@ -29,11 +28,11 @@ pub struct Pattern {
     groups: Vec<Option<String>>,
     shapes: Vec<Shape>,
     template: Option<Template>,
-    /// Whose paths alone it takes, see [`Pattern::within`].
+    /// The name whose paths alone it takes, see [`Pattern::within`].
     within: Option<Box<str>>,
 }
 
-/// The plainest form that a pattern has.
+/// The simplest form that a pattern has.
 #[derive(Clone)]
 enum Matcher {
     /// Takes this text alone, and has no group.
@@ -42,15 +41,15 @@ enum Matcher {
     Expression(Regex),
 }
 
-/// What a pattern is held against.
+/// What a pattern is matched against.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Subject {
     Path,
     Host,
 }
 
-/// The decoded arguments of a request, one for each group that is passed on; `None` for a group
-/// that took no part in the match.
+/// The decoded arguments of a request, one for each group that is passed on; `None` for a group that took no part in
+/// the match.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Arguments {
     /// No group is named: all groups, in order.
@@ -59,7 +58,7 @@ pub enum Arguments {
     Named(Vec<(String, Option<String>)>),
 }
 
-/// What became of a path that was held against a pattern.
+/// The result of matching a path.
 #[derive(Debug)]
 pub(super) enum Taken {
     /// The pattern takes it, with these arguments.
@@ -82,9 +81,9 @@ impl Default for Arguments {
 pub struct PatternError {
     /// What is wrong.
     pub message: String,
-    /// How to say it otherwise.
+    /// How to write it otherwise.
     pub hint: Option<String>,
-    /// The byte in the pattern where it goes wrong, where that is known.
+    /// The byte in the pattern where the fault is, where that is known.
     pub offset: Option<usize>,
 }
 
@@ -104,7 +103,7 @@ impl Pattern {
         &self.text
     }
 
-    /// The same pattern for those paths only that belong to a name: `/name`, and what is below it.
+    /// The same pattern, restricted to the paths of a name: `/name`, and what is below it.
     pub fn within(mut self, name: &str) -> Pattern {
         self.within = Some(name.into());
         self
@@ -152,7 +151,7 @@ impl Pattern {
         }
     }
 
-    /// What becomes of `path`.
+    /// Matches `path`.
     pub(super) fn take(&self, path: &str) -> Taken {
         if !self.reaches(path) {
             return Taken::No;
@@ -182,7 +181,7 @@ impl Pattern {
         }
     }
 
-    /// The arguments that these texts of the groups are. `None` where one isn't UTF-8.
+    /// Decodes the texts of the groups. `None` where one isn't UTF-8.
     fn decoded<'p>(&self, texts: impl Iterator<Item = Option<&'p str>>) -> Option<Arguments> {
         if self.groups.iter().flatten().next().is_none() {
             return texts
@@ -198,7 +197,7 @@ impl Pattern {
             .map(Arguments::Named)
     }
 
-    /// The only text it takes, where there is but one.
+    /// The only text it takes, if there is only one.
     pub(super) fn literal(&self) -> Option<&str> {
         match &self.matcher {
             Matcher::Literal(literal) => Some(literal),
@@ -212,7 +211,7 @@ impl Pattern {
     }
 
     fn compile(text: &str, subject: Subject) -> Result<Pattern, PatternError> {
-        // By itself: offsets are the author's own, and `a)|(b` can't slip out of the anchors.
+        // Parsed alone: offsets are the author's own, and `a)|(b` can't break out of the anchors.
         let hir = ParserBuilder::new()
             .case_insensitive(subject == Subject::Host)
             .build()
@@ -280,7 +279,7 @@ fn decode(group: Option<&str>) -> Option<Option<String>> {
     Some(Some(text.into_owned()))
 }
 
-/// The text that an expression is, where it is nothing else.
+/// The text of an expression that is a literal.
 fn literal(parts: &[Hir]) -> Option<String> {
     match parts {
         [only] => match only.kind() {
@@ -291,7 +290,7 @@ fn literal(parts: &[Hir]) -> Option<String> {
     }
 }
 
-/// What an expression is made of, without `^` and `$` at its ends, which say what the anchors say anyway.
+/// The parts of an expression, without `^` and `$` at its ends, which the anchors make redundant.
 fn parts(hir: &Hir) -> &[Hir] {
     let mut parts = match hir.kind() {
         HirKind::Concat(parts) => parts.as_slice(),
@@ -336,7 +335,7 @@ fn syntax_error(text: &str, error: regex_syntax::Error) -> PatternError {
             let offset = error.span().start.offset;
             (error.kind().to_string(), None, Some(offset))
         }
-        // The enum may grow; its own words are the best there are.
+        // The enum may grow; its own text is the best there is.
         other => (other.to_string(), None, None),
     };
     PatternError {
@@ -346,8 +345,8 @@ fn syntax_error(text: &str, error: regex_syntax::Error) -> PatternError {
     }
 }
 
-/// How to say otherwise what Python's `re` can and the `regex` crate, for the sake of a bounded
-/// matching time, can't. `rest` is the pattern from where it goes wrong.
+/// Another way to write what Python's `re` supports and the `regex` crate does not, because its matching time is
+/// bounded. `rest` is the pattern from the fault on.
 fn otherwise(kind: &ErrorKind, rest: &str) -> Option<&'static str> {
     match kind {
         ErrorKind::UnsupportedLookAround => Some(
@@ -378,7 +377,7 @@ fn build_error(error: regex::Error) -> PatternError {
         offset: None,
     }
 }
-/// Whether this path is the name's own.
+/// Whether this path belongs to the name.
 pub(super) fn owns(name: &str, path: &str) -> bool {
     let Some(rest) = path.strip_prefix('/') else {
         return false;

@@ -1,11 +1,11 @@
-//! From a pattern and arguments back to a path, by Tornado's rules for `reverse_url`.
-//! It never checks that the result would match: neither does Tornado.
+//! From a pattern and arguments back to a path, by Tornado's rules for `reverse_url`. Does not check that the result
+//! matches: neither does Tornado.
 
 use std::fmt;
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
-/// What an argument keeps as it is, like Python's `urllib.parse.quote`.
+/// What an argument keeps unencoded, like Python's `urllib.parse.quote`.
 const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'_')
     .remove(b'.')
@@ -13,7 +13,7 @@ const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'~')
     .remove(b'/');
 
-/// Why there is no path to give.
+/// Why there is no path.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ReverseError {
     /// No route has this name.
@@ -50,10 +50,10 @@ impl std::error::Error for ReverseError {}
 pub(super) struct Template(Vec<String>);
 
 impl Template {
-    /// Takes a pattern apart; `None` where it is too complicated to be put together again: nested
-    /// groups, groups that capture nothing, or text that stands for more than itself, as `\d` does.
+    /// Takes a pattern apart. `None` where it is too complicated for that: nested groups, groups that capture nothing,
+    /// or text that means more than itself, as `\d` does.
     pub(super) fn new(pattern: &str, groups: usize) -> Option<Template> {
-        // Whatever `(` is not a group's (escaped, in a class) makes these differ.
+        // A `(` that begins no group (escaped, or in a class) makes these differ.
         if pattern.matches('(').count() != groups {
             return None;
         }

@@ -1,18 +1,18 @@
-//! What a pattern takes, seen roughly, one byte at a time: good enough to tell most patterns apart.
-//! It never leaves out a text that the pattern takes, but it may let in one that the pattern doesn't.
+//! A rough form of what a pattern takes, one byte at a time: enough to tell most patterns apart. It takes every text
+//! that the pattern takes, and may take more.
 
 use regex_syntax::hir::{Class, Hir, HirKind, Repetition};
 
-/// How many shapes one pattern may have. Where alternatives in a row would make more, they become `Many`.
+/// How many shapes one pattern may have. Alternatives that would make more become `Many`.
 const MAX_SHAPES: usize = 16;
 
-/// How long a counted repetition may become. Longer ones become `Many`.
+/// How many pieces a counted repetition may become. Longer ones become `Many`.
 const MAX_REPEATED: usize = 64;
 
 /// How many pieces the shapes of one pattern may have together, if it has more than one.
 const MAX_PIECES: usize = 4096;
 
-/// A text of this shape is these pieces, one after another.
+/// Pieces, one after another. A text has the shape if it consists of them.
 pub(super) type Shape = Vec<Piece>;
 
 /// A part of a shape.
@@ -22,7 +22,7 @@ pub(super) enum Piece {
     Byte(u8),
     /// One byte of these.
     One(Box<Bytes>),
-    /// Any number of these bytes, be it none.
+    /// Any number of these bytes, also none.
     Many(Box<Bytes>),
 }
 
@@ -62,7 +62,7 @@ pub(super) fn shapes(expression: &Hir) -> Vec<Shape> {
 
 fn branches(expression: &Hir) -> Vec<Shape> {
     match expression.kind() {
-        // What a look around refuses is found out by the expression itself.
+        // What a look-around refuses is left to the expression itself.
         HirKind::Empty | HirKind::Look(_) => vec![Shape::new()],
         HirKind::Literal(text) => vec![text.0.iter().copied().map(Piece::Byte).collect()],
         HirKind::Class(class) => vec![one_of(class)],
@@ -115,12 +115,12 @@ fn repeated(repetition: &Repetition) -> Vec<Shape> {
     all
 }
 
-/// Each beginning with each ending, which are the shapes of `expression`.
+/// Joins each beginning with each ending: the shapes of `expression`.
 fn followed(mut beginnings: Vec<Shape>, mut endings: Vec<Shape>, expression: &Hir) -> Vec<Shape> {
     if beginnings.len() * endings.len() > MAX_SHAPES {
         endings = vec![anything_of(expression)];
     }
-    // Far the most often so, and a long pattern has many parts to copy for nothing.
+    // The most frequent case by far, and a long pattern would have many parts to copy.
     if let [ending] = &endings[..] {
         for beginning in &mut beginnings {
             ending
@@ -142,7 +142,7 @@ fn followed(mut beginnings: Vec<Shape>, mut endings: Vec<Shape>, expression: &Hi
     all
 }
 
-/// `Many` never stands beside `Many`: the tree counts on that.
+/// `Many` never stands beside `Many`: the tree relies on that.
 fn push(shape: &mut Shape, piece: Piece) {
     match (shape.last_mut(), piece) {
         (Some(Piece::Many(before)), Piece::Many(bytes)) => before.join(&bytes),
@@ -170,7 +170,7 @@ fn bytes_of(expression: &Hir) -> Bytes {
     bytes
 }
 
-/// All that isn't ASCII is one here, and `.` takes a line break, which no request's path has.
+/// All characters that aren't ASCII are one here. `.` takes a line break, which no request's path has.
 fn bytes_of_class(class: &Class) -> Bytes {
     let mut bytes = Bytes::NONE;
     let mut insert = |start: u32, end: u32| {

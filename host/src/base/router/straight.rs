@@ -1,9 +1,9 @@
-//! Patterns that are texts and runs of characters in a row, as most are: read once from left to right, in a few hundred
-//! bytes where a compiled expression has many thousands. What is not so plain has no straight form.
+//! Patterns that consist of texts and runs of characters, as most do. They are read once from left to right, in a few
+//! hundred bytes where a compiled expression has many thousands. Other patterns have no straight form.
 
 use regex_syntax::hir::{Class, ClassUnicode, Hir, HirKind, Repetition};
 
-/// A pattern that can be read in one way only, step by step.
+/// A pattern that can be read in only one way, step by step.
 #[derive(Clone, Debug)]
 pub(super) struct Straight(Box<[Step]>);
 
@@ -31,14 +31,14 @@ struct Set {
 }
 
 impl Straight {
-    /// The form of an expression that has these parts and is held against whole texts. `None` where it has none.
+    /// The straight form of an expression with these parts, for whole texts. `None` where it has none.
     pub(super) fn of(parts: &[Hir]) -> Option<Straight> {
         let steps: Box<[Step]> = parts.iter().map(Step::of).collect::<Option<_>>()?;
         let is_clear = |pair: &[Step]| pair[0].ends_before(&pair[1]);
         steps.windows(2).all(is_clear).then_some(Straight(steps))
     }
 
-    /// Whether it takes the whole of `text`. What its groups take of it is added to `groups`.
+    /// Whether it takes the whole of `text`. Adds the texts of its groups to `groups`.
     pub(super) fn take<'t>(&self, text: &'t str, groups: &mut Vec<&'t str>) -> bool {
         let mut rest = text;
         for step in &self.0 {
@@ -70,8 +70,8 @@ impl Step {
         Some(Step { what, is_group })
     }
 
-    /// Whether it can be told, without a look at what follows, where this step ends: it takes a known number of
-    /// characters, or the next one begins with what this one doesn't take.
+    /// Whether the end of this step is known without a look at what follows: it takes a known number of characters, or
+    /// the next one begins with characters that this one doesn't take.
     fn ends_before(&self, next: &Step) -> bool {
         let What::Run { set, least, most } = &self.what else {
             return true;
@@ -139,7 +139,7 @@ impl Set {
     }
 }
 
-/// So many of the characters that `one` takes.
+/// A run of this number of the characters that `one` takes.
 fn run(one: &Hir, least: u32, most: Option<u32>) -> Option<What> {
     let set = match one.kind() {
         HirKind::Class(Class::Unicode(class)) => Set::of(class),

@@ -1,5 +1,5 @@
-//! From a host and a path to the routes that may take them, without trying all of them.
-//! It never picks: candidates come in the table's order, and the caller tries them in turn.
+//! From a host and a path to the routes that may take them, without trying all. Does not choose: candidates come in
+//! the table's order, and the caller tries them in turn.
 
 use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
@@ -11,7 +11,7 @@ use super::tree::{Builder, Tree};
 
 /// Indices of routes, arranged so that a host and a path find their candidates.
 ///
-/// Routes are grouped by their host pattern, so that a host leaves out at once all that aren't its own.
+/// Routes are grouped by their host pattern, so that a host skips all groups that aren't its own.
 #[derive(Debug)]
 pub(super) struct Table {
     tree: Tree,
@@ -19,17 +19,17 @@ pub(super) struct Table {
     common: Group,
     /// The distinct host patterns, and the routes of each.
     hosts: Vec<(Pattern, Group)>,
-    /// Where in the tree a host finds those of `hosts` that may take it.
+    /// The root in the tree where a host finds those of `hosts` that may take it.
     hosts_root: u32,
 }
 
 /// Routes for the same hosts.
 ///
-/// A pattern without metacharacters takes exactly one path, so the route that this path leads to is known when
-/// the table is built, and a look-up is all it costs. All other patterns are in the tree.
+/// A pattern without metacharacters takes exactly one path. Its route is known when the table is built, and found by
+/// one look-up. All other patterns are in the tree.
 #[derive(Debug)]
 struct Group {
-    /// The paths asked for are anybody's, but the keys are the app's own: its hashes need no secret.
+    /// The requested paths come from clients, but the keys come from the app: its hashes need no secret.
     literals: FxHashMap<String, [usize; 1]>,
     root: u32,
 }
@@ -80,8 +80,8 @@ impl Table {
         })
     }
 
-    /// Routes in order, the first that takes `path` on `host` among them. All are for this host; the path of each
-    /// is still to be tried.
+    /// Routes in order, the first that takes `path` on `host` among them. All are for this host; their paths must
+    /// still be tried.
     pub(super) fn candidates(&self, host: &str, path: &str) -> Cow<'_, [usize]> {
         let common = self.common.candidates(&self.tree, path);
         if self.hosts.is_empty() {
@@ -125,7 +125,7 @@ impl Group {
     }
 }
 
-/// Puts those of `indices` in the tree that aren't literal, without the copies: only the first of them can win.
+/// Puts those of `indices` in the tree that aren't literal, without duplicates: only the first can win.
 fn plant(
     builder: &mut Builder,
     patterns: &[&Pattern],

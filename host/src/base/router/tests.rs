@@ -1,4 +1,4 @@
-//! The router against what Tornado 6.6.1 answers to the same patterns and paths.
+//! Tests of the router against the answers of Tornado 6.6.1 for the same patterns and paths.
 
 use regex::Regex;
 
@@ -356,7 +356,7 @@ const HOSTS: &[&str] = &[
     "\u{212A}.com",
 ];
 
-/// Tables of generated routes against all expressions in turn.
+/// Compares tables of generated routes with all expressions, tried in turn.
 fn agrees_with_expressions_in_turn(seed: u64, tables: usize, size: usize, paths: usize) {
     let mut numbers = Numbers(seed);
     let (mut found, mut late) = (0, 0);
@@ -410,7 +410,7 @@ fn agrees_with_expressions_in_turn(seed: u64, tables: usize, size: usize, paths:
             late += usize::from(index > 10);
         }
     }
-    // Else this would say little.
+    // Otherwise the test would show little.
     assert!(found * 4 > tables * paths && late > 0, "{found}, {late}");
 }
 

@@ -1,5 +1,5 @@
-//! One automaton for many patterns: the tree of their shapes, in which those that begin alike are one path.
-//! It never knows what a pattern looks like beyond its shapes, nor which of its finds is the first.
+//! One automaton for many patterns: the tree of their shapes, in which equal beginnings are one path. Knows only the
+//! shapes of patterns, and not which find is the first.
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
@@ -10,7 +10,7 @@ use super::shape::{Bytes, Piece, Shape};
 /// How many nodes all patterns of a table may have together.
 const MAX_NODES: usize = 2 << 20;
 
-/// A tree as it grows. Each of its roots stands for a table of its own.
+/// A tree that grows. Each of its roots is a table of its own.
 #[derive(Debug, Default)]
 pub(super) struct Builder {
     steps: BTreeMap<(u32, Step), u32>,
@@ -20,14 +20,14 @@ pub(super) struct Builder {
     nodes: u32,
 }
 
-/// A tree that is grown.
+/// A complete tree.
 ///
-/// A text goes down all branches that it fits at once, byte by byte. They are few however many patterns
-/// there are, as only patterns that begin with different shapes, and both fit, make a difference. Nothing is
-/// cached, so nothing can thrash, and nothing is shared between threads but the tree itself.
+/// A text follows all branches that it fits concurrently, byte by byte. They are few however many patterns there are:
+/// only patterns that begin with different shapes, and both fit, make a difference. Nothing is cached, so no cache can
+/// be overloaded. Only the tree is shared between threads.
 #[derive(Debug)]
 pub(super) struct Tree {
-    /// One more than there are nodes, so that a node's steps and ends are those up to the next one's.
+    /// One more than there are nodes, so that a node's steps and ends go up to the next one's.
     nodes: Vec<Node>,
     steps: Vec<(Step, u32)>,
     ends: Vec<usize>,
@@ -38,11 +38,11 @@ pub(super) struct Tree {
 struct Node {
     first_step: u32,
     first_end: u32,
-    /// The set of bytes that lead from here to here.
+    /// The set of bytes that lead from a node to itself.
     repeat: Option<u32>,
 }
 
-/// How to get from a node to the next. `Many` costs no byte, and comes last.
+/// A step from a node to the next. `Many` takes no byte, and comes last.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Step {
     Byte(u8),
@@ -51,7 +51,7 @@ enum Step {
 }
 
 impl Builder {
-    /// A new node, and so a root as long as nothing leads to it.
+    /// A new node. It is a root as long as no step leads to it.
     pub(super) fn node(&mut self) -> Result<u32, PatternError> {
         if self.nodes as usize == MAX_NODES {
             return Err(PatternError {
@@ -66,7 +66,7 @@ impl Builder {
         Ok(self.nodes - 1)
     }
 
-    /// Texts of these shapes, from this root on, are to find `end`.
+    /// Adds shapes from this root on. Texts of these shapes find `end`.
     pub(super) fn insert(
         &mut self,
         root: u32,
@@ -143,7 +143,7 @@ impl Builder {
 }
 
 impl Tree {
-    /// What texts of the shape of `text` are to find, from this root on, in order.
+    /// What texts of the shape of `text` find, from this root on, in order.
     pub(super) fn find(&self, root: u32, text: &str) -> Cow<'_, [usize]> {
         let mut rest = text.as_bytes();
         let Some(fork) = self.follow(root, &mut rest) else {
@@ -171,7 +171,7 @@ impl Tree {
                     self.enter(fork, &mut live, &mut found);
                 }
             } else {
-                // A node that repeats may have been entered anew.
+                // A node that repeats may have been entered again.
                 live.sort_unstable();
                 live.dedup();
             }
@@ -187,7 +187,7 @@ impl Tree {
         Cow::Owned(found)
     }
 
-    /// The node up to which there is but one way, whose bytes are taken off `text`; `None` if it ends there.
+    /// Follows the only way from a node, and takes its bytes off `text`. `None` if it ends there.
     fn follow(&self, mut node: u32, text: &mut &[u8]) -> Option<u32> {
         loop {
             if let &[(Step::Many(_), child)] = self.steps(node)
@@ -217,10 +217,10 @@ impl Tree {
         }
     }
 
-    /// Enters a node, and those that it costs no byte to reach from there.
+    /// Enters a node, and those that are reached from there without a byte.
     fn enter(&self, node: u32, live: &mut Vec<u32>, found: &mut Vec<usize>) {
         if self.takes_all(node) {
-            // Whatever follows, this is its end: it need not be followed.
+            // Every text ends here, so it need not be followed.
             found.extend_from_slice(self.ends(node));
         } else {
             live.push(node);

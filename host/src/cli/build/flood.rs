@@ -1,14 +1,14 @@
-//! What Cargo and the compiler say, passed on to standard error as far as somebody may read it. Understands none of it.
+//! Passes the output of Cargo and the compiler on to standard error, up to a limit. Does not understand it.
 
 use std::io::{Read, Write};
 
-/// What is shown of one kind of words in one build, in bytes.
+/// How much is shown of one kind of output in one build, in bytes.
 const MAX_SHOWN: usize = 256 << 10;
 
-/// The longest line that is drawn over again and again, as a bar of progress is. There is no end to these.
+/// The longest line that is drawn again and again, such as a progress bar. The number of these has no limit.
 const MAX_REDRAWN: usize = 512;
 
-/// Words of one kind, and how many more there may be.
+/// One kind of output, and how much more of it may be shown.
 pub struct Flood {
     what: &'static str,
     left: usize,
@@ -54,7 +54,7 @@ impl Flood {
     }
 }
 
-/// Copies what Cargo says to where it is shown, and tells what that was, without what was drawn over.
+/// Copies Cargo's output to where it is shown. Returns it, without lines that were drawn over.
 pub fn pass_on(mut words: impl Read, mut shown: impl Write) -> String {
     let mut flood = Flood::of("what Cargo says");
     let mut kept = Vec::new();

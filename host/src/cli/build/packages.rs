@@ -1,4 +1,4 @@
-//! What Cargo says of an app's packages: which of them a build is for, and where their sources are. Builds nothing.
+//! An app's packages, as Cargo knows them: which of them a build is for, and where their sources are. Builds nothing.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::path::{Path, PathBuf};
@@ -15,28 +15,28 @@ const MAX_PACKAGES: usize = 500;
 /// The packages of an app.
 #[derive(Clone, Debug)]
 pub struct Packages {
-    /// The folder of the workspace, which may be larger than the app.
+    /// The folder of the workspace, which may contain more than the app.
     pub root: PathBuf,
-    /// Where Cargo puts what it builds.
+    /// Cargo's target folder.
     pub target: PathBuf,
-    /// The ids of those that `cargo build` in the app's folder is for.
+    /// The ids of the packages that `cargo build` in the app's folder builds.
     members: BTreeSet<String>,
     all: BTreeMap<PathBuf, Package>,
 }
 
-/// A package whose sources lie on this machine, and are no copy of a registry's.
+/// A package whose sources are on this machine and not from a registry.
 #[derive(Clone, Debug)]
 pub struct Package {
     pub id: String,
     pub folder: PathBuf,
     /// The main file of each of its targets that may be built.
     pub mains: Vec<PathBuf>,
-    /// The folders of those that it uses by path.
+    /// The folders of the packages that it uses by path.
     uses: Vec<PathBuf>,
 }
 
 impl Packages {
-    /// Those of the app's workspace.
+    /// The packages of the app's workspace.
     pub fn of(app: &Path) -> anyhow::Result<Self> {
         let metadata = ask(app, None)
             .with_context(|| format!("{}: cargo does not say what is there", app.display()))?;
@@ -52,13 +52,13 @@ impl Packages {
         })
     }
 
-    /// Whether a build of the app is for this one, and not only needs it.
+    /// Whether a build of the app is for this package, and does not only need it.
     pub fn is_meant(&self, id: &str) -> bool {
         self.members.contains(id)
     }
 
-    /// Those that a build is for, and all that they use by path, near or far. What Cargo can't read of these, the build
-    /// will say.
+    /// The packages that a build is for, and all that they use by path, directly or not. Errors of Cargo are left to
+    /// the build.
     pub fn needed(&self, app: &Path) -> Vec<Package> {
         let mut known = self.all.clone();
         let meant = known.values().filter(|package| self.is_meant(&package.id));

@@ -1,5 +1,5 @@
-//! What the last build of an app has made, kept in its target folder: so the component of a crate that is gone, or has
-//! another name, goes too. A file that anybody else has made, or changed since, is not touched.
+//! A record of what the last build of an app has made, in its target folder. With it, the component of a crate that
+//! was removed or renamed is removed. Files that others have made, or changed since, are not touched.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -17,14 +17,14 @@ pub struct Record {
 
 #[derive(Default, Deserialize, Serialize)]
 struct Made {
-    /// Whose they are, for people.
+    /// The app, for people.
     app: PathBuf,
-    /// What each is called in `handlers/`, and the SHA-256 of its bytes.
+    /// Their file names in `handlers/`, with the SHA-256 of their bytes.
     components: BTreeMap<String, String>,
 }
 
 impl Record {
-    /// The record of an app. One that is not there, or can't be read, says nothing.
+    /// The record of an app. One that does not exist, or can't be read, is empty.
     pub fn of(app: &Path, target: &Path) -> Self {
         let app = app.canonicalize().unwrap_or_else(|_| app.to_path_buf());
         // Apps may share a target folder.
@@ -38,7 +38,7 @@ impl Record {
         }
     }
 
-    /// The files in this folder that are still as a build has made them, and that the newest has not made.
+    /// The files in this folder that are as a build has made them, and that the newest build has not made.
     pub fn left_over(&self, folder: &Path, newest: &BTreeMap<String, String>) -> Vec<PathBuf> {
         let before = self.made.components.iter();
         let gone = before.filter(|(name, _)| !newest.contains_key(*name));

@@ -1,5 +1,5 @@
-//! What a build of an app reads: which files, and what was in them when the last build began. Two looks that find the
-//! same are no reason to build, whatever was written in between. Builds nothing.
+//! The sources of an app: which files a build reads, and their contents when the last build began. If a look finds the
+//! same contents, there is no new build, whatever was written in between. Builds nothing.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -16,7 +16,7 @@ const MAX_FILES: usize = 20_000;
 /// The sources of an app.
 pub struct Sources {
     app: PathBuf,
-    /// As Cargo could last tell.
+    /// As Cargo knew them last.
     packages: Vec<Package>,
     root: PathBuf,
     /// What the last builds have read, wherever it is.
@@ -32,11 +32,11 @@ pub struct Sources {
 struct Places {
     /// Folders with all that is in them.
     trees: BTreeSet<PathBuf>,
-    /// Files, which need not be there yet.
+    /// Files, which need not exist yet.
     files: BTreeSet<PathBuf>,
 }
 
-/// The files that are there, each with a digest of its contents.
+/// The files that exist, each with a digest of its contents.
 type Contents = BTreeMap<PathBuf, [u8; 32]>;
 
 impl Sources {
@@ -53,9 +53,9 @@ impl Sources {
         }
     }
 
-    /// Finds out anew where the sources are, and watches that. Folders that came, or came back, are watched from now on.
+    /// Finds the sources again, and watches them. Folders that were added are watched from now on.
     pub fn watch(&mut self) -> notify::Result<Watch> {
-        // Where Cargo can't read a manifest, the build will say so, and what there was is watched on.
+        // Where Cargo can't read a manifest, the build reports it, and the old places stay watched.
         if let Ok(packages) = Packages::of(&self.app) {
             self.packages = packages.needed(&self.app);
             self.root = packages.root;
@@ -64,18 +64,18 @@ impl Sources {
         Watch::of(&self.places.trees, &self.places.files)
     }
 
-    /// Whether something differs from what the last build has read.
+    /// Whether a file differs from what the last build has read.
     pub fn have_changed(&self) -> bool {
         self.contents() != self.built
     }
 
-    /// A build begins, and reads what is there now.
+    /// A build begins, and reads what exists now.
     pub fn begin(&mut self) {
         self.began = SystemTime::now();
         self.built = self.contents();
     }
 
-    /// Takes what the build itself has written so far for what it reads: it was there before the compiler ran.
+    /// Counts what the build itself has written so far as read: it existed before the compiler ran.
     pub fn follow(&mut self, step: &Step) {
         let until = SystemTime::now();
         match step {
@@ -92,8 +92,8 @@ impl Sources {
         }
     }
 
-    /// A build has ended, and had read these. What it was first to name counts as read if nobody has written it since it
-    /// began.
+    /// A build has ended, and has read these. Files that it is the first to name count as read, unless they were
+    /// written since it began.
     pub fn end(&mut self, inputs: &BTreeSet<PathBuf>) {
         self.inputs.clone_from(inputs);
         let found = self.find();
@@ -102,7 +102,7 @@ impl Sources {
         self.take(|path| !known.has(path), began);
     }
 
-    /// Takes what is in these files now for what the build reads, unless it was written later.
+    /// Counts the present contents of these files as read, unless they were written later.
     fn take(&mut self, which: impl Fn(&Path) -> bool, until: SystemTime) {
         let now = self.contents();
         self.built
@@ -146,7 +146,7 @@ impl Sources {
             places
                 .files
                 .extend(folders.map(|folder| folder.join("Cargo.toml")));
-            // Itself for what comes into it.
+            // The folder itself, for what comes into it.
             places.files.insert(folder.join("*"));
         }
         for package in &self.packages {
@@ -168,7 +168,7 @@ impl Sources {
                 let path = entry.path();
                 match entry.file_type() {
                     _ if is_passing(&path) => {}
-                    // No links to folders: they may lead round in a ring.
+                    // No links to folders: they may form a circle.
                     Ok(kind) if kind.is_dir() => folders.push(path),
                     _ => files.push(path),
                 }
@@ -206,7 +206,7 @@ impl Places {
 }
 
 fn digest(path: &Path) -> std::io::Result<[u8; 32]> {
-    // Of a pipe and the like, reading may never end.
+    // Reading a pipe and the like may never end.
     if !std::fs::metadata(path)?.is_file() {
         return Err(std::io::ErrorKind::InvalidInput.into());
     }
@@ -312,7 +312,7 @@ mod tests {
         let id = |package: &Package| package.folder.ends_with("one").then(|| package.id.clone());
         let id = sources.packages.iter().find_map(id).unwrap();
 
-        // Its script writes something new, and Cargo the versions.
+        // Its script writes a new file, and Cargo the versions.
         write(one.join("src/made.rs"), "// 1");
         write(app.join("Cargo.lock"), "# 1");
         assert!(sources.have_changed());
@@ -326,7 +326,7 @@ mod tests {
         write(one.join("src/lib.rs"), "// 2");
         assert!(sources.have_changed());
 
-        // What a build is first to name is known from then on, wherever it is.
+        // A file that a build is the first to name is known from then on, wherever it is.
         sources.begin();
         let page = app.with_file_name("page.html");
         write(page.clone(), "1");

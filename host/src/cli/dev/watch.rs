@@ -1,4 +1,4 @@
-//! Notices that something may have changed in some folders. Whether it has, it does not know: it reads nothing in them.
+//! Notices that something may have changed in some folders. Does not know whether it has: it reads nothing in them.
 
 use std::collections::{BTreeSet, HashSet};
 use std::path::{Path, PathBuf};
@@ -8,21 +8,21 @@ use std::time::Duration;
 use notify::{ErrorKind, Event, EventKind, RecommendedWatcher, RecursiveMode, Watcher};
 use tokio::sync::Notify;
 
-/// How long there must be no sign before a save counts as done.
+/// How long there must be no event before a save counts as complete.
 const QUIET: Duration = Duration::from_millis(50);
 
-/// How long that is waited for where signs go on.
+/// How long to wait for that while events go on.
 const PATIENCE: Duration = Duration::from_secs(2);
 
-/// Watches as long as it lives.
+/// Watches as long as this exists.
 pub struct Watch {
     _watcher: RecommendedWatcher,
     sign: Arc<Notify>,
 }
 
 impl Watch {
-    /// Watches these folders with all that is in them, and these files, which need not be there yet. A file called `*`
-    /// is any folder in its place.
+    /// Watches these folders with all that is in them, and these files, which need not exist yet. A file named `*`
+    /// means any folder in its place.
     pub fn of(trees: &BTreeSet<PathBuf>, files: &BTreeSet<PathBuf>) -> notify::Result<Self> {
         let sign = Arc::<Notify>::default();
         let (noticed, matters) = (sign.clone(), matters(trees.clone(), files.clone()));
@@ -31,7 +31,7 @@ impl Watch {
                 let is_read = matches!(event.kind, EventKind::Access(access) if !is_end(access));
                 is_read || !event.need_rescan() && !event.paths.iter().any(|path| matters(path))
             };
-            // Where signs were lost, anything may have happened.
+            // Where events were lost, anything may have happened.
             if !event.is_ok_and(|event| is_nothing(&event)) {
                 noticed.notify_one();
             }
@@ -45,7 +45,7 @@ impl Watch {
         let trees = trees.iter().map(|tree| (&**tree, RecursiveMode::Recursive));
         for (folder, mode) in parents.chain(trees) {
             match watcher.watch(folder, mode) {
-                // What is not there may come, which the folder above tells.
+                // What does not exist may come, which the folder above reports.
                 Err(error) if !is_absent(&error) => return Err(error),
                 _ => {}
             }
@@ -56,7 +56,7 @@ impl Watch {
         })
     }
 
-    /// Waits until something may have changed since it began, or since this was last asked.
+    /// Waits until something may have changed since this began, or since it was last called.
     pub async fn changed(&self) {
         self.sign.notified().await;
         let quiet = async {
@@ -69,7 +69,7 @@ impl Watch {
     }
 }
 
-/// Whether a file is by its name what an editor keeps for a while, or hidden.
+/// Whether a file, by its name, is hidden or a temporary file of an editor.
 pub fn is_passing(path: &Path) -> bool {
     let name = path.file_name().map(|name| name.to_string_lossy());
     name.is_some_and(|name| name.starts_with('.') || name.ends_with('~'))
@@ -79,7 +79,7 @@ fn matters(
     trees: BTreeSet<PathBuf>,
     files: BTreeSet<PathBuf>,
 ) -> impl Fn(&Path) -> bool + Send + 'static {
-    // What leads to them may come and go, too.
+    // The folders above may come and go, too.
     let above = trees.iter().chain(&files).flat_map(|path| path.ancestors());
     let above: HashSet<PathBuf> = above.map(Path::to_path_buf).collect();
     move |path| {

@@ -1,4 +1,4 @@
-//! The two servers of an app, its own and the admin's: what answers there, and where they listen. Loads nothing.
+//! The two servers of an app, its own and the admin's: their services, and where they listen. Loads nothing.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -17,7 +17,7 @@ use crate::edge::connection::{IncomingBody, Service};
 use crate::edge::server::Server;
 use crate::services::http_client::{HttpClients, OwnListener};
 
-/// What answers an app's requests.
+/// The service that answers an app's requests.
 #[derive(Clone)]
 pub struct SiteService(pub Arc<Site>);
 
@@ -61,12 +61,12 @@ impl Service for DevService {
 pub struct Front<A, B> {
     pub app: Server<A>,
     pub admin: Server<B>,
-    /// Who is told where the app is.
+    /// The clients of fetches, which must know where the app listens.
     http: Arc<HttpClients>,
 }
 
 impl Front<(), ()> {
-    /// Listens where the site says, for the service that answers for the app.
+    /// Listens where the site says, with the service that answers for the app.
     pub async fn open<A: Service>(
         site: &Arc<Site>,
         shards: Arc<Shards>,
@@ -77,7 +77,7 @@ impl Front<(), ()> {
         let shown = site.clone();
         let front = Front {
             app: Server::new(shards, limits(), service),
-            // Apart from what serves, so that it can tell of it whatever happens there.
+            // A server of its own, so that it can report whatever happens in the other.
             admin: Server::new(
                 Shards::here(),
                 limits(),
@@ -95,9 +95,9 @@ impl Front<(), ()> {
 }
 
 impl<A: Service, B: Service> Front<A, B> {
-    /// Listens where this generation says, and tells of what is new.
+    /// Listens where this generation says, and logs new addresses.
     ///
-    /// An address that can't be had is a fault, and then nothing changes.
+    /// An address that can't be bound is a fault, and then nothing changes.
     pub async fn follow(&self, generation: &Generation, folder: &Path) -> Result<(), Faults> {
         let server = &generation.config.server;
         let file = folder.join(config::FILE_NAME);
@@ -116,7 +116,7 @@ impl<A: Service, B: Service> Front<A, B> {
         let new_admin = new_admin.map_err(|error| fault(server.admin_at, error))?;
         let new_app = self.app.bind(&server.listen).await;
         let new_app = new_app.map_err(|error| fault(server.listen_at, error))?;
-        // Before anybody is let in: nobody is to be served on other terms than these.
+        // Before any connection is accepted: these limits hold for all.
         self.app.set_limits(generation.config.limits());
         self.admin.set_limits(generation.config.limits());
         self.app.set_tls(generation.tls.clone());
@@ -154,7 +154,7 @@ fn own(listen: &Listen, is_encrypted: bool) -> Option<OwnListener> {
     }
 }
 
-/// An address as one would type it into a browser.
+/// An address as a browser takes it.
 struct Shown<'a>(&'static str, &'a Listen);
 
 impl std::fmt::Display for Shown<'_> {

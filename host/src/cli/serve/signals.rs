@@ -1,9 +1,9 @@
-//! What tells a server to reload or to end. Ends nothing itself.
+//! Signals that tell a server to reload or to end. Ends nothing itself.
 
 use anyhow::Context;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-/// What the system may tell us.
+/// The signals of the system.
 pub struct Signals {
     pub hangup: Signal,
     pub terminate: Signal,
@@ -20,7 +20,7 @@ impl Signals {
         })
     }
 
-    /// Waits to be told to end.
+    /// Waits for a signal to end.
     pub async fn end(terminate: &mut Signal, interrupt: &mut Signal) {
         tokio::select! {
             _ = terminate.recv() => {}
@@ -29,17 +29,17 @@ impl Signals {
     }
 }
 
-/// Has the end of standard input do what `SIGTERM` does.
+/// Makes the end of standard input do what `SIGTERM` does.
 pub fn end_with_stdin() -> anyhow::Result<()> {
     let wait = || {
         let _ = std::io::copy(&mut std::io::stdin().lock(), &mut std::io::sink());
-        // SAFETY: a signal to ourselves, for which there is a handler by now.
+        // SAFETY: a signal to this process, for which there is a handler by now.
         #[allow(unsafe_code, reason = "only the system sends signals")]
         unsafe {
             libc::kill(libc::getpid(), libc::SIGTERM)
         };
     };
-    // Not one of the runtime's: those it would wait for at the end.
+    // Not a thread of the runtime, which would wait for it at the end.
     std::thread::Builder::new()
         .name("stdin".to_owned())
         .spawn(wait)

@@ -1,4 +1,4 @@
-//! The body of a request. It never reads before it is asked to.
+//! The body of a request. Never reads before it is asked to.
 
 use std::error::Error as _;
 use std::io;
@@ -18,12 +18,12 @@ use crate::config::Limits;
 
 /// A request's body, within the limits of the server.
 ///
-/// It stays on the wire until it is polled, and only then is a client that `Expect`s it told to
-/// go on. When it is dropped early, the connection reads the rest of it and drops that, within bounds; after an error
-/// that leaves no rest it closes behind the response.
+/// It stays on the wire until it is polled. Only then is a client that sent `Expect` told to continue. When the body
+/// is dropped early, the connection reads and drops the rest, up to a limit. After an error that leaves no rest, the
+/// connection closes behind the response.
 #[derive(Debug)]
 pub struct IncomingBody {
-    /// Whom it tells what becomes of it, until its end.
+    /// What is told how the body ends, until it has ended.
     account: Option<Account>,
     /// Until this is dropped.
     incoming: Option<Incoming>,
@@ -33,7 +33,7 @@ pub struct IncomingBody {
     taken: u64,
     max_size: u64,
     has_begun: bool,
-    /// Until the first poll makes a deadline of it.
+    /// The time limit, until the first poll turns it into a deadline.
     timeout: Option<Duration>,
     deadline: Option<Instant>,
     timer: Option<Pin<Box<Sleep>>>,
@@ -141,7 +141,7 @@ impl Source for IncomingBody {
         }
     }
 
-    /// Only a body that somebody waits for can be late: one that is here is handed out at any time.
+    /// Only a body that is waited for can be late. Data that has come is handed out at any time.
     fn poll_late(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let Some(deadline) = self.deadline else {
             return Poll::Pending;
@@ -167,17 +167,17 @@ impl Drop for IncomingBody {
     }
 }
 
-/// What a connection keeps of a body that is on its way.
+/// What a connection keeps of a body that has not ended.
 #[derive(Debug)]
 pub(super) enum Account {
-    /// In HTTP/1: that its exchange is not over.
+    /// In HTTP/1: its exchange is not over.
     Reading(Reading),
-    /// In HTTP/2: how much of it was wanted.
+    /// In HTTP/2: how much of it was read.
     Stream(Stream),
 }
 
-/// hyper marks what it could not parse with the kind of an I/O error; all else is the client's
-/// going.
+/// The kind of an error. hyper gives what it could not parse the kind of an I/O error; all else means that the client
+/// is gone.
 fn body_error(error: &hyper::Error) -> BodyError {
     let kind = error
         .source()

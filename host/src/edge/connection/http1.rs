@@ -42,10 +42,10 @@ const CLOSE: HeaderValue = HeaderValue::from_static("close");
 
 /// Serves the requests of one connection, one after the other, until it ends.
 ///
-/// When `stop` is ready, the request in flight is the last one. An idle connection ends at once,
-/// unless its client has only just come: then it may ask once.
+/// When `stop` is ready, the request in flight is the last one. An idle connection ends immediately. A client that has
+/// just connected may still send one request.
 ///
-/// What can be done at once is done before the future is made: there are as many of these as connections.
+/// Everything that needs no wait is done before the future is made: there are as many futures as connections.
 ///
 /// `since`: when the first byte came, where it was read before.
 pub(super) fn serve<I, S>(
@@ -77,7 +77,7 @@ where
         let end = with_timer(poll_fn(|cx| {
             loop {
                 if !stopping && Pin::new(&mut stop).poll(cx).is_ready() {
-                    // The socket gets one more look, for a request sent before the stop.
+                    // The socket is read once more, for a request that was sent before the stop.
                     stopping = true;
                     activity.stop();
                 }
@@ -105,7 +105,7 @@ where
                 let limit = limit_of(phase, limits, stopping);
                 ready!(watchdog.poll_expired(phase, limit, cx));
                 match phase {
-                    // hyper is done, then, and tells how it went.
+                    // hyper is done then, and returns the result.
                     Phase::Closing if activity.hear_no_more() => {}
                     Phase::Dropping { .. } => activity.give_up(),
                     _ => return Poll::Ready(Err(End::Expired(phase))),
@@ -141,25 +141,25 @@ where
     }
 }
 
-/// Why a connection ended in the middle of something.
+/// Why a connection ended early.
 #[derive(Debug)]
 enum End {
     Failed(hyper::Error),
     Expired(Phase),
-    /// What came is not shown to hyper.
+    /// hyper is not shown what came.
     Refused,
-    /// Too much waits to be sent, and its client is the slowest.
+    /// Too much waits to be sent, and this client is the slowest.
     TooSlow,
 }
 
-/// With what hyper has answered a head that it could not read.
+/// The status with which hyper has answered a head that it could not read.
 fn refusal_of(error: &hyper::Error) -> Option<Refusal> {
     if !error.is_parse() || error.is_parse_version_h2() {
         return None;
     }
     let why = error.to_string();
     let status = match error {
-        // Only in words does it tell a long URI from the rest.
+        // Only the text tells a long URI from the rest.
         _ if why == "URI too long" => StatusCode::URI_TOO_LONG,
         error if error.is_parse_too_large() => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
         _ => StatusCode::BAD_REQUEST,
@@ -224,7 +224,7 @@ fn answer<'a, 'l, S: Service>(
                     })
                 }
                 Some(account) => {
-                    // Rare, and so not to be carried about by every request.
+                    // Rare, so in a box: the future of every request stays small.
                     let late = Box::pin(async move {
                         account.until_less(limits.max_unsent).await;
                         let response = service.call(request, client).await;
@@ -240,7 +240,7 @@ fn answer<'a, 'l, S: Service>(
     }
 }
 
-/// The end of an exchange: what remains is to write this.
+/// Ends an exchange: only this is left to be written.
 fn end<T, B>(
     mut response: Response<T>,
     limits: &Limits,
@@ -256,7 +256,8 @@ fn end<T, B>(
     response.map(|inner| ResponseBody::new(body(inner), held, &limits.unsent, answering))
 }
 
-/// A bare answer. Behind what is malformed the connection closes: nothing that follows it can be trusted.
+/// A response without a body. Behind a malformed request the connection closes, because nothing after it can be
+/// trusted.
 fn bare(refusal: &Refusal) -> Response<()> {
     let mut response = Response::new(());
     *response.status_mut() = refusal.status;

@@ -1,4 +1,4 @@
-//! A connection that speaks HTTP/2 (RFC 9113): many requests at once, each of them a task. Routes nothing.
+//! A connection that speaks HTTP/2 (RFC 9113): many concurrent requests, each of them a task. Routes nothing.
 
 mod body;
 mod frames;
@@ -37,16 +37,16 @@ use crate::base::timer::with_timer;
 use crate::base::unsent::FREE;
 use crate::config::Limits;
 
-/// How many bytes a client may send ahead of who reads them: of one body, and of all in a connection.
+/// How many bytes a client may send before they are read: of one body, and of all in a connection.
 const STREAM_WINDOW: u32 = 256 * 1024;
 const CONNECTION_WINDOW: u32 = 1024 * 1024;
 
-/// How many bytes of one response hyper keeps ready for a client that is slow to take them.
+/// How many bytes of one response hyper keeps ready for a slow client.
 const SEND_BUFFER: usize = 256 * 1024;
 
 /// Serves the requests of one connection until it ends.
 ///
-/// When `stop` is ready, the client is told to send no more, and those that it has sent are the last ones.
+/// When `stop` is ready, the client is told to send no more. The requests that it has sent are the last ones.
 pub(super) async fn serve<I, S>(
     io: I,
     client: Client,
@@ -88,7 +88,7 @@ pub(super) async fn serve<I, S>(
             }
             let phase = traffic.phase();
             if phase == Phase::Flooded && !flooded {
-                // The socket gets one more look, so that the client is told.
+                // The socket is polled once more, so that the client gets the reason.
                 flooded = true;
                 continue;
             }
@@ -116,13 +116,13 @@ pub(super) async fn serve<I, S>(
     }
 }
 
-/// Why a connection ended in the middle of something.
+/// Why a connection ended early.
 #[derive(Debug)]
 #[expect(dead_code, reason = "read by Debug, for the log")]
 enum End {
     Failed(hyper::Error),
     Expired(Phase),
-    /// Too much waits to be sent, and its client is the slowest.
+    /// Too much waits to be sent, and this client is the slowest.
     TooSlow,
 }
 
@@ -158,7 +158,7 @@ fn answer<S: Service>(
     let max_unsent = limits.max_unsent;
     async move {
         if stream.account().held() >= max_unsent {
-            // Rare, and so not to be carried about by every request.
+            // Rare, so in a box: the future of every request stays small.
             Box::pin(stream.account().until_less(max_unsent)).await;
         }
         let response = match refused {
@@ -178,8 +178,8 @@ fn answer<S: Service>(
     }
 }
 
-/// Puts what HTTP/2 has in pseudo-headers where HTTP/1 has it, so that nobody further in has to know of both: the
-/// authority in `Host`, and of the target only path and query.
+/// Moves the pseudo-headers of HTTP/2 to where HTTP/1 has the same, so that no other code needs to know both: the
+/// authority into `Host`, and of the target only path and query.
 fn as_http1(head: &mut Parts) {
     if let Some(authority) = head.uri.authority()
         && let Ok(host) = HeaderValue::from_str(authority.as_str())
@@ -193,7 +193,7 @@ fn as_http1(head: &mut Parts) {
     join_cookies(&mut head.headers);
 }
 
-/// Makes one `Cookie` of those that a client has split to compress them better (RFC 9113, section 8.2.3).
+/// Joins the `Cookie` headers that a client has split to compress them better (RFC 9113, section 8.2.3).
 fn join_cookies(headers: &mut HeaderMap) {
     let mut cookies = headers.get_all(COOKIE).iter();
     if cookies.next().is_none() || cookies.next().is_none() {

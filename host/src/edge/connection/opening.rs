@@ -1,4 +1,4 @@
-//! What comes before the first request of some connections: the handshake of TLS, and a look at which HTTP is spoken.
+//! What comes before the first request of some connections: the TLS handshake, and finding out which HTTP is spoken.
 //! Reads no request.
 
 use std::future::Future;
@@ -18,10 +18,10 @@ use super::{FRESH, Socket};
 use crate::config::Limits;
 use crate::tls::Tls;
 
-/// With what every HTTP/2 connection begins (RFC 9113, section 3.4).
+/// The beginning of every HTTP/2 connection (RFC 9113, section 3.4).
 pub(super) const PREFACE: &[u8; 24] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
-/// Makes a connection an encrypted one, and tells whether the client wants HTTP/2. `None`: it came to nothing.
+/// Does the TLS handshake, and returns whether the client wants HTTP/2. `None`: it failed.
 pub(super) async fn handshake<I: Socket>(
     io: I,
     tls: &Tls,
@@ -34,7 +34,7 @@ pub(super) async fn handshake<I: Socket>(
     Some((io, is_http2))
 }
 
-/// Reads what tells HTTP/2 from HTTP/1, and tells which it is. `None`: it came to nothing.
+/// Reads what tells HTTP/2 from HTTP/1, and returns which it is. `None`: the connection ended.
 pub(super) async fn preface<I: Socket>(
     mut io: I,
     limits: &Limits,
@@ -66,7 +66,7 @@ pub(super) async fn preface<I: Socket>(
     Some((begun, is_http2))
 }
 
-/// Waits for `opening` as long as `limit`, and not for long when the connection is to stop.
+/// Waits for `opening` as long as `limit`, and only for a short time when the connection is to stop.
 async fn within<T>(
     limit: Option<Duration>,
     opening: impl Future<Output = io::Result<T>>,

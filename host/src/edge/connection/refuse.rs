@@ -1,5 +1,5 @@
-//! Which heads that hyper lets pass are malformed all the same. It is pure, and it never judges
-//! what a well-formed request asks for.
+//! Which heads that hyper lets pass are malformed nevertheless. Pure, and never judges what a well-formed request asks
+//! for.
 
 use std::borrow::Cow;
 
@@ -9,12 +9,12 @@ use http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, Version};
 
 use crate::config::Limits;
 
-/// With what a request is refused, and why, for the log.
+/// The status for a refused request, and the reason for the log.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Refusal {
-    /// What the client is told.
+    /// For the client.
     pub status: StatusCode,
-    /// What the log is told.
+    /// For the log.
     pub why: Cow<'static, str>,
 }
 
@@ -26,7 +26,7 @@ impl Refusal {
         }
     }
 
-    /// For a body of which at least so many bytes are announced.
+    /// For a body of which at least this many bytes are announced.
     pub fn of_body(declared: u64, limits: &Limits) -> Option<Self> {
         (declared > limits.max_body_size).then_some(Self {
             status: StatusCode::PAYLOAD_TOO_LARGE,
@@ -35,11 +35,11 @@ impl Refusal {
     }
 }
 
-/// What refuses `head`, or `None` where it is sound.
+/// The refusal of `head`, or `None` where it is valid.
 ///
-/// hyper has refused by now what it can't parse. What is left are rules between the fields:
-/// RFC 9112, 3.2 (request targets, `Host`); RFC 9113, 8.3.1 (`:authority`). And one limit of Tornado's: on the arguments
-/// of a query. A tunnel is what nobody makes here (RFC 9110, 9.3.6).
+/// hyper has refused what it can't parse. What is left are rules between the fields: RFC 9112, 3.2 (request targets,
+/// `Host`); RFC 9113, 8.3.1 (`:authority`). And one limit of Tornado's: on the arguments of a query. Tunnels are not
+/// offered (RFC 9110, 9.3.6).
 pub fn refuse(head: &Parts) -> Option<Refusal> {
     let why = if !target_is_sound(&head.method, &head.uri) {
         "the target of the request is malformed"
@@ -70,7 +70,8 @@ fn target_is_sound(method: &Method, uri: &Uri) -> bool {
     }
 }
 
-/// As many arguments as Tornado's `ParseUrlEncodedConfig` allows a form, and so a query: each costs whoever reads them.
+/// As many arguments as Tornado's `ParseUrlEncodedConfig` allows in a form, and so in a query: each of them costs
+/// time.
 fn query_is_sound(uri: &Uri) -> bool {
     const MAX_ARGUMENTS: usize = 1_000;
     uri.query().is_none_or(|query| {
@@ -79,8 +80,8 @@ fn query_is_sound(uri: &Uri) -> bool {
     })
 }
 
-/// One `Host`, which HTTP/1.0 may leave out or empty, and HTTP/2 where it has an authority instead. Where that has both, they
-/// must say the same (RFC 9113, section 8.3.1).
+/// One `Host`. HTTP/1.0 may leave it out or empty, and HTTP/2 may have an authority instead. Where there are both,
+/// they must be equal (RFC 9113, section 8.3.1).
 fn host_is_sound(version: Version, uri: &Uri, headers: &HeaderMap) -> bool {
     let mut hosts = headers.get_all(HOST).iter();
     let authority = uri.authority().filter(|_| version == Version::HTTP_2);
@@ -97,7 +98,7 @@ fn host_is_sound(version: Version, uri: &Uri, headers: &HeaderMap) -> bool {
     }
 }
 
-/// `uri-host [":" port]` of RFC 3986. A comma is legal there but stands, as in Tornado, for a list that a proxy has
+/// `uri-host [":" port]` of RFC 3986. A comma is legal there, but here as in Tornado it means a list that a proxy has
 /// joined.
 fn is_host(value: &[u8]) -> bool {
     let (host, port) = match value.iter().rposition(|&byte| byte == b':') {

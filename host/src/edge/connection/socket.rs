@@ -1,4 +1,4 @@
-//! The streams that a connection can run over. Never reads what it asks for.
+//! The streams that a connection can use. Never reads from them.
 
 use std::mem::MaybeUninit;
 
@@ -6,9 +6,9 @@ use socket2::SockRef;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpStream, UnixStream};
 
-/// A stream that can be asked what it holds.
+/// A stream that can be asked whether it has input.
 pub trait Socket: AsyncRead + AsyncWrite + Unpin {
-    /// Bytes have arrived that nobody has read, whether or not the runtime knows of them yet.
+    /// Whether bytes have arrived that were not read, even if the runtime does not know of them yet.
     fn has_unread(&self) -> bool;
 }
 

@@ -1,4 +1,4 @@
-//! The one timer of a connection. It never knows what it times.
+//! The one timer of a connection. Does not know what it times.
 
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -9,17 +9,17 @@ use crate::base::timer::Timer;
 
 /// Measures how long a connection has been in a phase.
 ///
-/// The quick turns of a busy connection cost a look at the clock.
+/// A quick change of phases only reads the clock.
 #[derive(Debug)]
 pub(super) struct Watchdog<P> {
     phase: P,
-    /// Since when, once somebody asked.
+    /// Since when, once that was asked.
     since: Option<Instant>,
     timer: Timer,
 }
 
 impl<P: Copy + PartialEq> Watchdog<P> {
-    /// `since`: when the phase began, where that was before this.
+    /// `since`: when the phase began, where that was before now.
     pub(super) fn new(phase: P, since: Option<Instant>) -> Self {
         Self {
             phase,

@@ -1,5 +1,5 @@
-//! Sockets that systemd has opened and passes on (sd_listen_fds(3)). They stay open when we are gone, with the
-//! connections that nobody has accepted.
+//! Sockets that systemd has opened and passes on (sd_listen_fds(3)). They stay open after this process, with the
+//! connections that were not accepted.
 
 use std::io;
 use std::os::fd::BorrowedFd;
@@ -10,12 +10,12 @@ use tokio::net::{TcpListener, UnixListener};
 use super::{Bound, Listener};
 use crate::config::Listen;
 
-/// Takes the socket of this name, or else of this number among them.
+/// Takes the socket of this name, or else of this number.
 pub(super) fn take(name: &str) -> io::Result<Listener> {
     let mut names = Vec::new();
     for (number, (descriptor, known)) in sd_notify::listen_fds_with_names()?.enumerate() {
         if known == name || number.to_string() == name {
-            // SAFETY: systemd has passed it to this process, in which nobody closes it.
+            // SAFETY: systemd has passed it to this process, in which nothing closes it.
             #[allow(unsafe_code, reason = "systemd passes on numbers")]
             let inherited = unsafe { BorrowedFd::borrow_raw(descriptor) };
             // A copy, so that it can be taken again after a reload.

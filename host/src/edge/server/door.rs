@@ -1,5 +1,4 @@
-//! One listener at work: a task that accepts, and that owns what it accepted. It never decides
-//! when to stop.
+//! One listener at work: a task that accepts, and that owns what it accepted. Does not decide when to stop.
 
 use std::collections::{HashMap, VecDeque};
 use std::io;
@@ -20,8 +19,7 @@ use crate::config::Listen;
 use crate::edge::connection::{Service, Socket, serve_connection};
 use crate::edge::listener::{Accepted, Listener, set_mode};
 
-/// The handle on a listener's task. Dropping it closes the listener and lets the connections
-/// drain.
+/// The handle on a listener's task. Dropping it closes the listener and lets the connections drain.
 #[derive(Debug)]
 pub(super) struct Door {
     wanted: Listen,
@@ -63,12 +61,12 @@ impl Door {
         }
     }
 
-    /// Where it was told to listen.
+    /// The address that was asked for.
     pub(super) fn wanted(&self) -> &Listen {
         &self.wanted
     }
 
-    /// Takes another mode for the same place. The socket of systemd and the like have none.
+    /// Sets another mode for the same address. Sockets of systemd and the like have none.
     pub(super) fn change_mode(&mut self, wanted: &Listen) {
         if let Listen::Unix {
             path,
@@ -82,7 +80,7 @@ impl Door {
         self.wanted.clone_from(wanted);
     }
 
-    /// Where it listens.
+    /// The address where it listens.
     pub(super) fn address(&self) -> &Listen {
         &self.address
     }
@@ -92,7 +90,7 @@ impl Door {
         self.task.is_finished()
     }
 
-    /// Has it stop accepting.
+    /// Stops accepting.
     pub(super) fn close(&self) {
         self.order.send_replace(Order::Drain);
     }
@@ -102,7 +100,7 @@ impl Door {
         let _ = (&mut self.closed).await;
     }
 
-    /// Waits for the connections until `deadline`, ends the others, and counts them.
+    /// Waits for the connections until `deadline`, ends the others, and returns their number.
     pub(super) async fn end(mut self, deadline: Instant) -> usize {
         let drained = timeout_at(deadline, &mut self.task).await;
         let ended = match drained {
@@ -116,14 +114,14 @@ impl Door {
     }
 }
 
-/// Accepts until it is ordered otherwise. Tells what was accepted and has no slot yet.
+/// Accepts until it is told to stop. Returns what was accepted and has no slot yet.
 async fn accept<S: Service>(
     listener: &Listener,
     connections: &mut Connections<S>,
     orders: &mut watch::Receiver<Order>,
 ) -> Option<Accepted> {
-    // At the limit, one more is taken from the system's queue and waits here. To take its slot
-    // first would let idle listeners keep slots from busy ones.
+    // At the limit, one more is taken from the system's queue and waits here. If its slot were taken first, idle
+    // listeners would keep slots from busy ones.
     let mut waiting = None;
     let slots = connections.slots.clone();
     let mut next = pin!(listener.accept());
@@ -145,7 +143,7 @@ async fn accept<S: Service>(
     }
 }
 
-/// Ready once `order`, or one beyond it, was given; `None` if nobody is left to give it.
+/// Ready once `order`, or one beyond it, was given. `None`: no more orders can come.
 async fn ordered(orders: &mut watch::Receiver<Order>, order: Order) -> Option<()> {
     orders
         .wait_for(|given| *given >= order)
@@ -154,13 +152,13 @@ async fn ordered(orders: &mut watch::Receiver<Order>, order: Order) -> Option<()
         .map(drop)
 }
 
-/// The connections of one listener, each with what tells it to stop when dropped.
+/// The connections of one listener, each with a sender that tells it to stop when dropped.
 #[derive(Debug)]
 pub(super) struct Connections<S> {
     shards: Arc<Shards>,
     slots: Slots,
     service: S,
-    /// Whether they are, where the server has what it takes.
+    /// Whether they are encrypted, where the server has certificates.
     encrypted: bool,
     tasks: JoinSet<()>,
     stops: HashMap<Id, oneshot::Sender<()>>,
@@ -190,7 +188,7 @@ impl<S: Service> Connections<S> {
         }
     }
 
-    /// Serves a connection on the shard that has the fewest, where it is opened.
+    /// Serves a connection on the shard that has the fewest, and opens it there.
     fn serve<I: Socket + Send + 'static>(
         &mut self,
         open: impl FnOnce() -> io::Result<I> + Send + 'static,
@@ -204,7 +202,7 @@ impl<S: Service> Connections<S> {
         let place = self.shards.place();
         let runtime = place.runtime().clone();
         let connection = async move {
-            // In here until the connection has ended; moved to a variable, it would be here twice.
+            // Kept here until the connection has ended; moved to a variable, it would be in the future twice.
             let _place = &place;
             let stopped = stopped.map(drop);
             match open() {
@@ -219,7 +217,7 @@ impl<S: Service> Connections<S> {
         self.stops.extend(stop.map(|stop| (task.id(), stop)));
     }
 
-    /// Forgets one connection that has ended; never ready while there is none.
+    /// Removes one connection that has ended. Never ready while there is none.
     async fn reap(&mut self) {
         let id = match self.tasks.join_next_with_id().await {
             Some(Ok((id, ()))) => id,
@@ -232,8 +230,8 @@ impl<S: Service> Connections<S> {
         self.stops.remove(&id);
     }
 
-    /// Tells all to stop, serves those that still wait for a slot in the same way, waits until
-    /// all have ended or are to be aborted, and counts the latter.
+    /// Tells all to stop, and serves those that still wait for a slot in the same way. Waits until all have ended or
+    /// are to be aborted, and returns the number of the latter.
     async fn drain(
         mut self,
         mut waiting: VecDeque<Accepted>,

@@ -1,4 +1,4 @@
-//! The limit on connections, over all listeners, and the terms on which they are served. It never ends a connection.
+//! The limit on connections, over all listeners, and the limits of each. Never ends a connection.
 
 use std::sync::Arc;
 
@@ -18,7 +18,7 @@ struct State {
     tls: Option<Tls>,
 }
 
-/// The right to be served, given back when dropped.
+/// The right to be served. Dropping it gives it back.
 #[derive(Debug)]
 pub(super) struct Slot {
     slots: Slots,
@@ -38,7 +38,7 @@ impl Slots {
 
     pub(super) fn set_limits(&self, mut limits: Limits) {
         self.0.send_modify(|state| {
-            // What is there counts on, for the connections that are there and for those to come.
+            // The count of unsent bytes goes on, for present connections and for future ones.
             let unsent = state.limits.unsent.clone();
             unsent.set_most(limits.unsent.most());
             limits.unsent = unsent;
@@ -61,7 +61,7 @@ impl Slots {
             if let Some(slot) = self.try_take() {
                 return slot;
             }
-            // It can't fail: the sender is ours.
+            // It can't fail: this has the sender.
             let _ = changes.changed().await;
         }
     }
@@ -77,7 +77,7 @@ impl Slots {
                     tls: state.tls.clone(),
                 });
             }
-            // One less that is free is no news to those who wait.
+            // One free slot less is of no interest to a connection that waits.
             false
         });
         slot
@@ -89,7 +89,7 @@ impl Slot {
         &self.limits
     }
 
-    /// What encrypts the connection, where its listener's are.
+    /// The certificates for the connection, where its listener encrypts.
     pub(super) fn tls(&self) -> Option<&Tls> {
         self.tls.as_ref()
     }

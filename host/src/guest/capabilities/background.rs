@@ -1,4 +1,4 @@
-//! `waterspout:background/background`: what a guest says of its tasks. They are run by `instances`.
+//! `waterspout:background/background`: a guest registers its tasks. `instances` runs them.
 
 use wasmtime::component::{Accessor, HasSelf};
 

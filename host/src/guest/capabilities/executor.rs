@@ -1,5 +1,5 @@
-//! `waterspout:background/executor`: a call that another instance of the component answers. Which one, and where, `instances`
-//! decides.
+//! `waterspout:background/executor`: a call in another instance of the component. `instances` decides in which one,
+//! and where.
 
 use wasmtime::component::{Accessor, HasSelf};
 

@@ -1,5 +1,5 @@
 //! `wasi:http` for guests: `client` of 0.3, and `outgoing-handler` of 0.2, which blocks its instance while it waits.
-//! Who may fetch what is decided in [`crate::services::http_client`].
+//! [`crate::services::http_client`] decides which servers a component may reach.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -16,7 +16,7 @@ use wasmtime_wasi_http::{
 use crate::guest::resources::{Ctx, Fetches};
 use crate::services::http_client::{Fault, Timeouts};
 
-/// The most of a request's body that is taken from a guest at once.
+/// The largest piece of a request's body that is taken from a guest, in bytes.
 const PIECE: usize = 64 * 1024;
 
 /// Puts the interfaces into the linker.
@@ -38,8 +38,8 @@ impl WasiHttpView for Ctx {
 type Io = Box<dyn Future<Output = Result<(), Error>> + Send>;
 type Sending = Box<dyn Future<Output = Result<(http::Response<WasiBody>, Io), Error>> + Send>;
 
-/// What a guest can't say in a head, because the connection says it. `Host` it can: which ones, is decided where the
-/// request is sent.
+/// The headers that a guest can't set, because the connection sets them. It can set `Host`: the client decides about
+/// its value.
 fn is_forbidden(name: &HeaderName) -> bool {
     *name != HOST && DEFAULT_FORBIDDEN_HEADERS.contains(name)
 }
@@ -53,7 +53,7 @@ impl WasiHttpHooks for Fetches {
         Arc::new(is_forbidden)
     }
 
-    /// The client does it, from the URL as it was understood.
+    /// The client sets it, from the parsed URL.
     fn set_host_header(&mut self) -> bool {
         false
     }
@@ -62,7 +62,7 @@ impl WasiHttpHooks for Fetches {
         &mut self,
         request: http::Request<WasiBody>,
         options: Option<RequestOptions>,
-        // What the guest thinks of the response is of no use to its server.
+        // The server does not need to know how the guest handled the response.
         _: Box<dyn Future<Output = Result<(), Error>> + Send>,
     ) -> Sending {
         let Self { access, meter } = self;
@@ -95,7 +95,7 @@ impl WasiHttpHooks for Fetches {
     }
 }
 
-/// What WASI calls it.
+/// WASI's name for a fault.
 fn error(fault: &Fault) -> Error {
     let text = || Some(fault.to_string());
     match fault {

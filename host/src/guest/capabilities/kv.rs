@@ -131,7 +131,7 @@ fn check_capacity(capacity: u32) -> Result<(), Error> {
     fits.then_some(()).ok_or_else(limit)
 }
 
-/// What only an answer of another kind of write would be.
+/// An answer that belongs to another kind of write.
 fn unlike(done: &Done) -> wasmtime::Error {
     wasmtime::format_err!("the store answered another question: {done:?}")
 }
@@ -246,7 +246,7 @@ impl HostBucketWithStore<Ctx> for HasSelf<Ctx> {
         watched: kv::Watched,
         capacity: u32,
     ) -> Answer<Resource<Watcher>> {
-        // Before there is a watcher, which who waits no more would never drop.
+        // Before a watcher is made: a guest that drops this wait would never drop the watcher.
         give_way(accessor).await;
         let (bucket, shared) = find(accessor, &bucket)?;
         let watched = match watched {

@@ -1,4 +1,4 @@
-//! `waterspout:logging/logging`: what guests say goes to the app log. Never waits.
+//! `waterspout:logging/logging`: messages of guests go to the app log. Never waits.
 
 use crate::guest::bindings::logging::{Host, Level};
 use crate::guest::resources::{Ctx, Exchange, ShownId};
@@ -13,7 +13,7 @@ impl Host for Ctx {
     }
 }
 
-/// Writes one message of a component to the app log, and for which request it was said where that is known.
+/// Writes one message of a component to the app log, with its request where that is known.
 pub fn say(component: &str, level: Level, message: &str, request: Option<&Exchange>) {
     let request_id = request.map(|request| tracing::field::display(ShownId(request)));
     let message = &message[..message.floor_char_boundary(MAX_MESSAGE)];

@@ -1,4 +1,4 @@
-//! `waterspout:pubsub/pubsub`: what guests publish, and what they hear. Checks names and sizes; keeps nothing itself.
+//! `waterspout:pubsub/pubsub`: guests publish messages and receive them. Checks names and sizes; keeps nothing itself.
 
 use std::sync::Arc;
 
@@ -36,7 +36,7 @@ impl HostWithStore<Ctx> for HasSelf<Ctx> {
         topic: String,
         capacity: u32,
     ) -> wasmtime::Result<Result<Resource<MessageSubscription>, Error>> {
-        // Before there is a subscription, which who waits no more would never drop.
+        // Before a subscription is made: a guest that drops this wait would never drop the subscription.
         give_way(accessor).await;
         if let Err(error) = check_topic(&topic) {
             return Ok(Err(error));

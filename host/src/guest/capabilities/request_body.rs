@@ -1,5 +1,5 @@
-//! `waterspout:web/request-body`: reads the body of a request when a guest wants it and not before; what a guest may say
-//! of it, and what comes after it. How it is read is the exchange's own affair.
+//! `waterspout:web/request-body`: reads the body of a request when a guest asks for it, sets its limits, and gives its
+//! trailers. How it is read is in `resources/exchange`.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -56,7 +56,7 @@ impl Host for Ctx {
 
 impl HostWithStore<Ctx> for HasSelf<Ctx> {
     async fn wait_chunk(accessor: &Accessor<Ctx, Self>, request: u64) -> wasmtime::Result<()> {
-        // A wait, whatever is here already: it ends the run, and others have their turn.
+        // A wait even where the data has come: it ends the run, so that others have their turn.
         tokio::task::yield_now().await;
         if let Some((exchange, _)) = find(accessor, request) {
             exchange.wait_chunk().await;
@@ -83,7 +83,7 @@ fn find(
     })
 }
 
-/// A piece for a guest.
+/// A piece as the WIT has it.
 fn wire(chunk: Result<Option<Bytes>, body::BodyError>) -> Result<Option<Vec<u8>>, BodyError> {
     Ok(chunk?.map(Vec::from))
 }
@@ -92,7 +92,7 @@ impl From<body::BodyError> for BodyError {
     fn from(error: body::BodyError) -> Self {
         match error {
             body::BodyError::TooLarge => Self::TooLarge,
-            // Which of them it was, the host knows when it answers.
+            // The host knows which of them it was when it answers.
             body::BodyError::Timeout | body::BodyError::NoRoom => Self::Timeout,
             body::BodyError::Malformed => Self::Malformed,
             body::BodyError::Gone => Self::Gone,

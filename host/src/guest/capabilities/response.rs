@@ -1,4 +1,4 @@
-//! `waterspout:web/response`: a response that is sent while its handler goes on. Owns what a guest may do wrong with
+//! `waterspout:web/response`: a response that is sent while its handler continues. Words the faults of guests in using
 //! it; sends nothing itself.
 
 use bytes::Bytes;
@@ -8,8 +8,8 @@ use wasmtime::component::{Accessor, HasSelf};
 use crate::guest::bindings::response::{FlushError, Host, HostWithStore, ResponseHead};
 use crate::guest::resources::{self, Ctx, Exchange, Head, ShownId, Wrong};
 
-/// How large a piece may be, in bytes: the host holds two of a response at most, one that waits to be taken and one
-/// that waits for its place. The SDK splits what is longer.
+/// The largest piece, in bytes. The host holds at most two pieces of a response: one that waits in the channel, and
+/// one that waits for its place there. The SDK splits larger ones.
 const MAX_PIECE: usize = 1 << 20;
 
 impl Host for Ctx {

@@ -1,4 +1,4 @@
-//! `waterspout:web/types` has no functions; this says so to the linker.
+//! `waterspout:web/types` has no functions. The linker needs it nevertheless.
 
 use crate::guest::bindings::types::Host;
 use crate::guest::resources::Ctx;

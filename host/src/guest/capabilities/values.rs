@@ -1,4 +1,4 @@
-//! `waterspout:values/values` has no functions; this says so to the linker.
+//! `waterspout:values/values` has no functions. The linker needs it nevertheless.
 
 use crate::guest::bindings::values::Host;
 use crate::guest::resources::Ctx;

@@ -1,5 +1,5 @@
-//! WASI 0.2 and 0.3 for guests: clocks, random and stdio; nothing of the host's files, network or environment
-//! but what the app's configuration grants.
+//! WASI 0.2 and 0.3 for guests: clocks, random and stdio. Files, network and environment of the host only as far as
+//! the app's configuration grants them.
 
 mod keyvalue;
 
@@ -42,7 +42,7 @@ pub struct Grants {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Folder {
     pub host: PathBuf,
-    /// The path by which the guest knows it.
+    /// The path that the guest uses for it.
     pub guest: String,
     pub access: FsPerms,
 }
@@ -68,11 +68,11 @@ pub fn context(component: &Arc<str>, grants: &Grants) -> wasmtime::Result<WasiCt
     Ok(wasi.build())
 }
 
-/// A guest's standard output or error: each line is a message in the app log. A write never waits.
+/// A guest's standard output or error. Each line is a message in the app log. A write never waits.
 #[derive(Clone)]
 struct Lines(Arc<Line>);
 
-/// What is written to all of its copies, and has no end yet.
+/// The last line, which is not complete yet. All copies write to it.
 struct Line {
     component: Arc<str>,
     level: Level,
@@ -108,7 +108,7 @@ impl Line {
     }
 }
 
-/// The instance is gone, however it ended: what it has begun to say is all that there will be.
+/// The instance is gone, so the last line will not be completed.
 impl Drop for Line {
     fn drop(&mut self) {
         let begun = self.begun.get_mut().unwrap_or_else(PoisonError::into_inner);

@@ -9,14 +9,14 @@ use crate::base::error::Error;
 use crate::base::files;
 use crate::base::shards;
 
-/// What a `.wasm` file has in it.
+/// The contents of a `.wasm` file.
 pub struct Binary {
     bytes: Vec<u8>,
     sha256: String,
 }
 
 impl Binary {
-    /// Reads a file, whatever is in it.
+    /// Reads a file, whatever it contains.
     pub fn read(path: &Path) -> io::Result<Self> {
         /// How much is hashed at a time, in bytes: about a tenth of a millisecond.
         const PIECE: usize = 128 * 1024;
@@ -30,12 +30,12 @@ impl Binary {
         Ok(Self { bytes, sha256 })
     }
 
-    /// What tells it from all others, in hex.
+    /// The SHA-256 of the bytes, in hex.
     pub fn sha256(&self) -> &str {
         &self.sha256
     }
 
-    /// The bytes of what looks like a component: a clear word for what people drop by mistake, before the parser's own.
+    /// The bytes, if they look like a component. The error is clearer than the parser's own.
     pub fn component(&self) -> Result<&[u8], Error> {
         /// `\0asm`, then the version: 13 for components, 1 for core modules, and the layer.
         const MAGIC: &[u8] = b"\0asm";

@@ -1,4 +1,4 @@
-//! Owns the compiled code on disk. A miss is never an error: what can't be read or written is compiled again.
+//! Owns the compiled code on disk. A miss is never an error: code that can't be read or written is compiled again.
 
 use std::fs::{self, DirBuilder, File};
 use std::io::{self, Write};
@@ -15,16 +15,16 @@ const MAX_SIZE: u64 = 1 << 30;
 
 /// A folder of compiled components, keyed by their bytes, wasmtime's version and its settings.
 ///
-/// Compiled code is run as it is found, so the folder must belong to this user and be writable by nobody else, and
-/// nobody else may be able to put another in its place; any other is left alone.
+/// Compiled code is run as it is found. So the folder must belong to this user, nobody else may write to it, and
+/// nobody else may put another folder in its place. A folder that breaks these rules is not used.
 pub struct Cache {
     folder: PathBuf,
-    /// What the compiler is and how it is set.
+    /// The compiler's version and settings.
     compiler: Vec<u8>,
 }
 
 impl Cache {
-    /// Opens the folder and makes it where it is missing. `None`, with a word in the log, where it can't be trusted.
+    /// Opens the folder, and makes it where it is missing. `None`, with a line in the log, where it can't be trusted.
     pub fn open(folder: PathBuf, engine: &wasmtime::Engine) -> Option<Self> {
         let folder = match claim(&folder) {
             Ok(real) => real,
@@ -55,7 +55,7 @@ impl Cache {
         // its path (checked by `claim`), and files appear in it whole, by rename.
         match unsafe { Component::deserialize_file(engine, &path) } {
             Ok(component) => {
-                // What is used stays; a time that can't be set costs a compilation some day.
+                // Code that is used stays. If the time can't be set, the code is compiled again some day.
                 let _ = File::open(&path).and_then(|file| file.set_modified(SystemTime::now()));
                 Some(component)
             }
@@ -92,8 +92,8 @@ impl Cache {
     }
 }
 
-/// Removes what was used longest ago until the rest is no larger than `limit` bytes. Processes that run the removed
-/// code keep it.
+/// Removes the code that was used longest ago, until the rest is no larger than `limit` bytes. Processes that run
+/// removed code keep it.
 fn trim(folder: &Path, limit: u64) -> io::Result<()> {
     let mut files: Vec<(SystemTime, u64, PathBuf)> = fs::read_dir(folder)?
         .filter_map(|entry| {
@@ -115,15 +115,15 @@ fn trim(folder: &Path, limit: u64) -> io::Result<()> {
     Ok(())
 }
 
-/// Whether a file has a name that this cache gives. Nothing else in the folder is touched.
+/// Whether a file has a name that this cache gives. Other files in the folder are not touched.
 fn is_ours(path: &Path) -> bool {
     let name = path.file_name().and_then(|name| name.to_str());
     let key = name.and_then(|name| name.strip_suffix(".cwasm"));
     key.is_some_and(|key| key.len() == 64 && key.bytes().all(|byte| byte.is_ascii_hexdigit()))
 }
 
-/// Makes the folder for this user alone, or checks that it is so. Tells its path without links, which somebody else
-/// could turn later.
+/// Makes the folder for this user alone, or checks that it is so. Returns its path without links, because somebody
+/// else could change a link later.
 fn claim(folder: &Path) -> io::Result<PathBuf> {
     let mut builder = DirBuilder::new();
     builder.recursive(true);
@@ -156,7 +156,7 @@ fn check_owners(folder: &Path) -> io::Result<()> {
     for ancestor in folder.ancestors().skip(1) {
         let metadata = fs::metadata(ancestor)?;
         let is_ours = metadata.uid() == me || metadata.uid() == 0;
-        // Where the sticky bit is set, only its owner can move what lies there.
+        // Where the sticky bit is set, only its owner can move what is there.
         let others_can_move = metadata.mode() & OTHERS_WRITE != 0 && metadata.mode() & STICKY == 0;
         if !is_ours || others_can_move {
             let ancestor = ancestor.display();

@@ -1,5 +1,5 @@
-//! Owns what was compiled recently, function by function and in memory: of a component that was edited, only what
-//! differs is compiled. Whole components are the business of `cache`.
+//! Owns the functions that were compiled recently, in memory. Of a component that was edited, only functions that
+//! differ are compiled. Whole components are in `cache`.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -37,14 +37,15 @@ impl CodeCache {
     }
 }
 
-/// What was used last, in two halves: when the new one is full, it becomes the old one, and what is left of that goes.
+/// The entries that were used last, in two halves. When the new half is full, it becomes the old one, and the entries
+/// that are left in the old half are dropped.
 #[derive(Debug)]
 struct Recent {
     new: HashMap<Box<[u8]>, Box<[u8]>>,
     old: HashMap<Box<[u8]>, Box<[u8]>>,
     /// The bytes in `new`.
     size: usize,
-    /// The most bytes in each half.
+    /// The largest number of bytes in each half.
     limit: usize,
 }
 
@@ -71,7 +72,7 @@ impl Recent {
 
     fn keep(&mut self, key: Box<[u8]>, code: Box<[u8]>) {
         let size = key.len() + code.len();
-        // Two threads may have compiled the same.
+        // Two threads may have compiled the same function.
         if size > self.limit || self.new.contains_key(&key) {
             return;
         }
@@ -99,7 +100,7 @@ mod tests {
             b"\0asm\x01\0\0\0".as_slice(),
             // Types: `() -> i32`.
             b"\x01\x05\x01\x60\0\x01\x7f",
-            // CodeCache: two of them.
+            // Functions: two of them.
             b"\x03\x03\x02\0\0",
             // Code: `i32.const`, then `end`.
             b"\x0a\x0b\x02\x04\0\x41",

@@ -1,5 +1,5 @@
-//! The functions of one instance: where they are is looked up once for a component, and each is type-checked when
-//! it is first wanted. Calls none of them.
+//! The functions of one instance. Their places are looked up once for a component, and each function is type-checked
+//! when it is first used. Calls none of them.
 
 use std::sync::{Arc, OnceLock};
 
@@ -30,7 +30,7 @@ const METHODS: [(Method, &str); 7] = [
     (Method::OPTIONS, "options"),
 ];
 
-/// The interfaces that a component has, and where it has their functions.
+/// The interfaces that a component exports, and the places of their functions.
 pub struct Exports {
     handler: Option<HandlerExports>,
     lifecycle: Option<[ComponentExportIndex; 3]>,
@@ -109,7 +109,7 @@ fn all<const N: usize>(
     Ok(found.map(|found| found.expect("each was found")))
 }
 
-/// That a component exports nothing that is of use here, and what it exports instead.
+/// The message that a component exports nothing useful, with its exports.
 fn nothing_known(component: &Component) -> String {
     let engine = component.engine();
     let component = component.component_type();
@@ -155,7 +155,7 @@ where
 /// A function with arguments `P` that ends with an outcome.
 pub type Step<P> = Function<P, (Outcome,)>;
 
-/// What `execute` takes.
+/// The parameters of `execute`.
 pub type Execute = (
     Call,
     Option<Arc<str>>,
@@ -172,7 +172,7 @@ pub struct Guest {
     pub work: Option<Work>,
 }
 
-/// Those for requests.
+/// The functions for requests.
 pub struct Handler {
     pub describe: Function<(), (Vec<HandlerClass>,)>,
     methods: [Step<(Call, Arc<Arguments>)>; METHODS.len()],
@@ -188,21 +188,21 @@ pub struct Handler {
 }
 
 impl Handler {
-    /// The function that this method has for itself.
+    /// The function of this method, if the method has its own.
     pub fn function_of(&self, method: &Method) -> Option<&Step<(Call, Arc<Arguments>)>> {
         let at = METHODS.iter().position(|(known, _)| known == method)?;
         Some(&self.methods[at])
     }
 }
 
-/// Those for the beginning and the end of the instance.
+/// The functions for the beginning and the end of the instance.
 pub struct Lifecycle {
     pub describe: Function<(), (Vec<String>,)>,
     pub start: Function<(), (Result<(), String>,)>,
     pub stop: Function<(), ()>,
 }
 
-/// Those for what belongs to no request.
+/// The functions for work that belongs to no request.
 pub struct Work {
     pub describe: Function<(), (work::Description,)>,
     pub run: Function<(u64,), (Result<(), String>,)>,
@@ -210,11 +210,11 @@ pub struct Work {
     pub call: Function<(String, Vec<u8>), (Called,)>,
 }
 
-/// What a function gives that is called by its name.
+/// The result of a function that is called by its name.
 pub type Called = Result<Vec<u8>, String>;
 
 impl Guest {
-    /// The functions of this instance, none of which is looked at yet.
+    /// The functions of this instance. None of them is checked yet.
     pub fn of(instance: Instance, exports: &Exports) -> Self {
         Self {
             instance,
@@ -233,7 +233,7 @@ impl Guest {
         }
     }
 
-    /// Checks the types of all functions: what holds for one instance holds for every one of its component.
+    /// Checks the types of all functions. The result holds for every instance of the component.
     pub fn check(&self, mut store: impl AsContextMut<Data = Ctx>) -> wasmtime::Result<()> {
         let mut store = store.as_context_mut();
         let instance = &self.instance;

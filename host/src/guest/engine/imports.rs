@@ -1,4 +1,4 @@
-//! What a component imports, and what of it the host does not offer. Runs nothing.
+//! The imports of a component, and those that the host does not offer. Runs nothing.
 
 use wasmtime::component::types::ComponentItem;
 use wasmtime::component::{Component, Linker, LinkerInstance, ResourceType};
@@ -8,14 +8,14 @@ use crate::guest::resources::Ctx;
 
 /// One interface that a component imports.
 pub struct Import {
-    /// As WIT writes it: `wasi:io/poll@0.2.6`.
+    /// As in WIT: `wasi:io/poll@0.2.6`.
     pub name: String,
-    /// What it takes from there to call, as WIT names it: `[method]descriptor.open-at`.
+    /// The functions that it imports, as WIT names them: `[method]descriptor.open-at`.
     pub functions: Vec<String>,
 }
 
 impl Import {
-    /// All that a component imports, in its own order.
+    /// All imports of a component, in its own order.
     pub fn all(component: &Component) -> Vec<Import> {
         let engine = component.engine();
         let component = component.component_type();
@@ -38,7 +38,7 @@ impl Import {
 impl Engine {
     /// The imports that the host does not offer, or not with these types.
     ///
-    /// The linker names one at a time: it is put in, as something that can't be called, until nothing is missing.
+    /// The linker names one at a time. A stub is defined for it, until nothing is missing.
     pub fn not_offered(&self, component: &Component) -> Vec<String> {
         let mut linker = self.linker.clone();
         let component_type = component.component_type();
@@ -61,7 +61,7 @@ impl Engine {
     }
 }
 
-/// Defines an import in place of what is there.
+/// Defines an import in place of the existing one.
 fn put_in(linker: &mut Linker<Ctx>, name: &str, item: &ComponentItem) -> wasmtime::Result<()> {
     linker.allow_shadowing(true);
     match item {

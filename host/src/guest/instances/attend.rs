@@ -1,4 +1,4 @@
-//! How a worker waits for work, and drives what does the work. Knows no request from another.
+//! How a worker waits for work, and drives its instance. Does not tell one request from another.
 
 use std::future::poll_fn;
 use std::pin::{Pin, pin};
@@ -13,12 +13,12 @@ use super::queue::Queue;
 use super::slot::Slot;
 use crate::guest::resources::Exchange;
 
-/// How long a worker that may leave waits for its next request before it does: up to twice as long.
+/// How long an idle worker waits before it ends, if it may. The real time is up to twice as long.
 const IDLE: Duration = Duration::from_secs(10);
 
 impl Queue {
-    /// The next request. `None`: there will be none for this slot, because the queue is closed or because it
-    /// `may_leave` and had nothing to do for a while.
+    /// The next request. `None`: there will be none for this slot, because the queue is closed, or because the worker
+    /// `may_leave` and was idle for a while.
     pub(super) async fn next(&self, slot: &Arc<Slot>, may_leave: bool) -> Option<Arc<Exchange>> {
         let mut taken = None;
         let work = poll_fn(|_| {
@@ -34,10 +34,10 @@ impl Queue {
         taken
     }
 
-    /// Drives `work`, which takes requests while its slot is open, and has it called when there are some.
+    /// Drives `work`, which takes requests while its slot is open, and wakes it when requests wait.
     ///
-    /// A call needs an answer at once, so nobody calls a slot of which `in_run` says that its guest is in a run: what
-    /// takes requests does not turn then.
+    /// A call must be answered soon. So no slot is called while `in_run` says that its guest is in a run: nothing
+    /// takes requests then.
     pub(super) async fn attend<F: Future>(
         &self,
         slot: &Arc<Slot>,
@@ -72,14 +72,14 @@ impl Queue {
             self.list(slot);
         }
         slot.busy.store(false, SeqCst);
-        // Whoever queued one meanwhile may have passed this slot over.
+        // A request that was queued meanwhile may have passed this slot over.
         if self.has_work(slot) || self.is_closed() {
             cx.waker().wake_by_ref();
         }
     }
 }
 
-/// How long a slot has had nothing to do, by a timer that a busy one does not touch.
+/// How long a slot was idle. A busy slot does not touch the timer.
 #[derive(Default)]
 struct Leisure {
     timer: Option<Pin<Box<Sleep>>>,
@@ -87,7 +87,7 @@ struct Leisure {
 }
 
 impl Leisure {
-    /// Ready when the slot took nothing for as long as `IDLE`.
+    /// Ready when the slot took no request for `IDLE`.
     fn poll_too_long(&mut self, slot: &Slot, cx: &mut Context<'_>) -> Poll<()> {
         let taken = slot.taken.load(Relaxed);
         let Some(timer) = &mut self.timer else {

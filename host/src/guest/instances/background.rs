@@ -1,5 +1,5 @@
-//! What an instance does beside its requests: each of its tasks led from its beginning to its end, inside the event loop
-//! of the instance. Decides who of several runs a loop, by waiting for it; knows nothing of requests.
+//! The background tasks of an instance: each is driven from its beginning to its end, inside the instance's event
+//! loop. A loop waits until it has its lock. Knows nothing of requests.
 
 use std::pin::pin;
 use std::sync::Arc;
@@ -19,12 +19,12 @@ use crate::guest::resources::{Background, Ctx, LET_GO, Task};
 #[derive(Default)]
 pub(super) struct Tasks<'a> {
     all: Option<FuturesUnordered<BoxFuture<'a, wasmtime::Result<LifeEnd>>>>,
-    /// Whom an arrival wakes.
+    /// The waker of the instance, for tasks that arrive.
     waker: Option<Waker>,
 }
 
 impl<'a> Tasks<'a> {
-    /// Whether there is nothing to be led, nor will be without a call of this waker.
+    /// Whether there is nothing to drive. A new task then wakes this waker.
     pub(super) fn is_idle(&self, background: &Background, waker: &Waker) -> bool {
         let is_known = self
             .waker
@@ -33,7 +33,7 @@ impl<'a> Tasks<'a> {
         is_known && background.is_empty()
     }
 
-    /// Leads them all as far as they go. Tells whether one is deaf.
+    /// Polls all tasks. Returns whether one does not react to cancellation.
     pub(super) fn poll(
         &mut self,
         core: &'a PoolInner,
@@ -129,7 +129,7 @@ impl PoolInner {
         let ran = began.elapsed().as_secs_f64();
         match let_go {
             Ok(both) => {
-                // A task that was told to end may fail over it.
+                // A task that was cancelled may fail because of it.
                 let _ = both?;
                 if task.is_loop() {
                     tracing::info!(
@@ -149,7 +149,7 @@ impl PoolInner {
                     target: "general", component,
                     "the background task `{name}` was told to end after {ran:.1} s and did not: its instance is given up"
                 );
-                // It may run on as long as the instance does, and nobody else meanwhile.
+                // It may run as long as its instance exists, and no other instance may run the loop meanwhile.
                 background.hold(owner);
                 Ok(LifeEnd::Deaf)
             }
@@ -157,7 +157,7 @@ impl PoolInner {
     }
 }
 
-/// Notes whose a call is.
+/// Notes which task a call belongs to.
 fn of(task: &Task) -> impl FnOnce(&mut Ctx, GuestTaskId) {
     |ctx, call| {
         ctx.tasks.remove(&call);

@@ -1,5 +1,5 @@
-//! How an instance comes to be: its place under the cap, its store with what it may have, what it says of itself, its
-//! start; and how it is stopped. What lies between is `instance`'s.
+//! How an instance is made and stopped: its place under the cap, its store with its grants, its description, its
+//! start. What lies between is `instance`'s.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -23,14 +23,14 @@ use crate::guest::run::RunLimits;
 use crate::services::kv::Cursors;
 use crate::services::pubsub::Quota;
 
-/// Calls a function without parameters, of an interface that the component may do without: then it gives nothing.
+/// Calls a function without parameters, of an interface that is optional. Without the interface it gives nothing.
 macro_rules! call {
-    ($live:expr, $interface:ident, $function:ident, $within:expr) => {{
+    ($live:expr, $name:literal, $interface:ident, $function:ident, $within:expr) => {{
         let live: &mut Instance = $live;
         match &live.guest.$interface {
             None => None,
             Some(interface) => {
-                let name = concat!(stringify!($interface), ".", stringify!($function));
+                let name = $name;
                 let function = interface
                     .$function
                     .of(&live.guest.instance, &mut live.store)
@@ -41,7 +41,7 @@ macro_rules! call {
     }};
 }
 
-/// What an instance is made for.
+/// The purpose of an instance.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Purpose {
     /// Requests, and tasks beside them.
@@ -61,7 +61,7 @@ impl Blueprint {
         let serves = purpose == Purpose::Serve;
         let limits = match serves {
             true => rules.run,
-            // It is there for what takes long.
+            // Functions for the executor may take long.
             false => RunLimits {
                 cpu_deadline: None,
                 block_log: None,
@@ -130,8 +130,8 @@ impl Blueprint {
         })
     }
 
-    /// A place under the cap: one for each memory, which is what mappings are counted by. `None`: as many instances
-    /// live as may, and none went within this time.
+    /// A place under the cap: one for each memory, because mappings are counted by memories. `None`: no place was free
+    /// within this time.
     pub(super) async fn place(&self, within: Duration) -> Option<OwnedSemaphorePermit> {
         let needs = self.linked.pre.component().resources_required();
         let places = needs.map_or(1, |needs| needs.num_memories.max(1));
@@ -143,19 +143,19 @@ impl Blueprint {
         tokio::time::timeout(within, place).await.ok()?.ok()
     }
 
-    /// Asks a new instance what it is.
+    /// Asks a new instance for its component's description.
     pub(super) async fn describe(&self, live: &mut Instance) -> Result<Description, Error> {
         let within = self.rules.deadline;
         let mut description = Description::default();
-        let handlers = call!(live, handler, describe, within);
+        let handlers = call!(live, "describe", handler, describe, within);
         if let Some((classes,)) = handlers {
             description.handlers = description::handlers(classes)?;
         }
-        let lifecycle = call!(live, lifecycle, describe, within);
+        let lifecycle = call!(live, "lifecycle.describe", lifecycle, describe, within);
         if let Some((names,)) = lifecycle {
             description.lifecycle = description::lifecycle(&names)?;
         }
-        let work = call!(live, work, describe, within);
+        let work = call!(live, "work.describe", work, describe, within);
         if let Some((work,)) = work {
             description.functions = work.functions;
             description.schedules = work.schedules;
@@ -172,7 +172,7 @@ impl Blueprint {
     pub(super) async fn start(&self, live: &mut Instance) -> Result<(), Error> {
         let within = self.rules.deadline;
         live.store.data_mut().app.starts = true;
-        let started = call!(live, lifecycle, start, within);
+        let started = call!(live, "start", lifecycle, start, within);
         live.store.data_mut().app.starts = false;
         match started {
             Some((Err(error),)) => Err(Error::component(format!("`start` failed: {error}"))),
@@ -190,7 +190,7 @@ impl Blueprint {
 
     /// Stops an instance that has no request left.
     pub(super) async fn stop(&self, live: &mut Instance) -> Result<(), Error> {
-        call!(live, lifecycle, stop, self.rules.deadline);
+        call!(live, "stop", lifecycle, stop, self.rules.deadline);
         Ok(())
     }
 }
@@ -207,7 +207,7 @@ impl Instance {
     }
 }
 
-/// Subscriptions that one instance may have, watchers among them. They take less than a quarter of its handles.
+/// How many subscriptions one instance may have, watchers among them. They take less than a quarter of its handles.
 fn subscriptions(requests: usize) -> u32 {
     const PER_REQUEST: usize = 8;
     const FOR_THE_INSTANCE: usize = 128;
@@ -217,7 +217,7 @@ fn subscriptions(requests: usize) -> u32 {
     u32::try_from(most).unwrap_or(u32::MAX)
 }
 
-/// Handles that one instance may hold: its guest's tasks, waitables, streams and WASI resources.
+/// How many handles one instance may hold: its guest's tasks, waitables, streams and WASI resources.
 fn handles(requests: usize) -> usize {
     const PER_REQUEST: usize = 64;
     const FOR_THE_INSTANCE: usize = 1024;

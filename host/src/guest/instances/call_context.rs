@@ -1,4 +1,4 @@
-//! What a call into a living instance needs while its event loop turns. Keeps nothing.
+//! What a call into an instance needs while the instance's event loop runs. Keeps nothing.
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
@@ -9,12 +9,12 @@ use crate::guest::engine::{Function, Guest};
 use crate::guest::resources::{Ctx, Requests};
 use crate::guest::run::RunClock;
 
-/// Where a request's life takes place: inside one instance, while its event loop turns.
+/// The surroundings of a call: one instance, while its event loop runs.
 pub struct CallContext<'a> {
     pub accessor: &'a Accessor<Ctx>,
     pub guest: &'a Guest,
     pub run: &'a RunClock,
-    /// For those who have started a call: the guest takes up one call after the other, with a turn behind each.
+    /// For calls that were started: the guest takes one after the other, with a turn behind each.
     pub line: &'a Line,
     /// The turn of the event loop in which a call was started last.
     pub(super) last_start: &'a AtomicU64,
@@ -22,7 +22,7 @@ pub struct CallContext<'a> {
 }
 
 impl CallContext<'_> {
-    /// Starts a call, and has it noted whose it is, so that a trap finds its culprit.
+    /// Starts a call, and notes what it belongs to, so that a trap finds its culprit.
     pub fn start<P, R>(
         &self,
         function: &Function<P, R>,

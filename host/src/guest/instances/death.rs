@@ -1,4 +1,5 @@
-//! What took an instance, who was inside, and whose fault it was. What follows from that is the worker's.
+//! How an instance died: what happened, which requests were inside, and which of them is the culprit. What follows
+//! from that is the worker's.
 
 use std::sync::Arc;
 
@@ -6,14 +7,14 @@ use wasmtime::WasmBacktrace;
 
 use crate::guest::resources::{Exchange, Task};
 
-/// A fault that took an instance, and who was inside.
+/// A fault that ended an instance, and the requests inside.
 pub(super) struct Death {
-    /// The requests that were inside, the culprit among them if it was.
+    /// The requests that were inside, with the culprit if it was one of them.
     pub inside: Vec<Arc<Exchange>>,
-    /// The background tasks that are lost with it.
+    /// The background tasks that are lost with the instance.
     pub tasks: Vec<Arc<Task>>,
     pub culprit: Culprit,
-    /// Whether a run went past `cpu_deadline`; else a trap.
+    /// Whether a run went past `cpu_deadline`; else it was a trap.
     pub overrun: bool,
     /// Whether another instance has its place already.
     pub replaced: bool,
@@ -21,14 +22,14 @@ pub(super) struct Death {
     pub what: String,
 }
 
-/// Whose fault it was: of the request for which the run was in which it happened.
+/// The culprit: the request or the task whose run was under way when it happened.
 pub(super) enum Culprit {
     Inside(Arc<Exchange>),
     /// A background task, by its name.
     Task(Box<str>),
-    /// A request that had left something running when it was over.
+    /// A request that was over and had left something running.
     Over,
-    /// No run was under way, or one for no request.
+    /// No run was under way, or one that belongs to no request.
     Unknown,
 }
 
@@ -41,7 +42,7 @@ pub(super) fn trap_text(error: &wasmtime::Error) -> String {
     }
 }
 
-/// Why an instance ends in which every request was given up, while its guest runs on.
+/// Every request in the instance was given up, and its guest runs on.
 #[derive(Debug)]
 pub(super) struct Forsaken;
 

@@ -1,5 +1,5 @@
-//! Functions that are called by name, each in an instance that serves no requests, on a thread of the workers. Owns
-//! those instances, and words why a call has no result; knows no request.
+//! Functions that are called by name. Each runs in an instance that serves no requests, on a thread of `workers`. Owns
+//! those instances, and words why a call has no result. Knows no request.
 
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -20,20 +20,20 @@ use crate::guest::resources::Offload;
 /// How long an instance waits for its next call before it is stopped.
 const IDLE: Duration = Duration::from_secs(10);
 
-/// How long a call waits, at most, for one of all the instances that may live.
+/// How long a call waits, at most, for a place under the cap on instances.
 const FOR_A_PLACE: Duration = Duration::from_secs(10);
 
-/// The instances of one component that are there to be called.
+/// The instances of one component for such calls.
 #[derive(Default)]
 pub(super) struct Executor {
     /// Calls that run or wait.
     calls: AtomicUsize,
-    /// What their arguments take up.
+    /// The size of their arguments.
     bytes: AtomicUsize,
     idle: Mutex<Vec<(Instant, Instance)>>,
 }
 
-/// So many bytes, for as long as it requests_inside.
+/// Counts this number of bytes, as long as it exists.
 struct Counted<'a> {
     all: &'a AtomicUsize,
     bytes: usize,
@@ -63,7 +63,7 @@ impl Offload for PoolInner {
 }
 
 impl PoolInner {
-    /// Calls a function of the component in another instance. Dropped, it takes that instance along.
+    /// Calls a function of the component in another instance. When the call is dropped, that instance is dropped too.
     async fn call_elsewhere(
         self: Arc<Self>,
         name: String,
@@ -119,7 +119,7 @@ impl PoolInner {
         })
     }
 
-    /// Takes an instance, or makes one, and gives it back if it is as good as before.
+    /// Takes an instance or makes one, and keeps it if it is still usable.
     async fn call_here(
         self: &Arc<Self>,
         name: String,
@@ -176,7 +176,7 @@ impl PoolInner {
         }
     }
 
-    /// Stops the instances that nobody has called for so long.
+    /// Stops the instances that were not called for this long.
     async fn stop_idle(&self, since: Duration) {
         let stale: Vec<_> = {
             let mut idle = self.idle();
@@ -188,7 +188,7 @@ impl PoolInner {
         }
     }
 
-    /// Stops all that are idle: the component serves no more.
+    /// Stops all idle instances: the component serves no more.
     pub(super) fn let_workers_go(self: &Arc<Self>) {
         if self.idle().is_empty() {
             return;
@@ -208,7 +208,7 @@ impl PoolInner {
         &self.description.functions
     }
 
-    /// That there is no such function, and which there are.
+    /// The message that there is no such function, with the names of those that exist.
     fn no_function(&self, name: &str) -> String {
         let known: Vec<_> = self
             .functions()

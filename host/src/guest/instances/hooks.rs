@@ -1,5 +1,5 @@
-//! What a store does by itself while its guest runs: it notes whose run it is, gives way at every tick, and ends a run that
-//! is too long.
+//! What a store does while its guest runs: it notes the culprit of a possible trap, yields at every tick, and ends a
+//! run that is too long.
 
 use std::sync::Arc;
 
@@ -9,7 +9,7 @@ use super::death::frames;
 use crate::guest::resources::Ctx;
 use crate::guest::run::{Overrun, RunClock, Verdict};
 
-/// The store's word at every crossing.
+/// Called at every entry into guest code and every exit from it.
 pub(super) fn on_call(store: StoreContextMut<'_, Ctx>, hook: CallHook) -> wasmtime::Result<()> {
     match store.data().run.on(hook) {
         Verdict::Fine => Ok(()),
@@ -17,7 +17,7 @@ pub(super) fn on_call(store: StoreContextMut<'_, Ctx>, hook: CallHook) -> wasmti
     }
 }
 
-/// The engine's word at every tick while guest code runs.
+/// Called at every tick while guest code runs.
 pub(super) fn on_epoch(mut store: StoreContextMut<'_, Ctx>) -> wasmtime::Result<UpdateDeadline> {
     let verdict = store.data().run.verdict();
     act(store.as_context_mut(), verdict)?;
@@ -25,7 +25,7 @@ pub(super) fn on_epoch(mut store: StoreContextMut<'_, Ctx>) -> wasmtime::Result<
     Ok(UpdateDeadline::YieldCustom(1, Box::pin(give_way(run))))
 }
 
-/// Lets everything else of this thread have its turns: as many as a request takes from the socket to an instance and
+/// Lets other tasks of this thread have their turns: as many as a request takes from the socket to an instance and
 /// back.
 async fn give_way(run: Arc<RunClock>) {
     const TURNS: usize = 4;
@@ -39,7 +39,7 @@ fn act(mut store: StoreContextMut<'_, Ctx>, verdict: Verdict) -> wasmtime::Resul
     match verdict {
         Verdict::Fine => Ok(()),
         Verdict::Began => {
-            // Ticks that went by between two runs are none of its own: it would yield at once.
+            // Ticks between two runs do not count for this one: it would yield immediately.
             store.set_epoch_deadline(1);
             let root = store.async_call_stack()?.last();
             let ctx = store.data_mut();

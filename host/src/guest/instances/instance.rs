@@ -1,4 +1,4 @@
-//! One living instance: it is filled with requests, called, and stopped. Says how it ended; what follows from that is the
+//! One instance: it takes requests, is called, and is stopped. Says how it ended; what follows from that is the
 //! worker's.
 
 use std::future::poll_fn;
@@ -23,7 +23,7 @@ use crate::guest::engine::Guest;
 use crate::guest::resources::{Background, Ctx, Exchange, Offload, Requests};
 use crate::guest::run::{Overrun, RunClock};
 
-/// An instance with its store, and its place under the cap.
+/// An instance with its store and its place under the cap.
 pub(super) struct Instance {
     pub store: Store<Ctx>,
     pub guest: Guest,
@@ -34,13 +34,13 @@ pub(super) struct Instance {
     pub _place: OwnedSemaphorePermit,
 }
 
-/// How an instance's time with the queue ended.
+/// Why an instance stopped serving the queue.
 pub(super) enum End {
-    /// It is to stop, and its worker with it: there is no more work.
+    /// It is to stop, and its worker too: there is no more work.
     Whole,
-    /// It took all the requests that it may, or one of them was deaf.
+    /// It took all the requests that it may, or one of them did not react to cancellation.
     Spent,
-    /// A fault took it, with all that was in it.
+    /// A fault ended it, with all requests inside.
     Dead(Death),
 }
 
@@ -62,7 +62,7 @@ impl Instance {
         }
     }
 
-    /// Turns the instance's event loop. `replaced` says that it takes no more requests, and that another does.
+    /// Runs the instance's event loop. `replaced` says that it takes no more requests, because another instance does.
     async fn turn(
         &mut self,
         core: &Arc<PoolInner>,
@@ -112,14 +112,14 @@ impl Instance {
                         if left == 0 {
                             replace();
                         }
-                        // One in a turn: what waits can go elsewhere as long as its run is not over.
+                        // One at each turn: what waits can go elsewhere as long as this run is not over.
                         if requests_inside.len() < at_once && core.queue.has_work(slot) {
                             cx.waker().wake_by_ref();
                         }
                     }
                     let open = !core.queue.is_closed() && !slot.is_dismissed();
                     slot.set_open(open && left > 0 && requests_inside.len() < at_once);
-                    // A fresh one has its only request inside at first.
+                    // A fresh instance has only one request, which is inside at first.
                     let is_spent = left == 0 && (!is_fresh || requests_inside.is_empty());
                     if (!open || is_spent) && !(requests_inside.is_empty() && background.is_empty())
                     {
@@ -137,7 +137,7 @@ impl Instance {
                         Poll::Ready(Some(Ok(LifeEnd::Deaf))) => replace(),
                         Poll::Ready(Some(Err(error))) => return Poll::Ready(Err(error)),
                         Poll::Ready(None) if is_fresh && left == 0 && !background.is_empty() => {
-                            // The last request is over, and so is nearly everything.
+                            // The last request is over, and only background tasks are left.
                             background.drain();
                             return Poll::Pending;
                         }
@@ -158,8 +158,8 @@ impl Instance {
                 return turned;
             }
             if !run.is_under_way() {
-                // Where it has nothing left to do, wasmtime's event loop turns once more before it waits, and does
-                // not look at what is started in that turn.
+                // When nothing is left to do, wasmtime's event loop turns once more before it waits. It does not look
+                // at what is started in that turn.
                 if last_start.load(Relaxed) == run.turn() {
                     cx.waker().wake_by_ref();
                 }
@@ -168,7 +168,7 @@ impl Instance {
             if !requests.hard_of_hearing(&mut asked) && !background.is_overdue(budget) {
                 return turned;
             }
-            // No life gets its turn as long as this run lasts, so none of them can say that it is deaf.
+            // No request is polled as long as this run lasts, so none can report that cancellation has no effect.
             replace();
             match requests.is_wanted() {
                 true => Poll::Pending,
@@ -218,7 +218,7 @@ impl Instance {
         }
     }
 
-    /// Calls one of the component's functions by its name. The outer error is the trap that took the instance.
+    /// Calls one of the component's functions by its name. The outer error is the trap that ended the instance.
     pub(super) async fn execute(
         &mut self,
         name: &str,
@@ -244,7 +244,7 @@ impl Instance {
 }
 
 impl PoolInner {
-    /// Leads one request through this instance, and keeps it where imports and the undertaker find it.
+    /// Runs one request in this instance. Keeps it where imports find it, and the worker if the instance dies.
     async fn lead(
         &self,
         context: &CallContext<'_>,
@@ -266,11 +266,11 @@ impl PoolInner {
 }
 
 impl Instance {
-    /// Who died of what.
+    /// What ended the instance, and which request or task is the culprit.
     pub(super) fn death(&mut self, error: &wasmtime::Error, replaced: bool) -> Death {
         let turn = self.run.turn();
         let ctx = self.store.data_mut();
-        // The store can't be asked any more: what it says of the stack may be gone with the stack.
+        // The store can't be asked any more: its stack may be gone.
         let ran = ctx.last_run.filter(|(_, noted)| *noted == turn);
         let guilty = ran.and_then(|(task, _)| ctx.tasks.get(&task).copied());
         let job = ran.and_then(|(task, _)| ctx.jobs.get(&task).cloned());

@@ -1,5 +1,5 @@
-//! The requests that wait for an instance, and the workers that wait for a request. Knows neither what a worker is
-//! made of nor how a request ends.
+//! The requests that wait for an instance, and the workers that wait for a request. Does not know what a worker is
+//! made of, nor how a request ends.
 
 use std::cmp::Ordering::{Equal, Greater, Less};
 use std::collections::VecDeque;
@@ -9,51 +9,52 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use super::slot::Slot;
 use crate::guest::resources::Exchange;
 
-/// One shard_queue for each shard that has workers: first come, first served. What waits in a shard_queue is its own workers' work,
-/// whose thread is that of its clients; workers of other shard_queues help only where none of its own comes.
+/// One shard queue for each shard that has workers. Each is first in, first out. Requests in a shard queue are served
+/// by its own workers, which run on the thread of the clients. Workers of other shard queues help only where none of
+/// its own comes.
 pub(super) struct Queue {
     shard_queues: Box<[ShardQueue]>,
-    /// By the shard where a request comes from.
+    /// The index of the shard queue, by the shard where a request comes from.
     shard_queue_of: Box<[usize]>,
-    /// The shard of the first shard_queue, and how many shards there are.
+    /// The shard of the first shard queue, and the number of shards.
     first: usize,
     shards: usize,
-    /// How many shard_queues are in need.
+    /// How many shard queues are in need.
     in_need: AtomicUsize,
     closed: AtomicBool,
 }
 
-/// Apart in memory, so that cores don't disturb each other.
+/// Aligned, so that two shards do not share a cache line.
 #[derive(Default)]
 #[repr(align(128))]
 struct ShardQueue {
     state: Mutex<State>,
-    /// How many requests wait, for a look without the lock.
+    /// How many requests wait, to be read without the lock.
     waiting: AtomicUsize,
-    /// The same of idle workers.
+    /// How many workers are idle, to be read without the lock.
     idle: AtomicUsize,
 }
 
 #[derive(Default)]
 struct State {
     requests: VecDeque<Arc<Exchange>>,
-    /// Those among them that nobody wants any more.
+    /// How many of them nobody wants any more.
     left: usize,
-    /// Workers with nothing to do. The last one is called first: its instance is the warmest.
+    /// Idle workers. The last one is called first: its instance is the warmest.
     idle: Vec<Arc<Slot>>,
-    /// A worker of this shard_queue was called, or is new, and has not looked yet. It has the next one called if it leaves work
-    /// behind: where requests are quickly over, one worker serves many of them and nobody else is woken in vain.
+    /// A worker of this shard queue was called, or is new, and has not looked yet. If it leaves work behind, it has
+    /// the next one called. Where requests are short, one worker serves many of them, and no other is woken in vain.
     coming: bool,
-    /// Requests wait, and no worker of this shard_queue comes.
+    /// Requests wait, and no worker of this shard queue comes.
     in_need: bool,
-    /// Requests that were ever put in.
+    /// Requests that were ever queued.
     accepted: u64,
 }
 
-/// Every request is noticed: it waits only where a worker is coming, is at work and will look when it is done, or none
-/// is idle anywhere. Whoever can't come for what waits says so with `pass_on`.
+/// No request is forgotten. It waits only where a worker is coming, where one is busy and will look when it is done,
+/// or where no worker is idle. A worker that can't come for what waits calls `pass_on`.
 impl Queue {
-    /// So many shard_queues, of which the first is on the shard `first` of so many.
+    /// Makes this number of shard queues. The first is on the shard `first`; `shards` is the number of all shards.
     pub(super) fn new(shard_queues: usize, first: usize, shards: usize) -> Self {
         let shard_queues = shard_queues.clamp(1, shards);
         let from_first = |shard| (shard + shards - first) % shards;
@@ -73,17 +74,17 @@ impl Queue {
         self.shard_queues.len()
     }
 
-    /// The shard_queue for what comes from this shard.
+    /// The index of the shard queue for requests of this shard.
     pub(super) fn shard_queue_of(&self, shard: usize) -> usize {
         self.shard_queue_of.get(shard).copied().unwrap_or(0)
     }
 
-    /// The shard where a shard_queue's workers are.
+    /// The shard of this shard queue's workers.
     pub(super) fn shard_of(&self, shard_queue: usize) -> usize {
         (self.first + shard_queue) % self.shards
     }
 
-    /// Queues a request and sees to it that a worker comes: tells whether one does.
+    /// Queues a request and calls a worker for it. Returns whether one comes.
     pub(super) fn push(
         &self,
         shard_queue: usize,
@@ -95,12 +96,12 @@ impl Queue {
         }
         state.accepted += 1;
         state.requests.push_back(exchange);
-        // Before any worker is asked whether it is busy: one that was has yet to look whether something waits.
+        // Before any worker is asked whether it is busy: a busy one has yet to look whether something waits.
         self.shard_queues[shard_queue].tell(&state);
         Ok(self.fetch(shard_queue, state))
     }
 
-    /// Sees to it that a worker comes for what waits in place of this one, which has no time: tells whether one does.
+    /// Calls a worker for what waits, in place of this one, which has no time. Returns whether one comes.
     pub(super) fn pass_on(&self, slot: &Slot) -> bool {
         let mut state = self.shard_queues[slot.shard_queue].state();
         state.arrived(slot);
@@ -114,13 +115,13 @@ impl Queue {
         served && (self.in_need.load(SeqCst) == 0 || self.call_elsewhere(slot.shard_queue))
     }
 
-    /// Whether something waits that this slot should look at.
+    /// Whether something waits that the worker of this slot should look at.
     pub(super) fn has_work(&self, slot: &Slot) -> bool {
         self.shard_queues[slot.shard_queue].waiting.load(SeqCst) > 0
             || self.in_need.load(SeqCst) > 0
     }
 
-    /// Calls a worker for what waits in a shard_queue, of this shard_queue or else of another.
+    /// Calls a worker for what waits in a shard queue: one of its own, or else of another.
     fn fetch(&self, shard_queue: usize, mut state: MutexGuard<'_, State>) -> bool {
         let called = state.call();
         let coming = state.coming;
@@ -132,7 +133,7 @@ impl Queue {
         coming || self.call_elsewhere(shard_queue)
     }
 
-    /// All shard_queues, from this one on.
+    /// The indices of all shard queues, from this one on.
     fn from(&self, shard_queue: usize) -> impl Iterator<Item = usize> {
         let shard_queues = self.shard_queues();
         (shard_queue..shard_queue + shard_queues).map(move |shard_queue| shard_queue % shard_queues)
@@ -155,12 +156,12 @@ impl Queue {
         false
     }
 
-    /// After a change in a shard_queue, says how it is now.
+    /// Publishes the state of a shard queue after a change.
     fn settle(&self, shard_queue: usize, state: &mut State) {
         self.set_need(shard_queue, state, state.in_need);
     }
 
-    /// The same, and whether none of its workers comes for what waits there, if anything does.
+    /// Does the same, and notes whether requests wait there and none of its workers comes.
     fn set_need(&self, shard_queue: usize, state: &mut State, in_need: bool) {
         let in_need = in_need && !state.requests.is_empty() && !state.coming;
         match (std::mem::replace(&mut state.in_need, in_need), in_need) {
@@ -171,7 +172,7 @@ impl Queue {
         self.shard_queues[shard_queue].tell(state);
     }
 
-    /// Makes a slot for a new worker, which is coming.
+    /// Makes a slot for a new worker, which counts as coming.
     pub(super) fn new_slot(&self, shard_queue: usize) -> Arc<Slot> {
         let mut state = self.shard_queues[shard_queue].state();
         state.coming = true;
@@ -179,7 +180,7 @@ impl Queue {
         Arc::new(Slot::called(shard_queue))
     }
 
-    /// A shard_queue with work that no worker comes for.
+    /// A shard queue with requests that no worker comes for.
     pub(super) fn shard_queue_in_need(&self) -> Option<usize> {
         if self.in_need.load(SeqCst) == 0 {
             return None;
@@ -194,9 +195,10 @@ impl Queue {
         }
     }
 
-    /// The next request for this slot: of its own shard_queue, or of one in need.
+    /// The next request for this slot: from its own shard queue, or from one in need.
     pub(super) fn take(&self, slot: &Slot) -> Option<Arc<Exchange>> {
-        /// Every so often others come first, so that a shard_queue without workers is not forgotten.
+        /// Each time after this number of requests, other shard queues come first, so that one without workers is not
+        /// forgotten.
         const OTHERS: u64 = 16;
         let taken = slot.taken.load(Relaxed);
         let others_first = taken % OTHERS == OTHERS - 1;
@@ -236,8 +238,8 @@ impl Queue {
         next
     }
 
-    /// Lets a request go. `false`: it waits no more. Its place is freed at once, and what it takes up of the queue
-    /// before more than `most` have gone so.
+    /// Marks a request as one that nobody waits for. `false`: an instance has it already. The request's place is free
+    /// immediately. The queue is cleaned once more than `most` requests were marked.
     pub(super) fn leave(&self, shard_queue: usize, exchange: &Exchange, most: usize) -> bool {
         let mut state = self.shard_queues[shard_queue].state();
         if !exchange.leave() {
@@ -252,13 +254,13 @@ impl Queue {
         true
     }
 
-    /// Takes no more requests, and sends every worker home that has none.
+    /// Takes no more requests, and wakes all idle workers, so that they end.
     pub(super) fn close(&self) {
         self.closed.store(true, SeqCst);
         for shard_queue in 0..self.shard_queues() {
             let mut state = self.shard_queues[shard_queue].state();
             let idle = std::mem::take(&mut state.idle);
-            // All who are awake see to it that none is left behind.
+            // Those that are awake see to it that no request is left behind.
             self.set_need(shard_queue, &mut state, true);
             drop(state);
             for slot in idle {
@@ -279,7 +281,7 @@ impl Queue {
             .sum()
     }
 
-    /// Lists a slot among the idle ones of its shard_queue.
+    /// Adds a slot to the idle ones of its shard queue.
     pub(super) fn list(&self, slot: &Arc<Slot>) {
         let mut state = self.shard_queues[slot.shard_queue].state();
         slot.listed.store(true, SeqCst);
@@ -287,7 +289,7 @@ impl Queue {
         self.settle(slot.shard_queue, &mut state);
     }
 
-    /// Takes a slot from among the idle. `false`: it was called just now.
+    /// Removes a slot from the idle ones. `false`: it was called just now.
     pub(super) fn retire(&self, slot: &Arc<Slot>) -> bool {
         let mut state = self.shard_queues[slot.shard_queue].state();
         let listed = slot.listed.swap(false, SeqCst);
@@ -300,8 +302,8 @@ impl Queue {
 }
 
 impl ShardQueue {
-    /// Tells how much is in it to those who look without the lock. Who looks for more must not miss it: that is said
-    /// before anything else is looked at.
+    /// Publishes the numbers that are read without the lock. A larger number is stored in sequence with what follows,
+    /// so that a reader does not miss it.
     fn tell(&self, state: &State) {
         for (told, now) in [
             (&self.waiting, state.requests.len()),
@@ -327,7 +329,7 @@ impl State {
         }
     }
 
-    /// A worker that was idle and is to come, unless one is coming.
+    /// Takes an idle worker and notes that it is coming, unless one is coming already.
     fn call(&mut self) -> Option<Arc<Slot>> {
         if self.coming {
             return None;

@@ -1,30 +1,30 @@
-//! Where a worker waits for work: what it does at the moment, for those that have work for it. Drives nothing.
+//! The slot where a worker waits for work: its waker and its state, as the queue sees it. Drives nothing.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed, Ordering::SeqCst};
 
 use futures_util::task::AtomicWaker;
 
-/// Where one worker waits for work.
+/// The state of one worker, shared between the worker and the queue.
 pub(super) struct Slot {
-    /// The shard_queue of the queue that its worker belongs to.
+    /// The index of its worker's shard queue.
     pub(super) shard_queue: usize,
     pub(super) waker: AtomicWaker,
-    /// It could not follow a call: its task is running, its guest is in a run, or it takes no more.
+    /// The worker could not answer a call: its task is running, its guest is in a run, or it takes no more requests.
     pub(super) busy: AtomicBool,
     /// It is among the idle ones.
     pub(super) listed: AtomicBool,
-    /// It takes requests.
+    /// The worker takes requests.
     pub(super) open: AtomicBool,
-    /// It was idle for so long that it is to leave.
+    /// The worker was idle for too long and must end.
     pub(super) dismissed: AtomicBool,
-    /// It is the one that is coming.
+    /// The worker was called and has not looked for work yet.
     pub(super) called: AtomicBool,
-    /// Requests that it took.
+    /// How many requests the worker took.
     pub(super) taken: AtomicU64,
 }
 
 impl Slot {
-    /// That of a new worker, which comes for work at once.
+    /// The slot of a new worker, which counts as called.
     pub(super) fn called(shard_queue: usize) -> Self {
         Self {
             shard_queue,
@@ -43,7 +43,7 @@ impl Slot {
         self.busy.load(SeqCst)
     }
 
-    /// Says whether it takes requests from now on.
+    /// Sets whether the worker takes requests from now on.
     pub(super) fn set_open(&self, open: bool) {
         self.open.store(open, Relaxed);
     }

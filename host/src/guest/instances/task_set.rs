@@ -1,8 +1,7 @@
-//! What goes on at the same time in one event loop, each of it polled only when it was woken. Knows nothing of what it
-//! drives.
+//! Concurrent futures in one event loop, each of them polled only when it was woken. Knows nothing of what it drives.
 //!
-//! futures-util's `FuturesUnordered` does the same, for any number of threads at once; a wait costs it some 15 atomic
-//! instructions. Here nearly every call comes from the loop's own thread: a lock that nobody else wants is enough.
+//! futures-util's `FuturesUnordered` does the same for any number of threads; a wait costs it some 15 atomic
+//! instructions. Here nearly every wake comes from the loop's own thread, so a lock without contention is enough.
 
 use std::collections::VecDeque;
 use std::future::poll_fn;
@@ -16,19 +15,19 @@ use tokio::time::Instant;
 
 use crate::base::timer::Timer;
 
-/// How often each future is polled at least. What may last for long can so do without a timer of its own.
+/// How often each future is polled at least. A future with a long time limit needs no timer of its own.
 const SWEEP: Duration = Duration::from_secs(5);
 
-/// How many slots stay when nobody requests_inside there.
+/// How many slots are kept when all are empty.
 const KEPT: usize = 64;
 
-/// A line of futures that wait for a turn of those that drive them. One comes at each turn, without a call: so it goes
-/// where each has begun something of which the loop does one after the other, and then turns.
+/// Futures that wait for a turn of the task that drives them. One of them continues at each turn, without a wake. It
+/// is for futures that started a call: the loop runs one call at each turn.
 #[derive(Default)]
 pub struct Line(AtomicBool);
 
 impl Line {
-    /// Waits until it is one's turn. Who drives the futures has to see to it that there will be so many turns.
+    /// Waits for one's turn. The driver must see to it that there are enough turns.
     pub async fn wait(&self) {
         let mut has_waited = false;
         poll_fn(|_| match std::mem::replace(&mut has_waited, true) {
@@ -41,7 +40,7 @@ impl Line {
         .await;
     }
 
-    /// Whether who was polled just now waits in it.
+    /// Whether the future that was polled just now waits in it.
     fn is_joined(&self) -> bool {
         let is_joined = self.0.load(Relaxed);
         if is_joined {
@@ -51,23 +50,23 @@ impl Line {
     }
 }
 
-/// Futures that one task drives. A turn is all that it polls before it says that it waits.
+/// Futures that one task drives. A turn ends when nothing is left to poll.
 pub(super) struct TaskSet<'a, F> {
     slots: Vec<TaskSlot<F>>,
     empty: Vec<usize>,
-    /// The slots to be looked into.
+    /// The slots to be polled.
     called: VecDeque<usize>,
-    /// The slots of those in the line.
+    /// The slots of the futures in `line`.
     in_line: VecDeque<usize>,
     line: &'a Line,
     in_turn: bool,
     calls: Arc<Calls>,
-    /// Whom a call wakes.
+    /// The waker of the task that drives the futures.
     driver: Option<Waker>,
     sweep: Sweep,
 }
 
-/// Where one future requests_inside, and after it another.
+/// A place for one future, which is used again when that is over.
 struct TaskSlot<F> {
     life: Pin<Box<Option<F>>>,
     waker: Waker,
@@ -88,7 +87,7 @@ impl<'a, F: Future> TaskSet<'a, F> {
         }
     }
 
-    /// How many there are.
+    /// How many futures there are.
     pub(super) fn len(&self) -> usize {
         self.slots.len() - self.empty.len()
     }
@@ -97,7 +96,7 @@ impl<'a, F: Future> TaskSet<'a, F> {
         self.len() == 0
     }
 
-    /// One more, which is polled after those that have called before it.
+    /// Adds a future. It is polled after those that were woken before it.
     pub(super) fn push(&mut self, life: F) {
         let number = self.empty.pop().unwrap_or_else(|| {
             let number = self.slots.len();
@@ -113,13 +112,13 @@ impl<'a, F: Future> TaskSet<'a, F> {
         self.called.push_back(number);
     }
 
-    /// Has all of them polled, so that each can look at the time.
+    /// Has all futures polled, so that each can look at the time.
     fn call_all(&mut self) {
         self.called = (0..self.slots.len()).collect();
     }
 
     fn next_called(&mut self, cx: &mut Context<'_>) -> Option<usize> {
-        // As long as somebody is in line, there is a next turn.
+        // As long as a future is in the line, there is a next turn.
         let is_quiet = self.called.is_empty() && self.in_line.is_empty() && !self.is_empty();
         if is_quiet && self.sweep.poll_due(cx) {
             self.call_all();
@@ -127,7 +126,7 @@ impl<'a, F: Future> TaskSet<'a, F> {
         self.called.pop_front()
     }
 
-    /// The output of one that is over. `None`: there are none.
+    /// The output of a future that is over. `None`: there are no futures.
     pub(super) fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<F::Output>> {
         if !matches!(&self.driver, Some(driver) if driver.will_wake(cx.waker())) {
             self.driver = Some(cx.waker().clone());
@@ -138,7 +137,7 @@ impl<'a, F: Future> TaskSet<'a, F> {
             self.called.extend(self.in_line.pop_front());
         }
         while let Some(number) = self.next_called(cx) {
-            // Who calls may mean somebody that lived there before.
+            // The wake may be meant for a future that was in this slot before.
             let Some(slot) = self.slots.get_mut(number) else {
                 continue;
             };
@@ -166,7 +165,7 @@ impl<'a, F: Future> TaskSet<'a, F> {
     }
 }
 
-/// When all are polled next, called or not.
+/// When all futures are polled next, woken or not.
 #[derive(Default)]
 struct Sweep {
     next: Option<Instant>,
@@ -186,19 +185,19 @@ impl Sweep {
     }
 }
 
-/// The calls that nobody has followed yet.
+/// The wakes that are not handled yet.
 #[derive(Default)]
 struct Calls {
     state: Mutex<State>,
-    /// Whether there are any, for a look without the lock. Changed only with it.
+    /// Whether there are any, to be read without the lock. Changed only with it.
     any: AtomicBool,
 }
 
 #[derive(Default)]
 struct State {
-    /// The slots that call, the first one first.
+    /// The slots that were woken, the first one first.
     slots: Vec<usize>,
-    /// Of each slot, whether it is among them.
+    /// For each slot, whether it is among them.
     is_in: Vec<bool>,
     driver: Option<Waker>,
 }
@@ -206,7 +205,7 @@ struct State {
 impl Calls {
     /// Takes all of them.
     fn take(&self, called: &mut VecDeque<usize>) {
-        // Who comes too late for this look wakes the driver.
+        // A wake that comes too late for this look wakes the driver.
         if !self.any.load(Relaxed) {
             return;
         }
@@ -223,7 +222,7 @@ impl Calls {
     }
 }
 
-/// Calls for one slot.
+/// Wakes one slot.
 struct SlotWaker {
     number: usize,
     calls: Arc<Calls>,
@@ -244,7 +243,7 @@ impl Wake for SlotWaker {
         }
         state.slots.push(self.number);
         self.calls.any.store(true, Relaxed);
-        // The driver takes all at once.
+        // One wake is enough: the driver takes all of them.
         if let ([_], Some(driver)) = (&state.slots[..], &state.driver) {
             driver.wake_by_ref();
         }

@@ -1,5 +1,5 @@
-//! A worker serves its pool's queue with one instance after the other, and settles what an instance leaves
-//! behind when it dies. Decides who is replayed; words no response.
+//! A worker: it serves its pool's queue with one instance after the other. When an instance dies, it decides which
+//! requests are replayed. Words no response.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering::SeqCst;
@@ -13,14 +13,14 @@ use super::{Count, PoolInner};
 use crate::base::error::Error;
 use crate::guest::resources::{Answer, Exchange, ShownId};
 
-/// How long a worker waits before it tries again to make an instance that others serve without.
+/// How long a worker waits before it tries again to make an instance, where other instances serve meanwhile.
 const NEXT_TRY: Duration = Duration::from_secs(1);
 
-/// How long a request waits, at most, for one of all the instances that may live.
+/// How long a request waits, at most, for a place under the cap on instances.
 const FOR_A_PLACE: Duration = Duration::from_secs(10);
 
 impl PoolInner {
-    /// Serves until there is no more to do here.
+    /// Serves until there is nothing more to do here.
     pub(super) async fn worker(self: Arc<Self>, slot: Arc<Slot>, mut live: Option<Instance>) {
         loop {
             let (mut instance, first) = match live.take() {
@@ -32,7 +32,7 @@ impl PoolInner {
             };
             let _alive = Count::one(&self.instances);
             match instance.serve(&self, &slot, first).await {
-                // Its worker was taken over when it stopped taking requests.
+                // Another worker took its place when it stopped taking requests.
                 End::Spent => {
                     self.stop(instance).await;
                     if self.is_shared() {
@@ -59,13 +59,13 @@ impl PoolInner {
 
     fn leave(self: &Arc<Self>, slot: &Slot) {
         self.workers.fetch_sub(1, SeqCst);
-        // A request may wait that found no worker free and no room for one more.
+        // A request may wait that found no idle worker, and no place for a new one.
         self.pass_on(slot);
         self.add_worker_if_needed();
     }
 
-    /// An instance for this worker, and the request that it begins with. A shared one is made before it takes a request,
-    /// which might be served by another meanwhile. `None`: there is no more to do here.
+    /// An instance for this worker, and its first request. A shared instance is made before a request is taken,
+    /// because another worker might serve the request meanwhile. `None`: there is nothing more to do here.
     async fn furnish(
         self: &Arc<Self>,
         slot: &Arc<Slot>,
@@ -97,7 +97,7 @@ impl PoolInner {
         self.queue.next(slot, self.workers_leave()).await
     }
 
-    /// Makes an instance, or says what the request that it was to be for gets instead.
+    /// Makes an instance. The error is the answer for the request that waits for it.
     async fn make(&self) -> Result<Instance, Answer> {
         let Some(place) = self.blueprint.place(self.patience()).await else {
             return Err(Answer::Busy);
@@ -116,7 +116,7 @@ impl PoolInner {
         })
     }
 
-    /// How long a request may wait for a place under the cap on instances: it shall hear of it before its deadline.
+    /// How long a request may wait for a place under the cap on instances. It must be answered before its deadline.
     fn patience(&self) -> Duration {
         let deadline = self.rules().deadline.unwrap_or(Duration::MAX);
         (deadline / 4 * 3).min(FOR_A_PLACE)
@@ -130,7 +130,7 @@ impl PoolInner {
         }
     }
 
-    /// Tells every request of a dead instance what becomes of it.
+    /// Decides for every request of a dead instance what becomes of it.
     fn bury(self: &Arc<Self>, death: Death) {
         self.traps.fetch_add(1, SeqCst);
         self.blueprint.meter.traps.count();
@@ -174,7 +174,7 @@ impl PoolInner {
             let guilty = match &culprit {
                 Culprit::Inside(guilty) => Arc::ptr_eq(guilty, &exchange),
                 Culprit::Over | Culprit::Task(_) => false,
-                // Who was alone in there is told what happened, but not cleared of it.
+                // A request that was alone in there gets the trap as its answer, though its guilt is not proven.
                 Culprit::Unknown => alone,
             };
             let cleared = !guilty && !matches!(culprit, Culprit::Unknown);

@@ -19,10 +19,10 @@ use crate::guest::engine::{Function, Handler, Step};
 use crate::guest::instances::{CallContext, LifeEnd};
 use crate::guest::resources::{Answer, Exchange, LET_GO, ShownId, Stage, Stream};
 
-/// How long `on_connection_close` and `on_finish` may take each, and up to a sweep more.
+/// How long `on_connection_close` and `on_finish` may take each, and up to a sweep of the task set more.
 const AFTERWARDS: Duration = Duration::from_secs(30);
 
-/// Leads a request through an instance: what every pool does with its requests.
+/// Runs a request in an instance. Every pool uses this function.
 pub fn life<'a>(
     context: &'a CallContext<'a>,
     request: u64,
@@ -30,7 +30,7 @@ pub fn life<'a>(
 ) -> BoxFuture<'a, wasmtime::Result<LifeEnd>> {
     let hooks = exchange.target.class.hooks;
     async move {
-        // Routes lead to what a component describes, and without this interface it describes no handler.
+        // Routes lead only to handlers that a component describes. Without this interface it describes none.
         let Some(handler) = &context.guest.handler else {
             wasmtime::bail!("the component has no handlers");
         };
@@ -68,7 +68,7 @@ impl Life<'_> {
         }
         let ended = match &self.exchange.stage {
             Stage::Whole => self.run_functions().await?,
-            // Rare, and so not to be carried about by every request.
+            // Rare, so in a box: the future of every request stays small.
             Stage::ErrorPage(failure) => Box::pin(self.make_error_page(failure)).await?,
         };
         let (outcome, freed) = match ended {
@@ -82,13 +82,13 @@ impl Life<'_> {
         self.leave(freed).await
     }
 
-    /// `initialize` → `prepare` → the method, as far as they are declared and wanted: in one call, or in one each. Tells
-    /// the last outcome, and whether the call that had it was the object's last.
+    /// Calls `initialize`, `prepare` and the method, as far as the handler declares them. A handler that names
+    /// `execute` is entered once for all three. Returns the last outcome, and whether that call was the object's last.
     async fn run_functions(&self) -> wasmtime::Result<Ended<(Outcome, bool)>> {
         let (target, method) = (&self.exchange.target, &self.exchange.head.method);
         let arguments = || self.exchange.arguments.clone();
         let position = target.class.position(method);
-        // Without a method, a `prepare` that does not finish is an error, whose page the object may make.
+        // Without a method, a `prepare` that does not finish is an error. The object may make the page for it.
         let last = !self.hooks.on_finish && position.is_some();
         if self.hooks.execute {
             let at = position.and_then(|at| u32::try_from(at).ok());
@@ -125,7 +125,7 @@ impl Life<'_> {
         };
         let ended = match self.handler.function_of(method) {
             Some(function) => self.step(function, (self.call(last), arguments())).await?,
-            // Rare, and so not to be carried about by every request.
+            // Rare, so in a box: the future of every request stays small.
             None => {
                 let at = u32::try_from(position).unwrap_or(u32::MAX);
                 let parameters = (self.call(last), at, arguments());
@@ -138,7 +138,7 @@ impl Life<'_> {
         })
     }
 
-    /// The same for an object that is made for an error page alone.
+    /// The same for an object that only makes an error page.
     async fn make_error_page(&self, failure: &Failure) -> wasmtime::Result<Ended<(Outcome, bool)>> {
         if self.hooks.initialize {
             let kwargs = self.exchange.target.kwargs.clone();
@@ -156,10 +156,10 @@ impl Life<'_> {
         self.write_error(failure).await
     }
 
-    /// Gives the answer, with the guest's own error page where it has one. Tells whether the object is freed.
+    /// Gives the answer, with the guest's own error page where it has one. Returns whether the object is freed.
     async fn settle(&self, outcome: Outcome, last: bool) -> wasmtime::Result<Ended<bool>> {
         if self.exchange.broke_off() && matches!(outcome, Outcome::Failed(_) | Outcome::Cancelled) {
-            // What failed is its client's leaving.
+            // The failure is the client's leaving.
             self.exchange.answer(Answer::Gone);
             return Ok(Ended::With(false));
         }
@@ -216,14 +216,14 @@ impl Life<'_> {
         Ok(Ended::With(last))
     }
 
-    /// Gives the answer, or what is left of it.
+    /// Gives the answer, or the rest of it.
     fn give(&self, response: Response) -> impl Future<Output = ()> {
         let rest = match self.exchange.stream() {
             None => {
                 self.exchange.answer(Answer::Response(response));
                 None
             }
-            // Rare, and so not to be carried about by every request.
+            // Rare, so in a box: the future of every request stays small.
             Some(stream) => Some(Box::pin(self.end(stream, response.body))),
         };
         OptionFuture::from(rest).map(drop)
@@ -238,7 +238,7 @@ impl Life<'_> {
         }
     }
 
-    /// Ends a response that has begun, and for which there is no page any more.
+    /// Breaks off a response that has begun: it is too late for an error page.
     fn break_off(&self, stream: &Stream) {
         if stream.cut() && !self.exchange.is_client_gone() {
             let request = self.exchange.summary();
@@ -251,11 +251,11 @@ impl Life<'_> {
         }
     }
 
-    /// What Tornado's `log_exception` logs: every error that was not planned, and the others where they say more than
+    /// Logs what Tornado's `log_exception` logs: every unexpected error, and other errors where they say more than
     /// their status.
     fn log(&self, failure: &Failure) {
         if self.exchange.is_client_gone() {
-            // Most likely what failed is its leaving.
+            // Most likely the client's leaving is what failed.
             return;
         }
         let request = self.exchange.summary();
@@ -314,7 +314,7 @@ impl Life<'_> {
         }
     }
 
-    /// One call that can be cancelled.
+    /// A call that can be cancelled.
     async fn step<P>(&self, function: &Step<P>, parameters: P) -> wasmtime::Result<Ended<Outcome>>
     where
         P: ComponentNamedList + Lower + Send + Sync + 'static,
@@ -330,7 +330,7 @@ impl Life<'_> {
             () = self.exchange.cancelled() => {
                 let cancel = self.start(&self.handler.cancel, (self.request,))?;
                 let both = async { tokio::try_join!(ended, cancel) };
-                // Rare, and so not to be carried about by every request.
+                // Rare, so in a box: the future of every request stays small.
                 match Box::pin(timeout(LET_GO, both)).await {
                     Ok(both) => both?.0,
                     Err(_) => return Ok(Ended::Deaf),
@@ -340,7 +340,7 @@ impl Life<'_> {
         Ok(Ended::With(outcome.0))
     }
 
-    /// One call of those that follow the answer.
+    /// A call after the answer.
     async fn afterwards<P>(
         &self,
         function: &Function<P, ()>,
@@ -352,7 +352,7 @@ impl Life<'_> {
         let mut ended = pin!(self.start(function, parameters)?);
         let run = self.context.run;
         let began = run.now();
-        // Every life is polled often enough to see by itself that the time is over.
+        // Every future of a task set is polled often enough to see by itself that the time is over.
         poll_fn(|cx| match ended.as_mut().poll(cx) {
             Poll::Ready(ended) => Poll::Ready(ended.map(|()| LifeEnd::Over)),
             Poll::Pending if run.has_passed(AFTERWARDS, began) => Poll::Ready(Ok(LifeEnd::Deaf)),
@@ -361,7 +361,7 @@ impl Life<'_> {
         .await
     }
 
-    /// Starts a call of this request.
+    /// Starts a call for this request.
     fn start<P, R>(
         &self,
         function: &Function<P, R>,
@@ -374,7 +374,7 @@ impl Life<'_> {
         let ended = self.context.start(function, parameters, |ctx, call| {
             ctx.tasks.insert(call, self.request);
         })?;
-        // Most calls are over at that turn, and wake nobody.
+        // Most calls are over at that turn, and need no wake.
         let turn = self.context.line.wait();
         Ok(async move {
             turn.await;
@@ -391,7 +391,7 @@ impl Life<'_> {
     }
 }
 
-/// What `execute` brings along for a handler that asks for it.
+/// The request's head, for a handler whose `execute` asks for it.
 fn head_of(exchange: &Exchange) -> MessageHead {
     let head = &exchange.head;
     let headers = head.headers.iter();
@@ -403,7 +403,7 @@ fn head_of(exchange: &Exchange) -> MessageHead {
     }
 }
 
-/// `prepare` has not finished, and there is no method.
+/// The failure where `prepare` has not finished and there is no method.
 fn not_allowed() -> Failure {
     Failure {
         status: 405,
@@ -422,7 +422,7 @@ fn uncaught(message: &str) -> Failure {
     }
 }
 
-/// A body was late, and that was not its client's fault.
+/// The failure where a body was late because there was no room for it.
 fn without_room() -> Failure {
     Failure {
         status: 503,

@@ -1,4 +1,5 @@
-//! What guests may ask of the app: of the generation that their request began on, or of the newest. Owns no generation.
+//! What guests may ask of the app: of the generation in which their request began, or of the newest. Owns no
+//! generation.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
@@ -8,7 +9,7 @@ use arc_swap::ArcSwapOption;
 use crate::base::metrics::{Counter, RouteMeter};
 use crate::base::router::Router;
 
-/// What a request may ask of the app it belongs to.
+/// The part of its app that a request may ask for.
 pub struct App {
     /// The payload of a route is its index in the generation's list of targets.
     pub router: Router<usize>,
@@ -19,30 +20,30 @@ pub struct App {
     pub meters: Meters,
 }
 
-/// Who counts the requests of a generation.
+/// The meters of a generation's requests.
 pub struct Meters {
     /// By route.
     pub routes: Vec<Arc<RouteMeter>>,
     /// Of requests that no route takes.
     pub none: Arc<RouteMeter>,
-    /// Requests that have met the routes.
+    /// Requests that were matched against the routes.
     pub requests: Arc<Counter>,
 }
 
 impl Meters {
-    /// Who counts for a route, or for none.
+    /// The meter of a route, or of requests without one.
     pub fn of(&self, route: Option<usize>) -> &RouteMeter {
         let known = route.and_then(|route| self.routes.get(route));
         known.unwrap_or(&self.none)
     }
 }
 
-/// The newest generation that serves; none before the first does.
+/// The newest generation that serves. Empty before the first one does.
 #[derive(Default)]
 pub struct Newest(ArcSwapOption<App>);
 
 impl Newest {
-    /// This one serves from now on.
+    /// Sets the generation that serves from now on.
     pub fn set(&self, app: &Arc<App>) {
         self.0.store(Some(app.clone()));
     }
@@ -52,15 +53,15 @@ impl Newest {
     }
 }
 
-/// What an instance sees of its app without a request.
+/// The part of its app that an instance may ask for without a request.
 #[derive(Clone, Default)]
 pub struct AppView {
     pub newest: Arc<Newest>,
     /// `[settings] app` of the generation that the component was loaded for, as JSON.
     pub loaded: Arc<str>,
-    /// Whether `start` has asked for them, in any instance of the component.
+    /// Whether `start` has asked for the settings, in any instance of the component.
     pub start_has_asked: Arc<AtomicBool>,
-    /// Whether `start` is what runs.
+    /// Whether `start` is running.
     pub starts: bool,
 }
 

@@ -1,5 +1,5 @@
-//! The tasks that guests have in the background, and what ends them: an instance that drains, a component that serves
-//! no more, a server that shuts down. Owns who may run a loop; runs no guest.
+//! The background tasks of guests, and what ends them: an instance that drains, a component that serves no more, a
+//! server that shuts down. Owns the locks of loops; runs no guest.
 
 use std::any::Any;
 use std::collections::HashMap;
@@ -15,11 +15,11 @@ use tokio::time::Instant;
 use super::{LET_GO, lock};
 use crate::guest::bindings::background::RegisterError;
 
-/// How long after the loss of an instance to one of its tasks the next task of that component begins: what traps at
-/// once must not have instances made all the time.
+/// How long a component's next task waits after an instance was lost to a task. A task that traps immediately must not
+/// cause new instances all the time.
 const AFTER_A_LOSS: Duration = Duration::from_secs(1);
 
-/// A name is cut here: it is the guest's, and for a line in the log.
+/// Longer names are cut: a name comes from the guest and is for a line of the log.
 const MAX_NAME: usize = 200;
 
 /// How a task is run.
@@ -34,7 +34,7 @@ pub enum Kind {
 /// One task of one instance.
 #[derive(Debug)]
 pub struct Task {
-    /// By which its guest knows it.
+    /// The number that its guest uses for it.
     pub number: u64,
     pub name: Box<str>,
     pub kind: Kind,
@@ -47,16 +47,16 @@ impl Task {
     }
 }
 
-/// That something is to end.
+/// The request to end.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Drain {
-    /// When that was said.
+    /// When it was made.
     pub since: Instant,
-    /// When there will be no more time at all.
+    /// The time by which everything must be over.
     pub by: Option<Instant>,
 }
 
-/// From when to when the instances of one component serve, with all that they have in the background.
+/// From when to when the instances of one component serve, with all their background tasks.
 #[derive(Default)]
 pub struct ServingWindow {
     state: Mutex<WindowState>,
@@ -80,7 +80,7 @@ impl ServingWindow {
         self.changed.notify_waiters();
     }
 
-    /// The component serves no more, though old requests may go on; `by` then all has to be over.
+    /// The component takes no new requests, but old ones may continue. By `by` all must be over.
     pub fn end(&self, by: Option<Instant>) {
         let mut term = lock(&self.state);
         let drain = term.drain.get_or_insert(Drain {
@@ -100,7 +100,7 @@ impl ServingWindow {
         lock(&self.state).lost = Some(Instant::now());
     }
 
-    /// Waits until a task may begin. `false`: it never may, because the component never serves.
+    /// Waits until a task may begin. `false`: it never may, because the component will never serve.
     pub async fn begun(&self) -> bool {
         let begun = |term: &WindowState| match term.has_begun {
             true => Some(true),
@@ -140,14 +140,14 @@ impl ServingWindow {
     }
 }
 
-/// What an instance may have in the background.
+/// How many background tasks an instance may have.
 #[derive(Clone, Copy, Debug)]
 pub enum Room {
-    /// So many tasks.
+    /// At most this many tasks.
     Tasks(usize),
-    /// None: it serves no requests. Instances that do have its component's tasks.
+    /// None, because it serves no requests. The instances that serve have them.
     Elsewhere,
-    /// None, and no other instance either: the component has nothing by which a task could be run.
+    /// None, and no other instance may have any: the component does not export the interface that runs tasks.
     Nowhere,
 }
 
@@ -155,7 +155,7 @@ pub enum Room {
 pub struct Background {
     window: Arc<ServingWindow>,
     room: Room,
-    /// Whether what is begun is for other instances.
+    /// Whether tasks that begin are left to other instances.
     disregards: AtomicBool,
     state: Mutex<Inside>,
     /// How many there are, arrived or running.
@@ -172,7 +172,7 @@ struct Inside {
     arrived: Vec<Arc<Task>>,
     running: Vec<Arc<Task>>,
     drain: Option<Drain>,
-    /// What is to be let go when the instance is gone.
+    /// What is dropped when the instance is gone.
     held: Vec<Box<dyn Any + Send>>,
 }
 
@@ -191,13 +191,13 @@ impl Background {
         })
     }
 
-    /// Says whether an instance that is not there for tasks takes them for good, and never has them run. `start` is
-    /// the same in all instances of a component, and what it begins is done by those that serve.
+    /// Sets whether an instance that has no tasks accepts them and never runs them. `start` is the same in all
+    /// instances of a component, and the instances that serve do what it begins.
     pub fn disregard(&self, disregards: bool) {
         self.disregards.store(disregards, Ordering::Relaxed);
     }
 
-    /// Takes in a task of the guest.
+    /// Accepts a task of the guest.
     pub fn register(
         self: &Arc<Self>,
         number: u64,
@@ -206,7 +206,7 @@ impl Background {
     ) -> Result<(), RegisterError> {
         let most = match self.room {
             Room::Tasks(most) => most,
-            // It never is the owner.
+            // This instance never gets the lock of a loop.
             Room::Elsewhere if kind == Kind::Loop => return Ok(()),
             Room::Elsewhere if self.disregards.load(Ordering::Relaxed) => return Ok(()),
             Room::Elsewhere => {
@@ -244,14 +244,14 @@ impl Background {
         Ok(())
     }
 
-    /// Whether a shutdown would end a task before it began. Of a loop that is no loss: it ends with any drain.
+    /// Whether a shutdown would end a task before it began. This is no loss for a loop, which ends with any drain.
     fn is_too_late(&self, task: &Task) -> bool {
         let drain = self.drain_now().filter(|_| !task.is_loop());
         let end = drain.and_then(|drain| end_of(task, drain, None));
         end.is_some_and(|end| end <= task.began)
     }
 
-    /// The tasks that have come since somebody asked. From here on they run.
+    /// The tasks that arrived since the last call. From now on they count as running.
     pub fn arrivals(self: &Arc<Self>) -> Vec<Arc<Task>> {
         if !self.has_arrivals.swap(false, Ordering::Acquire) {
             return Vec::new();
@@ -269,7 +269,7 @@ impl Background {
         arrived
     }
 
-    /// A task is over.
+    /// Removes a task that is over.
     pub fn leave(&self, task: &Arc<Task>) {
         lock(&self.state)
             .running
@@ -282,7 +282,7 @@ impl Background {
         self.count.load(Ordering::Relaxed) == 0
     }
 
-    /// All that run or were to, which are lost with the instance.
+    /// All tasks that run or have not begun, which are lost with the instance.
     pub fn lose(&self) -> Vec<Arc<Task>> {
         let mut inside = lock(&self.state);
         let arrived = std::mem::take(&mut inside.arrived);
@@ -291,7 +291,7 @@ impl Background {
         lost
     }
 
-    /// Keeps something until the instance is gone.
+    /// Keeps a value until the instance is gone.
     pub fn hold(&self, what: impl Any + Send) {
         lock(&self.state).held.push(Box::new(what));
     }
@@ -329,7 +329,7 @@ impl Background {
         self.until(|drain| drain.is_some().then_some(())).await;
     }
 
-    /// Waits until a task has to end, which has `budget` for it.
+    /// Waits until a task has to end. It has `budget` for that after the drain began.
     pub async fn time_is_up(&self, task: &Task, budget: Option<Duration>) {
         let mut last = None;
         loop {
@@ -339,7 +339,7 @@ impl Background {
             last = Some(drain);
             let other = self.until(|drain| (drain != last).then_some(()));
             match end_of(task, drain, budget) {
-                // A timer would be late: whoever waits for a loop must not get it now.
+                // A timer would be late: another instance that waits for this loop's lock must not get it now.
                 Some(end) if end <= Instant::now() => return,
                 Some(end) => tokio::select! {
                     biased;
@@ -363,7 +363,7 @@ impl Background {
             .any(|task| end_of(task, drain, budget).is_some_and(|end| now > end + LET_GO))
     }
 
-    /// Waits for a look at the drain to find something.
+    /// Waits until `look` finds something in the state of the drain.
     async fn until<T>(&self, look: impl Fn(Option<Drain>) -> Option<T>) -> T {
         loop {
             let (mut own, mut all) = (
@@ -385,7 +385,7 @@ impl Background {
 
 /// When a task has to end once its instance drains.
 fn end_of(task: &Task, drain: Drain, budget: Option<Duration>) -> Option<Instant> {
-    /// What is kept back of a shutdown's time, so that a task that is cancelled has some left for it.
+    /// The part of a shutdown's time that is kept back, so that a cancelled task has some time left.
     const KEPT_BACK: u32 = 4;
     const MOST_KEPT_BACK: Duration = Duration::from_secs(1);
     if task.is_loop() {
@@ -402,18 +402,18 @@ fn end_of(task: &Task, drain: Drain, budget: Option<Duration>) -> Option<Instant
     }
 }
 
-/// Who runs which loop: of each name in each component one instance, whatever generation it is of.
+/// The locks of loops. For each component and name one instance has the lock, whatever generation it belongs to.
 #[derive(Default)]
 pub struct Loops(Mutex<Owners>);
 
 /// By component and name.
 type Owners = HashMap<(Arc<str>, Box<str>), Weak<tokio::sync::Mutex<()>>>;
 
-/// That nobody else runs the loop, as long as this is kept.
+/// No other instance runs the loop, as long as this is kept.
 pub type Ownership = OwnedMutexGuard<()>;
 
 impl Loops {
-    /// Waits until nobody else runs this loop. Who came first is first.
+    /// Waits for the loop's lock. First come, first served.
     pub async fn own(&self, component: &Arc<str>, name: &str) -> Ownership {
         let owner = {
             let mut owners = lock(&self.0);

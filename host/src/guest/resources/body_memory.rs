@@ -1,13 +1,14 @@
-//! The memory that whole bodies of one instance's requests may take together: what has come counts, and not what was
-//! announced. Holds no body itself.
+//! The memory that whole bodies of one instance's requests may take together. Bytes that have come count; bytes that
+//! were announced do not. Holds no body itself.
 //!
-//! - The first [`FREE`] bytes of each body find room always. Requests are counted, so that these bytes are bounded, too.
-//! - A body that is longer takes what it needs of the total.
-//! - Where the total is used up, one body may use the reserve, which is as large: of those that wait, the one that began
-//!   first. It goes on growing until it is whole, whatever the others that are not whole hold. So one can always grow,
-//!   and never more is held than twice the total, beside what is free.
-//! - A body that is whole counts until its request is over: its guest has it. All whole ones together have the total,
-//!   and short ones a quarter more.
+//! - The first [`FREE`] bytes of each body always have room. The number of requests is limited, so these bytes are
+//!   limited, too.
+//! - A longer body takes what it needs of the total.
+//! - Where the total is used up, one body may use the reserve, which is as large as the total. Of the bodies that
+//!   wait, it is the one that began first. It grows until it is whole, whatever other incomplete bodies hold. So one
+//!   body can always grow, and no more is ever held than twice the total and the free bytes.
+//! - A whole body counts until its request is over, because its guest has it. All whole bodies together have the
+//!   total, and short ones a quarter more.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -16,7 +17,7 @@ use std::task::{Context, Poll, Waker};
 
 use super::lock;
 
-/// How many bytes of a body find room always. Fewer, where the total is small: a quarter of it.
+/// How many bytes of a body always have room. Where the total is small, it is a quarter of the total.
 const FREE: u64 = 64 * 1024;
 
 /// The memory that whole bodies of one instance's requests may take together.
@@ -32,7 +33,7 @@ struct Shared {
 #[derive(Default)]
 struct State {
     taken: Taken,
-    /// By their numbers, so that the first is the one that began first.
+    /// By their numbers: the lowest number began first.
     waiting: BTreeMap<u64, (Ask, Waker)>,
 }
 
@@ -40,17 +41,17 @@ struct State {
 struct Taken {
     /// What bodies hold, without the one that uses the reserve.
     used: u64,
-    /// What those of them hold that are whole.
+    /// What the whole ones among them hold.
     whole: u64,
     has_reserve: bool,
 }
 
-/// What a body wants.
+/// The memory that a body asks for.
 #[derive(Clone, Copy)]
 struct Ask {
-    /// How much it is to hold.
+    /// How much it wants to hold.
     bytes: u64,
-    /// How much it holds, and as what.
+    /// How much it holds now.
     held: u64,
     kind: Kind,
     is_whole: bool,
@@ -73,12 +74,12 @@ impl BodyMemory {
         }))
     }
 
-    /// What the largest body may take.
+    /// The size of the largest possible body.
     pub fn total(&self) -> u64 {
         self.0.total
     }
 
-    /// For a body whose read begins.
+    /// A share for a body whose read begins.
     pub fn share(&self) -> BodyShare {
         BodyShare {
             number: self.0.begun.fetch_add(1, Relaxed),
@@ -94,18 +95,18 @@ impl BodyMemory {
     }
 }
 
-/// What one body takes of a [`BodyMemory`], as long as this lives.
+/// The part of a [`BodyMemory`] that one body takes. Dropping it gives the part back.
 pub struct BodyShare {
     memory: BodyMemory,
     number: u64,
-    /// What it was charged for.
+    /// How many bytes it takes.
     held: u64,
     kind: Kind,
     waits: bool,
 }
 
 impl BodyShare {
-    /// Ready when the body may hold so many bytes, of which more are to come.
+    /// Ready when the body may hold this many bytes. More are to come.
     pub fn poll_grow(&mut self, bytes: u64, cx: &mut Context<'_>) -> Poll<()> {
         if bytes <= self.held || (bytes <= self.memory.free() && self.held == 0) {
             return Poll::Ready(());
@@ -113,7 +114,7 @@ impl BodyShare {
         self.poll(bytes, false, cx)
     }
 
-    /// Ready when the body, all of which is here, may be handed to its guest.
+    /// Ready when the body, which has come completely, may be handed to its guest.
     pub fn poll_whole(&mut self, bytes: u64, cx: &mut Context<'_>) -> Poll<()> {
         match self.kind {
             Kind::Whole => Poll::Ready(()),
@@ -126,7 +127,7 @@ impl BodyShare {
         self.kind == Kind::Whole
     }
 
-    /// Nobody waits for it at this moment.
+    /// Ends the wait: no future waits for it at this moment.
     pub fn wait_no_more(&mut self) {
         if self.waits {
             self.waits = false;
@@ -156,7 +157,7 @@ impl BodyShare {
         if self.waits {
             state.waiting.remove(&self.number);
         }
-        // Others may have room by this: what was too much is given back, or the reserve, or the first place.
+        // Others may have room now, because bytes, the reserve or the first place were given back.
         if self.waits || bytes < self.held || self.kind == Kind::Reserve {
             state.wake(total);
         }
@@ -180,7 +181,7 @@ impl Drop for BodyShare {
 }
 
 impl State {
-    /// Has those that wait look again for whom there is room.
+    /// Wakes the bodies that wait and may have room now.
     fn wake(&mut self, total: u64) {
         let mut taken = self.taken;
         for (index, (ask, waker)) in self.waiting.values().enumerate() {
@@ -192,11 +193,12 @@ impl State {
 }
 
 impl Taken {
-    /// Takes what is asked for, where there is room. Tells as what. `is_first`: none waits that began before.
+    /// Takes what is asked for, where there is room, and returns its kind. `is_first`: no body waits that began
+    /// before.
     fn take(&mut self, ask: Ask, is_first: bool, total: u64) -> Option<Kind> {
         let Ask { bytes, held, .. } = ask;
         let kind = if ask.is_whole {
-            // What it was charged for has its room already.
+            // The bytes that it holds already have room.
             let fits = bytes <= held || self.whole + bytes <= total + total / 4;
             fits.then_some(Kind::Whole)?
         } else if ask.kind == Kind::Growing && self.used - held + bytes <= total {

@@ -1,6 +1,5 @@
-//! One request on its way through a guest and back: what it asks, where its answer arrives, who wants it ended. Runs
-//! nothing, and waits for nobody but the answer and, where it is read,
-//! the body.
+//! One request on its way through a guest and back: its head, its body, where its answer arrives, and whether it was
+//! cancelled. Runs nothing. Waits only for the answer and, where it is read, for the body.
 
 mod reading;
 
@@ -25,12 +24,12 @@ use crate::base::request_id;
 use crate::base::shards;
 use crate::guest::bindings::{Arguments, Failure, Response};
 
-/// Which part of a request's life a guest is asked for.
+/// Which part of a request a guest runs.
 #[derive(Clone, Debug)]
 pub enum Stage {
     /// All of it.
     Whole,
-    /// Only the error page, by an object that knows nothing of what failed.
+    /// Only the error page, by a new object that does not know what failed.
     ErrorPage(Box<Failure>),
 }
 
@@ -46,7 +45,7 @@ pub enum Cancel {
 pub enum Answer {
     /// The guest's own response.
     Response(Response),
-    /// The guest's own response, of which more is to come.
+    /// The beginning of the guest's own response. More is to come.
     Begun(Box<StreamedResponse>),
     /// The handler failed and made no page.
     Failed(Failure),
@@ -54,9 +53,9 @@ pub enum Answer {
     Trapped(String),
     /// This request's run went past `cpu_deadline`.
     Overran,
-    /// The instance was lost to another request's fault, or to one that can't be told.
+    /// The instance was lost to the fault of another request, or of an unknown one.
     Lost,
-    /// As many requests wait as may.
+    /// The queue is full.
     Busy,
     /// `deadline` has passed.
     Late,
@@ -66,12 +65,12 @@ pub enum Answer {
     Unavailable(String),
 }
 
-/// Where an answer arrives.
+/// The place where an answer arrives.
 enum AnswerSlot {
-    /// With whom to wake.
+    /// With the waker of the client that waits.
     Open(Option<Waker>),
     Given(Answer),
-    /// It was taken, or nobody waits for one any more.
+    /// The answer was taken, or no client waits for one any more.
     Shut,
 }
 
@@ -89,7 +88,7 @@ pub struct Exchange {
     pub cancel_on_close: bool,
     /// Where its connection is.
     pub shard: usize,
-    /// Found or made when somebody asks.
+    /// Found or made when it is first needed.
     id: OnceLock<Box<str>>,
     body: Mutex<BodySlot>,
     waits: Waits,
@@ -108,7 +107,7 @@ pub struct Exchange {
     place: AtomicU8,
 }
 
-/// Where a request is on its way to an instance.
+/// The state of a request between queue and instance.
 #[repr(u8)]
 enum QueueState {
     Waiting,
@@ -120,7 +119,7 @@ enum QueueState {
 #[repr(u8)]
 enum Handover {
     Open,
-    /// Still open, and somebody waits for its end.
+    /// Still open, and its end is awaited.
     Awaited,
     Done,
 }
@@ -183,13 +182,13 @@ impl Exchange {
         again
     }
 
-    /// What tells this request from all others, in logs and beyond.
+    /// What tells this request from all others, in logs and elsewhere.
     pub fn id(&self) -> &str {
         let find = || request_id::of(&self.head.headers, self.client.is_proxied);
         self.id.get_or_init(|| find().into_boxed_str())
     }
 
-    /// The request for the log.
+    /// The request, as the log shows it.
     pub fn summary(&self) -> Summary<'_> {
         Summary {
             asked: Some((&self.head.method, &self.head.uri)),
@@ -197,8 +196,8 @@ impl Exchange {
         }
     }
 
-    /// Gives the answer. The first one counts, while somebody waits for it; one that has begun and not ended is broken
-    /// off by another.
+    /// Gives the answer. The first one counts, while a client waits for it. A further answer breaks off a streamed one
+    /// that has not ended.
     pub fn answer(&self, answer: Answer) {
         let slot = lock(&self.answer);
         if matches!(*slot, AnswerSlot::Open(_)) {
@@ -209,7 +208,8 @@ impl Exchange {
         }
     }
 
-    /// Gives an answer that is made from now on. `None`: nobody waits for one. The error is for the handler's author.
+    /// Gives a streamed answer, whose body follows. `None`: no client waits for one. The error is for the handler's
+    /// author.
     pub fn begin(&self, mut head: Head) -> Result<Option<&Stream>, String> {
         const WITHOUT_BODY: [u16; 2] = [204, 304];
         let has_body = self.head.method != Method::HEAD && !WITHOUT_BODY.contains(&head.status);
@@ -224,12 +224,12 @@ impl Exchange {
         Ok(Some(stream))
     }
 
-    /// The answer that is made piece by piece, once it has begun.
+    /// The streamed answer, once it has begun.
     pub fn stream(&self) -> Option<&Stream> {
         self.stream.get().map(|stream| &**stream)
     }
 
-    /// Waits for the answer and takes it. One only may wait, and once.
+    /// Waits for the answer and takes it. Only one task may wait, and only once.
     pub async fn answered(&self) -> Answer {
         poll_fn(|cx| {
             let mut slot = lock(&self.answer);
@@ -247,23 +247,22 @@ impl Exchange {
         .await
     }
 
-    /// Says that nobody waits for an answer any more.
+    /// Says that no client waits for an answer any more.
     pub fn shut(&self) {
         *lock(&self.answer) = AnswerSlot::Shut;
     }
 
-    /// Whether an answer was given, or nobody waits for one.
+    /// Whether an answer was given, or no client waits for one.
     pub fn is_answered(&self) -> bool {
         !matches!(*lock(&self.answer), AnswerSlot::Open(_))
     }
 
-    /// Whether somebody waits for an answer, or for more of one.
+    /// Whether a client waits for an answer, or for more of one.
     pub(super) fn is_wanted(&self) -> bool {
         !self.is_answered() || self.stream().is_some_and(Stream::is_open)
     }
 
-    /// Asks the request to end. A client that is gone ends only what
-    /// `cancel_on_close` lets it end.
+    /// Cancels the request. A client that is gone cancels it only where `cancel_on_close` is set.
     pub fn cancel(&self, reason: Cancel) {
         if reason == Cancel::ClientGone {
             self.client_gone.store(true, Ordering::Release);
@@ -277,12 +276,12 @@ impl Exchange {
         self.sent();
     }
 
-    /// Whether the request is to end.
+    /// Whether the request was cancelled.
     pub fn is_cancelled(&self) -> bool {
         self.cancelled.load(Ordering::Acquire)
     }
 
-    /// Whether nobody is there to take the response.
+    /// Whether the client is gone.
     pub fn is_client_gone(&self) -> bool {
         self.client_gone.load(Ordering::Acquire)
     }
@@ -316,12 +315,12 @@ impl Exchange {
         moved.is_ok()
     }
 
-    /// Has one task woken when the request is asked to end. Said once for all the waits of that task.
+    /// Wakes this task when the request is cancelled. One registration counts for all waits of the task.
     pub fn listen(&self, waker: &Waker) {
         self.cancel.register(waker);
     }
 
-    /// Waits until the request is asked to end, in the task that listens.
+    /// Waits until the request is cancelled, in the task that listens.
     pub async fn cancelled(&self) {
         poll_fn(|_| match self.is_cancelled() {
             true => Poll::Ready(()),
@@ -337,7 +336,7 @@ impl Exchange {
         }
     }
 
-    /// Waits for [`Exchange::sent`]. One only may wait.
+    /// Waits for [`Exchange::sent`]. Only one task may wait.
     pub async fn until_sent(&self) {
         poll_fn(|cx| {
             if self.sent.load(Ordering::Acquire) == Handover::Done as u8 {
@@ -356,7 +355,7 @@ impl Exchange {
         .await;
     }
 
-    /// What came after the body, once its end was read.
+    /// The trailers, once the end of the body was read.
     pub fn trailers(&self) -> Option<&HeaderMap> {
         self.trailers.get().map(|trailers| &**trailers)
     }
@@ -366,8 +365,7 @@ impl Exchange {
         host(&self.head)
     }
 
-    /// Claims the one replay of a request that may be sent to a guest again: safe (RFC 9110, section 9.2.1),
-    /// unanswered and without a body.
+    /// Claims the one replay of a request. It must be safe (RFC 9110, section 9.2.1), unanswered and without a body.
     pub fn claim_replay(&self) -> bool {
         let whole = matches!(*lock(&self.body), BodySlot::None);
         self.head.method.is_safe()
@@ -378,7 +376,7 @@ impl Exchange {
     }
 }
 
-/// Puts an answer where one is open, and wakes who waits for it.
+/// Puts an answer in its place, if that is open, and wakes the task that waits for it.
 fn give(mut slot: MutexGuard<'_, AnswerSlot>, answer: Answer) {
     let before = std::mem::replace(&mut *slot, AnswerSlot::Given(answer));
     drop(slot);
@@ -387,7 +385,7 @@ fn give(mut slot: MutexGuard<'_, AnswerSlot>, answer: Answer) {
     }
 }
 
-/// The id of a request for the log, found only where it is written.
+/// The id of a request for the log, computed only when it is written.
 #[derive(Clone, Copy)]
 pub struct ShownId<'a>(pub &'a Exchange);
 

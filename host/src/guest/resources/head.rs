@@ -1,4 +1,4 @@
-//! With what a guest's response begins, checked: what is in here may go out. Knows no meaning of a status.
+//! The checked head of a guest's response. It may be sent as it is. Knows no meaning of a status.
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, header};
@@ -13,14 +13,14 @@ pub struct Head {
     /// 200 to 599.
     pub status: u16,
     pub reason: Option<ReasonPhrase>,
-    /// Without those that belong to the connection.
+    /// Without the headers of the connection.
     pub headers: HeaderMap,
-    /// What the guest says of the body's length.
+    /// The `Content-Length` that the guest set.
     content_length: Option<HeaderValue>,
 }
 
 impl Head {
-    /// Checks what a guest said. Else what is wrong with it, for its author.
+    /// Checks a guest's head. The error says what is wrong, for the guest's author.
     pub fn of(
         status: u16,
         reason: Option<String>,
@@ -46,7 +46,7 @@ impl Head {
         })
     }
 
-    /// How long the body is to be, where the guest said so.
+    /// The length of the body, where the guest gave one.
     pub fn content_length(&self) -> Result<Option<u64>, String> {
         let Some(value) = &self.content_length else {
             return Ok(None);
@@ -61,14 +61,14 @@ impl Head {
     }
 }
 
-/// A reason for the status line, if it may be sent: no control character.
+/// The reason phrase for the status line, if it may be sent: it has no control character.
 pub fn phrase(reason: &str) -> Option<ReasonPhrase> {
     let may_be_sent = !reason.contains('\t');
     let phrase = ReasonPhrase::try_from(reason.as_bytes().to_vec()).ok();
     phrase.filter(|_| may_be_sent)
 }
 
-/// Checks the fields of a guest, and leaves out those that belong to the connection.
+/// Checks a guest's headers, and leaves out those of the connection.
 pub fn fields(fields: Vec<(String, Vec<u8>)>) -> Result<HeaderMap, String> {
     read(fields).map(|(fields, _)| fields)
 }
@@ -83,7 +83,7 @@ fn read(fields: Vec<(String, Vec<u8>)>) -> Result<(HeaderMap, Option<HeaderValue
     for (name, value) in fields {
         let parsed = HeaderName::from_bytes(name.as_bytes());
         let name = parsed.map_err(|_| format!("the handler set a header named {name:?}"))?;
-        // A tab is allowed there (RFC 9110, section 5.5), and nobody means it.
+        // A tab is allowed there (RFC 9110, section 5.5), but nobody wants one.
         let parsed = HeaderValue::from_maybe_shared(Bytes::from(value)).ok();
         let value = parsed
             .filter(|value| !value.as_bytes().contains(&b'\t'))

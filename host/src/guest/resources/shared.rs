@@ -1,4 +1,4 @@
-//! What all instances of an app have in common. Decides nothing.
+//! The state that all instances of an app share. Decides nothing.
 
 use std::sync::Arc;
 
@@ -7,14 +7,14 @@ use bytes::Bytes;
 use crate::services::kv::Kv;
 use crate::services::pubsub::Topics;
 
-/// The messages and the state of an app. It lives as long as the server, whatever is swapped.
+/// The messages and the state of an app. It exists as long as the server, whatever is swapped.
 pub struct SharedState {
     pub topics: Arc<Topics<Bytes>>,
     pub kv: Kv,
 }
 
 impl SharedState {
-    /// With this store, and nobody subscribed to anything.
+    /// Makes it with this store and without subscriptions.
     pub fn new(kv: Kv) -> Arc<Self> {
         Arc::new(Self {
             topics: Topics::new(),

@@ -1,5 +1,5 @@
-//! A response that is sent while its handler goes on: one piece at a time goes from the guest's end to the
-//! connection's. Owns its state; sends nothing over a wire.
+//! A response that is sent while its handler continues. One piece at a time goes from the guest's end to the
+//! connection's. Owns its state; sends nothing over the network.
 
 use std::fmt;
 use std::sync::Mutex;
@@ -17,7 +17,7 @@ const WAITING: usize = 1;
 #[derive(Debug)]
 pub enum Piece {
     Data(Bytes),
-    /// It is whole. Without this it was broken off.
+    /// The body is whole. A body without this was broken off.
     End(Option<HeaderMap>),
 }
 
@@ -25,9 +25,9 @@ pub enum Piece {
 #[derive(Debug)]
 pub struct StreamedResponse {
     pub head: Head,
-    /// How long the body is, if that was said.
+    /// The length of the body, if it is known.
     pub length: Option<u64>,
-    /// Whether HTTP has a body there at all.
+    /// Whether the response may have a body, by the rules of HTTP.
     pub has_body: bool,
     pub pieces: mpsc::Receiver<Piece>,
 }
@@ -41,19 +41,19 @@ pub struct Stream {
 }
 
 struct State {
-    /// `None` after the end, whichever it was.
+    /// `None` after the end, whole or broken off.
     pieces: Option<mpsc::Sender<Piece>>,
-    /// Whether a piece waits for its place.
+    /// Whether a piece waits to be sent.
     is_busy: bool,
-    /// What is still to come, where the length was said.
+    /// The bytes that are still to come, where the length is known.
     left: Option<u64>,
     trailers: Option<HeaderMap>,
 }
 
-/// Why a piece was not taken, or the end was not one.
+/// Why a piece or the end was refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Wrong {
-    /// Nobody is there to take it, or it was broken off.
+    /// The client is gone, or the response was broken off.
     Gone,
     Busy,
     TooMuch,
@@ -72,7 +72,7 @@ impl fmt::Display for Wrong {
 }
 
 impl Stream {
-    /// Both ends of a response. `has_body`: HTTP has one there.
+    /// Makes both ends of a response. `has_body`: it may have a body, by the rules of HTTP.
     pub(super) fn new(head: Head, has_body: bool) -> Result<(Self, StreamedResponse), String> {
         let length = head.content_length()?;
         let announced = head.headers.get_all(header::TRAILER).iter();
@@ -101,8 +101,8 @@ impl Stream {
         Ok((stream, begun))
     }
 
-    /// Hands over a piece as soon as the connection has taken the one before. Who gives up waiting breaks the response
-    /// off: nobody could say what is missing in it.
+    /// Hands over a piece as soon as the connection has taken the one before. If the wait is dropped, the response is
+    /// broken off, because the piece would be missing in it.
     pub async fn send(&self, piece: Bytes) -> Result<(), Wrong> {
         let pieces = {
             let mut state = lock(&self.state);
@@ -138,7 +138,7 @@ impl Stream {
             stream: self,
             is_over: false,
         };
-        // A flush is a wait, so that it ends the run, however fast the client is, and others have their turn.
+        // A flush is a wait even for a fast client. It ends the run, so that others have their turn.
         tokio::task::yield_now().await;
         let sent = pieces.send(Piece::Data(piece)).await;
         waiting.is_over = true;
@@ -156,23 +156,23 @@ impl Stream {
             Ok(()) if left.is_some_and(|left| left > 0) => Err(Wrong::TooLittle),
             Ok(()) => {
                 if let Some(pieces) = pieces {
-                    // A client that is gone by now has all that it wanted.
+                    // The error means that the client is gone. The body is whole all the same.
                     let _ = pieces.send(Piece::End(trailers)).await;
                 }
                 Ok(())
             }
-            // That is no fault of the handler's.
+            // This is not the handler's fault.
             Err(Wrong::Gone) => Ok(()),
             Err(wrong) => Err(wrong),
         }
     }
 
-    /// Breaks the response off, unless it has ended. Tells whether that was so.
+    /// Breaks the response off, unless it has ended. Returns whether it was broken off.
     pub fn cut(&self) -> bool {
         lock(&self.state).pieces.take().is_some()
     }
 
-    /// Whether somebody waits for more of it.
+    /// Whether the connection waits for more.
     pub fn is_open(&self) -> bool {
         let state = lock(&self.state);
         let pieces = state.pieces.as_ref();
@@ -193,7 +193,7 @@ impl Stream {
     }
 }
 
-/// Whether a field means something behind a body (RFC 9110, section 6.5.1).
+/// Whether a field is allowed as a trailer (RFC 9110, section 6.5.1).
 fn may_follow(name: &HeaderName) -> bool {
     !matches!(
         *name,
@@ -215,7 +215,7 @@ fn may_follow(name: &HeaderName) -> bool {
     )
 }
 
-/// A piece that waits for its place.
+/// A piece that waits to be sent.
 struct Waiting<'a> {
     stream: &'a Stream,
     is_over: bool,
@@ -231,7 +231,7 @@ impl Drop for Waiting<'_> {
     }
 }
 
-/// A head for HTTP's own eyes: an empty `ETag` says that there is none.
+/// Makes a head as HTTP needs it: a handler's empty `ETag` means that there is none.
 pub(super) fn without_empty_etag(headers: &mut HeaderMap) {
     if headers.get(header::ETAG).is_some_and(HeaderValue::is_empty) {
         headers.remove(header::ETAG);

@@ -2,15 +2,15 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-/// What stands between a fetch and an address.
+/// Whether a fetch may reach an address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Reach {
-    /// Nothing.
+    /// It may.
     Open,
-    /// The grant has to name the machine itself, by `localhost` or by this address.
+    /// The grant must name the machine itself, by `localhost` or by this address.
     Loopback,
-    /// No grant leads there: link-local, where clouds have their metadata, unspecified, multicast, and addresses that
-    /// hide another of these.
+    /// Never: link-local addresses, where clouds have their metadata, unspecified and multicast ones, and addresses
+    /// that contain one of these.
     Never,
 }
 
@@ -43,7 +43,7 @@ fn reach_v6(address: Ipv6Addr) -> Reach {
         return Reach::Never;
     }
     match embedded(address) {
-        // An address of this machine has a spelling of its own.
+        // An address of this machine inside of another must be named by its own spelling.
         Some(inner) if reach_v4(inner) != Reach::Open => Reach::Never,
         _ => Reach::Open,
     }

@@ -1,5 +1,5 @@
-//! A request that a kept connection was too old for: whether it may be sent again, and what of it is left for that
-//! (RFC 9110, section 9.2.2). Sends nothing.
+//! Whether a request may be sent again, after its kept connection was closed by the server, and what of its body is
+//! left for that (RFC 9110, section 9.2.2). Sends nothing.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -14,19 +14,19 @@ use tokio::sync::oneshot;
 
 use super::{Failure, Outgoing};
 
-/// Of one connection: whether a response has come by it. Its connector makes it, and each response has it along.
+/// Whether a response has come by a connection. The connector makes it, and each response carries it.
 #[derive(Clone, Default)]
 pub struct Answered(Arc<AtomicBool>);
 
 impl Answered {
-    /// One has.
+    /// Notes that one has.
     pub fn note<B>(response: &Response<B>) {
         if let Some(Self(answered)) = response.extensions().get() {
             answered.store(true, Relaxed);
         }
     }
 
-    /// Whether this happened to a connection that was kept from an earlier request, whose server may have closed it
+    /// Whether this happened to a connection that was kept from an earlier request. Its server may have closed it
     /// before it saw this one.
     pub fn before(error: &legacy::Error) -> bool {
         let mut extras = Extensions::new();
@@ -38,14 +38,14 @@ impl Answered {
     }
 }
 
-/// A body that comes back, where its request is over before anything of it was asked for.
+/// A body that is given back, where its request ended before any of it was read.
 pub struct Untouched {
     body: Option<Outgoing>,
     back: Option<oneshot::Sender<Outgoing>>,
 }
 
 impl Untouched {
-    /// A body, and where it comes back to.
+    /// A body, and where it is given back.
     pub fn new(body: Outgoing) -> (Self, oneshot::Receiver<Outgoing>) {
         let (back, receiver) = oneshot::channel();
         let body = Self {
@@ -55,7 +55,7 @@ impl Untouched {
         (body, receiver)
     }
 
-    /// One that does not.
+    /// A body that is not given back.
     pub fn last(body: Outgoing) -> Self {
         Self {
             body: Some(body),

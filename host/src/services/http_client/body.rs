@@ -1,4 +1,5 @@
-//! A response's body as it comes: no faster than it is read, each piece in time. Holds its turn under `max_clients`.
+//! A response's body as it comes. It is no faster than its reader, and each piece has a time limit. Keeps its turn
+//! under `max_clients`.
 
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
@@ -15,7 +16,7 @@ use super::fault::Fault;
 pub struct Incoming {
     body: hyper::body::Incoming,
     between: Duration,
-    /// Until when the next piece has to be there, while somebody waits for it.
+    /// The deadline of the next piece, while it is waited for.
     late: Option<Pin<Box<Sleep>>>,
     /// Given back at the end.
     turn: Option<OwnedSemaphorePermit>,

@@ -1,5 +1,5 @@
-//! One connection: the address checked, dialled, by way of the proxy where there is one, and encrypted. Sends no
-//! request.
+//! One connection: its address is checked, it is dialled, through the proxy where there is one, and encrypted. Sends
+//! no request.
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -30,12 +30,12 @@ use super::resolve::{Guarded, Resolve};
 use super::settings::{Settings, Versions};
 use super::trust::Roots;
 
-/// By which grant a fetch goes out.
+/// The grant by which a fetch is allowed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Way {
     /// By the name of its origin.
     Granted,
-    /// As `"self"`: to a listener of the app, whatever else may be at such an address.
+    /// As `"self"`: to a listener of the app, and to no other server at that address.
     Own,
 }
 
@@ -48,7 +48,7 @@ pub struct Connector {
     own: Arc<ArcSwap<Vec<OwnListener>>>,
     roots: Arc<Roots>,
     guarded: HttpConnector<Guarded>,
-    /// For the way to the proxy, which the operator has named.
+    /// For the way to the proxy, which comes from the configuration.
     plain: HttpConnector,
 }
 
@@ -86,7 +86,7 @@ impl Connector {
         let (socket, proxied) = match self.way {
             Way::Own => (self.dial_own(&origin).await?, false),
             Way::Granted => {
-                // A proxy resolves names by itself; what is no name is checked in any case.
+                // A proxy resolves names by itself. Addresses are checked in any case.
                 if let Ok(address) = origin.bare_host().parse::<IpAddr>()
                     && reach(address) == Reach::Never
                 {
@@ -116,7 +116,7 @@ impl Connector {
         Ok(socket)
     }
 
-    /// A connection by way of the proxy, and whether requests are to be told so.
+    /// A connection through the proxy, and whether requests must be written for a proxy.
     async fn dial_proxy(
         &mut self,
         uri: &Uri,
@@ -145,14 +145,14 @@ impl Connector {
     }
 }
 
-/// Dials what the guard lets through; an address in the URL was looked at before.
+/// Dials what the resolver lets through. An address in the URL was checked before.
 async fn dial(connector: &mut HttpConnector<Guarded>, uri: Uri) -> Result<TcpStream, Fault> {
     let socket = connector.call(uri).await;
     let socket = socket.map_err(|error| Fault::of_connect(Box::new(error)))?;
     Ok(socket.into_inner())
 }
 
-/// Where the listener of the app is that this origin names: by an address, or as `localhost`.
+/// The address of the app's listener that this origin names, by an address or as `localhost`.
 pub fn own_address(own: &[OwnListener], origin: &Origin) -> Option<SocketAddr> {
     let named: Option<IpAddr> = origin.bare_host().parse().ok();
     let is_localhost = origin.host == "localhost";

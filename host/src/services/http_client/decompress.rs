@@ -1,5 +1,5 @@
-//! Takes a response's coding off as it is read, where the guest has not asked for one itself. What comes out of a piece
-//! is made when it is read, so a small body that becomes a large one takes no memory for it.
+//! Decompresses a response as it is read, unless the guest has asked for a coding itself. Each piece is decompressed
+//! when it is read, so a small body that becomes a large one takes no memory.
 
 use std::future::ready;
 use std::io;
@@ -20,15 +20,15 @@ use tokio_util::io::{ReaderStream, StreamReader};
 use super::body::Incoming;
 use super::{DECODED, Fault, Received};
 
-/// How much comes out at once.
+/// How much is decompressed in one step.
 const PIECE: usize = 16 * 1024;
 /// The largest window of zstd, as a power of two: 8 MB, which is what HTTP allows (RFC 9659).
 const ZSTD_WINDOW_LOG: u32 = 23;
-/// With what no stream of brotli begins, in the low seven bits (RFC 7932, section 9.1). To its decoder it announces a
+/// The low seven bits with which no stream of brotli begins (RFC 7932, section 9.1). To the decoder they announce a
 /// window of up to 1 GB; others have 16 MB at most.
 const BROTLI_LARGE_WINDOW: u8 = 0x11;
 
-/// Asks for codings, unless somebody did. `true`: what comes is to be decompressed.
+/// Asks for codings, unless the guest did. `true`: the response is to be decompressed.
 pub fn ask(headers: &mut HeaderMap) -> bool {
     let asks = !headers.contains_key(ACCEPT_ENCODING);
     if asks {
@@ -44,7 +44,7 @@ pub fn response(response: Response<Incoming>) -> Response<Received> {
         let coding = value.as_bytes().trim_ascii();
         coding.to_ascii_lowercase()
     });
-    // Nothing is there to be decoded; a 304 tells only what a body would be.
+    // Nothing is there to decode; a 304 only describes a body.
     let is_empty =
         body.is_end_stream() || head.headers.get_all(CONTENT_ENCODING).iter().count() > 1;
     let decoded = match coding.as_deref() {
@@ -65,7 +65,7 @@ enum Coding {
 }
 
 impl Coding {
-    /// Nothing at all is an empty body in any coding, as it is to curl and to browsers.
+    /// No bytes are an empty body in any coding, as for curl and browsers.
     fn off(self, body: Incoming) -> Received {
         let mut pieces = BodyDataStream::new(body).map_err(io::Error::other);
         let plain = async move {

@@ -1,5 +1,5 @@
-//! One request and the head of its response, in time; and again, where a kept connection was too old for it. Decides
-//! nothing about who may be reached.
+//! One request and the head of its response, within the time limits. Sent again, where a kept connection was closed.
+//! Does not decide which servers may be reached.
 
 use std::time::Duration;
 
@@ -14,11 +14,11 @@ use super::again::{Answered, Untouched};
 use super::fault::Fault;
 use super::{CONNECT_TIMEOUT, OTHER_TIMEOUT, Outgoing, Pooled, Timeouts};
 
-/// Until when something has to be there.
+/// The deadlines of an exchange.
 pub struct Until {
     timeouts: Timeouts,
     pub connected: Instant,
-    /// Once there was a connection.
+    /// The deadline of the response, once there was a connection.
     responded: Option<Instant>,
 }
 
@@ -32,20 +32,20 @@ impl Until {
         }
     }
 
-    /// When the head of the response has to be there. It counts from the first connection, however many there are.
+    /// The deadline of the response's head. It counts from the first connection, even if there are several.
     fn responded(&mut self) -> Instant {
         let first_byte = self.timeouts.first_byte.unwrap_or(OTHER_TIMEOUT);
         *self.responded.get_or_insert_with(|| after(first_byte))
     }
 
-    /// There has to be another connection.
+    /// Another connection is needed.
     fn reconnect(&mut self) {
         let responded = self.responded();
         self.connected = Self::new(self.timeouts).connected.min(responded);
     }
 }
 
-/// The moment after this time; one that is past counting is as far away as any that is waited for.
+/// The moment after this time. One that is out of range becomes the farthest possible.
 fn after(duration: Duration) -> Instant {
     let now = Instant::now();
     now.checked_add(duration).unwrap_or(now + OTHER_TIMEOUT)
@@ -66,9 +66,9 @@ impl Failed {
     }
 }
 
-/// Sends a request by a connection that may have been kept. Where that turns out to be closed by its server, what is
-/// idempotent and has had nothing of its body sent is sent again, once, by a connection of its own. hyper itself sends
-/// again only what it had not begun to write.
+/// Sends a request, perhaps by a kept connection. If the server has closed that, the request is sent again, once, by a
+/// new connection. It must be idempotent, and none of its body was sent. hyper itself sends again only what it had not
+/// begun to write.
 pub async fn twice_at_most(
     client: &Pooled,
     afresh: impl FnOnce() -> Pooled,
@@ -83,7 +83,7 @@ pub async fn twice_at_most(
     let (body, untouched) = Untouched::new(body);
     match attempt(client, head, body, until).await {
         Err(Failed::Client(error)) if Answered::before(&error) => {
-            // It comes as soon as the connection is done with it.
+            // The body is given back as soon as the connection is done with it.
             match timeout_at(until.responded(), untouched).await {
                 Ok(Ok(body)) => {
                     until.reconnect();

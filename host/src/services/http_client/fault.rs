@@ -1,4 +1,4 @@
-//! What can go wrong with a fetch, told apart as far as WASI tells it apart. Retries nothing.
+//! The faults of a fetch, distinguished as far as WASI does. Retries nothing.
 
 use std::error::Error;
 use std::fmt;
@@ -13,13 +13,13 @@ use rustls::Error as TlsError;
 pub enum Fault {
     /// No `allow.http` of the component names the origin.
     NotGranted,
-    /// A granted name leads to an address that has to be named itself, or that nobody may reach.
+    /// A granted name leads to an address that must be named itself, or that nobody may reach.
     Prohibited(IpAddr),
     /// Not a URI of HTTP, or one with a user in it.
     Uri,
     /// CONNECT.
     Method,
-    /// A `Host` of the guest's that is none.
+    /// The guest's `Host` is not valid.
     Host,
     /// The name has no address.
     Unresolved(String),
@@ -43,18 +43,18 @@ pub enum Fault {
 }
 
 impl Fault {
-    /// What a client's error comes from.
+    /// The fault behind a client's error.
     pub fn of_client(error: legacy::Error) -> Self {
         let is_connect = error.is_connect();
         Self::of(Box::new(error), is_connect)
     }
 
-    /// What keeps a connection from being made.
+    /// The fault that prevented a connection.
     pub fn of_connect(error: Box<dyn Error + Send + Sync>) -> Self {
         Self::of(error, true)
     }
 
-    /// What an error of a body comes from.
+    /// The fault behind a body's error.
     pub fn of_body(error: hyper::Error) -> Self {
         Self::of(Box::new(error), false)
     }
@@ -83,7 +83,7 @@ impl Fault {
                 }
             }
             if let Some(io) = one.downcast_ref::<io::Error>() {
-                // An io::Error passes over what it was made of when asked for its source.
+                // As its source, an io::Error skips the error that it was made from.
                 if let Some(inner) = io.get_ref() {
                     if let Some(tls) = inner.downcast_ref::<TlsError>() {
                         return Self::of_tls(tls);
@@ -105,7 +105,7 @@ impl Fault {
         }
     }
 
-    /// What a failed handshake comes from.
+    /// The fault behind a failed handshake.
     pub fn of_handshake(error: &io::Error) -> Self {
         match error.get_ref().and_then(|inner| inner.downcast_ref()) {
             Some(tls) => Self::of_tls(tls),

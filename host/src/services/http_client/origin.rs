@@ -1,5 +1,5 @@
-//! An origin: scheme, host and port. A host is read as browsers and curl read it, so that one host has one spelling: what
-//! is granted, what is asked for and what is dialled is compared and used in no other. It never resolves.
+//! An origin: scheme, host and port. A host is read as browsers and curl read it, so that each host has one spelling.
+//! Grants are compared with it, and it is what is dialled. Never resolves.
 
 use std::fmt;
 
@@ -28,7 +28,7 @@ impl Origin {
         Self::at(encrypted, uri.authority()?)
     }
 
-    /// The one of that scheme at a host and a port, which have no user before them.
+    /// The origin with that scheme at a host and a port, which must have no user before them.
     pub fn at(encrypted: bool, authority: &Authority) -> Option<Self> {
         let host = authority.host();
         let rest = authority.as_str().strip_prefix(host)?;
@@ -52,7 +52,7 @@ impl Origin {
         }
     }
 
-    /// A URL that leads here, written as this is.
+    /// The same URL, with this origin's spelling.
     pub fn uri(&self, uri: Uri) -> Option<Uri> {
         let mut parts = uri.into_parts();
         parts.authority = Some(self.authority().try_into().ok()?);

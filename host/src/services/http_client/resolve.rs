@@ -1,4 +1,4 @@
-//! From a name to addresses, once for each connection, and only to those that may be dialled. Keeps nothing.
+//! Resolves names to addresses, once for each connection, and only to those that may be dialled. Keeps nothing.
 
 use std::future::Ready;
 use std::io;
@@ -15,12 +15,12 @@ use super::addresses::{Reach, reach};
 use super::fault::Fault;
 use super::settings::Settings;
 
-/// Whoever knows the addresses of names.
+/// A source of the addresses of names.
 pub trait Resolve: Send + Sync {
     fn resolve(&self, name: String) -> BoxFuture<'static, io::Result<Vec<IpAddr>>>;
 }
 
-/// The system's way, on a thread of its own.
+/// The system's resolver, on a thread of its own.
 pub struct System;
 
 impl Resolve for System {
@@ -32,7 +32,7 @@ impl Resolve for System {
     }
 }
 
-/// Tells only addresses that may be dialled: all that a name has, or none of them.
+/// Returns addresses only if all of a name's addresses may be dialled.
 #[derive(Clone)]
 pub struct Guarded {
     pub settings: Arc<Settings>,
@@ -51,7 +51,7 @@ impl Service<Name> for Guarded {
     fn call(&mut self, name: Name) -> Self::Future {
         let name = name.as_str().to_ascii_lowercase();
         if name == "localhost" {
-            // Whatever the system would say.
+            // Independent of the system's answer.
             let addresses = [[127, 0, 0, 1].into(), [0, 0, 0, 0, 0, 0, 0, 1].into()];
             return Box::pin(ready(addresses.to_vec()));
         }
@@ -73,7 +73,7 @@ fn ready(addresses: Vec<IpAddr>) -> Ready<Result<vec::IntoIter<SocketAddr>, Faul
     std::future::ready(Ok(with_any_port(addresses)))
 }
 
-/// The addresses of a name, if none of them is more than a name may lead to.
+/// The addresses of a name, unless one of them is more than a name may lead to.
 fn checked(addresses: Vec<IpAddr>) -> Result<Vec<IpAddr>, Fault> {
     if addresses.is_empty() {
         return Err(Fault::Unresolved("there is none".to_owned()));

@@ -1,5 +1,5 @@
-//! `[http_client]` of the configuration, ready for use: which proxy a URL takes, and which versions of HTTP a server is
-//! offered. Connects to nothing.
+//! `[http_client]` of the configuration, ready for use: which proxy a URL needs, and which versions of HTTP a server
+//! is offered. Connects to nothing.
 
 use http::header::HeaderValue;
 use http::{Uri, uri::Scheme};
@@ -9,12 +9,12 @@ use super::addresses::{Reach, reach};
 use super::origin::Origin;
 use crate::config;
 
-/// Which HTTP a server that speaks TLS is offered.
+/// The versions of HTTP that a TLS server is offered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Versions {
     /// HTTP/2, or else HTTP/1.1.
     All,
-    /// HTTP/1.1 alone: a `Host` that is not the URL's has no place in HTTP/2 (RFC 9113, section 8.3.1).
+    /// HTTP/1.1 only: HTTP/2 has no place for a `Host` that is not the URL's (RFC 9113, section 8.3.1).
     Http1,
 }
 
@@ -42,7 +42,7 @@ impl Settings {
         }
     }
 
-    /// The proxy for this URL. What is on this machine needs none.
+    /// The proxy for this URL. This machine is reached without one.
     pub fn proxy_for(&self, uri: &Uri) -> Option<Intercept> {
         let origin = Origin::of(uri)?;
         let address = origin.bare_host().parse().ok();
@@ -53,7 +53,7 @@ impl Settings {
         }
     }
 
-    /// What a proxy wants to see in a request that it forwards; a tunnel is asked for apart.
+    /// The password for a request that the proxy forwards. Tunnels get theirs elsewhere.
     pub fn password_for(&self, uri: &Uri) -> Option<HeaderValue> {
         match uri.scheme() == Some(&Scheme::HTTP) {
             true => self.proxy_for(uri)?.basic_auth().cloned(),

@@ -1,4 +1,4 @@
-//! The way to an address, with a resolver and a listener of the test's own.
+//! Tests of the way to an address, with their own resolver and listener.
 
 use std::collections::VecDeque;
 use std::io;
@@ -16,7 +16,7 @@ use super::connect::own_address;
 use super::resolve::Resolve;
 use super::*;
 
-/// Says one thing after the other, and counts how often it was asked.
+/// Gives one answer after the other, and counts how often it was asked.
 struct Fickle {
     answers: Mutex<VecDeque<Vec<IpAddr>>>,
     asked: AtomicUsize,
@@ -119,7 +119,7 @@ async fn addresses_in_a_url_are_looked_at_too_in_whatever_spelling() {
             "{literal}: {refused:?}"
         );
     }
-    // Whoever may call this machine by its address may do so in all of its spellings: they are one origin.
+    // A grant for this machine by its address holds for all spellings of the address: they are one origin.
     for named in [
         "127.0.0.1",
         "localhost",

@@ -1,4 +1,4 @@
-//! Which servers are believed: those whose certificates the system's authorities have signed. Read once, when a fetch
+//! Which servers are trusted: those whose certificates the system's authorities have signed. Read once, when a fetch
 //! first needs it, and not on a thread that serves.
 
 use std::sync::Arc;
@@ -13,14 +13,14 @@ use super::settings::Versions;
 #[derive(Default)]
 pub struct Roots(OnceCell<Read>);
 
-/// What a handshake is made with.
+/// What was read for handshakes.
 struct Read {
     all: Arc<ClientConfig>,
     http1: Arc<ClientConfig>,
 }
 
 impl Roots {
-    /// What a handshake is made with that offers these.
+    /// The configuration for a handshake that offers these versions.
     pub async fn get(&self, versions: Versions) -> Result<Arc<ClientConfig>, Fault> {
         let read = || async {
             let read = tokio::task::spawn_blocking(read).await;

@@ -1,4 +1,4 @@
-//! The store as memory has it, and what a write makes of it. Decides; writes no file and waits for nobody.
+//! The store in memory, and the effect of a write on it. Decides; writes no file and waits for nothing.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound;
@@ -10,19 +10,19 @@ use rustc_hash::FxHashMap;
 
 use super::{Change, Refused};
 
-/// What keeping a key costs beside its name and value, in bytes.
+/// The cost of a key beside its name and value, in bytes.
 pub const PER_KEY: u64 = 128;
 
-/// How many keys a page may pass over that have expired and are still there.
+/// How many expired keys a page may skip.
 const PASSED_OVER: usize = 10_000;
 
 /// Milliseconds since 1970.
 pub type Millis = u64;
 
-/// Where a value is: bucket and key.
+/// The place of a value: bucket and key.
 pub type KeyPath = (Arc<str>, Arc<str>);
 
-/// A value, and which one it is.
+/// A value with its version.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Entry {
     pub value: Bytes,
@@ -36,7 +36,7 @@ impl Entry {
     }
 }
 
-/// What somebody wants of a key.
+/// A write.
 #[derive(Debug)]
 pub enum Act {
     Set {
@@ -54,12 +54,12 @@ pub enum Act {
     Add(u64),
 }
 
-/// What became of it.
+/// The result of a write.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Done {
     /// The new version.
     Set(u64),
-    /// What is there instead of what was expected.
+    /// The value that was found in place of the expected one.
     Differs(Option<Entry>),
     /// Whether there was anything.
     Deleted(bool),
@@ -79,7 +79,7 @@ pub struct Data {
 }
 
 impl Data {
-    /// What is there, expired or not.
+    /// The value of a key, expired or not.
     fn kept(&self, (bucket, key): &KeyPath) -> Option<&Entry> {
         self.buckets.get(&**bucket)?.get(&**key)
     }
@@ -123,7 +123,7 @@ impl Data {
         (keys, None)
     }
 
-    /// Places that expired by now, the longest ago first.
+    /// Keys that have expired, the longest ago first.
     pub fn expired(&self, now: Millis) -> impl Iterator<Item = &KeyPath> {
         let expired = self.expiries.iter();
         expired
@@ -131,12 +131,12 @@ impl Data {
             .map(|(_, place)| place)
     }
 
-    /// Whether anything is there that expires some time.
+    /// Whether any key has an expiry.
     pub fn has_expiries(&self) -> bool {
         !self.expiries.is_empty()
     }
 
-    /// Puts an entry in its place, or takes it out.
+    /// Puts an entry in its place, or removes it.
     pub fn put(&mut self, place: &KeyPath, entry: Option<Entry>) {
         let (bucket, key) = place;
         let before = match entry {
@@ -147,7 +147,7 @@ impl Data {
                 self.used += size(place, &entry);
                 self.version = self.version.max(entry.version);
                 let bucket = self.buckets.entry(bucket.clone()).or_default();
-                // The key that is there stays, so that memory has one of it.
+                // The existing key stays, so that memory has only one copy of it.
                 match bucket.get_mut(&**key) {
                     Some(kept) => Some(std::mem::replace(kept, entry)).map(|before| (before, true)),
                     None => {
@@ -181,21 +181,21 @@ impl Data {
     }
 }
 
-/// Writes that are decided one after the other, and then done all at once or not at all.
+/// Writes that are decided one after the other, and then all applied together or not at all.
 pub struct Batch<'d> {
     data: &'d Data,
     now: Millis,
     max: u64,
     used: u64,
     pub version: u64,
-    /// What the places will have that are no longer as in `data`.
+    /// The new entries of the keys that differ from `data`.
     pub after: FxHashMap<KeyPath, Option<Entry>>,
     /// Each step of it, in order.
     pub changes: Vec<Change>,
 }
 
 impl<'d> Batch<'d> {
-    /// `max` is how many bytes there may be.
+    /// `max`: the memory limit in bytes.
     pub fn new(data: &'d Data, now: Millis, max: u64) -> Self {
         Self {
             data,
@@ -208,7 +208,7 @@ impl<'d> Batch<'d> {
         }
     }
 
-    /// Takes out what has expired, up to so many keys; says how many.
+    /// Removes up to `most` expired keys. Returns how many.
     pub fn clean_up(&mut self, most: usize) -> usize {
         let expired: Vec<KeyPath> = self.data.expired(self.now).take(most).cloned().collect();
         for place in &expired {
@@ -222,7 +222,7 @@ impl<'d> Batch<'d> {
         expired.len()
     }
 
-    /// Decides one write, as after all that were decided before it.
+    /// Decides one write, based on those that were decided before it.
     pub fn decide(&mut self, place: &KeyPath, act: &Act) -> Result<Done, Refused> {
         let now = self.now;
         let current = self.kept(place).filter(|entry| entry.is_alive(now));
@@ -265,7 +265,7 @@ impl<'d> Batch<'d> {
         value: Bytes,
         expires: Option<Millis>,
     ) -> Result<Done, Refused> {
-        /// How many that have expired go to make room for one.
+        /// How many expired keys are removed to make room for a new one.
         const IN_NEED: usize = 1024;
         let entry = Entry {
             value,
@@ -308,7 +308,7 @@ impl<'d> Batch<'d> {
     }
 }
 
-/// What an entry takes of `max_memory`.
+/// How much of `max_memory` an entry takes.
 pub fn size((bucket, key): &KeyPath, entry: &Entry) -> u64 {
     (bucket.len() + key.len() + entry.value.len()) as u64 + PER_KEY
 }

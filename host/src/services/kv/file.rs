@@ -1,5 +1,5 @@
-//! The store as its file has it: read whole at the start, then only written. Each commit is in the file, whole or not
-//! at all, when it returns. Decides nothing of what is written.
+//! The store's file: read completely at the start, then only written. When a commit returns, the file has all of it or
+//! nothing. Does not decide what is written.
 //!
 //! Every key is in memory too, so the file is never read again. It is redb's: pure Rust, crash-safe, with a checksum
 //! over every page and a lock against other processes.
@@ -21,14 +21,14 @@ const KEYS: TableDefinition<(&str, &str), &[u8]> = TableDefinition::new("keys");
 const META: TableDefinition<&str, u64> = TableDefinition::new("meta");
 const FORMAT: &str = "format";
 const VERSION: &str = "version";
-/// How values are written; another number is another Waterspout's.
+/// The format of values. Another version of Waterspout may have another number.
 const THIS_FORMAT: u64 = 1;
-/// What stands before a value: its version, and when it expires.
+/// The head of a value: its version, and when it expires.
 const HEAD: usize = 16;
 const NEVER: u64 = u64::MAX;
-/// What is written is in memory already.
+/// Small, because what is written is in memory already.
 const CACHE: usize = 1024 * 1024;
-/// How many places may be in doubt before what was to be there is settled first.
+/// How many keys may be in doubt before they are settled first.
 const MAX_DOUBTFUL: usize = 10_000;
 
 /// An open file.
@@ -36,7 +36,7 @@ pub struct File {
     path: PathBuf,
     /// `None` after a failed commit, until the next one.
     database: Option<Database>,
-    /// Places of which nobody knows whether the file has them as memory does: a commit failed that was to write them.
+    /// Keys whose values in the file are unknown, because a commit that was to write them failed.
     doubtful: FxHashSet<KeyPath>,
 }
 
@@ -44,7 +44,7 @@ impl File {
     /// Opens a file, or makes it, and reads all of it. The error says what is wrong, for people.
     pub fn open(path: &Path) -> Result<(Self, Data), String> {
         keep_signals_away();
-        // A damaged file is to be refused, however redb meets the damage.
+        // A damaged file must be refused, even if redb panics.
         let opened = catch_unwind(AssertUnwindSafe(|| {
             let database = open(path, true)?;
             prepare(&database)?;
@@ -60,7 +60,7 @@ impl File {
         Ok((file, data))
     }
 
-    /// Has the file hold what places will have, and that this version was given. `data` is what memory has until then.
+    /// Writes the new entries of keys, and the last version, to the file. `data` is the state of memory until then.
     pub fn commit(
         &mut self,
         after: &FxHashMap<KeyPath, Option<Entry>>,
@@ -73,7 +73,7 @@ impl File {
         self.attempt(after, version, &mut data)
     }
 
-    /// One commit, of what is in doubt too.
+    /// One commit, which also writes the keys in doubt.
     fn attempt(
         &mut self,
         after: &FxHashMap<KeyPath, Option<Entry>>,
@@ -106,7 +106,7 @@ impl File {
             Ok(()) => self.doubtful.clear(),
             Err(_) => {
                 self.doubtful.extend(after.keys().cloned());
-                // redb takes nothing more after an error of the disk, until it has looked at the file anew.
+                // After an error of the disk redb takes nothing more until it has opened the file again.
                 let _ = catch_unwind(AssertUnwindSafe(|| self.database = None));
             }
         }
@@ -136,7 +136,7 @@ fn open(path: &Path, first: bool) -> Result<Database, String> {
     })
 }
 
-/// Only its owner may read it: what is in there is no less secret than the app.
+/// Only the owner may read it: its contents are as secret as the app.
 fn system_file(path: &Path, may_make: bool) -> io::Result<SystemFile> {
     let mut options = OpenOptions::new();
     options.read(true).write(true).create(may_make);
@@ -145,13 +145,13 @@ fn system_file(path: &Path, may_make: bool) -> io::Result<SystemFile> {
     let is_new = may_make && !path.exists();
     let file = options.open(path)?;
     if is_new && let Some(folder) = path.parent() {
-        // That the file is there must outlive the system, too.
+        // The entry in the folder must survive a crash of the system, too.
         let _ = SystemFile::open(folder).and_then(|folder| folder.sync_all());
     }
     Ok(file)
 }
 
-/// Makes the tables of a new file, and refuses another program's.
+/// Makes the tables of a new file, and refuses another program's file.
 fn prepare(database: &Database) -> Result<(), String> {
     let told = |error: &dyn std::fmt::Display| error.to_string();
     let tables = database.begin_read().map_err(|error| told(&error))?;
@@ -244,10 +244,10 @@ fn decode(bytes: &[u8]) -> Option<Entry> {
     })
 }
 
-/// A file that may not grow further is to be an error, and not the end of the process.
+/// Makes the size limit of a file an error, and not the end of the process.
 #[cfg(unix)]
 fn keep_signals_away() {
-    // SAFETY: the signal is ignored, no handler of ours is called.
+    // SAFETY: the signal is ignored, no handler of this process is called.
     #[allow(unsafe_code, reason = "only the system ignores signals")]
     unsafe {
         libc::signal(libc::SIGXFSZ, libc::SIG_IGN)

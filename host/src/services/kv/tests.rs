@@ -1,4 +1,4 @@
-//! The store by itself, with a clock that the tests turn. Knows no guest.
+//! Tests of the store alone, with a clock that they set. No guest is involved.
 
 use std::sync::atomic::AtomicU64;
 
@@ -11,7 +11,7 @@ const LIMITS: Limits = Limits {
     max_value_size: 1 << 16,
 };
 
-/// A clock, and what turns it.
+/// A clock, and the number that sets it.
 fn clock() -> (Clock, Arc<AtomicU64>) {
     let time = Arc::new(AtomicU64::new(1_000_000));
     let read = time.clone();
@@ -113,7 +113,7 @@ fn what_has_expired_is_not_there_and_is_cleaned_up() {
     write(&kv, "k9", set("y", None)).unwrap();
     time.fetch_add(999, Relaxed);
     assert_eq!(value(&kv, "k0000"), Some("x".into()));
-    // One that is set anew without a time lives on, and an increment keeps its time.
+    // One that is set again without a time does not expire, and an increment keeps its time.
     write(&kv, "k0001", set("z", None)).unwrap();
     write(&kv, "n", set("1", Some(1))).unwrap();
     write(&kv, "n", Act::Increment(1)).unwrap();
@@ -187,7 +187,7 @@ fn pages_have_each_key_once_while_others_come_and_go() {
     let expected: Vec<String> = (0..1000).map(|number| format!("stay{number:04}")).collect();
     assert_eq!(all, expected);
 
-    // What has expired holds nobody up for long: a page may be empty and go on.
+    // Expired keys block nothing for long: a page may be empty and not the last.
     let (kv, _) = (
         Kv::with(
             Limits {
@@ -315,7 +315,7 @@ fn a_file_belongs_to_one_server_and_has_to_be_ours_and_whole() {
             *byte ^= 0x5a;
         }
         std::fs::write(&path, &damaged).unwrap();
-        // Damage to what is not in use harms nobody.
+        // Damage to a part that is not in use does no harm.
         if let Ok(kv) = Kv::in_file(LIMITS, &path) {
             let all = (0..1000).all(|number| {
                 value(&kv, &format!("k{number}")) == Some(vec![number as u8; 300].into())
@@ -338,7 +338,7 @@ fn a_file_belongs_to_one_server_and_has_to_be_ours_and_whole() {
     assert_eq!(error, "it is a database of another program");
 }
 
-/// Each write by itself would wait for the disk by itself.
+/// Writes that wait together are committed together; one commit for each would wait for the disk each time.
 #[test]
 fn writes_of_one_moment_share_a_commit_and_none_is_lost() {
     let folder = tempfile::tempdir().unwrap();

@@ -1,4 +1,4 @@
-//! The thread that writes the file: all writes that wait go into one commit, and are answered when it is done. Owns
+//! The thread that writes the file. All writes that wait go into one commit, and are answered when it is done. Owns
 //! their order; never blocks a task that waits for it.
 
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -14,12 +14,12 @@ use crate::base::error::Error;
 
 /// How many bytes of writes may wait for the next commit.
 pub const MAX_WAITING: usize = 64 * 1024 * 1024;
-/// What a write that waits costs beside its key and value.
+/// The cost of a write that waits, beside its key and value.
 const PER_WRITE: usize = 256;
-/// How many writes one commit takes at most.
+/// The most writes in one commit.
 const AT_ONCE: usize = 1024;
 
-/// The thread, as long as this lives.
+/// The thread's handle. The thread ends when this is dropped.
 pub struct Writer {
     queue: Arc<Queue>,
     thread: Option<JoinHandle<()>>,
@@ -60,7 +60,7 @@ impl Writer {
         })
     }
 
-    /// Has a write done with the next commit.
+    /// Does a write with the next commit.
     pub async fn write(&self, place: KeyPath, act: Act) -> Result<Done, Refused> {
         let answered = self.queue.push(place, act)?;
         let gone = || Refused::Failed("the server is ending".into());
@@ -101,7 +101,7 @@ impl Queue {
         Ok(answered)
     }
 
-    /// Waits for writes, or until it is time to clean up. `None`: there will be no more.
+    /// Waits for writes, or until it is time to remove expired keys. `None`: there will be no more.
     fn take(&self, patience: Duration) -> Option<Vec<Write>> {
         let waiting = self.lock();
         let (mut waiting, _) = self
@@ -157,8 +157,8 @@ fn work(core: &KvInner, mut file: File, queue: &Queue) {
     }
 }
 
-/// Decides the writes, has the file hold what they change, then memory, then tells of it and answers. Says, too,
-/// whether all is gone that has expired.
+/// Decides the writes, commits them to the file, then applies them to memory, notifies watchers and answers. Also
+/// returns whether all expired keys are removed.
 fn commit(core: &KvInner, file: &mut File, writes: Vec<Write>) -> (Result<(), Arc<str>>, bool) {
     let mut answers = Vec::with_capacity(writes.len());
     let (after, version, changes, is_clean) = {
@@ -172,7 +172,7 @@ fn commit(core: &KvInner, file: &mut File, writes: Vec<Write>) -> (Result<(), Ar
     };
     let mut committed = Ok(());
     if !changes.is_empty() {
-        // Nobody else changes what memory has, so it is still as it was decided on.
+        // Nothing else changes memory, so it is still as it was when the writes were decided.
         let kept = |(bucket, key): &KeyPath| core.lock().get(bucket, key, 0).cloned();
         committed = file.commit(&after, version, kept).map_err(Arc::<str>::from);
         core.lock().version = version;
@@ -185,7 +185,7 @@ fn commit(core: &KvInner, file: &mut File, writes: Vec<Write>) -> (Result<(), Ar
             Ok(()) => decided,
             Err(error) => decided.and(Err(Refused::Failed(error.clone()))),
         };
-        // Whoever waited may be gone.
+        // The task that waited may be gone.
         let _ = answer.send(said);
     }
     (committed, is_clean)

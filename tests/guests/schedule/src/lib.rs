@@ -1,5 +1,5 @@
-//! Has functions for schedules, each of which says in the log when it begins and ends. Tests of `schedule` read there
-//! that no two runs are under way at once.
+//! Has functions for schedules, each of which logs when it begins and ends. Tests of `schedule` read there that no two
+//! runs are under way concurrently.
 
 use std::time::Duration;
 

@@ -1,5 +1,5 @@
 //! `single`: waits in every way that there is, in handlers that share locks and queues. Tests of `waiting` send several
-//! requests at once, and read at `/counts` how many wait where.
+//! concurrent requests, and read at `/counts` how many wait where.
 
 mod alone;
 mod shared;

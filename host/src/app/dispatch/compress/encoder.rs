@@ -1,15 +1,14 @@
-//! A body that is compressed while it is made, as Tornado's `GZipContentEncoding` does it: what went in comes out with
-//! each piece, so that nobody waits for more. Decides nothing.
+//! Compresses a body while it is made, as Tornado's `GZipContentEncoding` does. Each piece is complete for the client,
+//! which does not wait for more. Decides nothing.
 
 use std::io::{self, Write};
 
 use super::Coding;
 
-/// How far back a stream's encoder looks, as a power of two: there may be thousands of streams at once, and each has
-/// an encoder of its own for as long as it lasts.
+/// The window of a stream's encoder, as a power of two. Thousands of streams may exist, and each has its own encoder.
 const WINDOW: u32 = 17;
 
-/// What compresses one body.
+/// The encoder of one body.
 pub enum Encoder {
     Zstd(Box<zstd::Encoder<'static, Vec<u8>>>),
     Brotli(Box<brotli::CompressorWriter<Vec<u8>>>),
@@ -18,7 +17,7 @@ pub enum Encoder {
 
 impl Encoder {
     pub(super) fn new(coding: Coding) -> io::Result<Self> {
-        /// Of brotli, whose better ones are slower than what is saved on most wires.
+        /// Brotli's level. Higher levels cost more time than they save on most networks.
         const QUALITY: u32 = 4;
         const BUFFER: usize = 4096;
         let out = Vec::new();
@@ -39,7 +38,7 @@ impl Encoder {
         })
     }
 
-    /// All that a client needs to have this piece.
+    /// Compresses a piece completely.
     pub fn piece(&mut self, piece: &[u8]) -> io::Result<Vec<u8>> {
         let writer: &mut dyn Write = match self {
             Self::Zstd(encoder) => encoder,
@@ -55,7 +54,7 @@ impl Encoder {
         }))
     }
 
-    /// What comes after the last.
+    /// The bytes after the last piece.
     pub fn end(self) -> io::Result<Vec<u8>> {
         match self {
             Self::Zstd(encoder) => encoder.finish(),
@@ -71,7 +70,7 @@ mod tests {
 
     use super::*;
 
-    /// What a client makes of the bytes that it has so far.
+    /// What a client can decode of the bytes that it has so far.
     fn decoded(coding: Coding, bytes: &[u8], length: usize) -> Vec<u8> {
         let mut decoder: Box<dyn Read + '_> = match coding {
             Coding::Zstd => Box::new(zstd::Decoder::new(bytes).unwrap()),

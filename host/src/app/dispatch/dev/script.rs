@@ -1,4 +1,4 @@
-//! The script by which pages reload themselves: which answers of an app it is put into, and where. Changes no other.
+//! The script by which pages reload themselves: which responses of an app get it, and where. Changes no others.
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, Response, StatusCode, header};
@@ -8,8 +8,8 @@ use crate::app::dispatch::Reply;
 
 pub const TEXT: &str = include_str!("reload.js");
 
-/// Puts the script before the end of the page's body, or at its own end where it does not say that, as a browser takes
-/// either.
+/// Puts the script before the end of the page's body. Without an end tag it goes to the end of the page, which
+/// browsers accept, too.
 pub fn put_into(response: &mut Response<Reply>, version: &str) {
     let Some(page) = response.body().bytes().filter(|_| can_take_it(response)) else {
         return;
@@ -19,13 +19,13 @@ pub fn put_into(response: &mut Response<Reply>, version: &str) {
     let with = [&page[..at], script.as_bytes(), &page[at..]].concat();
     response.body_mut().replace(Bytes::from(with));
     let headers = response.headers_mut();
-    // What is in a cache would come without its script later, or with that of another version.
+    // A cached page would later come without its script, or with the script of another version.
     headers.remove(header::ETAG);
     headers.remove(header::LAST_MODIFIED);
     headers.insert(header::CACHE_CONTROL, NO_STORE);
 }
 
-/// Whether it is a whole page of HTML, which may run the script.
+/// Whether it is a whole HTML page that may run the script.
 fn can_take_it(response: &Response<Reply>) -> bool {
     let headers = response.headers();
     let is_whole = !response.status().is_redirection()
@@ -43,7 +43,7 @@ fn can_take_it(response: &Response<Reply>) -> bool {
         && may_run(headers)
 }
 
-/// Whether it is HTML, in a charset that has ASCII's letters in ASCII's places.
+/// Whether it is HTML in a charset that contains ASCII.
 fn is_html(headers: &HeaderMap) -> bool {
     let content_type = headers.get(header::CONTENT_TYPE);
     let content_type = content_type.and_then(|value| value.to_str().ok());
@@ -52,8 +52,8 @@ fn is_html(headers: &HeaderMap) -> bool {
     kind == "text/html" && !content_type.contains("utf-16") && !content_type.contains("utf-32")
 }
 
-/// Whether each of its policies lets it load a script from its own origin, and ask there (Content Security Policy
-/// Level 3). Where that is in doubt, it is not.
+/// Whether all its policies let it load a script from its own origin and connect there (Content Security Policy Level
+/// 3). `false` where that is not certain.
 fn may_run(headers: &HeaderMap) -> bool {
     const POLICY: HeaderName = header::CONTENT_SECURITY_POLICY;
     let policies = headers.get_all(POLICY);

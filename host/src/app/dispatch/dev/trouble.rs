@@ -1,4 +1,4 @@
-//! The page that says why an app can't be served as it is written. Needs nothing that it does not bring along.
+//! The page that says why an app can't be served as it is. Needs nothing from elsewhere.
 
 use http::{Response, StatusCode};
 
@@ -8,10 +8,10 @@ use crate::app::dispatch::Reply;
 
 const PAGE: &str = include_str!("trouble.html");
 
-/// For a browser: with the colours of the terminal, and reloading itself.
+/// The page for a browser, with the colours of the terminal. It reloads itself.
 pub fn page(trouble: &Trouble, version: &str) -> Response<Reply> {
     let text = html(&trouble.text);
-    // What comes from elsewhere comes last, so that nothing is put into it.
+    // Text from elsewhere comes last, so that nothing is replaced inside of it.
     let page = PAGE
         .replace("@TITLE@", trouble.title)
         .replace("@VERSION@", version)
@@ -22,7 +22,7 @@ pub fn page(trouble: &Trouble, version: &str) -> Response<Reply> {
     response
 }
 
-/// For everybody else.
+/// The text for other clients.
 pub fn text(trouble: &Trouble) -> Response<Reply> {
     let text = anstream::adapter::strip_str(&trouble.text);
     let text = format!("{}\n\n{text}\n", trouble.title);
@@ -33,7 +33,7 @@ pub fn text(trouble: &Trouble) -> Response<Reply> {
 
 fn html(text: &str) -> String {
     ansi_to_html::convert(text).unwrap_or_else(|_| {
-        // It knows no such colour.
+        // Plain text has no colours.
         let plain = anstream::adapter::strip_str(text).to_string();
         ansi_to_html::Esc(&plain).to_string()
     })

@@ -1,20 +1,21 @@
-//! How the last build and the last swap of `dev` went, and who waits for the next. Builds and answers nothing.
+//! The result of the last build and the last swap of `dev`, and the pages that wait for the next. Builds and answers
+//! nothing.
 
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use tokio::sync::watch;
 
-/// What the building, the swapping and the answering half of `dev` share.
+/// The state that building, swapping and answering under `dev` share.
 pub struct Workbench {
-    /// Sets the versions of one process apart from those of the next.
+    /// Tells the versions of one process from those of the next.
     process: u64,
     state: watch::Sender<State>,
 }
 
 #[derive(Default)]
 struct State {
-    /// Counts what pages in browsers are to be reloaded for.
+    /// Counts the changes for which pages are reloaded.
     changes: u64,
     build: Build,
     /// Why the folder as it is now does not serve.
@@ -27,20 +28,20 @@ enum Build {
     #[default]
     Done,
     Failed(Trouble),
-    /// What it made is in its place, and on its way to be served.
+    /// The build's result is in its place, and is about to be served.
     Mended(Trouble),
 }
 
-/// What keeps an app from being served as it is written.
+/// Why an app can't be served as it is.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Trouble {
     pub title: &'static str,
-    /// May have colours as a terminal takes them.
+    /// May have the colours of a terminal.
     pub text: Arc<str>,
 }
 
 impl Trouble {
-    /// Nothing is known to be wrong, and nothing serves yet.
+    /// No fault is known, and nothing serves yet.
     pub fn not_loaded() -> Self {
         Self {
             title: "Loading …",
@@ -71,7 +72,7 @@ impl Workbench {
         });
     }
 
-    /// The app is built. Where the result is yet to be swapped in, pages wait for that.
+    /// The app is built. Where its result must be swapped in, pages wait for the swap.
     pub fn built(&self, is_swapped: bool) {
         self.change(|state| match std::mem::take(&mut state.build) {
             Build::Failed(trouble) | Build::Mended(trouble) if is_swapped => {
@@ -86,7 +87,7 @@ impl Workbench {
         });
     }
 
-    /// The folder as it is now is served.
+    /// The folder as it is now serves.
     pub fn swapped(&self) {
         self.change(|state| {
             state.refusal = None;
@@ -95,7 +96,7 @@ impl Workbench {
         });
     }
 
-    /// The folder is as what serves already.
+    /// The folder is the same as what serves.
     pub fn kept(&self) {
         self.change(|state| state.refusal.take().is_some() | state.end_mended());
     }
@@ -113,7 +114,7 @@ impl Workbench {
         });
     }
 
-    /// Lets go of those who wait.
+    /// Ends all waits.
     pub fn end(&self) {
         self.change(|state| {
             state.ended = true;
@@ -121,7 +122,7 @@ impl Workbench {
         });
     }
 
-    /// What is wrong with the app, if anything is.
+    /// The fault of the app, if there is one.
     pub fn trouble(&self) -> Option<Trouble> {
         let state = self.state.borrow();
         match &state.build {
@@ -130,12 +131,12 @@ impl Workbench {
         }
     }
 
-    /// Names what pages show now.
+    /// The version that pages show now.
     pub fn version(&self) -> String {
         self.version_of(&self.state.borrow())
     }
 
-    /// Waits until pages are to show something else. `None`: they never will, the server ends.
+    /// Waits until pages have to show something else. `None`: they never will, because the server ends.
     pub async fn newer_than(&self, version: &str) -> Option<String> {
         let mut state = self.state.subscribe();
         let newer = |state: &State| state.ended || self.version_of(state) != version;
@@ -157,7 +158,7 @@ impl Workbench {
 }
 
 impl State {
-    /// What a build has made came to where it was meant to go. Another one may have failed since.
+    /// The result of a build is in its place. Another build may have failed since.
     fn end_mended(&mut self) -> bool {
         let is_mended = matches!(self.build, Build::Mended(_));
         if is_mended {

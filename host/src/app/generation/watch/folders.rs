@@ -1,5 +1,5 @@
-//! Which folders the system is asked to watch, and what a path means that it tells of. Folders that come in the place
-//! of others are watched in their place; where none can be watched, that is said once, and tried again.
+//! Which folders the system watches, and what the paths in its events mean. A folder that replaces another is watched
+//! in its place. Where watching fails, that is logged once and tried again.
 
 use std::collections::{BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
@@ -14,13 +14,13 @@ use crate::app::generation::mark::{Identity, Mark};
 use crate::app::generation::survey::{self, is_component};
 use crate::config;
 
-/// How long it is left at that where folders can't be watched.
+/// How long to wait before a failed watch is tried again.
 const RETRY: Duration = Duration::from_secs(30);
 
-/// The folders in an app, beside that of its components, whose contents are to be part of a generation.
+/// The folders in an app, beside the one of its components, whose contents are part of a generation.
 const TREES: [&str; 2] = ["templates", "static"];
 
-/// The folders that are watched: none yet by default.
+/// The folders that are watched. None by default.
 #[derive(Default)]
 pub struct Folders {
     watcher: Option<RecommendedWatcher>,
@@ -29,18 +29,18 @@ pub struct Folders {
     retry_at: Option<Instant>,
 }
 
-/// What the paths mean that the system tells of.
+/// The meaning of the paths in events.
 #[derive(Default)]
 pub struct Places {
-    /// The app's folder, as the system calls it.
+    /// The app's folder, by the system's path.
     root: PathBuf,
     /// The folders that are watched, as they were then.
     watched: HashMap<PathBuf, Identity>,
-    /// Files outside of the app, by the paths that the system has for them.
+    /// Files outside of the app, by the system's paths.
     others: HashMap<PathBuf, PathBuf>,
 }
 
-/// What a path means.
+/// The meaning of a path.
 pub enum Meaning {
     /// It is this file.
     File(PathBuf),
@@ -68,8 +68,8 @@ fn wanted(app: &Path, others: &HashMap<PathBuf, PathBuf>) -> Vec<(PathBuf, Recur
 }
 
 impl Folders {
-    /// Watches what is to be watched of an app now, and nothing else. Tells whether there is anything among it that was not
-    /// watched before, or is another than it was.
+    /// Watches the folders that an app needs now, and no others. Returns whether one of them was not watched before,
+    /// or has been replaced.
     pub fn follow(
         &mut self,
         app: &Path,
@@ -104,7 +104,7 @@ impl Folders {
         };
         if let Some(watcher) = &mut self.watcher {
             for folder in stale {
-                // One that went is watched no more anyway.
+                // A folder that is gone is not watched any more anyway.
                 let _ = watcher.unwatch(&folder);
             }
         }
@@ -150,7 +150,7 @@ impl Folders {
             }
         };
         for (folder, mode, identity) in folders {
-            // Before the first event of it.
+            // Before its first event.
             lock(&self.places).watched.insert(folder.clone(), identity);
             if let Err(error) = watcher.watch(&folder, mode) {
                 lock(&self.places).watched.remove(&folder);
@@ -163,7 +163,7 @@ impl Folders {
     }
 }
 
-/// What the system calls these files. What is no file in a folder that is there has no such name.
+/// The system's paths of these files. A path that is no file in an existing folder has none.
 fn real_paths(files: &BTreeSet<PathBuf>) -> HashMap<PathBuf, PathBuf> {
     let real = files
         .iter()
@@ -176,11 +176,11 @@ fn real_paths(files: &BTreeSet<PathBuf>) -> HashMap<PathBuf, PathBuf> {
 }
 
 impl Places {
-    /// What it means that something happened to a path; `has_left`: that nothing is there any more.
+    /// The meaning of an event's path. `has_left`: nothing is there any more.
     pub fn meaning(&mut self, path: &Path, has_left: bool) -> Meaning {
         if self.watched.contains_key(path) {
             if has_left {
-                // The system stops watching it, whatever comes in its place.
+                // The system stops watching it, even if another folder takes its place.
                 self.watched.remove(path);
             }
             return Meaning::Unclear;
@@ -189,7 +189,7 @@ impl Places {
             return Meaning::File(known.clone());
         }
         let name = path.file_name().and_then(|name| name.to_str());
-        // What links go through (Kubernetes calls it `..data`).
+        // A link that other links go through (Kubernetes calls it `..data`).
         let is_beside = name.is_some_and(|name| name.starts_with(".."));
         match path.strip_prefix(&self.root).ok().map(meaning_in_app) {
             Some(Meaning::Nothing) | None if is_beside => Meaning::Unclear,

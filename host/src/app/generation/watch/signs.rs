@@ -1,5 +1,5 @@
-//! What is known of files that change: which are being written, which are away, and since when there is a change that
-//! nobody has looked at. Decides when a change counts; watches nothing and looks at nothing.
+//! What is known of files that change: which are being written, which are away, and since when a change waits. Decides
+//! when a change counts; watches nothing and looks at nothing.
 
 use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
@@ -8,22 +8,22 @@ use std::time::{Duration, Instant};
 use crate::app::generation::mark::Mark;
 use crate::app::generation::survey::{self, Survey};
 
-/// How long a file must be left alone where the system does not tell that its writer has closed it.
+/// How long a file must be unchanged to count as complete, where the system does not report that it was closed.
 pub const QUIET: Duration = Duration::from_millis(200);
 
-/// How long a file must stay away to be gone. Until then it is about to be replaced, more likely than not.
+/// How long a file must be away to count as gone. Until then it will probably be replaced.
 pub const AWAY: Duration = Duration::from_secs(2);
 
-/// Whether the system tells when a writer has closed its file.
+/// Whether the system reports that a file was closed after a write.
 pub const TELLS_OF_CLOSING: bool = cfg!(any(target_os = "linux", target_os = "android"));
 
-/// What an event is worth.
+/// The kinds of events.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Weight {
     Nothing,
-    /// A write, which goes on until its end is told where the system does so.
+    /// A write. It goes on until the file is closed, where the system reports that.
     Writing,
-    /// The beginning of a write, or all that will be told: of a link nobody tells the end.
+    /// The beginning of a write, or all of it: for a link the end is not reported.
     Perhaps,
     Done,
     /// The file has left its place.
@@ -33,17 +33,17 @@ pub enum Weight {
 /// What is known of one file.
 #[derive(Clone, Copy, Debug)]
 enum Sign {
-    /// Somebody writes, until closing it is told.
+    /// The file is being written, until it is closed.
     Writing,
-    /// Somebody may be writing, until there was no sign for a while after this last one.
+    /// The file may be being written, until there was no sign for a while.
     Perhaps {
         last: Instant,
-        /// Whether an event said so, so that another will say when a writer closes it.
+        /// Whether this comes from an event, so that another will report the end.
         is_told: bool,
     },
-    /// It is not in its place, since then.
+    /// The file is away since this time.
     Away(Instant),
-    /// It has changed, and nobody has looked at it since.
+    /// The file has changed, and was not looked at since.
     Done,
 }
 
@@ -51,20 +51,20 @@ enum Sign {
 #[derive(Default)]
 pub struct Signs {
     signs: HashMap<PathBuf, Sign>,
-    /// When the change was noticed that nobody has asked for yet.
+    /// When the change was noticed that was not taken yet.
     since: Option<Instant>,
-    /// How everything was when it was last looked at.
+    /// The state of all files at the last look.
     seen: Option<Survey>,
-    /// What was written since the look began that is under way.
+    /// The files that were written since the current look began.
     touched: Option<HashSet<PathBuf>>,
 }
 
-/// The files that a load leaves alone. For it they are as they were.
+/// The files that a load leaves alone. They count as unchanged.
 #[derive(Debug, Default)]
 pub struct Held {
-    /// Somebody writes them.
+    /// Files that are being written.
     pub writing: HashSet<PathBuf>,
-    /// They are not in their place, and about to be replaced for all that is known.
+    /// Files that are away and will probably be replaced.
     pub away: HashSet<PathBuf>,
 }
 
@@ -83,7 +83,7 @@ impl Held {
 }
 
 impl Signs {
-    /// Notes what the system tells of a file.
+    /// Notes an event of a file.
     pub fn note(&mut self, path: PathBuf, weight: Weight, now: Instant) {
         match weight {
             Weight::Nothing => return,
@@ -92,7 +92,7 @@ impl Signs {
             }
             Weight::Writing => self.is_perhaps_written(&path, now, true),
             Weight::Perhaps => match self.signs.get(&path) {
-                // It says no more than is known.
+                // It says nothing new.
                 Some(Sign::Writing | Sign::Done) => return,
                 _ => self.is_perhaps_written(&path, now, true),
             },
@@ -105,7 +105,7 @@ impl Signs {
                 self.forget_below(&path);
                 let covers = |seen: &Survey| seen.covers(&path) && !seen.has(&path);
                 match self.seen.as_ref().is_some_and(covers) {
-                    // It came and went between two looks: nobody knows it.
+                    // It came and went between two looks, so nothing has read it.
                     true => self.signs.remove(&path),
                     false => self.signs.insert(path, Sign::Away(now)),
                 };
@@ -115,7 +115,7 @@ impl Signs {
         self.touch(path);
     }
 
-    /// Of a folder that went, nothing below it will be told.
+    /// The system reports nothing more from below a folder that is gone.
     fn forget_below(&mut self, folder: &Path) {
         let is_below = |path: &Path| path != folder && path.starts_with(folder);
         self.signs.retain(|path, _| !is_below(path));
@@ -134,12 +134,12 @@ impl Signs {
         }
     }
 
-    /// Notes that something has changed, whatever it is.
+    /// Notes a change of an unknown kind.
     pub fn note_anything(&mut self, now: Instant) {
         self.since.get_or_insert(now);
     }
 
-    /// Notes that nobody will tell when what is being written now is closed.
+    /// Notes that the system will not report the end of writes that are under way.
     pub fn lose_track(&mut self, now: Instant) {
         for sign in self.signs.values_mut() {
             if matches!(sign, Sign::Writing | Sign::Perhaps { .. }) {
@@ -151,7 +151,8 @@ impl Signs {
         }
     }
 
-    /// Notes how everything is now. What is another than it was, and was not `told` of, is perhaps being written.
+    /// Notes the present state of all files. A file that differs and was not `told` of by an event is perhaps being
+    /// written.
     pub fn compare(&mut self, survey: Survey, now: Instant, told: &HashSet<PathBuf>) {
         let Some(seen) = self.seen.take() else {
             self.seen = Some(survey);
@@ -167,7 +168,7 @@ impl Signs {
             }
         }
         for (path, mark) in seen.files() {
-            // With the folder of components, those go; and a granted one is missed by whoever opens it.
+            // Components go with their folder. A missing granted folder is an error when it is opened.
             let is_folder = matches!(mark, Mark::Folder(_));
             let counts = !is_folder || path.is_relative() && path != survey::handlers();
             let is_missing = survey.covers(path) && !survey.has(path) && seen.has(path);
@@ -177,7 +178,7 @@ impl Signs {
             }
         }
         if !survey.has_folders_of(&seen) {
-            // What a new folder lacks may be on its way.
+            // A new folder may still be incomplete.
             for (path, sign) in &mut self.signs {
                 if let Sign::Away(since) = sign
                     && !is_root(path)
@@ -189,7 +190,7 @@ impl Signs {
         self.seen = Some(survey);
     }
 
-    /// Notes what is looked at from now on, as it was when it was read.
+    /// Adds files to those that are looked at, with their marks when they were read.
     pub fn add_to_seen(&mut self, others: impl Iterator<Item = (PathBuf, Mark)>) {
         let Some(seen) = &mut self.seen else { return };
         for (path, mark) in others {
@@ -199,7 +200,7 @@ impl Signs {
         }
     }
 
-    /// Begins a look: what has changed until now will be seen by it. Tells of which files that was told.
+    /// Begins a look, which will see all changes until now. Returns the files that events have named.
     pub fn begin_look(&mut self) -> HashSet<PathBuf> {
         self.since = None;
         self.touched = Some(HashSet::new());
@@ -210,7 +211,7 @@ impl Signs {
             .collect()
     }
 
-    /// Which files a look had better leave alone.
+    /// The files that a look leaves alone.
     pub fn held(&self) -> Held {
         let mut held = Held::default();
         for (path, sign) in &self.signs {
@@ -223,22 +224,22 @@ impl Signs {
         held
     }
 
-    /// What nobody asks for is not kept: there is no end to the names of files.
+    /// Ends a look. Drops what it noted, because the number of file names has no limit.
     pub fn end_look(&mut self) {
         self.touched = None;
     }
 
-    /// What was written, or came, since the look began that is under way.
+    /// The files that were written or came since the current look began.
     pub fn touched(&self) -> impl Iterator<Item = &Path> {
         self.touched.iter().flatten().map(PathBuf::as_path)
     }
 
-    /// How everything was when it was last looked at.
+    /// The state of all files at the last look.
     pub fn seen(&self) -> Option<&Survey> {
         self.seen.as_ref()
     }
 
-    /// When the change was noticed that nobody has asked for yet.
+    /// When the change was noticed that was not taken yet.
     pub fn since(&self) -> Option<Instant> {
         self.since
     }
@@ -248,14 +249,14 @@ impl Signs {
         self.since.take()
     }
 
-    /// Whether somebody may be writing of whom only looking tells.
+    /// Whether a file may be being written without events about it.
     pub fn is_to_be_looked_at(&self) -> bool {
         let mut signs = self.signs.values();
         signs.any(|sign| matches!(sign, Sign::Perhaps { is_told: false, .. }))
     }
 
-    /// When the next file will have been left alone, or away, for long enough. What was away before `began` does not
-    /// count.
+    /// When the next file will have been unchanged, or away, for long enough. A file that was away before `began` does
+    /// not count.
     pub fn due_at(&self, began: Option<Instant>) -> Option<Instant> {
         let has_root = self.has_root();
         let signs = self.signs.iter();
@@ -264,8 +265,8 @@ impl Signs {
             .min()
     }
 
-    /// Counts what was left alone, or away, for long enough. Of what was told by an event, an empty file is about to be
-    /// written by whoever has made it.
+    /// Counts files that were unchanged, or away, for long enough. After an event, an empty file does not count: it
+    /// will be written soon.
     pub fn settle(
         &mut self,
         now: Instant,
@@ -301,8 +302,8 @@ impl Signs {
 }
 
 impl Sign {
-    /// When the file of this path will have been left alone, or away, for long enough. No file is gone as long as the
-    /// app's folder is.
+    /// When the file of this path will have been unchanged, or away, for long enough. No file is gone while the app's
+    /// folder is gone.
     fn due_at(&self, path: &Path, began: Option<Instant>, has_root: bool) -> Option<Instant> {
         match *self {
             Sign::Writing | Sign::Done => None,
@@ -371,7 +372,7 @@ mod tests {
             self.signs.compare(survey, self.now, &HashSet::new());
         }
 
-        /// Begins a look, and tells what it leaves alone: what is written, and what is away.
+        /// Begins a look, and returns whether it leaves written and absent files alone.
         fn look(&mut self) -> (bool, bool) {
             let told = self.signs.begin_look();
             let survey = self.survey();
@@ -458,7 +459,7 @@ mod tests {
         );
     }
 
-    /// What it held back when a load began is known to that.
+    /// A change that was held back when a load began is known to that load.
     #[test]
     fn what_was_away_before_a_load_does_not_interrupt_it() {
         let mut app = App::new();

@@ -1,5 +1,4 @@
-//! What one connection is doing, as seen from beneath and from above hyper. It never keeps time
-//! and never ends anything.
+//! What one connection is doing, as seen from beneath and from above hyper. Keeps no time and ends nothing.
 
 use std::future::poll_fn;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::Relaxed, Ordering::SeqCst};
@@ -15,37 +14,37 @@ use super::framing::Framing;
 use super::unread::{MAX_DROPPED, PATIENCE, Unread};
 use crate::base::unsent::{Account, Charge, Unsent};
 
-/// Who a connection waits for.
+/// What a connection waits for.
 ///
-/// Each phase carries the count that tells it from an earlier one of its kind: as long as two
-/// looks give equal phases, the connection made no progress that its clock should honour.
+/// Each phase has a count that tells it from earlier ones of its kind. As long as two looks give equal phases, the
+/// connection made no progress that counts for its timer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Phase {
     /// For the first byte of the next request.
     Idle { served: u64 },
     /// For the rest of a head.
     Head { served: u64 },
-    /// For whoever answers the request.
+    /// For the answer to the request.
     Exchange,
-    /// For the rest of a body that nobody reads, behind its response.
+    /// For the rest of a body that nothing reads, behind its response.
     Dropping { served: u64 },
     /// For a client that takes no bytes, or too few since `written`.
     Stalled { written: u64 },
-    /// For a client to hang up, after we did.
+    /// For a client to close its side, after we closed ours.
     Closing,
 }
 
 /// The notes that [`TimedIo`](super::timed::TimedIo), the service and the bodies share.
 ///
-/// All who make them run in the connection's task, and need no lock. A request's body alone may be elsewhere: what it
-/// says is marked.
+/// All of them run in the connection's task and need no lock, except a request's body, which may be elsewhere. What
+/// the body writes is marked.
 #[derive(Debug, Default)]
 pub(super) struct Activity {
-    /// Requests that were begun to be answered.
+    /// Requests whose answer was begun.
     served: Note,
     /// Responses not yet over.
     answering: Note,
-    /// Requests' bodies that somebody may read. Said by the body.
+    /// Requests' bodies that may still be read. Written by the body.
     reading: AtomicU32,
     /// The body of the latest request that has one. Shared with it.
     unread: Mutex<Option<Arc<Unread>>>,
@@ -53,27 +52,27 @@ pub(super) struct Activity {
     has_body: Flag,
     /// Requests whose head has come.
     heads: Note,
-    /// Bytes to come of the body behind the latest of them.
+    /// The bytes that are to come of the body behind the latest of them.
     to_come: Note,
     /// Some of that body has come.
     body_began: Flag,
     /// Some of a head has come, and not all.
     partial: Flag,
-    /// What came last breaks the rules, and is held back.
+    /// The latest bytes break the rules, and hyper does not get them.
     broken: Flag,
     written: Note,
-    /// What was written when the client last made progress, and what it has to take for that.
+    /// What was written when the client last made progress, and what it must take for that.
     mark: Note,
     least: Note,
     stalled: Flag,
     stopping: Flag,
     closing: Flag,
     heard_enough: Flag,
-    /// Where a response has much in memory.
+    /// The account of a connection that had a response with much in memory.
     account: OnceLock<Arc<Account>>,
 }
 
-/// A number that one task changes.
+/// A number that only one task changes.
 #[derive(Debug, Default)]
 struct Note(AtomicU64);
 
@@ -87,7 +86,7 @@ impl Note {
     }
 }
 
-/// The same of what is so or not.
+/// The same for a flag.
 #[derive(Debug, Default)]
 struct Flag(AtomicBool);
 
@@ -102,7 +101,7 @@ impl Flag {
 }
 
 impl Activity {
-    /// `least`: what a client has to take, so that it counts as progress.
+    /// `least`: the bytes that a client must take to count as progress.
     pub(super) fn new(least: u64) -> Self {
         let activity = Self::default();
         activity.least.set(least);
@@ -137,7 +136,7 @@ impl Activity {
         self.answering.get() > 0 || self.reading.load(SeqCst) > 0
     }
 
-    /// Bytes came in, and are followed this far.
+    /// Bytes came in, and the framing has followed them this far.
     pub(super) fn read(&self, framing: &Framing) {
         self.heads.set(framing.heads());
         self.to_come.set(framing.to_come());
@@ -146,12 +145,12 @@ impl Activity {
         self.broken.set(framing.breach().is_some());
     }
 
-    /// Whether what comes next is a head that is to be refused.
+    /// Whether the next head is to be refused.
     pub(super) fn refuses(&self) -> bool {
         self.broken.get() && matches!(self.phase(), Phase::Head { .. })
     }
 
-    /// How much is to come of the body of the latest request. `None`: nobody knows.
+    /// How much is to come of the body of the latest request. `None`: unknown.
     fn to_come(&self) -> Option<u64> {
         match self.to_come.get() {
             _ if self.heads.get() > self.served.get() => Some(0),
@@ -168,7 +167,7 @@ impl Activity {
         unread.unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Drops what has come of a body that nobody reads. Tells whether hyper has to be asked again.
+    /// Drops what has come of a body that nothing reads. Returns whether hyper must be polled again.
     pub(super) fn poll_unread(&self, cx: &mut Context<'_>) -> bool {
         self.unread().is_some_and(|unread| {
             let is_bounded = self.to_come().is_some();
@@ -176,17 +175,17 @@ impl Activity {
         })
     }
 
-    /// The client has taken too long for a body that nobody reads.
+    /// The client has taken too long for a body that nothing reads.
     pub(super) fn give_up(&self) {
         if let Some(unread) = self.unread() {
             unread.give_up();
         }
     }
 
-    /// hyper took all that the runtime knows of.
+    /// hyper took all bytes that the runtime knows of.
     ///
-    /// When the connection is to stop, that isn't enough: a request that the system holds already
-    /// was sent in good faith, and counts as begun.
+    /// When the connection is to stop, that isn't enough: a request that the system holds already was sent before the
+    /// stop, and counts as begun.
     pub(super) fn starved(&self, has_unread: impl FnOnce() -> bool) {
         if self.stopping.get() && has_unread() {
             self.partial.set(true);
@@ -211,12 +210,12 @@ impl Activity {
         }
     }
 
-    /// What the connection has in memory, where that is much, or was.
+    /// The connection's account, if a response had much in memory.
     pub(super) fn account(&self) -> Option<&Arc<Account>> {
         self.account.get()
     }
 
-    /// A response has much in memory, as long as this lives.
+    /// Counts a response's bytes in memory, as long as this exists.
     pub(super) fn charge(&self, unsent: &Unsent, bytes: u64) -> Charge {
         self.account.get_or_init(|| unsent.account()).charge(bytes)
     }
@@ -226,21 +225,21 @@ impl Activity {
         self.stalled.set(true);
     }
 
-    /// We said our last byte. Tells whether the client may still be talking.
+    /// We sent our last byte. Returns whether the client may still send.
     pub(super) fn closing(&self) -> bool {
         self.closing.set(true);
         let is_more_to_come = self.to_come() != Some(0) || self.heads.get() > self.served.get();
         self.partial.get() || self.broken.get() || is_more_to_come
     }
 
-    /// The client was heard out for long enough. Tells whether that is news.
+    /// Input was read for long enough after the close. Returns whether that is new.
     pub(super) fn hear_no_more(&self) -> bool {
         let is_news = !self.is_deaf();
         self.heard_enough.set(true);
         is_news
     }
 
-    /// Whether a client that talks on, though we said our last byte, is to be heard no longer.
+    /// Whether input of a client is ignored, after we sent our last byte.
     pub(super) fn is_deaf(&self) -> bool {
         self.heard_enough.get()
     }
@@ -257,18 +256,18 @@ impl Activity {
     }
 }
 
-/// A request that isn't answered to the end while this lives, which is in the connection's task.
+/// A request that is not completely answered, as long as this exists. It belongs to the connection's task.
 #[derive(Debug)]
 pub(super) struct Answering {
     activity: Arc<Activity>,
-    /// The client waits to be told before it sends its body.
+    /// The client waits for `100 Continue` before it sends its body.
     expects: bool,
     /// Its body, where it has one.
     unread: Option<Arc<Unread>>,
 }
 
 impl Answering {
-    /// That the request's body isn't over, either. `expects`: the client may wait to be told before it sends it.
+    /// Notes that the request's body is not over, either. `expects`: the client may wait for `100 Continue`.
     pub(super) fn reading(&mut self, expects: bool) -> Reading {
         let unread = Arc::new(Unread::new());
         let latest = Some(unread.clone());
@@ -291,13 +290,13 @@ impl Answering {
         &self.activity
     }
 
-    /// Whether some of the body is left that nobody reads, and nobody knows how much.
+    /// Whether there is a rest of the body that nothing reads, of unknown length.
     pub(super) fn has_rest(&self) -> bool {
         let unread = self.unread.as_ref();
         unread.is_some_and(|unread| unread.is_here()) && self.activity.to_come().is_none()
     }
 
-    /// Drops it up to its end, or to where the connection has to close: the head of the response says which it is.
+    /// Drops the rest up to its end, or to where the connection must close. The head of the response says which it is.
     pub(super) async fn drop_rest(&self) {
         let Some(unread) = &self.unread else {
             return;
@@ -328,22 +327,22 @@ impl Answering {
                 .is_some_and(|unread| self.is_too_much(unread))
     }
 
-    /// Whether more of the body is to come than would be read for nobody.
+    /// Whether more of the body is to come than the connection drops.
     fn is_too_much(&self, unread: &Unread) -> bool {
         if unread.has_failed() {
             return true;
         }
         match self.activity.to_come() {
             Some(0) => false,
-            // It may come or not, so that nobody could tell what follows it.
+            // It may come or not, so the end of the message would be unknown.
             _ if self.expects && !self.activity.body_began.get() => true,
             Some(bytes) => bytes > MAX_DROPPED,
-            // Who reads on may or may not read it to its end.
+            // A reader that goes on may or may not read it to its end.
             None => unread.is_away() || unread.is_long(),
         }
     }
 
-    /// The head of the response goes out, and says whether the connection closes behind it.
+    /// The head of the response is sent, and says whether the connection closes behind it.
     pub(super) fn answered(&self, headers: &HeaderMap) {
         if let Some(unread) = &self.unread {
             let connection = headers.get(CONNECTION);
@@ -361,7 +360,7 @@ impl Drop for Answering {
     }
 }
 
-/// A request's body that somebody may read while this lives.
+/// A request's body that may be read, as long as this exists.
 #[derive(Debug)]
 pub(in crate::edge::connection) struct Reading {
     activity: Arc<Activity>,
@@ -369,17 +368,17 @@ pub(in crate::edge::connection) struct Reading {
 }
 
 impl Reading {
-    /// Nobody reads it to its end. This is left of it. `is_long`: more than anybody wanted has come already.
+    /// The body will not be read to its end. `incoming` is the rest. `is_long`: more than was wanted has come already.
     pub(in crate::edge::connection) fn abandon(self, incoming: Incoming, is_long: bool) {
         let waiting = self.unread.give_back(incoming, is_long);
-        // Not before it is over for all who count.
+        // Not before it is over for all counts.
         drop(self);
         if let Some(waiting) = waiting {
             waiting.wake();
         }
     }
 
-    /// It can't be had to its end.
+    /// The body can't be read to its end.
     pub(in crate::edge::connection) fn fail(self) {
         self.unread.give_up();
     }
@@ -402,7 +401,7 @@ mod tests {
     const IDLE: Phase = Phase::Idle { served: 0 };
     const HEAD: Phase = Phase::Head { served: 0 };
 
-    /// An activity, and what it hears.
+    /// An activity, and the framing of what it reads.
     struct Heard(Arc<Activity>, Framing);
 
     impl Heard {

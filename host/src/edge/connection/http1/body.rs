@@ -1,4 +1,4 @@
-//! The body of a response as HTTP/1 needs it. Holds nothing of the connection but its exchange.
+//! The body of a response as HTTP/1 needs it. Holds nothing of the connection except its exchange.
 
 use std::io::IoSlice;
 use std::pin::Pin;
@@ -10,11 +10,11 @@ use http_body::{Body, Frame, SizeHint};
 use super::activity::Answering;
 use crate::base::unsent::{Charge, FREE, Unsent};
 
-/// A response's body, or none, that keeps its exchange open until hyper has taken the last of it.
+/// A response's body, or none. It keeps its exchange open until hyper has taken all of it.
 #[derive(Debug)]
 pub(super) struct ResponseBody<B> {
     body: Option<B>,
-    /// For what is in memory, where that is much: of a whole body until it is taken.
+    /// The charge for bytes in memory, where they are many. For a whole body: until it is taken.
     charge: Option<Box<Charge>>,
     unsent: Unsent,
     answering: Answering,
@@ -54,7 +54,7 @@ impl<B: Body<Data: Buf> + Unpin> Body for ResponseBody<B> {
             let charge = self.charge.take();
             let charge = charge.or_else(|| {
                 let bytes = data.remaining() as u64;
-                // Of a body that is still made, another piece may wait behind this one.
+                // Of a body that is still being made, another piece may wait behind this one.
                 (bytes > FREE).then(|| self.charge(bytes * 2)).flatten()
             });
             Chunk {
@@ -77,7 +77,7 @@ impl<B: Body<Data: Buf> + Unpin> Body for ResponseBody<B> {
     }
 }
 
-/// Bytes that count as what is in memory until they are written.
+/// Bytes that count as held in memory until they are written.
 #[derive(Debug)]
 pub(super) struct Chunk<D> {
     data: D,

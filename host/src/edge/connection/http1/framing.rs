@@ -1,6 +1,6 @@
-//! Where the messages of a connection begin and end, followed on the bytes themselves before hyper sees them: hyper
-//! drops a length beside a coding, and is loose within chunks. Nothing behind a breach of the rules is let through. It is
-//! pure, and never judges what a request asks for.
+//! Where the messages of a connection begin and end, found in the bytes themselves before hyper sees them: hyper drops
+//! a length beside a coding, and is not strict within chunks. Nothing behind a breach of the rules is let through.
+//! Pure, and never judges what a request asks for.
 
 mod chunked;
 
@@ -10,20 +10,20 @@ use memchr::memchr;
 use self::chunked::Chunks;
 use crate::edge::connection::Refusal;
 
-/// As long as a line may be that says how a body is framed. Of others, no more is kept.
+/// The longest line that says how a body is framed. Of other lines, no more is kept.
 const MAX_FIELD: usize = 256;
 
 /// Follows one connection: a head, the body that it announces, and the next head.
 #[derive(Debug)]
 pub(super) struct Framing {
     at: At,
-    /// The beginning of a line that has not come whole.
+    /// The beginning of a line that is not complete.
     line: Vec<u8>,
-    /// Bytes of that line.
+    /// The bytes of that line.
     line_length: usize,
-    /// As long as a request line may be, with all that ends it.
+    /// The longest request line, with its line end.
     max_line: usize,
-    /// Heads that have come whole.
+    /// Complete heads.
     heads: u64,
     /// What the head says of its body so far.
     length: Option<u64>,
@@ -41,7 +41,7 @@ enum At {
     /// To blank lines before a request line, or to that line.
     RequestLine,
     Fields,
-    /// To a body of which so many bytes are to come.
+    /// To a body of which this many bytes are to come.
     Length(u64),
     Chunks(Chunks),
 }
@@ -56,12 +56,12 @@ pub(super) enum Breach {
     TwoLengths,
     BadCoding,
     LengthAndCoding,
-    /// Not in its head.
+    /// In its body, not in its head.
     Body,
 }
 
 impl Breach {
-    /// With what a head is refused for it.
+    /// The refusal of a head with this breach.
     pub(super) fn refusal(self) -> Refusal {
         let status = match self {
             Self::LongLine => StatusCode::URI_TOO_LONG,
@@ -100,7 +100,7 @@ impl Framing {
         }
     }
 
-    /// Follows these bytes, and tells how many of them may be believed. Less than all: there is a breach, and nothing
+    /// Follows these bytes, and returns how many of them are valid. If that is not all, there is a breach, and nothing
     /// more is followed.
     pub(super) fn read(&mut self, bytes: &[u8]) -> usize {
         let mut at = 0;
@@ -136,17 +136,17 @@ impl Framing {
         at
     }
 
-    /// Whether some of a request has come, but not the end of its head.
+    /// Whether a request has begun and its head is not complete.
     pub(super) fn is_in_head(&self) -> bool {
         matches!(self.at, At::RequestLine | At::Fields)
     }
 
-    /// Heads that have come whole.
+    /// Complete heads.
     pub(super) fn heads(&self) -> u64 {
         self.heads
     }
 
-    /// How much is to come of the body behind the latest of them. The largest number: nobody knows.
+    /// How much is to come of the body behind the latest of them. The largest number means: unknown.
     pub(super) fn to_come(&self) -> u64 {
         match self.at {
             At::Start | At::RequestLine | At::Fields => 0,
@@ -160,7 +160,7 @@ impl Framing {
         self.body_began
     }
 
-    /// What is wrong with the message that the latest bytes belong to.
+    /// The breach in the message of the latest bytes.
     pub(super) fn breach(&self) -> Option<Breach> {
         self.breach
     }
@@ -196,7 +196,7 @@ impl Framing {
         Ok(part.len() + usize::from(end.is_some()))
     }
 
-    /// A line without its end, of a field perhaps no more than its beginning.
+    /// Handles a line without its line end. Of a long field it is only the beginning.
     fn whole_line(&mut self, line: &[u8]) -> Result<(), Breach> {
         let is_blank = matches!(line, b"" | b"\r");
         match self.at {
@@ -225,7 +225,7 @@ impl Framing {
     }
 
     fn declare_length(&mut self, line: &[u8], value: &[u8]) -> Result<(), Breach> {
-        /// No file and no memory is larger. hyper has some numbers past it for itself.
+        /// The largest valid length. hyper reserves some larger numbers for itself.
         const MAX_LENGTH: u64 = i64::MAX as u64;
 
         let digits = trimmed(value);
@@ -247,7 +247,7 @@ impl Framing {
         }
     }
 
-    /// `chunked`, once, is the only coding that is understood.
+    /// `chunked`, once, is the only coding that is supported.
     fn declare_coding(&mut self, line: &[u8], value: &[u8]) -> Result<(), Breach> {
         if self.length.is_some() {
             return Err(Breach::LengthAndCoding);

@@ -1,5 +1,5 @@
-//! The socket as hyper sees it: every read and write is noted, and what breaks the rules of framing is held back. It
-//! never ends a connection by itself.
+//! The socket as hyper sees it. Every read and write is noted, and bytes that break the rules of framing are held
+//! back. Never ends a connection by itself.
 
 use std::io::{self, IoSlice};
 use std::mem::MaybeUninit;
@@ -15,10 +15,10 @@ use super::activity::Activity;
 use super::framing::{Breach, Framing};
 use super::{LINGER, Refusal, Socket};
 
-/// How many bytes of a client are heard that was hung up on.
+/// How many bytes of a client are read after the connection was closed for writing.
 const MAX_HEARD: usize = 64 * 1024 * 1024;
 
-/// Up to so many bytes of several buffers are put together: to copy them takes less than to tell the system of each.
+/// Several buffers of at most this many bytes are copied into one: that takes less time than a system call for each.
 const AT_ONCE: usize = 1024;
 
 /// A stream whose reads and writes are noted in an [`Activity`], and which closes in stages.
@@ -28,7 +28,7 @@ pub(super) struct TimedIo<I> {
     activity: Arc<Activity>,
     framing: Framing,
     hung_up: bool,
-    /// Bytes that came after that.
+    /// The bytes that came after that.
     heard: usize,
 }
 
@@ -43,21 +43,21 @@ impl<I> TimedIo<I> {
         }
     }
 
-    /// With what a head is to be refused that hyper was not shown whole.
+    /// The refusal of a head that hyper did not get.
     pub(super) fn refusal(&self) -> Option<Refusal> {
         self.framing.breach().map(Breach::refusal)
     }
 
-    /// Whether the client was told that nothing more is said. hyper leaves that to others where a request has asked for
-    /// another protocol, though nobody answered that.
+    /// Whether the connection was closed for writing. hyper leaves that to others where a request has asked for
+    /// another protocol, even if that was not granted.
     pub(super) fn has_hung_up(&self) -> bool {
         self.hung_up
     }
 
-    /// What hyper reads where something is held back.
+    /// What hyper reads where bytes are held back.
     fn held_back(&self) -> Poll<io::Result<()>> {
         match self.framing.is_in_head() {
-            // The connection sees to it when it is done with what was before.
+            // The connection refuses it when it is done with what came before.
             true => Poll::Pending,
             false => Poll::Ready(Err(io::ErrorKind::InvalidData.into())),
         }
@@ -84,7 +84,7 @@ impl<I: Socket> TimedIo<I> {
         let _ = timeout(LINGER, answered).await;
     }
 
-    /// Says that nothing more is said, and hears the client out.
+    /// Closes the connection for writing, and reads what the client still sends.
     pub(super) async fn hang_up(mut self) {
         let _ = timeout(LINGER, self.shutdown()).await;
     }
@@ -157,8 +157,8 @@ impl<I: Socket> AsyncWrite for TimedIo<I> {
         Pin::new(&mut self.io).poll_flush(cx)
     }
 
-    /// Hangs up, then hears out a client that is still sending: a socket closed with bytes unread
-    /// is reset, and the reset can overtake the answer (RFC 9112, 9.6).
+    /// Closes the connection for writing, then reads what the client still sends. A socket that is closed with unread
+    /// bytes is reset, and the reset can overtake the answer (RFC 9112, 9.6).
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         if !self.hung_up {
             ready!(Pin::new(&mut self.io).poll_shutdown(cx))?;

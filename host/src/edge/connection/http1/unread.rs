@@ -1,5 +1,5 @@
-//! What becomes of a body that nobody reads to its end: the connection reads it and drops it, up to a bound, so that the
-//! next request on it can be served. Who wants a body, it never asks.
+//! A body that is not read to its end. The connection reads and drops it, up to a limit, so that it can serve the next
+//! request. Does not know why the body is not read.
 
 use std::pin::Pin;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -9,38 +9,38 @@ use std::time::Duration;
 use http_body::Body;
 use hyper::body::Incoming;
 
-/// How many bytes of a body are read for nobody.
+/// How many bytes of a body are read to be dropped.
 pub(super) const MAX_DROPPED: u64 = 65_536;
 
-/// How long a client may take to send them once its response is out.
+/// How long a client may take to send them, once its response is sent.
 pub(super) const PATIENCE: Duration = Duration::from_secs(1);
 
-/// One body, shared by whoever reads it, who may be in another thread, and its connection.
+/// One body, shared by its reader, which may be on another thread, and its connection.
 #[derive(Debug)]
 pub(super) struct Unread(Mutex<State>);
 
 #[derive(Debug)]
 struct State {
     body: Holder,
-    /// Bytes that were dropped.
+    /// The bytes that were dropped.
     dropped: u64,
-    /// The head of the response is made: what nobody reads now, nobody ever will.
+    /// The head of the response is made: what has no reader now will never have one.
     is_answered: bool,
     /// The response says that the connection closes behind it.
     closes: bool,
-    /// More of it has come than anybody wanted.
+    /// More of it has come than was wanted.
     is_long: bool,
 }
 
 #[derive(Debug)]
 enum Holder {
-    /// With whoever may read it. The connection is woken when it comes back.
+    /// At its reader. The connection is woken when it comes back.
     Away(Option<Waker>),
-    /// Here, because nobody reads it.
+    /// Here, because it has no reader.
     Here(Incoming),
     /// It has ended, or was given up.
     Over,
-    /// The same, and what follows it can't be believed, or won't come.
+    /// The same, and what follows it can't be trusted, or won't come.
     Failed,
 }
 
@@ -55,7 +55,7 @@ impl Unread {
         }))
     }
 
-    /// Nobody reads it, and this is left of it. Tells whom to wake for that.
+    /// It has no reader any more, and this is left of it. Returns the waker to be called for that.
     #[must_use]
     pub(super) fn give_back(&self, incoming: Incoming, is_long: bool) -> Option<Waker> {
         let mut state = self.state();
@@ -70,7 +70,8 @@ impl Unread {
         }
     }
 
-    /// Whoever had it is done with it. Tells whom to wake for that: where the response is out, nothing else would.
+    /// Its reader is done with it. Returns the waker to be called for that: where the response is sent, nothing else
+    /// would wake the connection.
     #[must_use]
     pub(super) fn end(&self) -> Option<Waker> {
         let mut state = self.state();
@@ -82,8 +83,8 @@ impl Unread {
         waker.filter(|_| state.is_answered)
     }
 
-    /// The head of the response is made. `closes`: it says that the connection closes, and then none of the body is
-    /// read for nobody.
+    /// The head of the response is made. `closes`: it says that the connection closes. Then none of the body is read
+    /// to be dropped.
     pub(super) fn answered(&self, closes: bool) {
         let mut state = self.state();
         state.is_answered = true;
@@ -93,7 +94,7 @@ impl Unread {
         }
     }
 
-    /// Has hyper close the connection behind the response, as the rest of the body is not waited for.
+    /// Has hyper close the connection behind the response, because the rest of the body is not waited for.
     pub(super) fn give_up(&self) {
         over(self.state(), Holder::Failed);
     }
@@ -114,7 +115,7 @@ impl Unread {
         matches!(self.state().body, Holder::Failed)
     }
 
-    /// Drops what has come of it. `is_bounded`: it is known to end soon. Tells whether hyper has to be asked again.
+    /// Drops what has come of it. `is_bounded`: it is known to end soon. Returns whether hyper must be polled again.
     pub(super) fn poll(&self, is_bounded: bool, cx: &mut Context<'_>) -> bool {
         let mut state = self.state();
         let is_answered = state.is_answered;

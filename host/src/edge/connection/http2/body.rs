@@ -1,4 +1,4 @@
-//! The body of a response as HTTP/2 needs it: it is under way until the client has taken the last of its bytes, which
+//! The body of a response as HTTP/2 needs it. It is under way until the client has taken the last of its bytes, which
 //! hyper keeps after the body itself has ended.
 
 use std::io::IoSlice;
@@ -62,7 +62,7 @@ impl<B: Body<Data: Buf> + Unpin> Body for ResponseBody<B> {
     }
 }
 
-/// Bytes that tell their stream when the connection takes some of them.
+/// Bytes that report to their stream when the connection takes some of them.
 #[derive(Debug)]
 pub(super) struct Chunk<D> {
     data: D,

@@ -1,4 +1,4 @@
-//! The frames in a stream of bytes (RFC 9113, section 4.1): where each ends, and whether it is one of control. It is pure,
+//! The frames in a stream of bytes (RFC 9113, section 4.1): where each ends, and whether it is a control frame. Pure,
 //! and never looks into a payload.
 
 const HEAD: usize = 9;
@@ -9,22 +9,22 @@ const HEADERS: u8 = 1;
 
 const END_STREAM: u8 = 1;
 
-/// Follows the frames that go one way.
+/// Follows the frames in one direction.
 #[derive(Debug)]
 pub(super) struct Frames {
-    /// Bytes that belong to no frame, before the first.
+    /// The bytes before the first frame.
     preface: usize,
     /// The head of a frame, as far as it has come.
     head: [u8; HEAD],
     length: usize,
-    /// Bytes of its payload that are to come.
+    /// The bytes of its payload that are to come.
     payload: usize,
     /// The latest stream that was begun.
     last_stream: u32,
 }
 
 impl Frames {
-    /// Behind a preface of so many bytes.
+    /// Behind a preface of this many bytes.
     pub(super) fn after(preface: usize) -> Self {
         Self {
             preface,
@@ -35,8 +35,8 @@ impl Frames {
         }
     }
 
-    /// Follows these bytes, and tells how many frames of control begin in them: those that bring no request and no body
-    /// further.
+    /// Follows these bytes, and returns how many control frames begin in them. Control frames carry no request and no
+    /// body.
     pub(super) fn read(&mut self, mut bytes: &[u8]) -> u64 {
         let mut control = 0;
         skip(&mut bytes, &mut self.preface);
@@ -57,7 +57,7 @@ impl Frames {
         control
     }
 
-    /// Whether what comes next is a frame's first byte.
+    /// Whether the next byte is the first of a frame.
     pub(super) fn is_between(&self) -> bool {
         self.length == 0 && self.payload == 0
     }
@@ -66,7 +66,7 @@ impl Frames {
         self.last_stream
     }
 
-    /// Begins the frame whose head is there, and tells whether it is one of control.
+    /// Begins the frame whose head is there, and returns whether it is a control frame.
     fn begin(&mut self) -> bool {
         let [a, b, c, kind, flags, stream @ ..] = self.head;
         self.length = 0;

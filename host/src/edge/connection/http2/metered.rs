@@ -1,5 +1,5 @@
-//! The socket beneath HTTP/2: what comes in is counted, until nobody listens any more, and then the client is told why:
-//! hyper has no way to say that.
+//! The socket beneath HTTP/2. Input is counted. When input is no longer accepted, the client is told why, because
+//! hyper can't do that.
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
@@ -22,11 +22,11 @@ pub(super) struct MeteredIo<I> {
     traffic: Arc<Traffic>,
     heard: Frames,
     said: Frames,
-    /// What is left to be said to a client that is not listened to.
+    /// The frame that is still to be sent to a client whose input is ignored.
     last_words: Option<LastWords>,
 }
 
-/// A frame that is written by and by.
+/// A frame that is written in several steps.
 #[derive(Debug)]
 struct LastWords {
     frame: [u8; 17],
@@ -46,7 +46,7 @@ impl<I> MeteredIo<I> {
 }
 
 impl<I: Socket> MeteredIo<I> {
-    /// Says what is left to be said, where no other frame is under way.
+    /// Sends that frame, where no other frame is under way.
     fn poll_last_words(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let Some(words) = &mut self.last_words else {
             return Poll::Ready(Ok(()));
@@ -81,8 +81,8 @@ impl<I: Socket> AsyncRead for MeteredIo<I> {
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         let this = &mut *self;
-        // A socket closed with bytes unread is reset, and the reset can overtake what we said last: so a client that
-        // is not listened to is heard out all the same, for as long as the connection lets it.
+        // A socket closed with unread bytes is reset, and the reset can overtake our last frame. So input that is
+        // ignored is still read, as long as the connection lasts.
         let mut scrap = [0; 8192];
         while this.traffic.is_flooded() {
             if this.last_words.is_none() {

@@ -1,5 +1,5 @@
-//! What goes on in one HTTP/2 connection: which requests are in it, how their responses get on, and whether what the
-//! client sends is of any use. It never ends anything.
+//! The traffic of one HTTP/2 connection: its requests, the progress of their responses, and whether the client's input
+//! is useful. Ends nothing.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -10,40 +10,40 @@ use tokio::time::Instant;
 use super::CONNECTION_WINDOW;
 use crate::base::unsent::{Account, Charge, Unsent};
 
-/// How many bytes a client may send that bring no request further: frames of control, and requests that it cancels.
-/// All that a connection may send ahead of who reads it fits in, or an upload that waits would look like a flood.
+/// How many bytes a client may send that are not useful: control frames, and requests that it cancels. All that a
+/// connection may send before it is read fits in, because an upload that waits must not look like a flood.
 const ALLOWANCE: u64 = CONNECTION_WINDOW as u64 + 256 * 1024;
 
-/// How many bytes of it come back in a second: for those who ask now and then whether we live, for months.
+/// How many of these bytes come back each second, for clients that send pings for months.
 const REFILL: u64 = 4 * 1024;
 
-/// How many frames of control a client may send that nothing calls for.
+/// How many control frames a client may send that nothing calls for.
 const CONTROL: u64 = 4_000;
 
-/// How many of them come back in a second, and with each request that is answered.
+/// How many of them come back each second, and with each request that is answered.
 const CONTROL_IN_A_SECOND: u64 = 50;
 const CONTROL_OF_AN_ANSWER: u64 = 8;
 
-/// So many bytes of a response or of a body that is read call for one of them.
+/// This many bytes of a response, or of a body that is read, call for one of them.
 const BYTES_OF_CONTROL: u64 = 2 * 1024;
 
-/// What a request costs that is cancelled before it is answered, beside its bytes: the work that it caused.
+/// The cost of a request that is cancelled before it is answered, beside its bytes: the work that it caused.
 const CANCELLED: u64 = 8 * 1024;
 
-/// Who the connection waits for.
+/// What the connection waits for.
 ///
-/// As long as two looks give equal phases, nothing has changed that its clock should honour.
+/// As long as two looks give equal phases, nothing has changed that counts for its timer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Phase {
     /// For the next request.
     Idle { served: u64 },
-    /// For whoever answers.
+    /// For an answer.
     Open,
-    /// For the client to take what is ready for it. The response that has stood still for longest does so since then.
+    /// For the client to take what is ready for it. `since` belongs to the response that has waited for longest.
     Sending { since: Instant },
-    /// For a client to hang up, after we said that we will.
+    /// For a client to close the connection, after we said that we will.
     Closing,
-    /// For a client to hang up that sends what is of no use, and is not listened to.
+    /// For a client to close the connection whose input is useless and ignored.
     Flooded,
 }
 
@@ -53,7 +53,7 @@ pub(super) struct Traffic {
     state: Mutex<State>,
     /// What responses have in memory.
     account: Arc<Account>,
-    /// What the client has to take of its responses, so that it counts as progress.
+    /// The bytes that the client must take of its responses to count as progress.
     least: u64,
 }
 
@@ -65,27 +65,27 @@ struct State {
     open: u64,
     /// The responses that are under way, by their requests' numbers.
     sending: BTreeMap<u64, Sending>,
-    /// What the client took since that last counted as progress.
+    /// What the client took since the last progress.
     taken: u64,
     allowance: u64,
-    /// Of frames of control, in bytes that call for them.
+    /// Of control frames, in the bytes that call for them.
     control: u64,
     refilled: Instant,
     flooded: bool,
     closing: bool,
 }
 
-/// How a response that is under way gets on.
+/// The progress of a response that is under way.
 #[derive(Debug)]
 struct Sending {
-    /// When it last did.
+    /// The time of its last progress.
     since: Instant,
-    /// Its client took some of it since then, but all in all too little.
+    /// Its client took some of it since then, but altogether too little.
     has_moved: bool,
-    /// Bytes that are ready for the client.
+    /// The bytes that are ready for the client.
     left: u64,
     charge: Charge,
-    /// Whoever makes the response has no more of it at this moment.
+    /// There is no more of the response at this moment.
     is_idle: bool,
 }
 
@@ -100,14 +100,14 @@ impl Sending {
         }
     }
 
-    /// Whether it is the client that it waits for.
+    /// Whether it waits for the client.
     fn waits(&self) -> bool {
         self.left > 0 || !self.is_idle
     }
 }
 
 impl Traffic {
-    /// `least`: what the client has to take of its responses, so that it counts as progress.
+    /// `least`: the bytes that the client must take of its responses to count as progress.
     pub(super) fn new(unsent: &Unsent, least: u64) -> Arc<Self> {
         let state = State {
             served: 0,
@@ -150,12 +150,12 @@ impl Traffic {
         }
     }
 
-    /// Bytes came in, and so many frames of control began in them.
+    /// Bytes came in, and this many control frames began in them.
     pub(super) fn read(&self, bytes: usize, control: u64) {
         self.state().charge(bytes as u64, control);
     }
 
-    /// Whether the client sends much that is of no use.
+    /// Whether the client sends too much that is not useful.
     pub(super) fn is_flooded(&self) -> bool {
         self.state().flooded
     }
@@ -201,14 +201,14 @@ impl State {
         self.allowance = self.allowance.saturating_add(bytes).min(ALLOWANCE);
     }
 
-    /// So many bytes went their way.
+    /// This many bytes were useful.
     fn call_for(&mut self, bytes: u64) {
         let control = self.control.saturating_add(bytes);
         self.control = control.min(CONTROL * BYTES_OF_CONTROL);
     }
 }
 
-/// One request, which is over when all of these are dropped: its answer is being made, or sent.
+/// One request. It is over when all clones are dropped: its answer is being made, or sent.
 #[derive(Clone, Debug)]
 pub(in crate::edge::connection) struct Stream(Arc<Request>);
 
@@ -219,19 +219,19 @@ struct Request {
 }
 
 impl Stream {
-    /// Somebody wanted these bytes of its body.
+    /// These bytes of its body were read.
     pub(in crate::edge::connection) fn took(&self, bytes: u64) {
         let mut state = self.0.traffic.state();
         state.allow(bytes);
         state.call_for(bytes);
     }
 
-    /// What its connection has in memory.
+    /// The account of its connection.
     pub(super) fn account(&self) -> &Arc<Account> {
         &self.0.traffic.account
     }
 
-    /// The head of its response is made, and `held` bytes of its body: what came so far was of use.
+    /// The head of its response is made, and `held` bytes of its body: what came so far was useful.
     pub(super) fn answered(&self, held: u64) {
         let charge = self.account().charge(held);
         let mut state = self.0.traffic.state();
@@ -240,7 +240,7 @@ impl Stream {
         state.sending.insert(self.0.number, Sending::now(charge));
     }
 
-    /// So many bytes of its response are ready for the client.
+    /// This many bytes of its response are ready for the client.
     pub(super) fn ready(&self, bytes: usize) {
         self.change(|sending| {
             if !sending.waits() {
@@ -249,7 +249,7 @@ impl Stream {
             }
             sending.left += bytes as u64;
             if sending.left > sending.charge.bytes() {
-                // It is still made, and another piece may wait behind this one.
+                // It is still being made, and another piece may wait behind this one.
                 sending.charge.at_least(sending.left * 2);
             }
             sending.is_idle = false;
@@ -261,7 +261,7 @@ impl Stream {
         self.change(|sending| sending.is_idle = true);
     }
 
-    /// The client took so many bytes of its response.
+    /// The client took this many bytes of its response.
     pub(super) fn progressed(&self, bytes: usize) {
         let bytes = bytes as u64;
         let mut state = self.0.traffic.state();

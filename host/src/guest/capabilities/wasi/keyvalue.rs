@@ -1,7 +1,7 @@
-//! The published `wasi:keyvalue@0.2.0-draft`, over the same store as `waterspout:web/kv`. Keeps nothing itself.
+//! The published `wasi:keyvalue@0.2.0-draft`, over the same store as `waterspout:kv/kv`. Keeps nothing itself.
 //!
-//! Its functions are not asynchronous: where the store has a file, a write blocks its instance until it is there. The
-//! identifier of a bucket is its name; an empty one is `default`.
+//! Its functions are not asynchronous. Where the store has a file, a write blocks its instance until the file has it.
+//! The identifier of a bucket is its name; an empty one is `default`.
 
 use std::sync::Arc;
 
@@ -136,7 +136,7 @@ impl batch::Host for Ctx {
     ) -> Answer<Vec<Option<(String, Vec<u8>)>>> {
         let (bucket, shared) = self.found(&bucket)?;
         let mut found = Vec::with_capacity(keys.len());
-        // Each value is copied for the guest, which may name a large one many times.
+        // Each value is copied for the guest, and a call may name a large one many times.
         let mut left = shared.kv.limits().max_memory;
         for key in keys {
             if let Err(error) = check_key(&key) {

@@ -1,6 +1,5 @@
-//! How a request's body is read: where it lies. What has come stays there until it is taken, so a read that is given up
-//! loses nothing, and the next goes on from there. It waits here, and takes without waiting. How long it waits is noted,
-//! as that is not the handler's time.
+//! How a request's body is read. Data that has come stays here until it is taken, so a dropped read loses nothing. One
+//! function waits, another takes without waiting. The time of a wait is noted, because it is not the handler's time.
 
 use std::future::poll_fn;
 use std::sync::MutexGuard;
@@ -14,22 +13,22 @@ use super::{Cancel, Exchange};
 use crate::base::body::{BodyError, RequestBody, Room};
 use crate::guest::resources::{BodyMemory, BodyShare, lock};
 
-/// Where a request's body is.
+/// The state of a request's body.
 pub(super) enum BodySlot {
     /// There is none.
     None,
     Here(RequestBody),
-    /// It could not be had, for whoever asks.
+    /// Reading it failed. Every later read gets the error.
     Failed(BodyError),
-    /// It was taken whole, or given up.
+    /// It was taken completely, or given up.
     Taken,
 }
 
-/// How long the body was waited for, in nanoseconds.
+/// How long the handler waited for the body, in nanoseconds.
 #[derive(Default)]
 pub(super) struct Waits {
     before: AtomicU64,
-    /// Since when it is waited for, after the beginning of the request. 0: it is not.
+    /// When the wait that is under way began, counted from the beginning of the request. 0: there is none.
     since: AtomicU64,
 }
 
@@ -54,7 +53,7 @@ fn since(began: Instant) -> u64 {
 }
 
 impl Exchange {
-    /// How long its handler has waited for the body, and whether it does so now.
+    /// How long its handler has waited for the body, and whether it waits now.
     pub fn waited_for_body(&self) -> (Duration, bool) {
         let then = self.waits.since.load(Relaxed);
         let now = match then {
@@ -65,12 +64,12 @@ impl Exchange {
         (Duration::from_nanos(before.saturating_add(now)), then > 0)
     }
 
-    /// Whether its client left in the middle of the body.
+    /// Whether its client left before the body's end.
     pub fn broke_off(&self) -> bool {
         self.failed_with(BodyError::Gone)
     }
 
-    /// Whether its body was late for want of room.
+    /// Whether its body was late because there was no room for it.
     pub fn lacked_room(&self) -> bool {
         self.failed_with(BodyError::NoRoom)
     }
@@ -99,19 +98,19 @@ impl Exchange {
             self.keep_trailers(body);
         }
         if !body.readers().is_read() {
-            // What a read of the whole had put together is handed out.
+            // The part that a read of the whole body has collected is handed out.
             drop(lock(&self.body_memory).take());
         }
         Some(Ok(chunk))
     }
 
-    /// Waits until [`Exchange::take_whole`] has something, and for room in the memory, as it comes.
+    /// Waits until [`Exchange::take_whole`] has something. Also waits for room in the memory, as data comes.
     pub async fn wait_whole(&self, memory: &BodyMemory) {
         let _turn = self.turn().await;
         poll_fn(|cx| self.waited(self.poll_whole(memory, cx))).await;
     }
 
-    /// The body, or what is left of it. `None`: it is not here yet.
+    /// The body, or the rest of it. `None`: it has not come completely.
     pub fn take_whole(&self, memory: &BodyMemory) -> Option<Result<Vec<u8>, BodyError>> {
         self.look(memory);
         let mut slot = lock(&self.body);
@@ -139,7 +138,7 @@ impl Exchange {
         Some(Ok(whole))
     }
 
-    /// Sets a limit of the body, which holds for a read that is under way, too.
+    /// Sets a limit of the body. It holds also for a read that is under way.
     pub fn limit_body(&self, limit: impl FnOnce(&mut RequestBody) -> Result<(), BodyError>) {
         let mut slot = lock(&self.body);
         if let BodySlot::Here(body) = &mut *slot
@@ -149,8 +148,7 @@ impl Exchange {
         }
     }
 
-    /// Puts the whole together, as far as it is here without a wait. Not where another read waits: of what comes, the
-    /// body tells one alone.
+    /// Collects the whole body, as far as it has come. Not where another read waits: the body wakes only one task.
     fn look(&self, memory: &BodyMemory) {
         let is_free = match &mut *lock(&self.body) {
             BodySlot::Here(body) => !body.readers().is_read(),
@@ -178,14 +176,14 @@ impl Exchange {
         })
     }
 
-    /// Nobody waits for room.
+    /// No task waits for room any more.
     fn wait_no_more(&self) {
         if let Some(share) = &mut *lock(&self.body_memory) {
             share.wait_no_more();
         }
     }
 
-    /// Notes that a wait begins, where it does.
+    /// Notes that a wait begins, if one does.
     fn waited(&self, ended: Poll<()>) -> Poll<()> {
         if ended.is_pending() {
             self.waits.begin(self.began);
@@ -193,7 +191,7 @@ impl Exchange {
         ended
     }
 
-    /// Polls the body in its place, and gives up one that fails.
+    /// Polls the body, and gives it up if it fails.
     fn poll_body(
         &self,
         poll: impl FnOnce(&mut RequestBody) -> Poll<Result<(), BodyError>>,
@@ -208,7 +206,7 @@ impl Exchange {
         Poll::Ready(())
     }
 
-    /// Gives up what nobody has read of it: the request is answered, so its client is not to blame for the rest.
+    /// Gives up the rest of the body. The request is answered, so its client is not to blame for the rest.
     pub fn abandon_body(&self) {
         let mut slot = lock(&self.body);
         if matches!(*slot, BodySlot::Here(_)) {
@@ -235,7 +233,7 @@ impl Exchange {
         }
     }
 
-    /// Waits until nobody else reads the body.
+    /// Waits until no other read is under way.
     async fn turn(&self) -> Turn<'_> {
         loop {
             let other = match &mut *lock(&self.body) {

@@ -1,13 +1,13 @@
-//! A body in chunks, byte by byte, as RFC 9112, section 7.1, has it and no looser. It keeps nothing of what it reads.
+//! A body in chunks, read byte by byte, as strictly as RFC 9112, section 7.1, has it. Keeps nothing of what it reads.
 
-/// Digits of a size: all that fit into 64 bits.
+/// The most digits of a size: all that fit into 64 bits.
 const MAX_DIGITS: u8 = 16;
 
 /// Follows one body in chunks.
 #[derive(Debug, Default)]
 pub(super) struct Chunks {
     step: Step,
-    /// Bytes of a chunk that are to come.
+    /// The bytes of a chunk that are to come.
     size: u64,
     digits: u8,
 }
@@ -47,7 +47,7 @@ enum Step {
 }
 
 impl Chunks {
-    /// Follows these bytes up to the end of the body or a breach, which is left out, and tells how many they are.
+    /// Follows these bytes up to the end of the body or to a breach. Returns how many are valid.
     pub(super) fn read(&mut self, bytes: &[u8]) -> usize {
         let mut at = 0;
         while at < bytes.len() {
@@ -141,7 +141,7 @@ fn is_token(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
 }
 
-/// What the value of a field or of a quoted string may have in it: all but control characters.
+/// What the value of a field or of a quoted string may contain: all except control characters.
 fn is_text(byte: u8) -> bool {
     byte == b'\t' || (byte >= b' ' && byte != 0x7f)
 }

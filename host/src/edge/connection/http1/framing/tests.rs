@@ -1,11 +1,11 @@
-//! What the framing lets pass, however its bytes come.
+//! Tests of the framing: what it lets pass, however the bytes are split.
 
 use super::*;
 
 const POST: &str = "POST / HTTP/1.1\r\nHost: a\r\n";
 const CHUNKED: &str = "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n";
 
-/// What became of these bytes: how many passed, heads that were whole, and what was wrong.
+/// The result for these bytes: how many passed, how many heads were complete, and what was wrong.
 #[derive(Debug, PartialEq, Eq)]
 struct Verdict {
     passed: usize,
@@ -31,8 +31,8 @@ fn follow<'a>(pieces: impl IntoIterator<Item = &'a [u8]>) -> Verdict {
     }
 }
 
-/// The verdict on `text`, which is the same however it is split: where a head is refused, it is only held back earlier
-/// when more of it comes at once.
+/// The result for `text`. It is the same however the text is split, except that a refused head is held back earlier
+/// when more of it comes together.
 fn verdict(text: &str) -> Verdict {
     let bytes = text.as_bytes();
     let whole = follow([bytes]);

@@ -18,9 +18,9 @@ use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use crate::app::generation::{Overrides, Refusal};
+use crate::app::generation::Refusal;
 use crate::base::error::Faults;
-use crate::config::{self, Format, Levels, Listen, Override};
+use crate::config::{self, Format, Levels, Listen, Override, Overrides};
 use crate::log::{self, Logs};
 
 /// What Tornado is for Python, for WebAssembly: serves request handlers that are components, and swaps them

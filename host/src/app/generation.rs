@@ -2,11 +2,13 @@
 //! one step. Owns what may serve and since when; answers no request.
 
 mod changes;
+mod checks;
 mod claims;
 mod component;
 mod declared;
 mod mark;
 mod plan;
+mod refusal;
 mod routes;
 mod scheduler;
 mod schedules;
@@ -19,16 +21,17 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::base::error::{Fault, Faults, Origin};
+use crate::base::error::{Fault, Faults};
 use crate::base::metrics::{Metrics, RouteKey};
 use crate::base::router::{Found, Route, Router};
-use crate::config::{self, Config, Format, Levels, Listen, Override};
+use crate::config::{self, Config, Overrides};
 use crate::guest::engine::Engine;
 use crate::guest::resources::{App, Meters, Newest, Target};
 use crate::tls::Tls;
 
 pub use claims::Wide;
 pub use component::{Component, State, describe};
+pub use refusal::Refusal;
 pub use schedules::Schedule;
 pub use site::{Site, Swap};
 pub use survey::Survey;
@@ -106,15 +109,6 @@ impl fmt::Display for Lead {
     }
 }
 
-/// Why there is no new generation.
-#[derive(Debug)]
-pub struct Refusal {
-    /// The faults of the configuration, and of components that do not fit it.
-    pub faults: Option<Faults>,
-    /// The fault of each component's file.
-    pub components: BTreeMap<String, String>,
-}
-
 impl Generation {
     /// Loads the folder as it was at the survey, or newer. Components that did not change are taken over from
     /// `previous`, with their instances.
@@ -148,8 +142,8 @@ impl Generation {
             }
         }
         let files = component_files(folder, &survey, previous)?;
-        missing_components(folder, &config, &files)?;
-        too_much_memory(folder, &config, engine)?;
+        checks::missing_components(folder, &config, &files)?;
+        checks::too_much_memory(folder, &config, engine)?;
         let newest =
             previous.map_or_else(Arc::default, |previous| previous.generation.newest.clone());
         let settings = app_settings(&config);
@@ -319,58 +313,6 @@ impl Previous<'_> {
     }
 }
 
-/// What the command line says in place of the configuration.
-#[derive(Clone, Debug, Default)]
-pub struct Overrides {
-    /// In place of `[server] listen`, unless empty.
-    pub listen: Vec<Listen>,
-    /// In place of `[server] admin`.
-    pub admin: Option<Listen>,
-    /// In place of `[log] format`.
-    pub log_format: Option<Format>,
-    /// In place of `[log] level`, for the logs that it names.
-    pub log_level: Levels,
-    /// Switches `[settings] debug` on, unless a `--set` has another value for it.
-    pub debug: bool,
-    /// The values of `--set` and of the environment. The last one counts.
-    pub said: Vec<Override>,
-}
-
-impl Overrides {
-    /// Reads an app's configuration, and applies the overrides.
-    pub fn load(&self, app: &Path) -> Result<Config, Faults> {
-        self.of(Config::text(app)?.as_deref(), app)
-    }
-
-    /// The same for the text of its file.
-    fn of(&self, text: Option<&str>, app: &Path) -> Result<Config, Faults> {
-        let mut config = Config::of(text, app, &self.said)?;
-        self.apply(&mut config);
-        let server = &mut config.server;
-        for listen in server.listen.iter_mut().chain(&mut server.admin) {
-            listen.count_from(app);
-        }
-        Ok(config)
-    }
-
-    /// Applies the overrides to a configuration that was read with those in `said`.
-    fn apply(&self, config: &mut Config) {
-        let option = |name: &str| Origin::CommandLine(name.to_owned());
-        if !self.listen.is_empty() {
-            config.server.listen.clone_from(&self.listen);
-            config.server.listen_at = config.said_by(option("--listen"));
-        }
-        if self.admin.is_some() {
-            config.server.admin.clone_from(&self.admin);
-            config.server.admin_at = config.said_by(option("--admin"));
-        }
-        config.log.format = self.log_format.unwrap_or(config.log.format);
-        config.log.level = self.log_level.or(config.log.level);
-        let told = self.said.iter().any(Override::tells_debug);
-        config.settings.debug |= self.debug && !told;
-    }
-}
-
 /// The meters of these routes.
 fn meters(router: &Router<usize>, metrics: &Metrics) -> Meters {
     let meter = |host: &str, pattern: &str| {
@@ -487,120 +429,3 @@ fn component_files(
 fn held_away(previous: Option<Previous<'_>>, file: &str) -> bool {
     previous.is_some_and(|previous| previous.held.away.contains(&component_path(file)))
 }
-
-/// Every component that the configuration names must exist.
-fn missing_components(
-    folder: &Path,
-    config: &Config,
-    files: &BTreeMap<String, PathBuf>,
-) -> Result<(), Faults> {
-    let file = folder.join(config::FILE_NAME);
-    let fault = |position, component: &str| {
-        let near = files
-            .keys()
-            .map(|known| (strsim::damerau_levenshtein(known, component), known))
-            .min()
-            .filter(|(distance, _)| *distance <= 3);
-        let hint = match near {
-            Some((_, known)) => format!("did you mean `{known}`?"),
-            None => format!("build it into {}", handlers_folder(folder).display()),
-        };
-        config
-            .fault(
-                &file,
-                position,
-                format!("there is no component `{component}` in handlers/"),
-            )
-            .hint(hint)
-    };
-    let routed = config
-        .destinations()
-        .filter_map(|destination| match &destination.target {
-            config::Target::Component { file, .. } => Some((destination.position, file)),
-            _ => None,
-        });
-    let configured = config
-        .components
-        .iter()
-        .map(|(file, spanned)| (spanned.position, file));
-    let scheduled = config
-        .schedules
-        .iter()
-        .map(|schedule| (schedule.position, &schedule.file));
-    let faults: Vec<Fault> = routed
-        .chain(configured)
-        .chain(scheduled)
-        .filter(|(_, component)| !files.contains_key(*component))
-        .map(|(position, component)| fault(position, component))
-        .collect();
-    if faults.is_empty() {
-        Ok(())
-    } else {
-        Err(Faults::new(faults))
-    }
-}
-
-/// No component may be promised more memory than the engine has for an instance.
-fn too_much_memory(folder: &Path, config: &Config, engine: &Engine) -> Result<(), Faults> {
-    let file = folder.join(config::FILE_NAME);
-    let most = engine.limits.max_instance_memory;
-    let faults: Vec<Fault> = config
-        .components
-        .values()
-        .filter(|spanned| spanned.component.memory > most)
-        .map(|spanned| {
-            let message = "`memory` is more than `max_instance_memory` was at the start";
-            config
-                .fault(&file, spanned.position, message)
-                .hint("start the server anew, or ask for less")
-        })
-        .collect();
-    if faults.is_empty() {
-        Ok(())
-    } else {
-        Err(Faults::new(faults))
-    }
-}
-
-impl Refusal {
-    /// The fault of each file in the app's `handlers/`, from both kinds of faults.
-    fn by_component(&self, app: &Path) -> BTreeMap<String, String> {
-        let handlers = handlers_folder(app);
-        let mut refused = self.components.clone();
-        for fault in self.faults.iter().flatten() {
-            let file = fault.file.strip_prefix(&handlers).ok();
-            if let Some(file) = file.and_then(Path::to_str) {
-                let hint = fault.hint.iter().map(|hint| format!("\n  hint: {hint}"));
-                let reason = fault.message.clone() + &hint.collect::<String>();
-                refused.entry(file.to_owned()).or_insert(reason);
-            }
-        }
-        refused
-    }
-}
-
-impl From<Faults> for Refusal {
-    fn from(faults: Faults) -> Self {
-        Self {
-            faults: Some(faults),
-            components: BTreeMap::new(),
-        }
-    }
-}
-
-impl std::fmt::Display for Refusal {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let mut separator = "";
-        if let Some(faults) = &self.faults {
-            write!(f, "{faults}")?;
-            separator = "\n";
-        }
-        for (file, error) in &self.components {
-            write!(f, "{separator}handlers/{file}: {error}")?;
-            separator = "\n";
-        }
-        Ok(())
-    }
-}
-
-impl std::error::Error for Refusal {}

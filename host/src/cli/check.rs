@@ -6,10 +6,10 @@ use std::path::{Path, PathBuf};
 use anyhow::bail;
 
 use super::{Check, Set, cache_dir, counted, diagnostics, grants, serve};
-use crate::app::generation::{Generation, Overrides, State, Survey, Wide, handlers_folder};
+use crate::app::generation::{Generation, State, Survey, Wide, handlers_folder};
 use crate::base::error::{Fault, Faults};
 use crate::base::shards::Shards;
-use crate::config::Config;
+use crate::config::{Config, Overrides};
 use crate::guest::engine::Import;
 
 /// An app as it would be served, without its listeners.

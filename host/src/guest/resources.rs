@@ -6,6 +6,7 @@ mod background;
 mod body_memory;
 mod exchange;
 mod head;
+mod loops;
 mod shared;
 mod stream;
 
@@ -28,10 +29,11 @@ use crate::services::kv::Cursors;
 use crate::services::pubsub::Quota;
 
 pub use app::{App, AppView, Meters, Newest};
-pub use background::{Background, Kind, Loops, Room, ServingWindow, Task};
+pub use background::{Background, Kind, Room, ServingWindow, Task};
 pub use body_memory::{BodyMemory, BodyShare};
 pub use exchange::{Answer, Cancel, Exchange, ShownId, Stage, host};
 pub use head::{Head, fields, phrase};
+pub use loops::Loops;
 pub use shared::SharedState;
 pub use stream::{Piece, Stream, StreamedResponse, Wrong};
 

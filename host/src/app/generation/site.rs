@@ -11,8 +11,9 @@ use tokio::time::Instant;
 
 use super::scheduler::{Record, Scheduler};
 use super::watch::Look;
-use super::{Component, Generation, Overrides, Previous, Refusal, State, Survey};
+use super::{Component, Generation, Previous, Refusal, State, Survey};
 use crate::base::metrics::{Counter, Metrics};
+use crate::config::Overrides;
 use crate::guest::engine::Engine;
 use crate::guest::instances::{self, PoolStats};
 use crate::guest::resources::ServingWindow;

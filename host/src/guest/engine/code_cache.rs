@@ -92,7 +92,8 @@ mod tests {
     use wasmtime::component::Component;
 
     use super::*;
-    use crate::guest::engine::{Limits, config};
+    use crate::guest::engine::Limits;
+    use crate::guest::engine::config::wasmtime_config;
 
     /// A component with one module, of two functions: one returns this number, the other always the same.
     fn component(number: u8) -> Vec<u8> {
@@ -121,7 +122,7 @@ mod tests {
             max_instance_memory: 1 << 20,
             max_instances: 8,
         };
-        let config = config(&limits, functions.clone()).unwrap();
+        let config = wasmtime_config(&limits, functions.clone()).unwrap();
         let engine = wasmtime::Engine::new(&config).unwrap();
         let mut known = [1, 2, 2].map(|number| {
             Component::from_binary(&engine, &component(number)).unwrap();

@@ -1,0 +1,140 @@
+//! Where a request goes: to the host itself, which answers it, or to a component. Wakes no guest.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::request::Parts;
+use http::{HeaderValue, Method, Response, StatusCode, header};
+
+use super::reply::Reply;
+use super::{page, redirect};
+use crate::app::generation::{Component, Generation, Lead};
+use crate::base::body::BodyLimits;
+use crate::base::router::{self, Found};
+use crate::config;
+use crate::guest::bindings::{Failure, FailureCause};
+use crate::guest::resources::{App, Stage, Target, host};
+
+/// The result of routing.
+pub(super) enum Routed {
+    /// The host answers, for this route.
+    Answered(Option<usize>, Response<Reply>),
+    Handler(Visit),
+}
+
+/// A request for a guest, with all that it needs of its generation.
+pub(super) struct Visit {
+    pub(super) route: Option<usize>,
+    pub(super) component: Arc<Component>,
+    pub(super) target: Arc<Target>,
+    pub(super) arguments: router::Arguments,
+    pub(super) app: Arc<App>,
+    pub(super) stage: Stage,
+    pub(super) body_limits: BodyLimits,
+    pub(super) debug: bool,
+}
+
+/// `declared`: the length of the body at least.
+pub(super) fn route(generation: &Generation, head: &Parts, declared: u64) -> Routed {
+    if head.method == Method::OPTIONS && head.uri.path() == "*" {
+        return Routed::Answered(None, server_options());
+    }
+    let host = router::host_name(host(head));
+    let is_proxied = || head.headers.contains_key("x-real-ip");
+    match generation.find(host, head.uri.path(), is_proxied) {
+        Found::Route(route, arguments) => {
+            let index = Some(route.target);
+            let lead = &generation.leads[route.target];
+            follow(generation, head, declared, index, lead, arguments)
+        }
+        Found::NotUtf8(route) => {
+            Routed::Answered(Some(route.target), page::error(StatusCode::BAD_REQUEST))
+        }
+        Found::Nothing => match &generation.default {
+            Some(lead) => {
+                let arguments = router::Arguments::default();
+                follow(generation, head, declared, None, lead, arguments)
+            }
+            None => Routed::Answered(None, page::error(StatusCode::NOT_FOUND)),
+        },
+    }
+}
+
+/// Where a route leads. It is a function of its own: LLVM takes 1,000 instructions to move arguments bit by bit, where
+/// those that were found and those by default meet in one variable.
+fn follow(
+    generation: &Generation,
+    head: &Parts,
+    declared: u64,
+    index: Option<usize>,
+    lead: &Lead,
+    arguments: router::Arguments,
+) -> Routed {
+    let (component, target) = match lead {
+        Lead::Handler {
+            component, target, ..
+        } => (component, target),
+        Lead::Failed { .. } => {
+            return Routed::Answered(index, page::error(StatusCode::SERVICE_UNAVAILABLE));
+        }
+        Lead::Redirect { url, permanent } => {
+            return Routed::Answered(index, redirect::answer(head, url, *permanent, &arguments));
+        }
+        Lead::Error { status_code } => {
+            let status = StatusCode::from_u16(*status_code);
+            let status = status.unwrap_or(StatusCode::NOT_FOUND);
+            return Routed::Answered(index, page::error(status));
+        }
+    };
+    let stage = if target.class.takes(&head.method) {
+        Stage::Whole
+    } else if target.class.hooks.write_error {
+        Stage::ErrorPage(Box::new(Failure {
+            status: StatusCode::METHOD_NOT_ALLOWED.as_u16(),
+            reason: None,
+            message: None,
+            cause: FailureCause::Host,
+        }))
+    } else {
+        let mut response = page::error(StatusCode::METHOD_NOT_ALLOWED);
+        response
+            .headers_mut()
+            .insert(header::ALLOW, target.class.allow());
+        return Routed::Answered(index, response);
+    };
+    let body_limits = body_limits(&generation.config.server, &component.settings);
+    if declared > body_limits.max_size {
+        return Routed::Answered(index, page::error(StatusCode::PAYLOAD_TOO_LARGE));
+    }
+    Routed::Handler(Visit {
+        route: index,
+        component: component.clone(),
+        target: target.clone(),
+        arguments,
+        app: generation.app.clone(),
+        stage,
+        body_limits,
+        debug: generation.config.settings.debug,
+    })
+}
+
+/// The limits for a body of a request to this component: its own table comes first, then the server's.
+fn body_limits(server: &config::Server, handler: &config::Component) -> BodyLimits {
+    BodyLimits {
+        max_size: handler.max_body_size.unwrap_or(server.max_body_size),
+        timeout: handler.body_timeout.unwrap_or(server.body_timeout),
+    }
+}
+
+/// The answer to `OPTIONS *`, which is for the server and not for a route (RFC 9110, section 9.3.7).
+fn server_options() -> Response<Reply> {
+    let mut response = Response::new(Reply::new(Bytes::new()));
+    *response.status_mut() = StatusCode::NO_CONTENT;
+    let headers = response.headers_mut();
+    headers.insert(
+        header::ALLOW,
+        HeaderValue::from_static("GET, HEAD, POST, PUT, DELETE, PATCH, OPTIONS"),
+    );
+    page::sign(headers);
+    response
+}

@@ -1,0 +1,83 @@
+//! What is wrong with a configuration beside its components and the engine. Loads nothing.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use super::handlers_folder;
+use crate::base::error::{Fault, Faults};
+use crate::config::{self, Config};
+use crate::guest::engine::Engine;
+
+/// Every component that the configuration names must exist.
+pub fn missing_components(
+    folder: &Path,
+    config: &Config,
+    files: &BTreeMap<String, PathBuf>,
+) -> Result<(), Faults> {
+    let file = folder.join(config::FILE_NAME);
+    let fault = |position, component: &str| {
+        let near = files
+            .keys()
+            .map(|known| (strsim::damerau_levenshtein(known, component), known))
+            .min()
+            .filter(|(distance, _)| *distance <= 3);
+        let hint = match near {
+            Some((_, known)) => format!("did you mean `{known}`?"),
+            None => format!("build it into {}", handlers_folder(folder).display()),
+        };
+        config
+            .fault(
+                &file,
+                position,
+                format!("there is no component `{component}` in handlers/"),
+            )
+            .hint(hint)
+    };
+    let routed = config
+        .destinations()
+        .filter_map(|destination| match &destination.target {
+            config::Target::Component { file, .. } => Some((destination.position, file)),
+            _ => None,
+        });
+    let configured = config
+        .components
+        .iter()
+        .map(|(file, spanned)| (spanned.position, file));
+    let scheduled = config
+        .schedules
+        .iter()
+        .map(|schedule| (schedule.position, &schedule.file));
+    let faults: Vec<Fault> = routed
+        .chain(configured)
+        .chain(scheduled)
+        .filter(|(_, component)| !files.contains_key(*component))
+        .map(|(position, component)| fault(position, component))
+        .collect();
+    if faults.is_empty() {
+        Ok(())
+    } else {
+        Err(Faults::new(faults))
+    }
+}
+
+/// No component may be promised more memory than the engine has for an instance.
+pub fn too_much_memory(folder: &Path, config: &Config, engine: &Engine) -> Result<(), Faults> {
+    let file = folder.join(config::FILE_NAME);
+    let most = engine.limits.max_instance_memory;
+    let faults: Vec<Fault> = config
+        .components
+        .values()
+        .filter(|spanned| spanned.component.memory > most)
+        .map(|spanned| {
+            let message = "`memory` is more than `max_instance_memory` was at the start";
+            config
+                .fault(&file, spanned.position, message)
+                .hint("start the server anew, or ask for less")
+        })
+        .collect();
+    if faults.is_empty() {
+        Ok(())
+    } else {
+        Err(Faults::new(faults))
+    }
+}

@@ -99,7 +99,7 @@ const FAULTS: &[(&str, &str, &str, &[&str])] = &[
     (
         "a limit past the server's",
         "[component.\"version.wasm\"]\nmemory = '1GB'\n",
-        "2:12",
+        "2:10",
         &["`max_instance_memory`", "hint: raise"],
     ),
 ];

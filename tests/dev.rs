@@ -23,8 +23,9 @@ fn new_app(name: &str) -> App {
     let folder = tempfile::tempdir().expect("a folder");
     waterspout("new", folder.path());
     let offline = format!(
-        // As quick to build as can be, for there is much of it.
-        "[net]\noffline = true\n[build]\ntarget-dir = {:?}\n[profile.release]\nlto = false\nopt-level = 1\n",
+        // As `dev` builds, so that it finds all that is not the app's own built already.
+        "[net]\noffline = true\n[build]\ntarget-dir = {:?}\n[profile.release]\nlto = \"off\"\nopt-level = 1\n\
+         codegen-units = 16\nincremental = true\n",
         concat!(env!("CARGO_TARGET_TMPDIR"), "/dev")
     );
     let made = folder.path().join(name);

@@ -143,7 +143,7 @@ async fn what_is_wrong_with_a_schedule_is_told_with_its_place() {
         (":10:9", "`every` leaves no time at all"),
         (":11:12", "a component's file name and a function"),
         (":15:8", "`cron` and `every` exclude each other"),
-        (":20:12", "there is no time zone `Nowhere/City` here"),
+        (":20:13", "there is no time zone `Nowhere/City` here"),
         (":22:1", "`every` is missing in [[schedule]]"),
     ] {
         assert!(text.contains(words), "{words}:\n{text}");

@@ -52,6 +52,8 @@ pub fn expand(arguments: TokenStream, item: TokenStream) -> Result<TokenStream> 
         // The host's own pages don't have them.
         hooks.push(format_ident!("write_error"));
     }
+    let hook_names = HOOKS.map(|name| format_ident!("{name}"));
+    let has_hook = HOOKS.map(|name| hooks.iter().any(|hook| hook == name));
     let known = METHODS
         .iter()
         .filter_map(|known| names.iter().find(|name| **name == known));
@@ -89,8 +91,7 @@ pub fn expand(arguments: TokenStream, item: TokenStream) -> Result<TokenStream> 
             const NAME: &'static str = #name;
             const METHODS: &'static [&'static str] = &[#(#methods),*];
             const HOOKS: ::waterspout_sdk::__private::Hooks = ::waterspout_sdk::__private::Hooks {
-                #(#hooks: true,)*
-                ..::waterspout_sdk::__private::Hooks::NONE
+                #(#hook_names: #has_hook,)*
             };
             const ROUTES: &'static [::waterspout_sdk::__private::Route] = &[#(#routes),*];
             #streams

@@ -36,14 +36,6 @@ pub struct Hooks {
 }
 
 impl Hooks {
-    pub const NONE: Self = Self {
-        initialize: false,
-        prepare: false,
-        write_error: false,
-        on_connection_close: false,
-        on_finish: false,
-    };
-
     /// Their names in the WIT.
     fn names(self) -> Vec<&'static str> {
         let hooks = [

@@ -4,6 +4,7 @@
 #[doc(hidden)]
 pub mod bindings;
 pub mod cancel;
+pub mod durations;
 #[doc(hidden)]
 pub mod exports;
 pub mod kept;

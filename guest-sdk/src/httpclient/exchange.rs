@@ -17,7 +17,7 @@ use crate::httpclient::incoming::Incoming;
 use crate::httpclient::request::{Body, HttpRequest, Producing};
 use crate::httpclient::response::HttpClientError;
 use crate::httpclient::url::Url;
-use crate::ioloop::clocks::{Sleep, nanoseconds};
+use crate::ioloop::clocks::Sleep;
 use crate::runtime::bindings::wasi::clocks::monotonic_clock;
 use crate::runtime::bindings::wasi::http::client;
 use crate::runtime::bindings::wasi::http::types::{
@@ -25,6 +25,7 @@ use crate::runtime::bindings::wasi::http::types::{
     Scheme, Trailers,
 };
 use crate::runtime::bindings::{wit_future, wit_stream};
+use crate::runtime::durations::nanoseconds;
 
 /// When a fetch began, and when it must be over.
 pub struct Clock {

@@ -10,6 +10,7 @@ use std::task::{Context, Poll, Wake, Waker};
 use std::time::Duration;
 
 use crate::runtime::bindings::wasi::clocks::monotonic_clock::{self, Mark};
+use crate::runtime::durations::nanoseconds;
 
 /// Waits for `duration`; other requests of the instance run meanwhile. Tornado's
 /// [`gen.sleep`](https://www.tornadoweb.org/en/stable/gen.html#tornado.gen.sleep).
@@ -28,11 +29,6 @@ use crate::runtime::bindings::wasi::clocks::monotonic_clock::{self, Mark};
 pub async fn sleep(duration: Duration) {
     let due = monotonic_clock::now().saturating_add(nanoseconds(duration));
     Sleep::until(due).await;
-}
-
-/// In the host's unit. A longer duration than it can count becomes the longest.
-pub fn nanoseconds(duration: Duration) -> u64 {
-    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
 }
 
 thread_local! {

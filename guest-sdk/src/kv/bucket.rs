@@ -5,12 +5,12 @@ use std::time::Duration;
 use anyhow::Context as _;
 use serde::{Serialize, de::DeserializeOwned};
 
-use crate::ioloop::clocks::nanoseconds;
 use crate::kv::entry::Entry;
 use crate::kv::error::Error;
 use crate::kv::watcher::Watcher;
 use crate::result::Result;
 use crate::runtime::bindings::waterspout::kv::kv as host;
+use crate::runtime::durations::nanoseconds;
 
 /// How many changes [`Bucket::watch`] holds back.
 pub const CAPACITY: u32 = 100;

@@ -15,9 +15,9 @@ use futures_util::Stream;
 use http::{HeaderMap, HeaderName, HeaderValue};
 use multer::{Field, Multipart};
 
-use crate::ioloop::clocks;
 use crate::result::Result;
 use crate::runtime::bindings::waterspout::web::request_body as host;
+use crate::runtime::durations::nanoseconds;
 use crate::web::multipart::{self, Disposition, MAX_PART_HEADER_SIZE};
 use crate::web::request::Request;
 
@@ -42,8 +42,7 @@ impl Request {
     /// Reading fails after that with [`HttpError`](crate::HttpError) 408. Tornado's
     /// `request.connection.set_body_timeout`, for `prepare`.
     pub fn set_body_timeout(&self, timeout: Duration) {
-        let nanoseconds = clocks::nanoseconds(timeout);
-        host::set_timeout(self.number(), nanoseconds);
+        host::set_timeout(self.number(), nanoseconds(timeout));
     }
 
     /// The trailers: fields that followed the body. They are here once its end was read; before, there are none.

@@ -1,5 +1,6 @@
 //! A component's description of itself: read once when it is loaded, and trusted from then on. Runs no guest.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use http::{HeaderValue, Method};
@@ -117,9 +118,10 @@ const KNOWN: [&str; 7] = ["get", "head", "post", "put", "delete", "patch", "opti
 /// Reads the handlers of a component.
 pub fn handlers(classes: Vec<handler::HandlerClass>) -> Result<Vec<HandlerClass>, Error> {
     let mut handlers: Vec<HandlerClass> = Vec::new();
+    let mut names = BTreeSet::new();
     for class in classes {
         let name = class.name;
-        if handlers.iter().any(|other| other.name == name) {
+        if !names.insert(name.clone()) {
             return Err(Error::component(format!(
                 "describes two handlers named `{name}`"
             )));
@@ -136,6 +138,14 @@ pub fn handlers(classes: Vec<handler::HandlerClass>) -> Result<Vec<HandlerClass>
 }
 
 fn methods(handler: &str, names: &[String]) -> Result<Vec<Method>, Error> {
+    /// Each request is compared with them. All that are registered with IANA are some forty.
+    const MOST: usize = 100;
+    if names.len() > MOST {
+        let count = names.len();
+        return Err(Error::component(format!(
+            "its handler `{handler}` names {count} methods; it may name {MOST}"
+        )));
+    }
     let mut methods = Vec::new();
     for name in names {
         let method = Method::from_bytes(name.as_bytes()).map_err(|_| {
@@ -227,6 +237,7 @@ mod tests {
         assert!(refusal(class(&["GET", "GET"], &[])).contains("twice"));
         assert!(refusal(class(&["A B"], &[])).contains("which is none"));
         assert!(refusal(class(&["CONNECT"], &[])).contains("no handler gets"));
+        assert!(refusal(class(&["A"; 101], &[])).contains("it may name 100"));
     }
 
     #[test]

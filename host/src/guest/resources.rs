@@ -9,6 +9,7 @@ mod head;
 mod loops;
 mod shared;
 mod stream;
+mod transit;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant};
@@ -36,6 +37,7 @@ pub use head::{Head, fields, phrase};
 pub use loops::Loops;
 pub use shared::SharedState;
 pub use stream::{Piece, Stream, StreamedResponse, Wrong};
+pub use transit::{InTransit, Transit};
 
 /// Where a route leads inside a component.
 #[derive(Debug)]

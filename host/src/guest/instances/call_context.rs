@@ -1,12 +1,13 @@
 //! What a call into an instance needs while the instance's event loop runs. Keeps nothing.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use wasmtime::component::{Accessor, ComponentNamedList, GuestTaskId, Lift, Lower};
 
 use super::task_set::Line;
 use crate::guest::engine::{Function, Guest};
-use crate::guest::resources::{Ctx, Requests};
+use crate::guest::resources::{Ctx, Requests, Transit};
 use crate::guest::run::RunClock;
 
 /// The surroundings of a call: one instance, while its event loop runs.
@@ -16,6 +17,8 @@ pub struct CallContext<'a> {
     pub run: &'a RunClock,
     /// For calls that were started: the guest takes one after the other, with a turn behind each.
     pub line: &'a Line,
+    /// The instance's large responses that no connection has yet.
+    pub transit: &'a Arc<Transit>,
     /// The turn of the event loop in which a call was started last.
     pub(super) last_start: &'a AtomicU64,
     pub(super) requests: &'a Requests,

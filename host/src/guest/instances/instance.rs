@@ -20,7 +20,7 @@ use super::task_set::{Line, TaskSet};
 use super::{Isolation, LifeEnd, PoolInner};
 use crate::base::error::Error;
 use crate::guest::engine::Guest;
-use crate::guest::resources::{Background, Ctx, Exchange, Offload, Requests};
+use crate::guest::resources::{Background, Ctx, Exchange, Offload, Requests, Transit};
 use crate::guest::run::{Overrun, RunClock};
 
 /// An instance with its store and its place under the cap.
@@ -84,6 +84,7 @@ impl Instance {
             }
         };
         let line = Line::default();
+        let transit = Arc::<Transit>::default();
         let last_start = AtomicU64::new(u64::MAX);
         let turning = self.store.run_concurrent(async |accessor| {
             let context = CallContext {
@@ -91,6 +92,7 @@ impl Instance {
                 guest,
                 run,
                 line: &line,
+                transit: &transit,
                 last_start: &last_start,
                 requests,
             };
@@ -102,7 +104,8 @@ impl Instance {
                         left = 0;
                     }
                     let mut next = None;
-                    if left > 0 && requests_inside.len() < at_once {
+                    let has_room = transit.poll_empty(cx).is_ready();
+                    if left > 0 && has_room && requests_inside.len() < at_once {
                         next = arrived.take().or_else(|| core.queue.take(slot));
                     }
                     if let Some(exchange) = next {
@@ -118,7 +121,7 @@ impl Instance {
                         }
                     }
                     let open = !core.queue.is_closed() && !slot.is_dismissed();
-                    slot.set_open(open && left > 0 && requests_inside.len() < at_once);
+                    slot.set_open(open && has_room && left > 0 && requests_inside.len() < at_once);
                     // A fresh instance has only one request, which is inside at first.
                     let is_spent = left == 0 && (!is_fresh || requests_inside.is_empty());
                     if (!open || is_spent) && !(requests_inside.is_empty() && background.is_empty())

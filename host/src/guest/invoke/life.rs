@@ -12,6 +12,7 @@ use futures_util::future::{BoxFuture, OptionFuture};
 use tokio::time::timeout;
 use wasmtime::component::{ComponentNamedList, Lift, Lower};
 
+use crate::base::unsent::FREE;
 use crate::guest::bindings::handler::MessageHead;
 use crate::guest::bindings::{Call, Failure, FailureCause, Outcome, Response};
 use crate::guest::description::Hooks;
@@ -220,7 +221,10 @@ impl Life<'_> {
     fn give(&self, response: Response) -> impl Future<Output = ()> {
         let rest = match self.exchange.stream() {
             None => {
-                self.exchange.answer(Answer::Response(response));
+                let is_large = response.body.len() as u64 > FREE;
+                let transit = is_large.then(|| self.context.transit.begin());
+                let answer = Answer::Response(response);
+                self.exchange.answer_in_transit(answer, transit);
                 None
             }
             // Rare, so in a box: the future of every request stays small.

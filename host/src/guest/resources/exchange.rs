@@ -16,7 +16,7 @@ use http::{HeaderMap, Method};
 
 use self::reading::{BodySlot, Waits};
 use super::stream::without_empty_etag;
-use super::{App, BodyShare, Head, Stream, StreamedResponse, Target, lock};
+use super::{App, BodyShare, Head, InTransit, Stream, StreamedResponse, Target, lock};
 use crate::base::access::Summary;
 use crate::base::body::RequestBody;
 use crate::base::client::Client;
@@ -69,7 +69,7 @@ pub enum Answer {
 enum AnswerSlot {
     /// With the waker of the client that waits.
     Open(Option<Waker>),
-    Given(Answer),
+    Given(Answer, Option<InTransit>),
     /// The answer was taken, or no client waits for one any more.
     Shut,
 }
@@ -199,9 +199,14 @@ impl Exchange {
     /// Gives the answer. The first one counts, while a client waits for it. A further answer breaks off a streamed one
     /// that has not ended.
     pub fn answer(&self, answer: Answer) {
+        self.answer_in_transit(answer, None);
+    }
+
+    /// The same for a large response, which is in transit until it is taken.
+    pub fn answer_in_transit(&self, answer: Answer, transit: Option<InTransit>) {
         let slot = lock(&self.answer);
         if matches!(*slot, AnswerSlot::Open(_)) {
-            give(slot, answer);
+            give(slot, answer, transit);
         } else if let Some(stream) = self.stream() {
             drop(slot);
             stream.cut();
@@ -220,7 +225,7 @@ impl Exchange {
             return Ok(None);
         }
         let stream = &**self.stream.get_or_init(|| Box::new(stream));
-        give(slot, Answer::Begun(Box::new(begun)));
+        give(slot, Answer::Begun(Box::new(begun)), None);
         Ok(Some(stream))
     }
 
@@ -240,7 +245,10 @@ impl Exchange {
                 return Poll::Pending;
             }
             match std::mem::replace(&mut *slot, AnswerSlot::Shut) {
-                AnswerSlot::Given(answer) => Poll::Ready(answer),
+                AnswerSlot::Given(answer, transit) => {
+                    drop(transit);
+                    Poll::Ready(answer)
+                }
                 _ => Poll::Pending,
             }
         })
@@ -377,8 +385,8 @@ impl Exchange {
 }
 
 /// Puts an answer in its place, if that is open, and wakes the task that waits for it.
-fn give(mut slot: MutexGuard<'_, AnswerSlot>, answer: Answer) {
-    let before = std::mem::replace(&mut *slot, AnswerSlot::Given(answer));
+fn give(mut slot: MutexGuard<'_, AnswerSlot>, answer: Answer, transit: Option<InTransit>) {
+    let before = std::mem::replace(&mut *slot, AnswerSlot::Given(answer, transit));
     drop(slot);
     if let AnswerSlot::Open(Some(waiting)) = before {
         waiting.wake();

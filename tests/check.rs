@@ -221,6 +221,44 @@ fn check_warns_of_grants_that_a_component_can_not_use() {
 }
 
 #[test]
+fn a_grant_that_is_none_is_a_fault_with_its_place() {
+    for (grants, column, words) in [
+        ("reads = []", 11, "hint: did you mean `read`?"),
+        (
+            "execute = ['ls']",
+            11,
+            "hint: known keys: `read`, `write`, `http`, `kv`",
+        ),
+        (
+            "http = ['self', 'example.com']",
+            27,
+            "`http` must be `self` or an origin without a path, not \"example.com\"",
+        ),
+    ] {
+        let app = app(&format!(
+            "[component.'version.wasm']\nallow = {{ {grants} }}\n"
+        ));
+        let (code, said) = app.run("check");
+        assert_eq!(code, Some(1), "{said}");
+        let place = format!("waterspout.toml:2:{column}: ");
+        assert!(said.contains(&place) && said.contains(words), "{said}");
+    }
+}
+
+#[test]
+fn check_does_not_warn_of_a_bucket_that_can_be_used() {
+    for component in ["kv", "keyvalue"] {
+        let file = format!("{component}.wasm");
+        let app = App::new().handler(&file, guest(component)).config(&format!(
+            "[component.'{file}']\nallow = {{ kv = ['mine'] }}\n"
+        ));
+        let (code, said) = app.run("check");
+        assert_eq!(code, Some(0), "{said}");
+        assert!(!said.contains("granted for nothing"), "{said}");
+    }
+}
+
+#[test]
 fn check_warns_where_files_are_used_and_no_folder_is_granted() {
     let app = |config: &str| {
         let app = App::new().handler("grants.wasm", guest("grants"));

@@ -101,7 +101,7 @@ fn imports_suggest_grants() {
     for words in [
         "allow = { read = [\"…\"] }, or write",
         "(wasi:filesystem/types@0.2",
-        "none opens sockets",
+        "has code that uses sockets, and is refused",
     ] {
         assert!(suggested.contains(words), "{said}");
     }

@@ -4,6 +4,7 @@
 //! Every limit has its name here. A missing key has the default of its field, a wrong value is a fault with its place
 //! in the file.
 
+mod allow;
 mod command_line;
 mod component;
 mod http_client;
@@ -31,8 +32,9 @@ use toml::de::DeTable;
 use crate::base::error::{Fault, Faults, Origin, Position};
 use crate::base::files;
 
+pub use allow::{Allow, AllowPositions, GrantKey};
 pub use command_line::Overrides;
-pub use component::{Allow, AllowPositions, Component, HttpGrant, Isolation, Spanned};
+pub use component::{Component, Isolation, Spanned};
 pub use http_client::{HttpClient, Proxy};
 pub use kv::Kv;
 pub use limits::Limits;

@@ -4,6 +4,7 @@ pub mod bindings;
 pub mod capabilities;
 pub mod description;
 pub mod engine;
+pub mod imports;
 pub mod instances;
 pub mod invoke;
 pub mod resources;

@@ -2,4 +2,40 @@
 
 pub mod http_client;
 pub mod kv;
+pub mod loops;
 pub mod pubsub;
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use crate::base::metrics::Metrics;
+use http_client::HttpClients;
+use kv::Kv;
+use loops::Loops;
+use pubsub::Topics;
+
+/// What the components of an app share, and what is counted of them. It exists as long as the server, whatever is
+/// swapped.
+pub struct Services {
+    pub kv: Kv,
+    pub topics: Arc<Topics<Bytes>>,
+    /// The clients that send the requests of guests.
+    pub http: Arc<HttpClients>,
+    /// The locks of loops.
+    pub loops: Loops,
+    pub metrics: Metrics,
+}
+
+impl Services {
+    /// Makes them with this store, for this number of shards.
+    pub fn new(kv: Kv, shards: usize) -> Arc<Self> {
+        Arc::new(Self {
+            kv,
+            topics: Topics::new(),
+            http: HttpClients::new(shards),
+            loops: Loops::default(),
+            metrics: Metrics::default(),
+        })
+    }
+}

@@ -10,6 +10,7 @@ mod mark;
 mod plan;
 mod refusal;
 mod routes;
+mod runtime;
 mod scheduler;
 mod schedules;
 mod site;
@@ -25,13 +26,14 @@ use crate::base::error::{Fault, Faults};
 use crate::base::metrics::{Metrics, RouteKey};
 use crate::base::router::{Found, Route, Router};
 use crate::config::{self, Config, Overrides};
-use crate::guest::engine::Engine;
+use crate::guest::capabilities::wasi::granted_folders;
 use crate::guest::resources::{App, Meters, Newest, Target};
 use crate::tls::Tls;
 
 pub use claims::Wide;
 pub use component::{Component, State, describe};
 pub use refusal::Refusal;
+pub use runtime::Runtime;
 pub use schedules::Schedule;
 pub use site::{Site, Swap};
 pub use survey::Survey;
@@ -117,7 +119,7 @@ impl Generation {
     pub async fn load(
         folder: &Path,
         mut survey: Survey,
-        engine: &Arc<Engine>,
+        runtime: &Runtime,
         overrides: &Overrides,
         previous: Option<Previous<'_>>,
     ) -> Result<Self, Refusal> {
@@ -132,7 +134,7 @@ impl Generation {
         let (config, is_configured) = load_config(folder, &survey, overrides, previous)?;
         let tls = load_tls(folder, &mut survey, &config, previous)?;
         for spanned in config.components.values() {
-            for path in component::granted_folders(folder, &spanned.component) {
+            for path in granted_folders(folder, &spanned.component) {
                 survey.look_at(&path);
                 let before = previous.and_then(|previous| previous.generation.survey.mark(&path));
                 if let (Some(before), Some(Mark::Missing)) = (before, survey.mark(&path)) {
@@ -143,13 +145,14 @@ impl Generation {
         }
         let files = component_files(folder, &survey, previous)?;
         checks::missing_components(folder, &config, &files)?;
-        checks::too_much_memory(folder, &config, engine)?;
+        checks::too_much_memory(folder, &config, &runtime.engine)?;
+        checks::wrong_grants(folder, &config)?;
         let newest =
             previous.map_or_else(Arc::default, |previous| previous.generation.newest.clone());
         let settings = app_settings(&config);
         let loading = component::Loading {
             folder,
-            engine,
+            runtime,
             config: &config,
             previous,
             survey: &survey,
@@ -167,7 +170,7 @@ impl Generation {
             held_away(previous, file)
         })?;
         let schedules = schedules::resolve(folder, &config, &components)?;
-        let meters = meters(&router, &engine.metrics);
+        let meters = meters(&router, &runtime.services.metrics);
         let app = App {
             router,
             settings,
@@ -263,8 +266,7 @@ impl Generation {
         let tls = config.server.tls.iter().flat_map(config::Tls::files);
         let tls = tls.map(|file| folder.join(file));
         let granted = config.components.values();
-        let granted =
-            granted.flat_map(|spanned| component::granted_folders(folder, &spanned.component));
+        let granted = granted.flat_map(|spanned| granted_folders(folder, &spanned.component));
         tls.chain(granted).collect()
     }
 

@@ -10,7 +10,7 @@ use crate::app::generation::{Generation, State, Survey, Wide, handlers_folder};
 use crate::base::error::{Fault, Faults};
 use crate::base::shards::Shards;
 use crate::config::{Config, Overrides};
-use crate::guest::engine::Import;
+use crate::guest::imports::Import;
 
 /// An app as it would be served, without its listeners.
 pub async fn load(app: &Path, set: &Set, cache: Option<&PathBuf>) -> anyhow::Result<Generation> {
@@ -22,9 +22,9 @@ pub async fn load(app: &Path, set: &Set, cache: Option<&PathBuf>) -> anyhow::Res
         ..Overrides::default()
     };
     let config = Config::load(app, &overrides.said)?;
-    let engine = serve::engine(&config, cache_dir(cache), Shards::here(), serve::no_kv())?;
+    let runtime = serve::runtime(&config, cache_dir(cache), Shards::here(), serve::no_kv())?;
     let survey = Survey::take(app, &BTreeSet::new());
-    Ok(Generation::load(app, survey, &engine, &overrides, None).await?)
+    Ok(Generation::load(app, survey, &runtime, &overrides, None).await?)
 }
 
 pub async fn check(options: &Check) -> anyhow::Result<()> {

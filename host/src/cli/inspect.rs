@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use clap::Args;
 
-use super::grants::{Uses, warnings};
+use super::grants::{suggestions, warnings};
 use super::table::table;
 use super::{cache_dir, diagnostics, serve};
 use crate::app::generation::{describe, handlers_folder};
@@ -16,7 +16,8 @@ use crate::base::shards::Shards;
 use crate::config::{Config, show_duration};
 use crate::guest::bindings::work::Timing;
 use crate::guest::description::Description;
-use crate::guest::engine::{Binary, Import, exports};
+use crate::guest::engine::{Binary, exports};
+use crate::guest::imports::Import;
 use crate::log::plain;
 
 #[derive(Args)]
@@ -36,7 +37,8 @@ pub async fn inspect(options: &Inspect) -> anyhow::Result<()> {
     let binary = Binary::read(path)
         .map_err(|error| Faults::from(fault(&format_args!("can't be read: {error}"))))?;
     let cache = cache_dir(options.cache_dir.as_ref());
-    let engine = serve::engine(&Config::default(), cache, Shards::here(), serve::no_kv())?;
+    let runtime = serve::runtime(&Config::default(), cache, Shards::here(), serve::no_kv())?;
+    let engine = &runtime.engine;
     let compiled = engine.compile(&file, &binary);
     let component = compiled.map_err(|error| Faults::from(fault(&error)))?;
     exports(&component).map_err(|error| {
@@ -48,7 +50,7 @@ pub async fn inspect(options: &Inspect) -> anyhow::Result<()> {
     let missing = engine.not_offered(&component);
     let needs = imports_and_grants(&imports, &missing);
     let described = match engine.link(&component) {
-        Ok(linked) => describe(&engine, &file, linked).await,
+        Ok(linked) => describe(&runtime, &file, linked).await,
         Err(error) => Err(error),
     };
     match described {
@@ -193,27 +195,7 @@ fn imports_and_grants(imports: &[Import], missing: &[String]) -> String {
         false => text += &table("  ", &rows),
     }
 
-    let uses = Uses::of(imports);
-    let mut rows = Vec::new();
-    let mut suggest = |import: Option<&str>, grant: &str, why: &str| {
-        let row = import.map(|import| [grant.to_owned(), format!("{why} ({import})")]);
-        rows.extend(row);
-    };
-    suggest(
-        uses.files,
-        "allow = { read = [\"…\"] }, or write",
-        "has code that opens files or lists folders",
-    );
-    suggest(
-        uses.http,
-        "allow = { http = [\"…\"] }",
-        "has code that sends requests",
-    );
-    suggest(
-        uses.sockets,
-        "none opens sockets",
-        "has code that uses them, and is refused",
-    );
+    let rows = suggestions(imports);
     text += "\ngrants that its imports suggest\n";
     match rows.is_empty() {
         true => text += "  none\n",

@@ -16,14 +16,14 @@ use self::signals::{Signals, end_with_stdin};
 use super::{Serve, cache_dir, counted};
 use crate::app::dispatch::dev::Workbench;
 use crate::app::generation::watch::{AWAY, Look, Watch};
-use crate::app::generation::{Generation, Refusal, Site, State, Survey};
+use crate::app::generation::{Generation, Refusal, Runtime, Site, State, Survey};
 use crate::base::error::{Error, Faults};
 use crate::base::shards::Shards;
 use crate::config::{self, Config, Overrides};
 use crate::edge::connection::Service;
 use crate::guest::engine::{self, Engine};
-use crate::guest::resources::SharedState;
 use crate::log::Logs;
+use crate::services::Services;
 use crate::services::kv::{self, Kv};
 
 /// How long a load may last before it gives way to a newer change, which may repair a `start` that does not end.
@@ -51,29 +51,44 @@ pub async fn serve(
     let config = overrides.load(app)?;
     logs.follow(&config.log);
     let kv = open_kv(app, &config)?;
-    let engine = engine(&config, cache, shards.clone(), kv)?;
+    let runtime = runtime(&config, cache, shards.clone(), kv)?;
     tracing::info!(target: "general", "loading {} …", app.display());
     let began = Instant::now();
     let watch = Watch::app(app);
     let survey = watch.look().await.survey().clone();
     let site = tokio::select! {
-        site = open(app, survey, engine.clone(), overrides, bench.as_deref()) => Arc::new(site?),
+        site = open(app, survey, runtime.clone(), overrides, bench.as_deref()) => Arc::new(site?),
         () = Signals::end(&mut signals.terminate, &mut signals.interrupt) => return Ok(()),
     };
     report_first(&site.current(), began.elapsed());
     look_at_others(&site, &watch, true);
     match bench {
         None => {
-            let front = Front::open(&site, shards, &engine.http, SiteService(site.clone())).await?;
-            serve_on(site, front, &engine, logs, &watch, &mut signals, None).await;
-        }
-        Some(bench) => {
-            let service = DevService(site.clone(), bench.clone());
-            let front = Front::open(&site, shards, &engine.http, service).await?;
+            let front = Front::open(
+                &site,
+                shards,
+                &runtime.services.http,
+                SiteService(site.clone()),
+            )
+            .await?;
             serve_on(
                 site,
                 front,
-                &engine,
+                &runtime.engine,
+                logs,
+                &watch,
+                &mut signals,
+                None,
+            )
+            .await;
+        }
+        Some(bench) => {
+            let service = DevService(site.clone(), bench.clone());
+            let front = Front::open(&site, shards, &runtime.services.http, service).await?;
+            serve_on(
+                site,
+                front,
+                &runtime.engine,
                 logs,
                 &watch,
                 &mut signals,
@@ -89,14 +104,14 @@ pub async fn serve(
 async fn open(
     app: &Path,
     survey: Survey,
-    engine: Arc<Engine>,
+    runtime: Runtime,
     overrides: Overrides,
     bench: Option<&Workbench>,
 ) -> Result<Site, Refusal> {
-    let opened = Site::open(app, survey, engine.clone(), overrides.clone()).await;
+    let opened = Site::open(app, survey, runtime.clone(), overrides.clone()).await;
     match opened {
         Err(_) if bench.is_some_and(|bench| bench.trouble().is_some()) => {
-            Site::empty(app, engine, overrides)
+            Site::empty(app, runtime, overrides)
         }
         opened => opened,
     }
@@ -135,20 +150,21 @@ fn tell_systemd(state: NotifyState<'_>) {
     }
 }
 
-/// The engine for an app with this configuration.
-pub fn engine(
+/// What the components of an app with this configuration run on.
+pub fn runtime(
     config: &Config,
     cache: Option<PathBuf>,
     shards: Arc<Shards>,
     kv: Kv,
-) -> Result<Arc<Engine>, Error> {
+) -> Result<Runtime, Error> {
     let limits = engine::Limits {
         max_instance_memory: config.server.max_instance_memory,
         max_instances: engine::max_instances(),
     };
-    let engine = Engine::new(limits, cache, shards, SharedState::new(kv))?;
-    engine.http.follow(&config.http_client);
-    Ok(engine)
+    let services = Services::new(kv, shards.count());
+    services.http.follow(&config.http_client);
+    let engine = Engine::new(limits, cache, shards)?;
+    Ok(Runtime { engine, services })
 }
 
 /// The state of an app, from the file that its configuration names. The file belongs to this process only.

@@ -2,13 +2,11 @@
 //! exists, nor the component's description.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
 use std::time::Duration;
-
-use url::{Host, Url};
 
 use crate::base::error::Position;
 
+use super::allow::{self, Allow, AllowPositions};
 use super::section::{Section, table};
 use super::server::MEMORY;
 use super::units::{MB, show_size};
@@ -72,21 +70,8 @@ pub struct Spanned {
     pub component: Component,
     /// The place of its name.
     pub position: Position,
-    /// The place of each list of its `allow`.
+    /// The places of its `allow`.
     pub allow: AllowPositions,
-}
-
-/// The places of the lists of an `allow`. `None`: it is missing.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct AllowPositions {
-    /// `http`.
-    pub http: Option<Position>,
-    /// `read`.
-    pub read: Option<Position>,
-    /// `write`.
-    pub write: Option<Position>,
-    /// `kv`.
-    pub kv: Option<Position>,
 }
 
 /// Which requests share an instance.
@@ -98,28 +83,6 @@ pub enum Isolation {
     Exclusive,
     /// One request, then dropped.
     Fresh,
-}
-
-/// What a guest may reach outside of itself. The default is only the app's own state.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Allow {
-    /// Servers it may send requests to.
-    pub http: Vec<HttpGrant>,
-    /// Folders it may read, relative to the app's.
-    pub read: Vec<PathBuf>,
-    /// Folders it may read and write, relative to the app's.
-    pub write: Vec<PathBuf>,
-    /// Buckets of the app's state that it may use. `None`: all.
-    pub kv: Option<Vec<String>>,
-}
-
-/// A server that a guest may send requests to.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum HttpGrant {
-    /// `"self"`: the app's own routes.
-    Own,
-    /// Scheme, host and perhaps port, in lower case and in Punycode: `https://api.example.com`.
-    Origin(String),
 }
 
 impl Default for Component {
@@ -201,7 +164,7 @@ fn component(
     largest: u64,
 ) -> (Component, AllowPositions) {
     let nothing = (default.allow, AllowPositions::default());
-    let (allow, positions) = section.or("allow", nothing, allow);
+    let (allow, positions) = section.or("allow", nothing, allow::read);
     let component = Component {
         isolation: section.or("isolation", default.isolation, |value| {
             value.choice(&[
@@ -278,59 +241,4 @@ fn env(value: Value<'_, '_>) -> Option<BTreeMap<String, String>> {
         }
     }
     Some(env)
-}
-
-fn allow(value: Value<'_, '_>) -> Option<(Allow, AllowPositions)> {
-    let mut section = table(value, "in `allow`")?;
-    let positions = AllowPositions {
-        http: section.take("http").map(|value| value.position()),
-        read: section.take("read").map(|value| value.position()),
-        write: section.take("write").map(|value| value.position()),
-        kv: section.take("kv").map(|value| value.position()),
-    };
-    let allow = Allow {
-        http: section.or("http", Vec::new(), |value| value.list(http_grant)),
-        read: section.or("read", Vec::new(), |value| value.list(Value::path)),
-        write: section.or("write", Vec::new(), |value| value.list(Value::path)),
-        kv: section.get("kv", |value| {
-            value.list(|bucket| bucket.text().map(str::to_owned))
-        }),
-    };
-    section.finish();
-    Some((allow, positions))
-}
-
-fn http_grant(value: Value<'_, '_>) -> Option<HttpGrant> {
-    let text = value.string()?;
-    if text == "self" {
-        return Some(HttpGrant::Own);
-    }
-    match origin(text) {
-        Some(origin) => Some(HttpGrant::Origin(origin)),
-        None => value.expected(
-            "`self` or an origin without a path",
-            "[\"https://api.example.com\"]",
-        ),
-    }
-}
-
-/// The origin in the spelling of the URL standard, if it is one. A name may have letters of any script.
-fn origin(text: &str) -> Option<String> {
-    let (scheme, authority) = text.split_once("://")?;
-    let authority = authority.strip_suffix('/').unwrap_or(authority);
-    let is_scheme = ["http", "https"]
-        .iter()
-        .any(|known| scheme.eq_ignore_ascii_case(known));
-    let is_plain =
-        |char: char| char.is_ascii_alphanumeric() || !char.is_ascii() || "-._[]:".contains(char);
-    if !is_scheme || authority.ends_with(':') || !authority.chars().all(is_plain) {
-        return None;
-    }
-    let url = Url::parse(text).ok()?;
-    // `127.1` and `0x7f.1` are addresses, too. A grant must name them in full.
-    let is_as_written = match url.host()? {
-        Host::Ipv4(address) => authority.starts_with(&address.to_string()),
-        _ => true,
-    };
-    is_as_written.then(|| url.origin().ascii_serialization())
 }

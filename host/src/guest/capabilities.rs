@@ -1,7 +1,9 @@
-//! What guests may call, one file per WIT interface. Owns the answers to guests; trusts none of their arguments.
+//! What guests may call, one file per capability: its interfaces, its data in a store, its grants. Owns the answers to
+//! guests; trusts none of their arguments.
 
 mod application;
 mod background;
+mod capability;
 mod executor;
 mod http_client;
 mod kv;
@@ -17,14 +19,63 @@ pub mod wasi;
 
 use wasmtime::component::{Accessor, HasSelf, Linker};
 
-use crate::guest::bindings::Everything;
-use crate::guest::resources::Ctx;
+use crate::config::GrantKey;
+use crate::guest::resources::{Ctx, Part};
+
+pub use capability::{Capability, Grant, MakePart, Setup};
+
+/// All capabilities. The data of the first ones is found first.
+const ALL: [Capability; 14] = [
+    wasi::CAPABILITY,
+    http_client::CAPABILITY,
+    kv::CAPABILITY,
+    application::CAPABILITY,
+    background::CAPABILITY,
+    executor::CAPABILITY,
+    logging::CAPABILITY,
+    pubsub::CAPABILITY,
+    request::CAPABILITY,
+    request_body::CAPABILITY,
+    response::CAPABILITY,
+    settings::CAPABILITY,
+    types::CAPABILITY,
+    values::CAPABILITY,
+];
 
 /// Puts every interface that a component may import into the linker.
 pub fn link(linker: &mut Linker<Ctx>) -> wasmtime::Result<()> {
-    wasi::link(linker)?;
-    http_client::link(linker)?;
-    Everything::add_to_linker::<_, HasSelf<Ctx>>(linker, |ctx| ctx)
+    ALL.iter()
+        .try_for_each(|capability| (capability.link)(linker))
+}
+
+/// What makes the data of all capabilities for the stores of one component.
+pub fn prepare(setup: &Setup<'_>) -> Vec<MakePart> {
+    let prepare = ALL.iter().filter_map(|capability| capability.prepare);
+    prepare.map(|prepare| prepare(setup)).collect()
+}
+
+/// The data of all capabilities for one store.
+pub fn parts(make: &[MakePart]) -> wasmtime::Result<Box<[Part]>> {
+    make.iter().map(|make| make()).collect()
+}
+
+/// Everything that `allow` may grant.
+pub fn grants() -> impl Iterator<Item = &'static Grant> {
+    const GRANTS: [&[Grant]; ALL.len()] = {
+        let mut grants: [&[Grant]; ALL.len()] = [&[]; ALL.len()];
+        let mut at = 0;
+        while at < ALL.len() {
+            grants[at] = ALL[at].grants;
+            at += 1;
+        }
+        grants
+    };
+    GRANTS.into_iter().flatten()
+}
+
+/// The lists that `allow` may have.
+pub fn grant_keys() -> Vec<&'static GrantKey> {
+    grants().flat_map(|grant| grant.keys).collect()
 }
 
 /// Ends the run of a guest that has lasted for a tick. Calls that can answer without a wait await this, so that a

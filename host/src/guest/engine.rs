@@ -15,20 +15,17 @@ use tokio::sync::Semaphore;
 use wasmtime::component::{Component, InstancePre, Linker};
 
 use crate::base::error::Error;
-use crate::base::metrics::Metrics;
 use crate::base::shards::{self, Shards};
 use crate::guest::capabilities;
-use crate::guest::resources::{Ctx, Loops, SharedState};
+use crate::guest::resources::Ctx;
 use crate::guest::run::{TICK, Ticker};
 use crate::guest::workers::Workers;
-use crate::services::http_client::HttpClients;
 use config::start;
 
 pub use binary::Binary;
 pub use cache::Cache;
 pub use config::{Limits, max_instances};
 pub use guest::{Exports, Function, Guest, Handler, Step};
-pub use imports::Import;
 
 /// A component that can be instantiated.
 pub struct Linked {
@@ -50,14 +47,7 @@ pub struct Engine {
     pub shards: Arc<Shards>,
     /// The threads for functions that take long.
     pub workers: Workers,
-    /// The locks of loops.
-    pub loops: Loops,
     pub limits: Limits,
-    pub metrics: Metrics,
-    /// Messages and state, shared by all instances.
-    pub shared: Arc<SharedState>,
-    /// The clients that send the requests of guests.
-    pub http: Arc<HttpClients>,
 }
 
 impl Engine {
@@ -66,26 +56,21 @@ impl Engine {
         limits: Limits,
         cache: Option<PathBuf>,
         shards: Arc<Shards>,
-        shared: Arc<SharedState>,
     ) -> Result<Arc<Self>, Error> {
         let (wasmtime, limits) = start(limits)?;
         let mut linker = Linker::new(&wasmtime);
         capabilities::link(&mut linker)
             .map_err(|error| Error::host("the host's interfaces can't be linked", error))?;
         let engine = Arc::new(Self {
-            metrics: Metrics::default(),
-            http: HttpClients::new(shards.count()),
             cache: cache.and_then(|folder| Cache::open(folder, &wasmtime)),
             instances: Arc::new(Semaphore::new(limits.max_instances as usize)),
             compilers: Arc::new(Semaphore::new(shards::cores())),
             ticker: Arc::default(),
             workers: Workers::default(),
-            loops: Loops::default(),
             wasmtime,
             linker,
             shards,
             limits,
-            shared,
         });
         let ticking = Arc::downgrade(&engine);
         std::thread::Builder::new()

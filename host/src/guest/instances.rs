@@ -28,10 +28,11 @@ use futures_util::future::BoxFuture;
 use crate::base::error::Error;
 use crate::base::metrics::ComponentMeter;
 use crate::base::shards;
+use crate::guest::capabilities::MakePart;
 use crate::guest::description::Description;
 use crate::guest::engine::{Engine, Linked};
 use crate::guest::resources::{AppView, Exchange, ServingWindow};
-use crate::services::http_client::Access;
+use crate::services::Services;
 
 pub use crate::config::Isolation;
 use birth::Purpose;
@@ -62,10 +63,12 @@ pub struct Blueprint {
     pub linked: Linked,
     pub rules: Rules,
     pub engine: Arc<Engine>,
+    pub services: Arc<Services>,
+    /// What makes the data of capabilities for a store.
+    pub parts: Vec<MakePart>,
     pub meter: Arc<ComponentMeter>,
     /// From when to when its instances serve.
     pub window: Arc<ServingWindow>,
-    pub http: Arc<Access>,
     pub app: AppView,
 }
 

@@ -6,8 +6,7 @@ mod background;
 mod body_memory;
 mod exchange;
 mod head;
-mod loops;
-mod shared;
+mod parts;
 mod stream;
 mod transit;
 
@@ -18,15 +17,11 @@ use futures_util::future::BoxFuture;
 use rustc_hash::FxHashMap;
 use wasmtime::ResourceLimiter;
 use wasmtime::component::{GuestTaskId, ResourceTable};
-use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
-use wasmtime_wasi_http::WasiHttpCtx;
 
-use crate::base::metrics::ComponentMeter;
 use crate::guest::bindings::executor::CallError;
 use crate::guest::description::Class;
 use crate::guest::run::RunClock;
-use crate::services::http_client::Access;
-use crate::services::kv::Cursors;
+use crate::services::Services;
 use crate::services::pubsub::Quota;
 
 pub use app::{App, AppView, Meters, Newest};
@@ -34,8 +29,7 @@ pub use background::{Background, Kind, Room, ServingWindow, Task};
 pub use body_memory::{BodyMemory, BodyShare};
 pub use exchange::{Answer, Cancel, Exchange, ShownId, Stage, host};
 pub use head::{Head, fields, phrase};
-pub use loops::Loops;
-pub use shared::SharedState;
+pub use parts::{Part, Parts};
 pub use stream::{Piece, Stream, StreamedResponse, Wrong};
 pub use transit::{InTransit, Transit};
 
@@ -105,7 +99,6 @@ pub type Tasks = FxHashMap<GuestTaskId, u64>;
 /// The data of one store: one instance and the requests inside it.
 pub struct Ctx {
     pub component: Arc<str>,
-    pub wasi: WasiCtx,
     pub table: ResourceTable,
     pub memory: MemoryLimit,
     pub run: Arc<RunClock>,
@@ -116,17 +109,15 @@ pub struct Ctx {
     pub body_memory: BodyMemory,
     /// What the guest can ask of the app without a request.
     pub app: AppView,
-    pub shared: Arc<SharedState>,
+    pub services: Arc<Services>,
     /// The quota of this instance for messages.
     pub quota: Arc<Quota>,
-    /// The buckets that the component may use. `None`: all.
-    pub buckets: Option<Arc<[String]>>,
-    pub cursors: Cursors,
     /// The background tasks of this instance.
     pub background: Arc<Background>,
     /// The background task that each guest task was last started for. `tasks` comes first where both have an entry.
     pub jobs: FxHashMap<GuestTaskId, Box<str>>,
-    pub http: Http,
+    /// What capabilities have in this store.
+    pub parts: Parts,
     /// What calls functions in other instances. `None`: this instance may not call any.
     pub executor: Option<Weak<dyn Offload>>,
 }
@@ -139,18 +130,6 @@ pub trait Offload: Send + Sync {
         name: String,
         arguments: Vec<u8>,
     ) -> BoxFuture<'static, Result<Vec<u8>, CallError>>;
-}
-
-/// The `wasi:http` of one store.
-pub struct Http {
-    pub ctx: WasiHttpCtx,
-    pub fetches: Fetches,
-}
-
-/// What a store may fetch, and the meter that counts it.
-pub struct Fetches {
-    pub access: Arc<Access>,
-    pub meter: Arc<ComponentMeter>,
 }
 
 impl Ctx {
@@ -189,15 +168,6 @@ impl ResourceLimiter for MemoryLimit {
     /// The engine's pool limits tables.
     fn table_growing(&mut self, _: usize, _: usize, _: Option<usize>) -> wasmtime::Result<bool> {
         Ok(true)
-    }
-}
-
-impl WasiView for Ctx {
-    fn ctx(&mut self) -> WasiCtxView<'_> {
-        WasiCtxView {
-            ctx: &mut self.wasi,
-            table: &mut self.table,
-        }
     }
 }
 

@@ -29,7 +29,7 @@ use tokio::sync::Semaphore;
 use tokio::time::timeout_at;
 
 use crate::base::shards;
-use crate::config::{self, HttpGrant};
+use crate::config;
 use again::Untouched;
 use body::Incoming;
 use connect::{Connector, Way};
@@ -87,6 +87,15 @@ pub struct OwnListener {
     pub encrypted: bool,
 }
 
+/// A server that a component may send requests to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Grant {
+    /// The app itself.
+    Own,
+    /// Scheme, host and perhaps port, in the spelling of the URL standard: `https://api.example.com`.
+    Origin(String),
+}
+
 /// All that fetches share.
 pub struct HttpClients {
     settings: ArcSwap<Settings>,
@@ -132,18 +141,18 @@ impl HttpClients {
     pub fn access(
         self: &Arc<Self>,
         component: &str,
-        grants: &[HttpGrant],
+        grants: &[Grant],
         max_clients: usize,
     ) -> Arc<Access> {
         let origins = grants.iter().filter_map(|grant| match grant {
-            HttpGrant::Origin(origin) => Origin::of(&origin.parse().ok()?),
-            HttpGrant::Own => None,
+            Grant::Origin(origin) => Origin::of(&origin.parse().ok()?),
+            Grant::Own => None,
         });
         Arc::new(Access {
             clients: self.clone(),
             component: component.into(),
             origins: origins.collect(),
-            own: grants.contains(&HttpGrant::Own),
+            own: grants.contains(&Grant::Own),
             turns: Arc::new(Semaphore::new(max_clients.min(Semaphore::MAX_PERMITS))),
             told: Mutex::default(),
         })

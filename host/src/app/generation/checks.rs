@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use super::handlers_folder;
 use crate::base::error::{Fault, Faults};
 use crate::config::{self, Config};
+use crate::guest::capabilities;
 use crate::guest::engine::Engine;
 
 /// Every component that the configuration names must exist.
@@ -75,6 +76,17 @@ pub fn too_much_memory(folder: &Path, config: &Config, engine: &Engine) -> Resul
                 .hint("start the server anew, or ask for less")
         })
         .collect();
+    if faults.is_empty() {
+        Ok(())
+    } else {
+        Err(Faults::new(faults))
+    }
+}
+
+/// Every grant must be one that there is, and valid.
+pub fn wrong_grants(folder: &Path, config: &Config) -> Result<(), Faults> {
+    let file = folder.join(config::FILE_NAME);
+    let faults = config.wrong_grants(&file, &capabilities::grant_keys());
     if faults.is_empty() {
         Ok(())
     } else {

@@ -8,19 +8,19 @@ use std::time::{Duration, Instant};
 
 use futures_util::future::join_all;
 use tokio_util::task::AbortOnDropHandle;
-use wasmtime_wasi::FsPerms;
 
 use super::declared::{self, Declared};
 use super::mark::is_missing;
 use super::plan::{self, Plan};
 use super::survey::{Survey, component_path};
-use super::{Previous, Refusal};
+use super::{Previous, Refusal, Runtime};
 use crate::base::error::Error;
 use crate::base::shards;
 use crate::config::{self, Config};
-use crate::guest::capabilities::wasi::{Folder, Grants};
+use crate::guest::capabilities::wasi::granted_folders;
+use crate::guest::capabilities::{self, Setup};
 use crate::guest::description::Description;
-use crate::guest::engine::{Binary, Engine, Linked};
+use crate::guest::engine::{Binary, Linked};
 use crate::guest::instances::{Blueprint, Pool, Rules};
 use crate::guest::invoke;
 use crate::guest::resources::{AppView, Newest};
@@ -86,7 +86,7 @@ pub enum State {
 /// All that is needed to load a set of components.
 pub struct Loading<'a> {
     pub folder: &'a Path,
-    pub engine: &'a Arc<Engine>,
+    pub runtime: &'a Runtime,
     pub config: &'a Config,
     pub previous: Option<Previous<'a>>,
     /// The state of the files, taken before they are read.
@@ -225,7 +225,7 @@ impl Loading<'_> {
         path: PathBuf,
         kept: Option<Arc<Component>>,
     ) -> std::io::Result<Read> {
-        let (engine, name) = (self.engine.clone(), file.to_owned());
+        let (engine, name) = (self.runtime.engine.clone(), file.to_owned());
         let compiler = engine.compilers.clone().acquire_owned().await;
         let read = tokio::task::spawn_blocking(move || {
             let _compiler = compiler;
@@ -249,15 +249,25 @@ impl Loading<'_> {
         linked: Linked,
         settings: &config::Component,
     ) -> Result<State, Error> {
-        let http = &self.engine.http;
+        let Runtime { engine, services } = self.runtime;
+        let file: Arc<str> = file.into();
+        let meter = services.metrics.component(&file, Instant::now());
+        let parts = capabilities::prepare(&Setup {
+            file: &file,
+            app: self.folder,
+            settings,
+            services,
+            meter: &meter,
+        });
         let blueprint = Blueprint {
-            file: file.into(),
+            file: file.clone(),
             linked,
-            rules: rules(self.folder, settings),
-            engine: self.engine.clone(),
-            meter: self.engine.metrics.component(file, Instant::now()),
+            rules: rules(settings),
+            engine: engine.clone(),
+            services: services.clone(),
+            parts,
+            meter,
             window: Arc::default(),
-            http: http.access(file, &settings.allow.http, settings.max_clients),
             app: AppView {
                 newest: self.newest.clone(),
                 loaded: self.settings.clone(),
@@ -272,7 +282,7 @@ impl Loading<'_> {
         let declared = declared::read(pool.description())?;
         let plans = plan::declared(pool.description())?;
         let handlers = pool.description().handlers.len();
-        if handlers > 1 && declared.is_empty() && !self.config.routes_to(file) {
+        if handlers > 1 && declared.is_empty() && !self.config.routes_to(&file) {
             return Err(Error::component(format!(
                 "has {handlers} handlers and no route to any: let them declare some, or name them in a [[route]]"
             )));
@@ -286,19 +296,26 @@ impl Loading<'_> {
 }
 
 /// A component's description, checked as in an app without configuration. The component is not started.
-pub async fn describe(
-    engine: &Arc<Engine>,
-    file: &str,
-    linked: Linked,
-) -> Result<Description, Error> {
+pub async fn describe(runtime: &Runtime, file: &str, linked: Linked) -> Result<Description, Error> {
+    let Runtime { engine, services } = runtime;
+    let settings = config::Component::default();
+    let (file, meter) = (Arc::from(file), Arc::default());
+    let parts = capabilities::prepare(&Setup {
+        file: &file,
+        app: Path::new(""),
+        settings: &settings,
+        services,
+        meter: &meter,
+    });
     let blueprint = Blueprint {
-        file: file.into(),
+        file,
         linked,
-        rules: rules(Path::new(""), &config::Component::default()),
+        rules: rules(&settings),
         engine: engine.clone(),
-        meter: Arc::default(),
+        services: services.clone(),
+        parts,
+        meter,
         window: Arc::default(),
-        http: engine.http.access(file, &[], 1),
         app: AppView::default(),
     };
     let description = blueprint.description().await?;
@@ -320,27 +337,7 @@ enum Read {
 /// How long `start` and `stop` may take where requests have no deadline, so that every load ends.
 const WITHOUT_DEADLINE: Duration = Duration::from_secs(30);
 
-/// The folders of the host that a component is granted.
-pub fn granted_folders(app: &Path, settings: &config::Component) -> impl Iterator<Item = PathBuf> {
-    let folders = settings.allow.read.iter().chain(&settings.allow.write);
-    folders.map(|folder| app.join(folder))
-}
-
-fn rules(app: &Path, settings: &config::Component) -> Rules {
-    let grant = |folder: &PathBuf, access| Folder {
-        host: app.join(folder),
-        guest: folder.to_string_lossy().into_owned(),
-        access,
-    };
-    let allow = &settings.allow;
-    let read = allow
-        .read
-        .iter()
-        .map(|folder| grant(folder, FsPerms::ReadOnly));
-    let write = allow
-        .write
-        .iter()
-        .map(|folder| grant(folder, FsPerms::ReadWrite));
+fn rules(settings: &config::Component) -> Rules {
     Rules {
         isolation: settings.isolation,
         instances: settings.instances.unwrap_or_else(shards::cores),
@@ -354,11 +351,6 @@ fn rules(app: &Path, settings: &config::Component) -> Rules {
         run: RunLimits {
             cpu_deadline: settings.cpu_deadline,
             block_log: settings.block_log,
-        },
-        grants: Grants {
-            env: settings.env.clone().into_iter().collect(),
-            folders: read.chain(write).collect(),
-            kv: allow.kv.as_ref().map(|buckets| buckets.as_slice().into()),
         },
         spawn_budget: settings.spawn_budget,
         max_tasks: settings.max_tasks,

@@ -11,17 +11,16 @@ use tokio::time::Instant;
 
 use super::scheduler::{Record, Scheduler};
 use super::watch::Look;
-use super::{Component, Generation, Previous, Refusal, State, Survey};
+use super::{Component, Generation, Previous, Refusal, Runtime, State, Survey};
 use crate::base::metrics::{Counter, Metrics};
 use crate::config::Overrides;
-use crate::guest::engine::Engine;
 use crate::guest::instances::{self, PoolStats};
 use crate::guest::resources::ServingWindow;
 
 /// One app and its generations.
 pub struct Site {
     folder: PathBuf,
-    engine: Arc<Engine>,
+    runtime: Runtime,
     overrides: Overrides,
     current: ArcSwap<Generation>,
     history: Mutex<History>,
@@ -77,27 +76,23 @@ impl Site {
     pub async fn open(
         folder: &Path,
         survey: Survey,
-        engine: Arc<Engine>,
+        runtime: Runtime,
         overrides: Overrides,
     ) -> Result<Self, Refusal> {
-        let first = Generation::load(folder, survey, &engine, &overrides, None).await?;
-        Ok(Self::beginning_with(first, folder, engine, overrides))
+        let first = Generation::load(folder, survey, &runtime, &overrides, None).await?;
+        Ok(Self::beginning_with(first, folder, runtime, overrides))
     }
 
     /// An app that can't be loaded yet. Its generation 0 serves nothing.
-    pub fn empty(
-        folder: &Path,
-        engine: Arc<Engine>,
-        overrides: Overrides,
-    ) -> Result<Self, Refusal> {
+    pub fn empty(folder: &Path, runtime: Runtime, overrides: Overrides) -> Result<Self, Refusal> {
         let none = Generation::empty(folder, &overrides)?;
-        Ok(Self::beginning_with(none, folder, engine, overrides))
+        Ok(Self::beginning_with(none, folder, runtime, overrides))
     }
 
     fn beginning_with(
         first: Generation,
         folder: &Path,
-        engine: Arc<Engine>,
+        runtime: Runtime,
         overrides: Overrides,
     ) -> Self {
         first.begin();
@@ -105,7 +100,7 @@ impl Site {
         scheduler.follow(&first);
         Self {
             folder: folder.to_path_buf(),
-            engine,
+            runtime,
             overrides,
             current: ArcSwap::from_pointee(first),
             history: Mutex::default(),
@@ -143,10 +138,10 @@ impl Site {
             held: look.held(),
             again,
         };
-        let (folder, engine) = (&self.folder, &self.engine);
+        let (folder, runtime) = (&self.folder, &self.runtime);
         let survey = look.survey().clone();
         let next =
-            Generation::load(folder, survey, engine, &self.overrides, Some(previous)).await?;
+            Generation::load(folder, survey, runtime, &self.overrides, Some(previous)).await?;
         Ok((!next.is_like(&current)).then_some(next))
     }
 
@@ -231,7 +226,7 @@ impl Site {
 
     /// The counters since the start.
     pub fn metrics(&self) -> &Metrics {
-        &self.engine.metrics
+        &self.runtime.services.metrics
     }
 
     /// How many requests the last generations had, the current one first.

@@ -186,6 +186,7 @@ fn limit_of(phase: Phase, limits: &Limits, stopping: bool) -> Option<Duration> {
     }
 }
 
+/// What is rare is in a box: the future of every request stays small.
 fn answer<'a, 'l, S: Service>(
     request: Request<Incoming>,
     client: Client,
@@ -199,45 +200,33 @@ fn answer<'a, 'l, S: Service>(
     let body = IncomingBody::new(incoming, limits, || {
         Account::Reading(answering.reading(head.headers.contains_key(EXPECT)))
     });
-    let refused = refuse(&head).or_else(|| Refusal::of_body(declared.lower(), limits));
-    match refused {
-        Some(refusal) => {
-            tell_refusal(service, &refusal, Some((&head.method, &head.uri)), client);
-            drop(body);
-            let response = end(bare(&refusal), limits, answering, |()| None);
-            Either::Left(Either::Left(future::ready(Ok(response))))
-        }
-        None => {
-            let request = Request::from_parts(head, body);
-            let account = activity.account().cloned();
-            let account = account.filter(|account| account.held() >= limits.max_unsent);
-            match account {
-                None => {
-                    let response = service.call(request, client);
-                    Either::Right(async move {
-                        let response = response.await;
-                        if answering.has_rest() {
-                            // In a box, as it is rare.
-                            Box::pin(answering.drop_rest()).await;
-                        }
-                        Ok(end(response, limits, answering, Some))
-                    })
-                }
-                Some(account) => {
-                    // Rare, so in a box: the future of every request stays small.
-                    let late = Box::pin(async move {
-                        account.until_less(limits.max_unsent).await;
-                        let response = service.call(request, client).await;
-                        if answering.has_rest() {
-                            answering.drop_rest().await;
-                        }
-                        Ok(end(response, limits, answering, Some))
-                    });
-                    Either::Left(Either::Right(late))
-                }
-            }
-        }
+    if let Some(refusal) = refuse(&head).or_else(|| Refusal::of_body(declared.lower(), limits)) {
+        tell_refusal(service, &refusal, Some((&head.method, &head.uri)), client);
+        drop(body);
+        let response = end(bare(&refusal), limits, answering, |()| None);
+        return Either::Left(Box::pin(Either::Left(future::ready(Ok(response)))));
     }
+    let request = Request::from_parts(head, body);
+    let account = activity.account().cloned();
+    if let Some(account) = account.filter(|account| account.held() >= limits.max_unsent) {
+        let late = async move {
+            account.until_less(limits.max_unsent).await;
+            let response = service.call(request, client).await;
+            if answering.has_rest() {
+                answering.drop_rest().await;
+            }
+            Ok(end(response, limits, answering, Some))
+        };
+        return Either::Left(Box::pin(Either::Right(late)));
+    }
+    let response = service.call(request, client);
+    Either::Right(async move {
+        let response = response.await;
+        if answering.has_rest() {
+            Box::pin(answering.drop_rest()).await;
+        }
+        Ok(end(response, limits, answering, Some))
+    })
 }
 
 /// Ends an exchange: only this is left to be written.

@@ -1,8 +1,15 @@
 //! `waterspout:web/application`: what a component may ask of the app that it belongs to.
 
+use wasmtime::component::HasSelf;
+
+use super::capability::Capability;
 use crate::base::router::ReverseError;
 use crate::guest::bindings::application::{self, Host};
 use crate::guest::resources::Ctx;
+
+/// The capability.
+pub const CAPABILITY: Capability =
+    Capability::of(|linker| application::add_to_linker::<_, HasSelf<Ctx>>(linker, |ctx| ctx));
 
 impl Host for Ctx {
     fn reverse_url(

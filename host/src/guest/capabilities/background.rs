@@ -2,8 +2,13 @@
 
 use wasmtime::component::{Accessor, HasSelf};
 
-use crate::guest::bindings::background::{Host, HostWithStore, RegisterError};
+use super::capability::Capability;
+use crate::guest::bindings::background::{self, Host, HostWithStore, RegisterError};
 use crate::guest::resources::{Ctx, Kind};
+
+/// The capability.
+pub const CAPABILITY: Capability =
+    Capability::of(|linker| background::add_to_linker::<_, HasSelf<Ctx>>(linker, |ctx| ctx));
 
 impl Host for Ctx {
     fn spawn(&mut self, task: u64, name: String) -> wasmtime::Result<Result<(), RegisterError>> {

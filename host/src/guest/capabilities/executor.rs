@@ -3,8 +3,13 @@
 
 use wasmtime::component::{Accessor, HasSelf};
 
-use crate::guest::bindings::executor::{CallError, Host, HostWithStore};
+use super::capability::Capability;
+use crate::guest::bindings::executor::{self, CallError, Host, HostWithStore};
 use crate::guest::resources::Ctx;
+
+/// The capability.
+pub const CAPABILITY: Capability =
+    Capability::of(|linker| executor::add_to_linker::<_, HasSelf<Ctx>>(linker, |ctx| ctx));
 
 impl Host for Ctx {}
 

@@ -7,30 +7,118 @@ use std::time::Instant;
 use http::HeaderName;
 use http::header::HOST;
 use http_body_util::BodyExt;
+use url::{Host, Url};
 use wasmtime::component::Linker;
 use wasmtime_wasi_http::{
-    DEFAULT_FORBIDDEN_HEADERS, Error, ForbiddenHeaderFilter, RequestOptions, WasiBody,
+    DEFAULT_FORBIDDEN_HEADERS, Error, ForbiddenHeaderFilter, RequestOptions, WasiBody, WasiHttpCtx,
     WasiHttpCtxView, WasiHttpHooks, WasiHttpView,
 };
 
-use crate::guest::resources::{Ctx, Fetches};
-use crate::services::http_client::{Fault, Timeouts};
+use super::capability::{Capability, Grant, MakePart, Setup};
+use crate::base::metrics::ComponentMeter;
+use crate::config::GrantKey;
+use crate::guest::imports::Import;
+use crate::guest::resources::Ctx;
+use crate::services::http_client::{self, Access, Fault, Timeouts};
 
 /// The largest piece of a request's body that is taken from a guest, in bytes.
 const PIECE: usize = 64 * 1024;
 
-/// Puts the interfaces into the linker.
-pub fn link(linker: &mut Linker<Ctx>) -> wasmtime::Result<()> {
+/// The capability.
+pub const CAPABILITY: Capability = Capability {
+    link,
+    prepare: Some(prepare),
+    grants: &[Grant {
+        keys: &[GrantKey {
+            name: KEY,
+            text: "`self` or an origin without a path",
+            example: "[\"https://api.example.com\"]",
+            is_valid: |text| grant(text).is_some(),
+        }],
+        used_by,
+        does: "sends requests",
+        lacks: Some("origin"),
+    }],
+};
+
+/// The list of servers in `allow`.
+const KEY: &str = "http";
+
+fn link(linker: &mut Linker<Ctx>) -> wasmtime::Result<()> {
     wasmtime_wasi_http::p2::add_only_http_to_linker_async(linker)?;
     wasmtime_wasi_http::p3::add_to_linker(linker)
 }
 
+/// `outgoing-handler` in WASI 0.2, `client` and `handler` in 0.3.
+fn used_by(imports: &[Import]) -> Option<&str> {
+    const SENDERS: [&str; 3] = [
+        "wasi:http/outgoing-handler@",
+        "wasi:http/client@",
+        "wasi:http/handler@",
+    ];
+    let sends =
+        |import: &&Import| SENDERS.iter().any(|sender| import.is(sender)) && import.calls(|_| true);
+    imports.iter().find(sends).map(|import| &*import.name)
+}
+
+/// Reads a grant: `self`, or an origin in the spelling of the URL standard. A name may have letters of any script.
+fn grant(text: &str) -> Option<http_client::Grant> {
+    if text == "self" {
+        return Some(http_client::Grant::Own);
+    }
+    let (scheme, authority) = text.split_once("://")?;
+    let authority = authority.strip_suffix('/').unwrap_or(authority);
+    let is_scheme = ["http", "https"]
+        .iter()
+        .any(|known| scheme.eq_ignore_ascii_case(known));
+    let is_plain =
+        |char: char| char.is_ascii_alphanumeric() || !char.is_ascii() || "-._[]:".contains(char);
+    if !is_scheme || authority.ends_with(':') || !authority.chars().all(is_plain) {
+        return None;
+    }
+    let url = Url::parse(text).ok()?;
+    // `127.1` and `0x7f.1` are addresses, too. A grant must name them in full.
+    let is_as_written = match url.host()? {
+        Host::Ipv4(address) => authority.starts_with(&address.to_string()),
+        _ => true,
+    };
+    is_as_written.then(|| http_client::Grant::Origin(url.origin().ascii_serialization()))
+}
+
+/// The data in a store.
+struct State {
+    ctx: WasiHttpCtx,
+    fetches: Fetches,
+}
+
+/// What a store may fetch, and the meter that counts it.
+struct Fetches {
+    access: Arc<Access>,
+    meter: Arc<ComponentMeter>,
+}
+
+fn prepare(setup: &Setup<'_>) -> MakePart {
+    let settings = setup.settings;
+    let grants: Vec<_> = settings.allow.texts(KEY).filter_map(grant).collect();
+    let clients = &setup.services.http;
+    let access = clients.access(setup.file, &grants, settings.max_clients);
+    let meter = setup.meter.clone();
+    Box::new(move || {
+        let (access, meter) = (access.clone(), meter.clone());
+        Ok(Box::new(State {
+            ctx: WasiHttpCtx::new(),
+            fetches: Fetches { access, meter },
+        }))
+    })
+}
+
 impl WasiHttpView for Ctx {
     fn http(&mut self) -> WasiHttpCtxView<'_> {
+        let state: &mut State = self.parts.get_mut();
         WasiHttpCtxView {
-            hooks: &mut self.http.fetches,
+            hooks: &mut state.fetches,
             table: &mut self.table,
-            ctx: &mut self.http.ctx,
+            ctx: &mut state.ctx,
         }
     }
 }
@@ -121,5 +209,42 @@ fn error(fault: &Fault) -> Error {
         Fault::Protocol(_) => Error::HttpProtocolError,
         Fault::Head => Error::HttpResponseHeaderSectionSize(None),
         Fault::Coding(_) => Error::HttpResponseContentCoding(text()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_grant_is_the_app_or_an_origin() {
+        let origin = |text: &str| Some(http_client::Grant::Origin(text.to_owned()));
+        assert_eq!(grant("self"), Some(http_client::Grant::Own));
+        for (text, read) in [
+            (
+                "https://API.example.com:8443/",
+                "https://api.example.com:8443",
+            ),
+            ("http://[::1]:80", "http://[::1]"),
+            (
+                "https://b\u{fc}cher.example",
+                "https://xn--bcher-kva.example",
+            ),
+        ] {
+            assert_eq!(grant(text), origin(read));
+        }
+        for wrong in [
+            "",
+            "example.com",
+            "https://a/b",
+            "ftp://a",
+            "http://127.1",
+            "http://0x7f.1:80",
+            "http://2130706433",
+            "http://[::1",
+            "http://a@b",
+        ] {
+            assert_eq!(grant(wrong), None, "{wrong}");
+        }
     }
 }

@@ -1,22 +1,83 @@
-//! `waterspout:kv/kv`: the app's state, as guests reach it. Checks grants, names and sizes; keeps nothing itself.
+//! `waterspout:kv/kv`: the app's state, as guests reach it, also by `wasi:keyvalue`. Checks grants, names and sizes; keeps
+//! nothing itself.
+
+mod keyvalue;
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use wasmtime::component::{Accessor, HasSelf, Resource};
+use wasmtime::component::{Accessor, HasSelf, Linker, Resource};
 
+use super::capability::{Capability, Grant, MakePart, Setup};
 use super::give_way;
+use crate::config::GrantKey;
+use crate::guest::bindings::keyvalue::{atomics, batch, store};
 use crate::guest::bindings::kv::{
     self, Error, Host, HostBucket, HostBucketWithStore, HostWatcher, HostWatcherWithStore, Page,
     Swapped,
 };
-use crate::guest::resources::{Ctx, SharedState};
+use crate::guest::imports::Import;
+use crate::guest::resources::Ctx;
+use crate::services::Services;
 use crate::services::kv::{
-    Act, Bucket, Change, Done, Entry, MAX_BUCKET, MAX_KEY, MAX_PAGE, Refused, Watched, Watcher,
+    Act, Bucket, Change, Cursors, Done, Entry, MAX_BUCKET, MAX_KEY, MAX_PAGE, Refused, Watched,
+    Watcher,
 };
 use crate::services::pubsub::MAX_CAPACITY;
 
 type Answer<T> = wasmtime::Result<Result<T, Error>>;
+
+/// The capability.
+pub const CAPABILITY: Capability = Capability {
+    link,
+    prepare: Some(prepare),
+    grants: &[Grant {
+        keys: &[GrantKey {
+            name: KEY,
+            text: "the name of a bucket",
+            example: "[\"sessions\"]",
+            is_valid: |name| (1..=MAX_BUCKET).contains(&name.len()),
+        }],
+        used_by,
+        does: "opens buckets",
+        lacks: None,
+    }],
+};
+
+/// The list of buckets in `allow`.
+const KEY: &str = "kv";
+
+fn link(linker: &mut Linker<Ctx>) -> wasmtime::Result<()> {
+    kv::add_to_linker::<_, HasSelf<Ctx>>(linker, |ctx| ctx)?;
+    store::add_to_linker::<_, HasSelf<Ctx>>(linker, |ctx| ctx)?;
+    atomics::add_to_linker::<_, HasSelf<Ctx>>(linker, |ctx| ctx)?;
+    batch::add_to_linker::<_, HasSelf<Ctx>>(linker, |ctx| ctx)
+}
+
+fn used_by(imports: &[Import]) -> Option<&str> {
+    let opens = |import: &&Import| {
+        (import.is("waterspout:kv/kv@") || import.is("wasi:keyvalue/store@"))
+            && import.calls(|name| name == "open")
+    };
+    imports.iter().find(opens).map(|import| &*import.name)
+}
+
+/// The data in a store.
+struct State {
+    /// The buckets that the component may use. `None`: all.
+    buckets: Option<Arc<[String]>>,
+    cursors: Cursors,
+}
+
+fn prepare(setup: &Setup<'_>) -> MakePart {
+    let buckets = setup.settings.allow.list(KEY).map(Arc::from);
+    Box::new(move || {
+        Ok(Box::new(State {
+            buckets: buckets.clone(),
+            cursors: Cursors::default(),
+        }))
+    })
+}
 
 impl Ctx {
     /// A bucket, if the component may use it.
@@ -25,7 +86,7 @@ impl Ctx {
             let limit = format!("a bucket's name has 1 to {MAX_BUCKET} bytes");
             return Err(Error::Limit(limit));
         }
-        let granted = match &self.buckets {
+        let granted = match &self.parts.get::<State>().buckets {
             Some(buckets) => buckets.iter().any(|bucket| bucket == name),
             None => true,
         };
@@ -73,7 +134,7 @@ impl HostWatcher for Ctx {
 }
 
 /// A bucket's name, and where it is.
-type Found = (Arc<str>, Arc<SharedState>);
+type Found = (Arc<str>, Arc<Services>);
 
 fn find(
     accessor: &Accessor<Ctx, HasSelf<Ctx>>,
@@ -82,14 +143,14 @@ fn find(
     accessor.with(|mut access| {
         let ctx = access.get();
         let name = ctx.table.get(bucket)?.name.clone();
-        Ok((name, ctx.shared.clone()))
+        Ok((name, ctx.services.clone()))
     })
 }
 
 /// Checks what is to be written, and writes it.
-pub(super) async fn write((bucket, shared): Found, key: String, act: Act) -> Result<Done, Error> {
+pub(super) async fn write((bucket, services): Found, key: String, act: Act) -> Result<Done, Error> {
     check_key(&key)?;
-    let most = shared.kv.limits().max_value_size;
+    let most = services.kv.limits().max_value_size;
     match &act {
         Act::Set { value, .. } | Act::Swap { value, .. } if value.len() as u64 > most => {
             let limit = format!("a value has {most} bytes at most, by `max_value_size`");
@@ -97,7 +158,7 @@ pub(super) async fn write((bucket, shared): Found, key: String, act: Act) -> Res
         }
         _ => {}
     }
-    let done = shared.kv.write((bucket, key.into()), act).await;
+    let done = services.kv.write((bucket, key.into()), act).await;
     done.map_err(|refused| match refused {
         Refused::Full => Error::Full,
         Refused::NotANumber => Error::NotANumber,
@@ -142,8 +203,8 @@ impl HostBucketWithStore<Ctx> for HasSelf<Ctx> {
         bucket: Resource<Bucket>,
         key: String,
     ) -> Answer<Option<kv::Entry>> {
-        let (bucket, shared) = find(accessor, &bucket)?;
-        let found = check_key(&key).map(|()| shared.kv.get(&bucket, &key).map(entry));
+        let (bucket, services) = find(accessor, &bucket)?;
+        let found = check_key(&key).map(|()| services.kv.get(&bucket, &key).map(entry));
         give_way(accessor).await;
         Ok(found)
     }
@@ -153,8 +214,8 @@ impl HostBucketWithStore<Ctx> for HasSelf<Ctx> {
         bucket: Resource<Bucket>,
         key: String,
     ) -> Answer<bool> {
-        let (bucket, shared) = find(accessor, &bucket)?;
-        let exists = check_key(&key).map(|()| shared.kv.exists(&bucket, &key));
+        let (bucket, services) = find(accessor, &bucket)?;
+        let exists = check_key(&key).map(|()| services.kv.exists(&bucket, &key));
         give_way(accessor).await;
         Ok(exists)
     }
@@ -227,11 +288,11 @@ impl HostBucketWithStore<Ctx> for HasSelf<Ctx> {
         cursor: Option<String>,
         limit: u32,
     ) -> Answer<Page> {
-        let (bucket, shared) = find(accessor, &bucket)?;
+        let (bucket, services) = find(accessor, &bucket)?;
         let page = match limit {
             1..=MAX_PAGE => {
                 let (after, limit) = (cursor.as_deref(), limit as usize);
-                let (keys, cursor) = shared.kv.list(&bucket, &prefix, after, limit);
+                let (keys, cursor) = services.kv.list(&bucket, &prefix, after, limit);
                 Ok(Page { keys, cursor })
             }
             _ => Err(Error::Limit(format!("a page has 1 to {MAX_PAGE} keys"))),
@@ -248,7 +309,7 @@ impl HostBucketWithStore<Ctx> for HasSelf<Ctx> {
     ) -> Answer<Resource<Watcher>> {
         // Before a watcher is made: a guest that drops this wait would never drop the watcher.
         give_way(accessor).await;
-        let (bucket, shared) = find(accessor, &bucket)?;
+        let (bucket, services) = find(accessor, &bucket)?;
         let watched = match watched {
             kv::Watched::Key(key) => check_key(&key).map(|()| Watched::Key(key.into())),
             kv::Watched::Prefix(prefix) if prefix.is_empty() => Ok(Watched::Prefix(prefix.into())),
@@ -262,7 +323,7 @@ impl HostBucketWithStore<Ctx> for HasSelf<Ctx> {
         };
         accessor.with(|mut access| {
             let ctx = access.get();
-            match shared.kv.watch(&bucket, watched, capacity, &ctx.quota) {
+            match services.kv.watch(&bucket, watched, capacity, &ctx.quota) {
                 Some(watching) => Ok(Ok(ctx.table.push(watching)?)),
                 None => Ok(Err(Error::Busy)),
             }

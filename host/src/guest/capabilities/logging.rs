@@ -1,7 +1,14 @@
 //! `waterspout:logging/logging`: messages of guests go to the app log. Never waits.
 
-use crate::guest::bindings::logging::{Host, Level};
+use wasmtime::component::HasSelf;
+
+use super::capability::Capability;
+use crate::guest::bindings::logging::{self, Host, Level};
 use crate::guest::resources::{Ctx, Exchange, ShownId};
+
+/// The capability.
+pub const CAPABILITY: Capability =
+    Capability::of(|linker| logging::add_to_linker::<_, HasSelf<Ctx>>(linker, |ctx| ctx));
 
 /// A longer message is cut: a guest must not fill the log's buffer with one call.
 pub const MAX_MESSAGE: usize = 8 * 1024;

@@ -4,12 +4,17 @@ use std::sync::Arc;
 
 use wasmtime::component::{Accessor, HasSelf, Resource};
 
+use super::capability::Capability;
 use super::give_way;
 use crate::guest::bindings::pubsub::{
-    Error, Host, HostSubscription, HostSubscriptionWithStore, HostWithStore, Message,
+    self, Error, Host, HostSubscription, HostSubscriptionWithStore, HostWithStore, Message,
 };
 use crate::guest::resources::Ctx;
 use crate::services::pubsub::{MAX_CAPACITY, MAX_MESSAGE, MAX_TOPIC, MessageSubscription};
+
+/// The capability.
+pub const CAPABILITY: Capability =
+    Capability::of(|linker| pubsub::add_to_linker::<_, HasSelf<Ctx>>(linker, |ctx| ctx));
 
 impl Host for Ctx {}
 
@@ -22,8 +27,8 @@ impl HostWithStore<Ctx> for HasSelf<Ctx> {
         let heard = match check_topic(&topic) {
             Ok(()) if data.len() > MAX_MESSAGE => Err(Error::TooLarge(MAX_MESSAGE as u32)),
             Ok(()) => {
-                let shared = accessor.with(|mut access| access.get().shared.clone());
-                Ok(shared.topics.publish(&topic, &data.into()))
+                let services = accessor.with(|mut access| access.get().services.clone());
+                Ok(services.topics.publish(&topic, &data.into()))
             }
             Err(error) => Err(error),
         };
@@ -47,7 +52,7 @@ impl HostWithStore<Ctx> for HasSelf<Ctx> {
         accessor.with(|mut access| {
             let ctx = access.get();
             let quota = &ctx.quota;
-            match ctx.shared.topics.subscribe(&topic, (), capacity, quota) {
+            match ctx.services.topics.subscribe(&topic, (), capacity, quota) {
                 Some(subscription) => Ok(Ok(ctx.table.push(Arc::new(subscription))?)),
                 None => Ok(Err(Error::TooMany(quota.max_subscriptions()))),
             }

@@ -2,8 +2,15 @@
 
 use std::sync::Arc;
 
-use crate::guest::bindings::request::{Host, RequestHead};
+use wasmtime::component::HasSelf;
+
+use super::capability::Capability;
+use crate::guest::bindings::request::{self, Host, RequestHead};
 use crate::guest::resources::{Ctx, Exchange};
+
+/// The capability.
+pub const CAPABILITY: Capability =
+    Capability::of(|linker| request::add_to_linker::<_, HasSelf<Ctx>>(linker, |ctx| ctx));
 
 impl Ctx {
     /// The request behind a number. A guest that asks for one that is over, or never was, traps.

@@ -7,9 +7,14 @@ use std::time::Duration;
 use bytes::Bytes;
 use wasmtime::component::{Accessor, HasSelf};
 
+use super::capability::Capability;
 use crate::base::body;
-use crate::guest::bindings::request_body::{BodyError, Host, HostWithStore};
+use crate::guest::bindings::request_body::{self, BodyError, Host, HostWithStore};
 use crate::guest::resources::{BodyMemory, Ctx, Exchange};
+
+/// The capability.
+pub const CAPABILITY: Capability =
+    Capability::of(|linker| request_body::add_to_linker::<_, HasSelf<Ctx>>(linker, |ctx| ctx));
 
 impl Host for Ctx {
     fn trailers(&mut self, request: u64) -> wasmtime::Result<Vec<(String, Vec<u8>)>> {

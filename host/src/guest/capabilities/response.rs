@@ -5,8 +5,13 @@ use bytes::Bytes;
 use http::HeaderMap;
 use wasmtime::component::{Accessor, HasSelf};
 
-use crate::guest::bindings::response::{FlushError, Host, HostWithStore, ResponseHead};
+use super::capability::Capability;
+use crate::guest::bindings::response::{self, FlushError, Host, HostWithStore, ResponseHead};
 use crate::guest::resources::{self, Ctx, Exchange, Head, ShownId, Wrong};
+
+/// The capability.
+pub const CAPABILITY: Capability =
+    Capability::of(|linker| response::add_to_linker::<_, HasSelf<Ctx>>(linker, |ctx| ctx));
 
 /// The largest piece, in bytes. The host holds at most two pieces of a response: one that waits in the channel, and
 /// one that waits for its place there. The SDK splits larger ones.

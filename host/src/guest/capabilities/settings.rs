@@ -1,7 +1,14 @@
 //! `waterspout:settings/settings`: the app's own settings.
 
-use crate::guest::bindings::settings::Host;
+use wasmtime::component::HasSelf;
+
+use super::capability::Capability;
+use crate::guest::bindings::settings::{self, Host};
 use crate::guest::resources::Ctx;
+
+/// The capability.
+pub const CAPABILITY: Capability =
+    Capability::of(|linker| settings::add_to_linker::<_, HasSelf<Ctx>>(linker, |ctx| ctx));
 
 impl Host for Ctx {
     fn app(&mut self, request: Option<u64>) -> wasmtime::Result<String> {

@@ -1,62 +1,131 @@
 //! WASI 0.2 and 0.3 for guests: clocks, random and stdio. Files, network and environment of the host only as far as
 //! the app's configuration grants them.
 
-mod keyvalue;
-
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 
 use tokio::io::AsyncWrite;
-use wasmtime::component::{HasSelf, Linker};
+use wasmtime::component::Linker;
 use wasmtime::error::Context as _;
 use wasmtime_wasi::cli::{IsTerminal, StdoutStream};
 use wasmtime_wasi::p2::{OutputStream, Pollable, StreamResult};
-use wasmtime_wasi::{FsPerms, WasiCtx, WasiCtxBuilder};
+use wasmtime_wasi::{FsPerms, WasiCtx, WasiCtxBuilder, WasiCtxView, WasiView};
 
+use super::capability::{Capability, Grant, MakePart, Setup};
 use super::logging;
-use crate::guest::bindings::keyvalue::{atomics, batch, store};
+use crate::config::{self, GrantKey};
 use crate::guest::bindings::logging::Level;
+use crate::guest::imports::Import;
 use crate::guest::resources::Ctx;
 
-/// Puts WASI 0.2 and 0.3 into the linker, and `wasi:keyvalue`.
-pub fn link(linker: &mut Linker<Ctx>) -> wasmtime::Result<()> {
-    wasmtime_wasi::p2::add_to_linker_async(linker)?;
-    wasmtime_wasi::p3::add_to_linker(linker)?;
-    store::add_to_linker::<_, HasSelf<Ctx>>(linker, |ctx| ctx)?;
-    atomics::add_to_linker::<_, HasSelf<Ctx>>(linker, |ctx| ctx)?;
-    batch::add_to_linker::<_, HasSelf<Ctx>>(linker, |ctx| ctx)
+/// The capability.
+pub const CAPABILITY: Capability = Capability {
+    link,
+    prepare: Some(prepare),
+    grants: &[
+        Grant {
+            keys: &[folders(READ), folders(WRITE)],
+            used_by: |imports| {
+                // Code that opens a file first asks for the granted folders.
+                imports.iter().find(|import| {
+                    import.is("wasi:filesystem/preopens")
+                        && import.calls(|name| name == "get-directories")
+                })?;
+                let import = imports.iter().find(|import| goes_into_folders(import));
+                import.map(|import| &*import.name)
+            },
+            does: "opens files or lists folders",
+            lacks: Some("folder"),
+        },
+        Grant {
+            keys: &[],
+            used_by: |imports| {
+                let uses = |import: &&Import| import.is("wasi:sockets/") && import.calls(|_| true);
+                imports.iter().find(uses).map(|import| &*import.name)
+            },
+            does: "uses sockets",
+            lacks: None,
+        },
+    ],
+};
+
+/// The lists of folders in `allow`: relative to the app's, to be read, or to be read and written.
+const READ: &str = "read";
+const WRITE: &str = "write";
+
+const fn folders(name: &'static str) -> GrantKey {
+    GrantKey {
+        name,
+        text: "a folder",
+        example: "[\"data\"]",
+        is_valid: |path| !path.contains('\0'),
+    }
 }
 
-/// What a component is granted of the host.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Grants {
-    pub env: Vec<(String, String)>,
-    pub folders: Vec<Folder>,
-    /// Buckets of `kv`. `None`: all.
-    pub kv: Option<Arc<[String]>>,
+/// Whether it takes paths below a folder, or lists one. Otherwise a granted folder is useless.
+fn goes_into_folders(import: &Import) -> bool {
+    import.is("wasi:filesystem/types")
+        && import.calls(|name| name.ends_with("-at") || name.ends_with(".read-directory"))
+}
+
+fn link(linker: &mut Linker<Ctx>) -> wasmtime::Result<()> {
+    wasmtime_wasi::p2::add_to_linker_async(linker)?;
+    wasmtime_wasi::p3::add_to_linker(linker)
+}
+
+/// The folders of the host that a component is granted.
+pub fn granted_folders(app: &Path, settings: &config::Component) -> impl Iterator<Item = PathBuf> {
+    let allow = &settings.allow;
+    let folders = allow.texts(READ).chain(allow.texts(WRITE));
+    folders.map(|folder| app.join(folder))
 }
 
 /// A folder that a component may use.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Folder {
-    pub host: PathBuf,
+struct Folder {
+    host: PathBuf,
     /// The path that the guest uses for it.
-    pub guest: String,
-    pub access: FsPerms,
+    guest: String,
+    access: FsPerms,
+}
+
+fn prepare(setup: &Setup<'_>) -> MakePart {
+    let Setup {
+        file,
+        app,
+        settings,
+        ..
+    } = *setup;
+    let granted = |list, access| {
+        let folders = settings.allow.texts(list);
+        folders.map(move |folder| Folder {
+            host: app.join(folder),
+            guest: folder.to_owned(),
+            access,
+        })
+    };
+    let read = granted(READ, FsPerms::ReadOnly);
+    let folders: Vec<_> = read.chain(granted(WRITE, FsPerms::ReadWrite)).collect();
+    let env: Vec<(String, String)> = settings.env.clone().into_iter().collect();
+    let file = file.clone();
+    Box::new(move || Ok(Box::new(context(&file, &env, &folders)?)))
 }
 
 /// The WASI side of one instance.
-pub fn context(component: &Arc<str>, grants: &Grants) -> wasmtime::Result<WasiCtx> {
+fn context(
+    component: &Arc<str>,
+    env: &[(String, String)],
+    folders: &[Folder],
+) -> wasmtime::Result<WasiCtx> {
     let mut wasi = WasiCtxBuilder::new();
-    wasi.envs(&grants.env)
+    wasi.envs(env)
         .stdout(Lines::new(component, Level::Info))
         .stderr(Lines::new(component, Level::Warning))
         .allow_ip_name_lookup(false)
         .allow_tcp(false)
         .allow_udp(false);
-    for folder in &grants.folders {
+    for folder in folders {
         wasi.preopened_dir(&folder.host, &folder.guest, folder.access)
             .with_context(|| {
                 format!(
@@ -66,6 +135,15 @@ pub fn context(component: &Arc<str>, grants: &Grants) -> wasmtime::Result<WasiCt
             })?;
     }
     Ok(wasi.build())
+}
+
+impl WasiView for Ctx {
+    fn ctx(&mut self) -> WasiCtxView<'_> {
+        WasiCtxView {
+            ctx: self.parts.get_mut(),
+            table: &mut self.table,
+        }
+    }
 }
 
 /// A guest's standard output or error. Each line is a message in the app log. A write never waits.

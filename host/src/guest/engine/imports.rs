@@ -1,39 +1,10 @@
-//! The imports of a component, and those that the host does not offer. Runs nothing.
+//! The imports of a component that the host does not offer. Runs nothing.
 
 use wasmtime::component::types::ComponentItem;
 use wasmtime::component::{Component, Linker, LinkerInstance, ResourceType};
 
 use super::Engine;
 use crate::guest::resources::Ctx;
-
-/// One interface that a component imports.
-pub struct Import {
-    /// As in WIT: `wasi:io/poll@0.2.6`.
-    pub name: String,
-    /// The functions that it imports, as WIT names them: `[method]descriptor.open-at`.
-    pub functions: Vec<String>,
-}
-
-impl Import {
-    /// All imports of a component, in its own order.
-    pub fn all(component: &Component) -> Vec<Import> {
-        let engine = component.engine();
-        let component = component.component_type();
-        let imports = component.imports(engine).map(|(name, import)| Import {
-            name: name.to_owned(),
-            functions: match &import.ty {
-                ComponentItem::ComponentInstance(interface) => interface
-                    .exports(engine)
-                    .filter(|(_, item)| matches!(item.ty, ComponentItem::ComponentFunc(_)))
-                    .map(|(function, _)| function.to_owned())
-                    .collect(),
-                ComponentItem::ComponentFunc(_) => vec![name.to_owned()],
-                _ => Vec::new(),
-            },
-        });
-        imports.collect()
-    }
-}
 
 impl Engine {
     /// The imports that the host does not offer, or not with these types.

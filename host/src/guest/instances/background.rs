@@ -84,7 +84,7 @@ impl PoolInner {
             match task.is_loop() && begun {
                 true => (
                     begun,
-                    Some(self.blueprint.engine.loops.own(file, name).await),
+                    Some(self.blueprint.services.loops.own(file, name).await),
                 ),
                 false => (begun, None),
             }

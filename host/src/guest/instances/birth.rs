@@ -7,20 +7,18 @@ use std::time::Duration;
 use tokio::sync::OwnedSemaphorePermit;
 use wasmtime::Store;
 use wasmtime::component::ResourceTable;
-use wasmtime_wasi_http::WasiHttpCtx;
 
 use super::Blueprint;
 use super::hooks::{on_call, on_epoch};
 use super::instance::Instance;
 use crate::base::error::Error;
-use crate::guest::capabilities::wasi;
+use crate::guest::capabilities;
 use crate::guest::description::{self, Description};
 use crate::guest::engine::Guest;
 use crate::guest::resources::{
-    Background, BodyMemory, Ctx, Fetches, Http, MemoryLimit, Requests, Room, Tasks,
+    Background, BodyMemory, Ctx, MemoryLimit, Parts, Requests, Room, Tasks,
 };
 use crate::guest::run::RunLimits;
-use crate::services::kv::Cursors;
 use crate::services::pubsub::Quota;
 
 /// Calls a function without parameters, of an interface that is optional. Without the interface it gives nothing.
@@ -79,10 +77,10 @@ impl Blueprint {
         let mut table = ResourceTable::new();
         table.set_max_capacity(handles);
         let requests = Arc::new(Requests::default());
+        let parts = capabilities::parts(&self.parts)
+            .map_err(|error| Error::component(format!("{error:#}")))?;
         let ctx = Ctx {
             component: self.file.clone(),
-            wasi: wasi::context(&self.file, &rules.grants)
-                .map_err(|error| Error::component(format!("{error:#}")))?,
             table,
             memory: MemoryLimit::new(rules.memory),
             run: run.clone(),
@@ -91,20 +89,12 @@ impl Blueprint {
             last_run: None,
             body_memory: BodyMemory::new(rules.body_memory),
             app: self.app.clone(),
-            shared: self.engine.shared.clone(),
+            services: self.services.clone(),
             quota: Quota::new(rules.message_memory, subscriptions(rules.per_instance())),
-            buckets: rules.grants.kv.clone(),
-            cursors: Cursors::default(),
             background: background.clone(),
             jobs: Default::default(),
             executor: None,
-            http: Http {
-                ctx: WasiHttpCtx::new(),
-                fetches: Fetches {
-                    access: self.http.clone(),
-                    meter: self.meter.clone(),
-                },
-            },
+            parts: Parts::new(parts),
         };
         let mut store = Store::new(self.engine.wasmtime(), ctx);
         store.limiter(|ctx| &mut ctx.memory);

@@ -4,7 +4,6 @@ use std::time::Duration;
 
 use crate::base::error::Error;
 use crate::config::Isolation;
-use crate::guest::capabilities::wasi::Grants;
 use crate::guest::run::RunLimits;
 
 /// How a component is to be run.
@@ -28,7 +27,6 @@ pub struct Rules {
     /// How long `start` and `stop` may take.
     pub deadline: Option<Duration>,
     pub run: RunLimits,
-    pub grants: Grants,
     /// How long a background task may take to end when its instance drains.
     pub spawn_budget: Option<Duration>,
     /// Background tasks that one instance may have.

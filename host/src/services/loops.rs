@@ -1,11 +1,9 @@
 //! Which instance runs a loop: of each name in each component one, in all generations. Runs none.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, Weak};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use tokio::sync::OwnedMutexGuard;
-
-use super::lock;
 
 /// The locks of loops. For each component and name one instance has the lock, whatever generation it belongs to.
 #[derive(Default)]
@@ -21,7 +19,8 @@ impl Loops {
     /// Waits for the loop's lock. First come, first served.
     pub async fn own(&self, component: &Arc<str>, name: &str) -> Ownership {
         let owner = {
-            let mut owners = lock(&self.0);
+            // Entries are only added and removed whole.
+            let mut owners = self.0.lock().unwrap_or_else(PoisonError::into_inner);
             owners.retain(|_, owner| owner.strong_count() > 0);
             let key = (component.clone(), Box::from(name));
             let place = owners.entry(key).or_default();

@@ -8,11 +8,12 @@ use std::sync::Arc;
 use futures_util::future::join_all;
 use wasmtime::component::Resource;
 
+use super::{State, check_key, write};
 use crate::guest::bindings::keyvalue::store::{Error, KeyResponse};
 use crate::guest::bindings::keyvalue::{atomics, batch, store};
 use crate::guest::bindings::kv::Error as KvError;
-use crate::guest::capabilities::kv::{check_key, write};
-use crate::guest::resources::{Ctx, SharedState};
+use crate::guest::resources::Ctx;
+use crate::services::Services;
 use crate::services::kv::{Act, Bucket, Done};
 
 type Answer<T> = wasmtime::Result<Result<T, Error>>;
@@ -38,9 +39,9 @@ impl From<KvError> for Error {
 }
 
 impl Ctx {
-    fn found(&self, bucket: &Resource<Bucket>) -> wasmtime::Result<(Arc<str>, Arc<SharedState>)> {
+    fn found(&self, bucket: &Resource<Bucket>) -> wasmtime::Result<(Arc<str>, Arc<Services>)> {
         let name = self.table.get(bucket)?.name.clone();
-        Ok((name, self.shared.clone()))
+        Ok((name, self.services.clone()))
     }
 }
 
@@ -59,9 +60,12 @@ impl store::Host for Ctx {
 
 impl store::HostBucket for Ctx {
     fn get(&mut self, bucket: Resource<Bucket>, key: String) -> Answer<Option<Vec<u8>>> {
-        let (bucket, shared) = self.found(&bucket)?;
+        let (bucket, services) = self.found(&bucket)?;
         Ok(match check_key(&key) {
-            Ok(()) => Ok(shared.kv.get(&bucket, &key).map(|entry| entry.value.into())),
+            Ok(()) => Ok(services
+                .kv
+                .get(&bucket, &key)
+                .map(|entry| entry.value.into())),
             Err(error) => Err(error.into()),
         })
     }
@@ -81,18 +85,18 @@ impl store::HostBucket for Ctx {
     }
 
     fn exists(&mut self, bucket: Resource<Bucket>, key: String) -> Answer<bool> {
-        let (bucket, shared) = self.found(&bucket)?;
+        let (bucket, services) = self.found(&bucket)?;
         Ok(match check_key(&key) {
-            Ok(()) => Ok(shared.kv.exists(&bucket, &key)),
+            Ok(()) => Ok(services.kv.exists(&bucket, &key)),
             Err(error) => Err(error.into()),
         })
     }
 
     fn list_keys(&mut self, bucket: Resource<Bucket>, cursor: Option<u64>) -> Answer<KeyResponse> {
-        let (bucket, shared) = self.found(&bucket)?;
+        let (bucket, services) = self.found(&bucket)?;
         let after = match cursor {
             None => None,
-            Some(cursor) => match self.cursors.find(cursor, &bucket) {
+            Some(cursor) => match self.parts.get_mut::<State>().cursors.find(cursor, &bucket) {
                 Some(key) => Some(key),
                 None => {
                     let why = "no listing of this bucket has stopped there, or too many have since";
@@ -100,8 +104,13 @@ impl store::HostBucket for Ctx {
                 }
             },
         };
-        let (keys, next) = shared.kv.list(&bucket, "", after.as_deref(), PAGE);
-        let cursor = next.map(|key| self.cursors.keep((bucket, key.into())));
+        let (keys, next) = services.kv.list(&bucket, "", after.as_deref(), PAGE);
+        let cursor = next.map(|key| {
+            self.parts
+                .get_mut::<State>()
+                .cursors
+                .keep((bucket, key.into()))
+        });
         Ok(Ok(KeyResponse { keys, cursor }))
     }
 
@@ -134,15 +143,15 @@ impl batch::Host for Ctx {
         bucket: Resource<Bucket>,
         keys: Vec<String>,
     ) -> Answer<Vec<Option<(String, Vec<u8>)>>> {
-        let (bucket, shared) = self.found(&bucket)?;
+        let (bucket, services) = self.found(&bucket)?;
         let mut found = Vec::with_capacity(keys.len());
         // Each value is copied for the guest, and a call may name a large one many times.
-        let mut left = shared.kv.limits().max_memory;
+        let mut left = services.kv.limits().max_memory;
         for key in keys {
             if let Err(error) = check_key(&key) {
                 return Ok(Err(error.into()));
             }
-            let entry = shared.kv.get(&bucket, &key);
+            let entry = services.kv.get(&bucket, &key);
             let size = entry.as_ref().map_or(0, |entry| entry.value.len() as u64);
             let Some(rest) = left.checked_sub(size) else {
                 return Ok(Err(Error::Other("that is too much at once".to_owned())));

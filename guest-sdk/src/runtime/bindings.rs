@@ -14,10 +14,14 @@ wit_bindgen::generate!({
         }
     ",
     generate_all,
-    // They never wait, and a task for each costs much.
+    // They never wait. A task for each would cost much, and so does each asynchronous export of a new instance.
     sync: [
+        "export:waterspout:web/handler@0.1.0#describe",
         "export:waterspout:web/handler@0.1.0#initialize",
         "export:waterspout:web/handler@0.1.0#on-finish",
+        "export:waterspout:web/handler@0.1.0#cancel",
+        "export:waterspout:lifecycle/lifecycle@0.1.0#describe",
+        "export:waterspout:background/work@0.1.0#describe",
     ],
     pub_export_macro: true,
     export_macro_name: "__export_bindings",

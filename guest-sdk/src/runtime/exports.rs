@@ -41,7 +41,7 @@ async fn run_in<C: Component>(call: Call, hook: Hook) -> Outcome {
 pub struct Exported<C>(PhantomData<C>);
 
 impl<C: Component> handler::Guest for Exported<C> {
-    async fn describe() -> Vec<HandlerClass> {
+    fn describe() -> Vec<HandlerClass> {
         C::Handlers::classes()
     }
 
@@ -107,7 +107,7 @@ impl<C: Component> handler::Guest for Exported<C> {
         C::Handlers::run_at_once(call.handler, call, Edge::OnFinish);
     }
 
-    async fn cancel(request: RequestNumber) {
+    fn cancel(request: RequestNumber) {
         cancel::cancel(Work::Request(request));
     }
 
@@ -117,7 +117,7 @@ impl<C: Component> handler::Guest for Exported<C> {
 }
 
 impl<C: Component> wit_lifecycle::Guest for Exported<C> {
-    async fn describe() -> Vec<String> {
+    fn describe() -> Vec<String> {
         lifecycle::describe::<C>()
     }
 
@@ -131,7 +131,7 @@ impl<C: Component> wit_lifecycle::Guest for Exported<C> {
 }
 
 impl<C: Component> wit_work::Guest for Exported<C> {
-    async fn describe() -> Description {
+    fn describe() -> Description {
         work::describe(C::FUNCTIONS, C::SCHEDULES)
     }
 

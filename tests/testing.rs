@@ -143,6 +143,17 @@ fn a_line_of_the_log_is_waited_for() {
 }
 
 #[test]
+fn the_log_may_be_json() {
+    let folder = demo();
+    let app = testing(&folder)
+        .with_httpserver_options(["--log-format", "json"])
+        .serve();
+    let words = "reading story 7 from main";
+    app.expect_log("app", words, || app.fetch("/story/7"));
+    assert!(app.log().starts_with('{'), "{}", app.log());
+}
+
+#[test]
 fn a_server_that_is_stopped_ends_its_instances_and_says_all() {
     let folder = Folder::new()
         .handler("lifecycle.wasm", guest("lifecycle"))

@@ -6,7 +6,8 @@ use std::time::Duration;
 use tempfile::TempDir;
 use ureq::Agent;
 
-use crate::log::Missing;
+use crate::entry::entries_after;
+use crate::process::Missing;
 use crate::server::Server;
 use crate::{Builder, HttpRequest, HttpResponse};
 
@@ -105,7 +106,7 @@ impl App {
     /// What the server has logged so far. A line may come a moment after the response that it is about:
     /// [`expect_log`](Self::expect_log) waits for it, and after [`stop`](Self::stop) none is missing.
     pub fn log(&self) -> String {
-        self.server.log.text()
+        self.server.log().text()
     }
 
     /// Does something, and waits until the server has logged a line with these words, later than that began: Tornado's
@@ -122,10 +123,13 @@ impl App {
     /// Where no such line comes.
     #[track_caller]
     pub fn expect_log<T>(&self, logger: &str, words: &str, during: impl FnOnce() -> T) -> T {
-        let before = self.server.log.len();
+        let log = self.server.log();
+        let before = log.look(<[String]>::len);
         let done = during();
-        let found = self.server.log.wait_for(before, self.timeout, |entry| {
-            (entry.is_of(logger) && entry.text().contains(words)).then_some(())
+        let found = log.wait_for(self.timeout, |lines| {
+            entries_after(before, lines)
+                .any(|entry| entry.is_of(logger) && entry.contains(words))
+                .then_some(())
         });
         match found {
             Ok(()) => done,
@@ -142,7 +146,7 @@ impl App {
     #[track_caller]
     pub fn stop(mut self) -> String {
         match self.server.stop() {
-            Ok(()) => self.server.log.text(),
+            Ok(()) => self.server.log().text(),
             Err(error) => panic!("{error}"),
         }
     }

@@ -29,10 +29,11 @@ impl Waterspout {
     }
 
     pub fn spawn(&self, mut command: Command) -> Result<Child, String> {
-        command.spawn().map_err(|error| self.missing(&error))
+        command.spawn().map_err(|error| self.does_not_start(&error))
     }
 
-    fn missing(&self, error: &io::Error) -> String {
+    /// What to do about it.
+    pub fn does_not_start(&self, error: &io::Error) -> String {
         let command = self.0.display();
         match error.kind() {
             ErrorKind::NotFound => format!(

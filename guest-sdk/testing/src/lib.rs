@@ -33,9 +33,11 @@ mod app;
 mod build;
 mod builder;
 mod command;
+mod entry;
 mod http_request;
 mod http_response;
-mod log;
+#[doc(hidden)]
+pub mod process;
 mod server;
 mod stage;
 

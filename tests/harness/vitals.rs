@@ -30,6 +30,20 @@ pub fn raise_descriptors() -> usize {
 }
 
 impl Running {
+    /// Resident memory in KiB, as the system counts it.
+    pub fn resident(&self) -> u64 {
+        let status =
+            std::fs::read_to_string(format!("/proc/{}/status", self.pid())).expect("its status");
+        let line = status
+            .lines()
+            .find_map(|line| line.strip_prefix("VmRSS:"))
+            .expect("its memory");
+        line.trim()
+            .trim_end_matches(" kB")
+            .parse()
+            .expect("a number")
+    }
+
     pub fn vitals(&self) -> Vitals {
         let count = |folder: &str| {
             let entries = std::fs::read_dir(format!("/proc/{}/{folder}", self.pid()));

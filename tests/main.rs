@@ -30,7 +30,8 @@
 //! | what a request costs | `instructions` |
 //!
 //! A test that changes limits of its whole process has a program of its own, as `descriptors.rs` has. What all tests stand
-//! on is in `harness`. Guests are in `guests`, examples in `examples/`.
+//! on is in `harness`; how a server's process is run, and its log read, is in `guest-sdk/testing/src/process`, with its own
+//! tests. Guests are in `guests`, examples in `examples/`.
 
 mod background;
 mod build;

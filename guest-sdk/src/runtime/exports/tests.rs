@@ -128,7 +128,7 @@ impl Component for Diaries {
 }
 
 fn cancel(request: RequestNumber) {
-    block_on(Exported::<Diaries>::cancel(request));
+    Exported::<Diaries>::cancel(request);
 }
 
 fn release(request: RequestNumber) {

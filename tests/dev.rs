@@ -65,7 +65,8 @@ async fn browse(server: &Running, path: &str) -> Answer {
 /// What a browser gets that asks for the head of a page alone, to the last byte.
 async fn head(server: &Running, path: &str) -> String {
     let mut client = server.connect().await;
-    let head = format!("HEAD {path} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n{BROWSER}\r\n");
+    let head =
+        format!("HEAD {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n{BROWSER}\r\n");
     client.send(head).await;
     let head = String::from_utf8(client.rest().await).expect("UTF-8");
     assert!(head.ends_with("\r\n\r\n"), "{head}");
@@ -83,7 +84,7 @@ async fn wait_for_newer(server: &Running, page: &Answer) -> Client {
     let mut client = server.connect().await;
     let path = format!("/.waterspout/reload?version={}", version(page));
     client
-        .send(format!("GET {path} HTTP/1.1\r\nHost: a\r\n\r\n"))
+        .send(format!("GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n"))
         .await;
     client
 }

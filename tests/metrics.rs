@@ -201,7 +201,12 @@ async fn components_that_are_gone_are_told_of_but_never_many() {
         std::fs::remove_file(file).expect("removed");
     }
     server.signal("HUP");
-    server.until_generation(3).await;
+    // Removed one after the other, they may go in more than one step.
+    let is_alone = |status: &serde_json::Value| {
+        let components = status["components"].as_array();
+        components.is_some_and(|components| components.len() == 1)
+    };
+    server.until(is_alone).await;
     // The last of them drain.
     let made = "waterspout_instantiations_total";
     let samples = soon(async {
@@ -216,4 +221,37 @@ async fn components_that_are_gone_are_told_of_but_never_many() {
     let named = samples.keys().filter(|name| name.starts_with(made));
     assert_eq!(named.count(), 100 + 2, "{samples:?}");
     assert!(sum(&samples, made, &[]) >= MANY as f64 + 1.0);
+}
+
+#[tokio::test]
+async fn a_page_of_another_site_sees_neither_status_nor_metrics() {
+    let server = App::new()
+        .handler("hello.wasm", example("hello"))
+        .config("[server]\nadmin_hosts = [\"Status.example\"]\n")
+        .serve()
+        .await;
+    let port = server.admin.port();
+    let asked = async |head: &str| {
+        let mut admin = Client::connect(server.admin).await;
+        admin
+            .send(format!("GET /api/status HTTP/1.1\r\n{head}\r\n"))
+            .await;
+        soon(admin.answer()).await
+    };
+    for own in [
+        format!("Host: 127.0.0.1:{port}\r\n"),
+        "Host: localhost\r\nOrigin: http://localhost:3000\r\n".to_owned(),
+        "Host: status.example\r\nOrigin: https://status.example\r\n".to_owned(),
+    ] {
+        assert_eq!(asked(&own).await.status, 200, "{own}");
+    }
+    for foreign in [
+        "Host: evil.example\r\n",
+        "Host: localhost\r\nOrigin: http://evil.example\r\n",
+        "Host: localhost\r\nOrigin: null\r\n",
+    ] {
+        let answer = asked(foreign).await;
+        assert_eq!(answer.status, 403, "{foreign}");
+        assert!(answer.body.contains("`admin_hosts`"), "{answer:?}");
+    }
 }

@@ -6,6 +6,7 @@ pub mod client;
 pub mod error;
 pub(crate) mod files;
 pub(crate) mod metrics;
+pub(crate) mod origin_check;
 pub(crate) mod request_id;
 pub mod router;
 pub mod shards;

@@ -90,7 +90,7 @@ impl Config {
     pub fn text(app: &Path) -> Result<Option<String>, Faults> {
         let file = app.join(FILE_NAME);
         let fault = |message: String| Faults::from(Fault::in_file(&file, message));
-        match files::read(&file) {
+        match files::read(&file, files::MAX_TEXT) {
             Ok(bytes) => match String::from_utf8(bytes) {
                 Ok(text) => Ok(Some(text)),
                 Err(_) => Err(fault("is not UTF-8".to_owned())),

@@ -9,4 +9,5 @@ pub mod instances;
 pub mod invoke;
 pub mod resources;
 pub mod run;
+pub mod stack;
 pub mod workers;

@@ -136,7 +136,7 @@ impl Files<'_> {
 
     fn read(&mut self, path: &Path) -> Result<(PathBuf, Vec<u8>), Faults> {
         let path = self.app.join(path);
-        match files::read(&path) {
+        match files::read(&path, files::MAX_TEXT) {
             Ok(text) => {
                 self.hash.update((text.len() as u64).to_le_bytes());
                 self.hash.update(&text);

@@ -52,7 +52,7 @@ impl Client {
     }
 
     pub async fn get(&mut self, path: &str) -> Answer {
-        self.send(format!("GET {path} HTTP/1.1\r\nHost: a\r\n\r\n"))
+        self.send(format!("GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n"))
             .await;
         self.answer().await
     }

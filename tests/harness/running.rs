@@ -39,7 +39,7 @@ impl Running {
         };
         client
             .send(format!(
-                "{line} HTTP/1.1\r\nHost: a\r\n{head}{length}\r\n{body}"
+                "{line} HTTP/1.1\r\nHost: localhost\r\n{head}{length}\r\n{body}"
             ))
             .await;
         soon(client.answer()).await

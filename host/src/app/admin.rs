@@ -10,11 +10,22 @@ use http_body_util::Full;
 use serde_json::{Value, json};
 
 use crate::app::generation::{Component, Generation, Site, State, Swap};
+use crate::base::client::{Client, RemoteIp};
+use crate::base::origin_check::{Foreign, check_host, check_origin};
 use crate::config::Isolation;
 use crate::guest::instances::PoolStats;
 
 /// Answers one request of the admin listener.
-pub fn answer<B>(site: &Arc<Site>, request: &Request<B>) -> Response<Full<Bytes>> {
+pub fn answer<B>(site: &Arc<Site>, request: &Request<B>, client: Client) -> Response<Full<Bytes>> {
+    // No browser reaches a unix socket.
+    if client.remote_ip != RemoteIp::Unix
+        && let Err(foreign) = check(site, request)
+    {
+        let text = format!(
+            "403: Forbidden. {foreign} is not this machine; if it is meant, add it to `admin_hosts` in [server].\n"
+        );
+        return reply(StatusCode::FORBIDDEN, "text/plain; charset=UTF-8", text);
+    }
     if !matches!(*request.method(), Method::GET | Method::HEAD) {
         return text(StatusCode::METHOD_NOT_ALLOWED, "405: Method Not Allowed\n");
     }
@@ -34,6 +45,16 @@ pub fn answer<B>(site: &Arc<Site>, request: &Request<B>) -> Response<Full<Bytes>
         },
         _ => text(StatusCode::NOT_FOUND, "404: Not Found\n"),
     }
+}
+
+/// Checks that no page of another site asks.
+fn check<B>(site: &Site, request: &Request<B>) -> Result<(), Foreign> {
+    let current = site.current();
+    let known = &current.config.server.admin_hosts;
+    let is_known = |name: &str| known.iter().any(|known| known == name);
+    let (uri, headers) = (request.uri(), request.headers());
+    check_host(uri, headers, is_known)?;
+    check_origin(uri, headers, is_known)
 }
 
 /// The status, with the fields of the contract, section 7.

@@ -28,6 +28,8 @@ pub struct Server {
     pub admin: Option<Listen>,
     /// The place of that key.
     pub admin_at: Position,
+    /// The names by which a browser may ask for status and metrics, in lower case, beside addresses and `localhost`.
+    pub admin_hosts: Vec<String>,
     /// Whether changed files make a new generation by themselves; else only SIGHUP does.
     pub watch: bool,
     /// Whether `X-Real-Ip` and similar headers from `trusted_downstream` count.
@@ -93,6 +95,7 @@ impl Default for Server {
             listen_at: Position::WHOLE_FILE,
             admin: None,
             admin_at: Position::WHOLE_FILE,
+            admin_hosts: Vec::new(),
             watch: true,
             xheaders: false,
             trusted_downstream: vec![Ipv4Addr::LOCALHOST.into()],
@@ -133,6 +136,9 @@ pub(super) fn read(value: Value<'_, '_>) -> Option<Server> {
             listener(value, &mut taken)
         }),
         admin_at,
+        admin_hosts: section.or("admin_hosts", default.admin_hosts, |value| {
+            value.list(|name| name.text().map(str::to_ascii_lowercase))
+        }),
         watch: section.or("watch", default.watch, Value::boolean),
         xheaders: section.or("xheaders", default.xheaders, Value::boolean),
         trusted_downstream: section.or("trusted_downstream", default.trusted_downstream, |value| {

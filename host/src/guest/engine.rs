@@ -19,6 +19,7 @@ use crate::base::shards::{self, Shards};
 use crate::guest::capabilities;
 use crate::guest::resources::Ctx;
 use crate::guest::run::{TICK, Ticker};
+use crate::guest::stack;
 use crate::guest::workers::Workers;
 use config::start;
 
@@ -94,8 +95,9 @@ impl Engine {
             return Ok(component);
         }
         tracing::info!(target: "general", "compiling {name} ({} KB) …", bytes.len() / 1024);
-        let component = Component::from_binary(&self.wasmtime, bytes)
-            .map_err(|error| Error::component(format!("not a valid component: {error:#}")))?;
+        let component = Component::from_binary(&self.wasmtime, bytes).map_err(|error| {
+            Error::component(format!("not a valid component: {}", stack::message(&error)))
+        })?;
         if let Some(cache) = cached {
             cache.put(binary, &component);
         }
@@ -106,7 +108,8 @@ impl Engine {
     /// there.
     pub fn link(&self, component: &Component) -> Result<Linked, Error> {
         let pre = self.linker.instantiate_pre(component).map_err(|error| {
-            Error::component(format!("imports what Waterspout does not offer: {error:#}"))
+            let why = stack::message(&error);
+            Error::component(format!("imports what Waterspout does not offer: {why}"))
         })?;
         let exports = exports(component)?;
         Ok(Linked { pre, exports })
@@ -115,8 +118,10 @@ impl Engine {
 
 /// Where a component has its functions. An error if it has none that can be called here.
 pub fn exports(component: &Component) -> Result<Exports, Error> {
-    Exports::of(component)
-        .map_err(|error| Error::component(format!("not a component for Waterspout: {error:#}")))
+    Exports::of(component).map_err(|error| {
+        let why = stack::message(&error);
+        Error::component(format!("not a component for Waterspout: {why}"))
+    })
 }
 
 /// Advances the epoch as long as the engine exists.

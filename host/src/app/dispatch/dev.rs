@@ -15,7 +15,8 @@ use super::{Reply, dispatch, log_access, page};
 use crate::app::generation::Site;
 use crate::base::access::{Details, Summary};
 use crate::base::body::Source;
-use crate::base::client::Client;
+use crate::base::client::{Client, RemoteIp};
+use crate::base::origin_check::{Foreign, check_host, check_origin};
 use crate::base::request_id;
 
 pub use workbench::Workbench;
@@ -36,6 +37,17 @@ where
     B: Source + 'static,
 {
     let began = Instant::now();
+    if client.remote_ip != RemoteIp::Unix
+        && let Err(foreign) = check(&site, &request)
+    {
+        let text = format!(
+            "403: Forbidden. `waterspout dev` answers to addresses, to `localhost`, and to hosts that a [[route]] \
+             names. {foreign} is none of these; if it is meant, add it to `admin_hosts` in [server].\n"
+        );
+        let mut response = plain("text/plain; charset=UTF-8", text.into());
+        *response.status_mut() = StatusCode::FORBIDDEN;
+        return response;
+    }
     match request.uri().path() {
         RELOAD => return reload(&bench, request.uri().query()).await,
         SCRIPT => return plain("text/javascript; charset=UTF-8", script::TEXT.into()),
@@ -80,6 +92,27 @@ where
         script::put_into(&mut response, &version);
     }
     response
+}
+
+/// Checks that no page of another site asks: `dev` shows sources, and the app may be one that only this machine should
+/// reach. A name that a route's `host` takes is the app's own.
+fn check<B>(site: &Site, request: &Request<B>) -> Result<(), Foreign> {
+    let current = site.current();
+    let known = &current.config.server.admin_hosts;
+    let is_known = |name: &str| {
+        known.iter().any(|known| known == name)
+            || current.routes().any(|route| {
+                let host = route.host.as_ref();
+                host.is_some_and(|host| host.matches(name))
+            })
+    };
+    let (uri, headers) = (request.uri(), request.headers());
+    check_host(uri, headers, is_known)?;
+    match uri.path() {
+        RELOAD | SCRIPT => check_origin(uri, headers, is_known),
+        // What the app answers to pages of other sites is its own affair.
+        _ => Ok(()),
+    }
 }
 
 /// Whether a browser asks for a page to show. A script's own request accepts `*/*`, or has a `Sec-Fetch-Mode` that

@@ -81,9 +81,9 @@ impl Front<(), ()> {
             admin: Server::new(
                 Shards::here(),
                 limits(),
-                move |request: Request<IncomingBody>, _: Client| {
+                move |request: Request<IncomingBody>, client: Client| {
                     let site = shown.clone();
-                    async move { admin::answer(&site, &request) }
+                    async move { admin::answer(&site, &request, client) }
                 },
             ),
             http: http.clone(),

@@ -9,6 +9,9 @@ use crate::base::error::Error;
 use crate::base::files;
 use crate::base::shards;
 
+/// The largest `.wasm` file, in bytes.
+const MAX_SIZE: u64 = 256 << 20;
+
 /// The contents of a `.wasm` file.
 pub struct Binary {
     bytes: Vec<u8>,
@@ -20,7 +23,7 @@ impl Binary {
     pub fn read(path: &Path) -> io::Result<Self> {
         /// How much is hashed at a time, in bytes: about a tenth of a millisecond.
         const PIECE: usize = 128 * 1024;
-        let bytes = files::read(path)?;
+        let bytes = files::read(path, MAX_SIZE)?;
         let mut hash = Sha256::new();
         for piece in bytes.chunks(PIECE) {
             shards::give_way();

@@ -2,6 +2,7 @@
 
 use std::fs::{self, DirBuilder, File};
 use std::io::{self, Write};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
@@ -9,14 +10,23 @@ use sha2::{Digest, Sha256};
 use wasmtime::component::Component;
 
 use super::Binary;
+use crate::base::files;
+use crate::base::shards;
 
 /// How much compiled code is kept, in bytes: about a thousand components of the usual size.
 const MAX_SIZE: u64 = 1 << 30;
 
+/// The length of the checksum at the beginning of a file.
+const HEADER: usize = 32;
+
+/// How much is hashed at a time, in bytes: about a tenth of a millisecond.
+const PIECE: usize = 128 * 1024;
+
 /// A folder of compiled components, keyed by their bytes, wasmtime's version and its settings.
 ///
-/// Compiled code is run as it is found. So the folder must belong to this user, nobody else may write to it, and
-/// nobody else may put another folder in its place. A folder that breaks these rules is not used.
+/// Compiled code is run as it is found. So the folder and its files must belong to this user, nobody else may write to
+/// them, and nobody else may put another folder in its place. What breaks these rules is not used. Each file begins with
+/// a checksum, because a disk may lose what was written.
 pub struct Cache {
     folder: PathBuf,
     /// The compiler's version and settings.
@@ -48,19 +58,28 @@ impl Cache {
     #[allow(unsafe_code, reason = "compiled code can be loaded in no other way")]
     pub fn get(&self, binary: &Binary, engine: &wasmtime::Engine) -> Option<Component> {
         let path = self.path(binary);
-        if !path.exists() {
-            return None;
-        }
-        // SAFETY: only this program writes to the folder: it belongs to this user, nobody else may write to it or turn
-        // its path (checked by `claim`), and files appear in it whole, by rename.
-        match unsafe { Component::deserialize_file(engine, &path) } {
+        let loaded = match self.read(&path, binary) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return None,
+            Err(error) => Err(error.to_string()),
+            Ok(code) => {
+                // SAFETY: the file belongs to this user, and nobody else may write to it or to its folder. Its checksum
+                // fits the content and the key, so it is what `put` wrote. The code is read into memory: whatever
+                // becomes of the file, the code stays the same.
+                let loaded = unsafe { Component::deserialize(engine, &code[HEADER..]) };
+                loaded.map_err(|error| format!("{error:#}"))
+            }
+        };
+        match loaded {
             Ok(component) => {
                 // Code that is used stays. If the time can't be set, the code is compiled again some day.
                 let _ = File::open(&path).and_then(|file| file.set_modified(SystemTime::now()));
                 Some(component)
             }
             Err(error) => {
-                tracing::debug!(target: "general", "{} is compiled anew: {error:#}", path.display());
+                tracing::warn!(
+                    target: "general",
+                    "{} is not used and compiled anew: {error}", path.display()
+                );
                 None
             }
         }
@@ -71,17 +90,47 @@ impl Cache {
         let kept = component
             .serialize()
             .map_err(io::Error::other)
-            .and_then(|code| self.write(&self.path(binary), &code))
+            .and_then(|code| self.write(binary, &code))
             .and_then(|()| trim(&self.folder, MAX_SIZE));
         if let Err(error) = kept {
             tracing::warn!(target: "general", "compiled code is not kept: {error}");
         }
     }
 
-    fn write(&self, path: &Path, code: &[u8]) -> io::Result<()> {
+    /// Reads a file, if it is what this cache has written for this binary.
+    fn read(&self, path: &Path, binary: &Binary) -> io::Result<Vec<u8>> {
+        let file = File::options()
+            .read(true)
+            .custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK)
+            .open(path)?;
+        check_owner(&file.metadata()?, "it")?;
+        let bytes = files::read_open(&file, MAX_SIZE)?;
+        match bytes.split_first_chunk::<HEADER>() {
+            Some((header, code)) if *header == self.header(binary, code) => Ok(bytes),
+            _ => Err(io::Error::other("its checksum is wrong")),
+        }
+    }
+
+    fn write(&self, binary: &Binary, code: &[u8]) -> io::Result<()> {
         let mut file = tempfile::NamedTempFile::new_in(&self.folder)?;
+        file.write_all(&self.header(binary, code))?;
         file.write_all(code)?;
-        file.persist(path).map(drop).map_err(|error| error.error)
+        // Otherwise the name may outlive a crash of the system, and the content not.
+        file.as_file().sync_all()?;
+        let kept = file.persist(self.path(binary));
+        kept.map(drop).map_err(|error| error.error)
+    }
+
+    /// What stands before the code in a file: the checksum of the key and the code.
+    fn header(&self, binary: &Binary, code: &[u8]) -> [u8; HEADER] {
+        let mut sum = Sha256::new();
+        sum.update(&self.compiler);
+        sum.update(binary.sha256());
+        for piece in code.chunks(PIECE) {
+            shards::give_way();
+            sum.update(piece);
+        }
+        sum.finalize().into()
     }
 
     fn path(&self, binary: &Binary) -> PathBuf {
@@ -127,32 +176,44 @@ fn is_ours(path: &Path) -> bool {
 fn claim(folder: &Path) -> io::Result<PathBuf> {
     let mut builder = DirBuilder::new();
     builder.recursive(true);
-    #[cfg(unix)]
-    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.mode(0o700);
     builder.create(folder)?;
     let folder = folder.canonicalize()?;
-    #[cfg(unix)]
     check_owners(&folder)?;
     Ok(folder)
 }
 
-/// Checks that nobody but this user and the system's can write to the folder, or put another in its place.
-#[cfg(unix)]
-fn check_owners(folder: &Path) -> io::Result<()> {
-    use std::os::unix::fs::MetadataExt;
-    const OTHERS_WRITE: u32 = 0o022;
-    const STICKY: u32 = 0o1000;
+/// The right of others to write.
+const OTHERS_WRITE: u32 = 0o022;
 
+fn user() -> u32 {
     // SAFETY: geteuid only reads the process's own id.
     #[allow(unsafe_code, reason = "only the system knows the user")]
-    let me = unsafe { libc::geteuid() };
-    let denied = |message: String| io::Error::new(io::ErrorKind::PermissionDenied, message);
-    let metadata = fs::metadata(folder)?;
-    if metadata.uid() != me || metadata.mode() & OTHERS_WRITE != 0 {
-        let message =
-            "somebody else can write to this folder; give it to this user alone (chmod 700)";
-        return Err(denied(message.to_owned()));
+    unsafe {
+        libc::geteuid()
     }
+}
+
+/// Checks that it belongs to this user, and that nobody else can write to it.
+fn check_owner(metadata: &fs::Metadata, name: &str) -> io::Result<()> {
+    if metadata.uid() == user() && metadata.mode() & OTHERS_WRITE == 0 {
+        return Ok(());
+    }
+    Err(io::Error::new(
+        io::ErrorKind::PermissionDenied,
+        format!(
+            "somebody else can write to {name}; give it to this user alone (chmod go-w, chown)"
+        ),
+    ))
+}
+
+/// Checks that nobody but this user and the system's can write to the folder, or put another in its place.
+fn check_owners(folder: &Path) -> io::Result<()> {
+    const STICKY: u32 = 0o1000;
+
+    let me = user();
+    let denied = |message: String| io::Error::new(io::ErrorKind::PermissionDenied, message);
+    check_owner(&fs::metadata(folder)?, "this folder")?;
     for ancestor in folder.ancestors().skip(1) {
         let metadata = fs::metadata(ancestor)?;
         let is_ours = metadata.uid() == me || metadata.uid() == 0;
@@ -184,6 +245,7 @@ impl std::hash::Hasher for Compiler {
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::PermissionsExt;
     use std::time::Duration;
 
     use super::*;
@@ -213,10 +275,58 @@ mod tests {
         assert!(letter.exists());
     }
 
-    #[cfg(unix)]
+    #[test]
+    fn a_file_that_is_not_what_was_written_is_not_used() {
+        let folder = tempfile::tempdir().unwrap();
+        let engine = wasmtime::Engine::default();
+        let cache = Cache::open(folder.path().join("cache"), &engine).unwrap();
+        let binary = |bytes: &[u8]| {
+            let file = folder.path().join("a.wasm");
+            fs::write(&file, bytes).unwrap();
+            Binary::read(&file).unwrap()
+        };
+        let (one, other) = (binary(b"one"), binary(b"other"));
+        let code: Vec<u8> = (0..100_000_u32).flat_map(u32::to_le_bytes).collect();
+        cache.write(&one, &code).unwrap();
+        let path = cache.path(&one);
+        let whole = cache.read(&path, &one).unwrap();
+        assert_eq!(whole[HEADER..], code);
+        assert!(cache.read(&path, &other).is_err(), "it is another's");
+        let mut number = 1_u64;
+        for way in 0..200 {
+            let mut bytes = whole.clone();
+            number = number
+                .wrapping_mul(6_364_136_223_846_793_005)
+                .wrapping_add(1);
+            let at = usize::try_from(number >> 33).unwrap() % bytes.len();
+            match way % 4 {
+                0 => bytes[at] ^= 1 << (way % 8),
+                1 => bytes.truncate(at),
+                2 => bytes.extend_from_slice(&whole[at..]),
+                _ => {
+                    let end = (at + 4096).min(bytes.len());
+                    // A page that was lost.
+                    bytes[at..end].fill(0);
+                    bytes[at] = !whole[at];
+                }
+            }
+            fs::write(&path, &bytes).unwrap();
+            assert!(cache.read(&path, &one).is_err(), "way {way} at {at}");
+        }
+        fs::write(&path, &whole).unwrap();
+        assert!(cache.read(&path, &one).is_ok());
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o622)).unwrap();
+        assert!(
+            cache.read(&path, &one).is_err(),
+            "others may have written it"
+        );
+        fs::remove_file(&path).unwrap();
+        std::os::unix::fs::symlink("elsewhere", &path).unwrap();
+        assert!(cache.read(&path, &one).is_err());
+    }
+
     #[test]
     fn a_folder_that_others_could_replace_is_not_trusted() {
-        use std::os::unix::fs::PermissionsExt;
         let parent = tempfile::tempdir().unwrap();
         let folder = parent.path().join("between/cache");
         claim(&folder).unwrap();

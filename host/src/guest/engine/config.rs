@@ -2,7 +2,10 @@
 
 use std::sync::Arc;
 
-use wasmtime::{Config, Enabled, InstanceAllocationStrategy, PoolingAllocationConfig, Strategy};
+use wasmtime::{
+    Config, Enabled, InstanceAllocationStrategy, PoolingAllocationConfig, Strategy,
+    WasmBacktraceDetails,
+};
 
 use super::code_cache::CodeCache;
 use crate::base::error::Error;
@@ -66,6 +69,8 @@ pub(super) fn wasmtime_config(
         .allocation_strategy(InstanceAllocationStrategy::Pooling(pool))
         .epoch_interruption(true)
         .memory_init_cow(true)
+        // A guest's own debugging information is not read: it may be made to take long.
+        .wasm_backtrace_details(WasmBacktraceDetails::Disable)
         .enable_incremental_compilation(code_cache)?;
     Ok(config)
 }

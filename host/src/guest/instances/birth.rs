@@ -19,6 +19,7 @@ use crate::guest::resources::{
     Background, BodyMemory, Ctx, MemoryLimit, Parts, Requests, Room, Tasks,
 };
 use crate::guest::run::RunLimits;
+use crate::guest::stack;
 use crate::services::pubsub::Quota;
 
 /// Calls a function without parameters, of an interface that is optional. Without the interface it gives nothing.
@@ -32,7 +33,10 @@ macro_rules! call {
                 let function = interface
                     .$function
                     .of(&live.guest.instance, &mut live.store)
-                    .map_err(|error| Error::component(format!("`{name}`: {error:#}")))?;
+                    .map_err(|error| {
+                        let why = stack::message(&error);
+                        Error::component(format!("`{name}`: {why}"))
+                    })?;
                 Some(live.call_function(name, function, (), $within).await?)
             }
         }
@@ -78,7 +82,7 @@ impl Blueprint {
         table.set_max_capacity(handles);
         let requests = Arc::new(Requests::default());
         let parts = capabilities::parts(&self.parts)
-            .map_err(|error| Error::component(format!("{error:#}")))?;
+            .map_err(|error| Error::component(stack::message(&error)))?;
         let ctx = Ctx {
             component: self.file.clone(),
             table,
@@ -107,7 +111,10 @@ impl Blueprint {
         let made = run.within_limits(instantiate).await;
         let instance = made
             .unwrap_or_else(|overrun| Err(overrun.into()))
-            .map_err(|error| Error::component(format!("can't be instantiated: {error:#}")))?;
+            .map_err(|error| {
+                let why = stack::message(&error);
+                Error::component(format!("can't be instantiated: {why}"))
+            })?;
         self.meter.instantiations.count();
         Ok(Instance {
             store,
@@ -191,7 +198,8 @@ impl Instance {
         let checked = self.guest.check(&mut self.store);
         checked.map_err(|error| {
             Error::component(format!(
-                "a function is not as the WIT of Waterspout has it: {error:#}"
+                "a function is not as the WIT of Waterspout has it: {}",
+                stack::message(&error)
             ))
         })
     }

@@ -3,8 +3,6 @@
 
 use std::sync::Arc;
 
-use wasmtime::WasmBacktrace;
-
 use crate::guest::resources::{Exchange, Task};
 
 /// A fault that ended an instance, and the requests inside.
@@ -33,15 +31,6 @@ pub(super) enum Culprit {
     Unknown,
 }
 
-/// The trap, and where the guest was.
-pub(super) fn trap_text(error: &wasmtime::Error) -> String {
-    let trap = error.root_cause();
-    match error.downcast_ref::<WasmBacktrace>() {
-        Some(stack) => format!("{trap}\n{}", frames(stack)),
-        None => format!("{error:#}"),
-    }
-}
-
 /// Every request in the instance was given up, and its guest runs on.
 #[derive(Debug)]
 pub(super) struct Forsaken;
@@ -53,10 +42,3 @@ impl std::fmt::Display for Forsaken {
 }
 
 impl std::error::Error for Forsaken {}
-
-/// A guest's stack without wasmtime's heading.
-pub(super) fn frames(stack: &WasmBacktrace) -> String {
-    let text = stack.to_string();
-    let frames: Vec<&str> = text.lines().skip(1).collect();
-    frames.join("\n")
-}

@@ -5,9 +5,9 @@ use std::sync::Arc;
 
 use wasmtime::{AsContextMut, CallHook, StoreContextMut, UpdateDeadline, WasmBacktrace};
 
-use super::death::frames;
 use crate::guest::resources::Ctx;
 use crate::guest::run::{Overrun, RunClock, Verdict};
+use crate::guest::stack;
 
 /// Called at every entry into guest code and every exit from it.
 pub(super) fn on_call(store: StoreContextMut<'_, Ctx>, hook: CallHook) -> wasmtime::Result<()> {
@@ -49,7 +49,7 @@ fn act(mut store: StoreContextMut<'_, Ctx>, verdict: Verdict) -> wasmtime::Resul
         Verdict::End => Err(Overrun.into()),
         Verdict::Log => {
             let component = &*store.data().component;
-            let stack = frames(&WasmBacktrace::force_capture(&store));
+            let stack = stack::frames(&WasmBacktrace::force_capture(&store));
             tracing::warn!(target: "general", component, "a run is past `block_log`; the guest is at\n{stack}");
             Ok(())
         }

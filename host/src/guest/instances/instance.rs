@@ -14,7 +14,7 @@ use wasmtime::component::{ComponentNamedList, Lift, Lower, TypedFunc};
 
 use super::background::Tasks as Jobs;
 use super::call_context::CallContext;
-use super::death::{Culprit, Death, Forsaken, trap_text};
+use super::death::{Culprit, Death, Forsaken};
 use super::slot::Slot;
 use super::task_set::{Line, TaskSet};
 use super::{Isolation, LifeEnd, PoolInner};
@@ -22,6 +22,7 @@ use crate::base::error::Error;
 use crate::guest::engine::Guest;
 use crate::guest::resources::{Background, Ctx, Exchange, Offload, Requests, Transit};
 use crate::guest::run::{Overrun, RunClock};
+use crate::guest::stack;
 
 /// An instance with its store and its place under the cap.
 pub(super) struct Instance {
@@ -231,7 +232,7 @@ impl Instance {
             return Ok(Err("the component has no functions".to_owned()));
         };
         let function = work.call.of(&self.guest.instance, &mut self.store);
-        let function = function.map_err(|error| format!("{error:#}"))?;
+        let function = function.map_err(|error| stack::message(&error))?;
         let parameters = (name.to_owned(), arguments);
         let turning = self.store.run_concurrent(async |accessor| {
             let call = function.call_concurrent(accessor, parameters);
@@ -241,7 +242,7 @@ impl Instance {
         let ended = ended.unwrap_or_else(|overrun| Err(overrun.into()));
         match ended.and_then(|ended| ended) {
             Ok((result,)) => Ok(result),
-            Err(error) => Err(trap_text(&error)),
+            Err(error) => Err(stack::text(&error)),
         }
     }
 }
@@ -290,7 +291,7 @@ impl Instance {
             culprit,
             overrun: error.is::<Overrun>(),
             replaced,
-            what: trap_text(error),
+            what: stack::text(error),
         }
     }
 }

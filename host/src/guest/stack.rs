@@ -1,0 +1,134 @@
+//! What a guest's fault looks like as text: the trap and the guest's stack. The names in a stack are the guest's own, so
+//! each is cut and cleaned, and read within bounds. Decides nothing.
+
+use std::fmt::{self, Write as _};
+
+use wasmtime::{FrameInfo, WasmBacktrace};
+
+/// The longest mangled name that is read. A longer one is shown as it is, and cut.
+const MAX_MANGLED: usize = 1024;
+
+/// The longest name that is shown, in characters.
+const MAX_NAME: usize = 160;
+
+/// How many frames are shown.
+const MAX_FRAMES: usize = 50;
+
+/// The longest message of an error, in characters.
+const MAX_MESSAGE: usize = 2000;
+
+/// What ended a call, and where the guest was.
+pub fn text(error: &wasmtime::Error) -> String {
+    match error.downcast_ref::<WasmBacktrace>() {
+        Some(stack) => {
+            let trap = cut(&error.root_cause().to_string(), MAX_MESSAGE);
+            format!("{trap}\n{}", frames(stack))
+        }
+        None => message(error),
+    }
+}
+
+/// The same in one line, without the stack.
+pub fn message(error: &wasmtime::Error) -> String {
+    match error.downcast_ref::<WasmBacktrace>() {
+        Some(_) => cut(&error.root_cause().to_string(), MAX_MESSAGE),
+        None => cut(&format!("{error:#}"), MAX_MESSAGE),
+    }
+}
+
+/// A guest's stack, the innermost function first, one in each line.
+pub fn frames(stack: &WasmBacktrace) -> String {
+    let mut text = String::new();
+    for (number, frame) in stack.frames().iter().take(MAX_FRAMES).enumerate() {
+        let separator = if number > 0 { "\n" } else { "" };
+        let _ = write!(text, "{separator}  {number:>3}: ");
+        if let Some(offset) = frame.module_offset() {
+            let _ = write!(text, "{offset:#8x} - ");
+        }
+        let module = frame.module().name().unwrap_or("<unknown>");
+        let _ = write!(text, "{}!{}", cut(module, MAX_NAME), function(frame));
+    }
+    if let Some(more) = stack.frames().len().checked_sub(MAX_FRAMES + 1) {
+        let _ = write!(text, "\n  … {} more", more + 1);
+    }
+    text
+}
+
+fn function(frame: &FrameInfo) -> String {
+    match frame.func_name() {
+        Some(name) => readable(name),
+        None => format!("<wasm function {}>", frame.func_index()),
+    }
+}
+
+/// A function's name as its source has it, if it is one of Rust.
+fn readable(name: &str) -> String {
+    let mangled = Some(name).filter(|name| name.len() <= MAX_MANGLED);
+    let Some(demangled) = mangled.and_then(|name| rustc_demangle::try_demangle(name).ok()) else {
+        return cut(name, MAX_NAME);
+    };
+    let mut short = Short::default();
+    // What is too long ends it. Names can be made so that they grow without bound.
+    let _ = write!(short, "{demangled:#}");
+    cut(&short.text, MAX_NAME)
+}
+
+/// Takes no more than a name may have.
+#[derive(Default)]
+struct Short {
+    text: String,
+}
+
+impl fmt::Write for Short {
+    fn write_str(&mut self, part: &str) -> fmt::Result {
+        self.text.push_str(part);
+        match self.text.len() > MAX_NAME * 4 {
+            true => Err(fmt::Error),
+            false => Ok(()),
+        }
+    }
+}
+
+/// The beginning of a text that a guest wrote. Invisible characters are escaped where it is shown.
+fn cut(text: &str, most: usize) -> String {
+    match text.char_indices().nth(most) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::{Duration, Instant};
+
+    use super::*;
+
+    #[test]
+    fn names_of_rust_are_readable() {
+        assert_eq!(
+            readable("_ZN5hello5Hello3get17h0123456789abcdefE"),
+            "hello::Hello::get"
+        );
+        assert_eq!(readable("_RNvCs1234_7mycrate3foo"), "mycrate::foo");
+        assert_eq!(readable("main"), "main");
+    }
+
+    #[test]
+    fn no_name_takes_much_time_or_room() {
+        // Each reference doubles what the one before it says.
+        let mut growing = "_RMC0".to_owned();
+        growing.push_str("TTTTuuE");
+        for at in 0..40 {
+            let _ = write!(growing, "B{at}_B{at}_");
+        }
+        growing.push('E');
+        let nested = format!("_RMC0{}u{}", "T".repeat(400), "E".repeat(400));
+        // As C++ does it, which is not read.
+        let cpp = format!("_Z1aIiE{}", "S_IS_S_E".repeat(100_000));
+        let began = Instant::now();
+        for name in [&growing, &nested, &cpp] {
+            assert!(readable(name).chars().count() <= MAX_NAME + 1, "{name}");
+        }
+        assert!(began.elapsed() < Duration::from_secs(1));
+    }
+}

@@ -16,7 +16,7 @@
 //! | a request's body | `request_body`, `forms` for forms and compression, `instances::bodies` for memory |
 //! | a response | `outputs` for its head, `response` for what is sent in pieces |
 //! | instances, queues, deadlines, grants | `instances` |
-//! | a trap or a run that is too long | `traps`; `hostile` for many of them, and for clients that mean harm |
+//! | a trap or a run that is too long | `traps`; `hostile` for many of them, and for clients that mean harm; `host_memory` for what the host keeps for a guest |
 //! | waiting inside a request, locks, queues | `waiting` |
 //! | an interface that guests import | the one of its name: `background`, `executor`, `kv`, `pubsub`; `schedule` for schedules |
 //! | requests of handlers to other servers | `http_client` |
@@ -46,6 +46,7 @@ mod examples;
 mod executor;
 mod forms;
 mod harness;
+mod host_memory;
 mod hostile;
 mod house;
 mod http2;

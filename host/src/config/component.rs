@@ -31,6 +31,8 @@ pub struct Component {
     pub max_requests: Option<usize>,
     /// The most memory, in bytes, of one instance.
     pub memory: u64,
+    /// The most, in bytes, that the host keeps for one instance: its handles, and the header fields behind them.
+    pub host_memory: u64,
     /// The most, in bytes, of whole bodies held by one instance's requests.
     pub body_memory: u64,
     /// The largest request body, in bytes; `None`: the server's.
@@ -94,6 +96,7 @@ impl Default for Component {
             max_queue: 1000,
             max_requests: Some(100_000),
             memory: 64 * MB,
+            host_memory: 8 * MB,
             body_memory: 16 * MB,
             max_body_size: None,
             body_timeout: None,
@@ -182,6 +185,9 @@ fn component(
         }),
         max_requests: section.or("max_requests", default.max_requests, max_requests),
         memory: section.or("memory", default.memory, |value| memory(value, largest)),
+        host_memory: section.or("host_memory", default.host_memory, |value| {
+            value.size(MB..=MOST_BYTES)
+        }),
         body_memory: section.or("body_memory", default.body_memory, |value| {
             value.size(1..=MOST_BYTES)
         }),

@@ -1,6 +1,7 @@
 //! The plain host types behind what guests hold: a request that is being answered (`exchange`), and the data of one
 //! store. Owns state; runs no guest.
 
+mod account;
 mod app;
 mod background;
 mod body_memory;
@@ -24,6 +25,7 @@ use crate::guest::run::RunClock;
 use crate::services::Services;
 use crate::services::pubsub::Quota;
 
+pub use account::Account;
 pub use app::{App, AppView, Meters, Newest};
 pub use background::{Background, Kind, Room, ServingWindow, Task};
 pub use body_memory::{BodyMemory, BodyShare};
@@ -101,6 +103,7 @@ pub struct Ctx {
     pub component: Arc<str>,
     pub table: ResourceTable,
     pub memory: MemoryLimit,
+    pub account: Account,
     pub run: Arc<RunClock>,
     pub requests: Arc<Requests>,
     pub tasks: Tasks,

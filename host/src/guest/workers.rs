@@ -2,26 +2,19 @@
 //! there.
 
 use std::io;
-use std::sync::{Arc, OnceLock};
+use std::sync::OnceLock;
 
 use tokio::runtime::{Builder, Handle, Runtime};
-use tokio::sync::Semaphore;
 
 use crate::base::shards;
 
 /// Threads for long computations.
+#[derive(Default)]
 pub struct Workers {
     runtime: OnceLock<Option<Runtime>>,
-    /// One permit for each thread. A computation without a permit waits.
-    pub free: Arc<Semaphore>,
 }
 
 impl Workers {
-    /// The number of threads.
-    pub fn count(&self) -> usize {
-        shards::cores()
-    }
-
     /// The runtime of the threads.
     pub fn runtime(&self) -> io::Result<&Handle> {
         let runtime = self.runtime.get_or_init(|| start().ok());
@@ -29,15 +22,6 @@ impl Workers {
             .as_ref()
             .map(Runtime::handle)
             .ok_or_else(|| io::Error::other("the threads of the executor can't start"))
-    }
-}
-
-impl Default for Workers {
-    fn default() -> Self {
-        Self {
-            runtime: OnceLock::new(),
-            free: Arc::new(Semaphore::new(shards::cores())),
-        }
     }
 }
 

@@ -345,6 +345,7 @@ fn rules(settings: &config::Component) -> Rules {
         max_queue: settings.max_queue,
         max_requests: settings.max_requests.map(|requests| requests as u64),
         memory: settings.memory,
+        host_memory: settings.host_memory,
         body_memory: settings.body_memory,
         message_memory: settings.message_memory,
         deadline: Some(settings.deadline.unwrap_or(WITHOUT_DEADLINE)),

@@ -15,7 +15,6 @@ use super::plan::Plan;
 use super::{Component, Generation};
 use crate::base::timetable::Timing;
 use crate::guest::bindings::executor::CallError;
-use crate::guest::resources::Offload;
 
 /// How often the wall clock is read: it may be set, and a machine may sleep.
 const LOOK: Duration = Duration::from_secs(30);
@@ -261,7 +260,7 @@ impl Run {
         let call = pool
             .core()
             .clone()
-            .execute(plan.function.clone(), arguments);
+            .call_scheduled(plan.function.clone(), arguments);
         let mut ends = self.ends.clone();
         let cut = async {
             let by = match ends.wait_for(Option::is_some).await {

@@ -21,6 +21,9 @@ use crate::guest::imports::Import;
 use crate::guest::resources::Ctx;
 use crate::services::http_client::{self, Access, Fault, Timeouts};
 
+/// How long the header fields of a request may be together, in bytes.
+const MAX_FIELDS: usize = 64 * 1024;
+
 /// The largest piece of a request's body that is taken from a guest, in bytes.
 const PIECE: usize = 64 * 1024;
 
@@ -105,8 +108,10 @@ fn prepare(setup: &Setup<'_>) -> MakePart {
     let meter = setup.meter.clone();
     Box::new(move || {
         let (access, meter) = (access.clone(), meter.clone());
+        let mut ctx = WasiHttpCtx::new();
+        ctx.set_field_size_limit(MAX_FIELDS);
         Ok(Box::new(State {
-            ctx: WasiHttpCtx::new(),
+            ctx,
             fetches: Fetches { access, meter },
         }))
     })

@@ -204,9 +204,12 @@ impl HostBucketWithStore<Ctx> for HasSelf<Ctx> {
         key: String,
     ) -> Answer<Option<kv::Entry>> {
         let (bucket, services) = find(accessor, &bucket)?;
-        let found = check_key(&key).map(|()| services.kv.get(&bucket, &key).map(entry));
+        if let Err(error) = check_key(&key) {
+            return Ok(Err(error));
+        }
+        // Before the value is there: a wait keeps as little as it can.
         give_way(accessor).await;
-        Ok(found)
+        Ok(Ok(services.kv.get(&bucket, &key).map(entry)))
     }
 
     async fn exists(
@@ -215,9 +218,11 @@ impl HostBucketWithStore<Ctx> for HasSelf<Ctx> {
         key: String,
     ) -> Answer<bool> {
         let (bucket, services) = find(accessor, &bucket)?;
-        let exists = check_key(&key).map(|()| services.kv.exists(&bucket, &key));
+        if let Err(error) = check_key(&key) {
+            return Ok(Err(error));
+        }
         give_way(accessor).await;
-        Ok(exists)
+        Ok(Ok(services.kv.exists(&bucket, &key)))
     }
 
     async fn set(
@@ -289,16 +294,19 @@ impl HostBucketWithStore<Ctx> for HasSelf<Ctx> {
         limit: u32,
     ) -> Answer<Page> {
         let (bucket, services) = find(accessor, &bucket)?;
-        let page = match limit {
-            1..=MAX_PAGE => {
-                let (after, limit) = (cursor.as_deref(), limit as usize);
-                let (keys, cursor) = services.kv.list(&bucket, &prefix, after, limit);
-                Ok(Page { keys, cursor })
-            }
-            _ => Err(Error::Limit(format!("a page has 1 to {MAX_PAGE} keys"))),
-        };
+        let given = [&prefix, cursor.as_ref().unwrap_or(&prefix)];
+        if given.iter().any(|text| text.len() > MAX_KEY) {
+            let limit = format!("a prefix or a cursor has {MAX_KEY} bytes at most");
+            return Ok(Err(Error::Limit(limit)));
+        }
+        if !(1..=MAX_PAGE).contains(&limit) {
+            let limit = format!("a page has 1 to {MAX_PAGE} keys");
+            return Ok(Err(Error::Limit(limit)));
+        }
         give_way(accessor).await;
-        Ok(page)
+        let (after, limit) = (cursor.as_deref(), limit as usize);
+        let (keys, cursor) = services.kv.list(&bucket, &prefix, after, limit);
+        Ok(Ok(Page { keys, cursor }))
     }
 
     async fn watch(
@@ -307,8 +315,6 @@ impl HostBucketWithStore<Ctx> for HasSelf<Ctx> {
         watched: kv::Watched,
         capacity: u32,
     ) -> Answer<Resource<Watcher>> {
-        // Before a watcher is made: a guest that drops this wait would never drop the watcher.
-        give_way(accessor).await;
         let (bucket, services) = find(accessor, &bucket)?;
         let watched = match watched {
             kv::Watched::Key(key) => check_key(&key).map(|()| Watched::Key(key.into())),
@@ -321,6 +327,8 @@ impl HostBucketWithStore<Ctx> for HasSelf<Ctx> {
             Ok(watched) => watched,
             Err(error) => return Ok(Err(error)),
         };
+        // Before a watcher is made: a guest that drops this wait would never drop the watcher.
+        give_way(accessor).await;
         accessor.with(|mut access| {
             let ctx = access.get();
             match services.kv.watch(&bucket, watched, capacity, &ctx.quota) {

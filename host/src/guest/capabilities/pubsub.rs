@@ -25,13 +25,18 @@ impl HostWithStore<Ctx> for HasSelf<Ctx> {
         data: Vec<u8>,
     ) -> wasmtime::Result<Result<u32, Error>> {
         let heard = match check_topic(&topic) {
-            Ok(()) if data.len() > MAX_MESSAGE => Err(Error::TooLarge(MAX_MESSAGE as u32)),
+            Ok(()) if data.len() > MAX_MESSAGE => {
+                drop(data);
+                Err(Error::TooLarge(MAX_MESSAGE as u32))
+            }
             Ok(()) => {
                 let services = accessor.with(|mut access| access.get().services.clone());
                 Ok(services.topics.publish(&topic, &data.into()))
             }
             Err(error) => Err(error),
         };
+        // It may have any length, and a wait keeps as little as it can.
+        drop(topic);
         give_way(accessor).await;
         Ok(heard)
     }
@@ -41,14 +46,14 @@ impl HostWithStore<Ctx> for HasSelf<Ctx> {
         topic: String,
         capacity: u32,
     ) -> wasmtime::Result<Result<Resource<MessageSubscription>, Error>> {
-        // Before a subscription is made: a guest that drops this wait would never drop the subscription.
-        give_way(accessor).await;
         if let Err(error) = check_topic(&topic) {
             return Ok(Err(error));
         }
         if !(1..=MAX_CAPACITY).contains(&capacity) {
             return Ok(Err(Error::Capacity(MAX_CAPACITY)));
         }
+        // Before a subscription is made: a guest that drops this wait would never drop the subscription.
+        give_way(accessor).await;
         accessor.with(|mut access| {
             let ctx = access.get();
             let quota = &ctx.quota;

@@ -51,6 +51,10 @@ pub const CAPABILITY: Capability = Capability {
     ],
 };
 
+/// How many random bytes one call may ask for: as many as in a browser's `getRandomValues`. Making more would hold up
+/// the other requests of the thread.
+const MAX_RANDOM: u64 = 64 * 1024;
+
 /// The lists of folders in `allow`: relative to the app's, to be read, or to be read and written.
 const READ: &str = "read";
 const WRITE: &str = "write";
@@ -122,6 +126,7 @@ fn context(
     wasi.envs(env)
         .stdout(Lines::new(component, Level::Info))
         .stderr(Lines::new(component, Level::Warning))
+        .max_random_size(MAX_RANDOM)
         .allow_ip_name_lookup(false)
         .allow_tcp(false)
         .allow_udp(false);

@@ -16,7 +16,7 @@ use crate::guest::capabilities;
 use crate::guest::description::{self, Description};
 use crate::guest::engine::Guest;
 use crate::guest::resources::{
-    Background, BodyMemory, Ctx, MemoryLimit, Parts, Requests, Room, Tasks,
+    Account, Background, BodyMemory, Ctx, MemoryLimit, Parts, Requests, Room, Tasks,
 };
 use crate::guest::run::RunLimits;
 use crate::guest::stack;
@@ -87,6 +87,7 @@ impl Blueprint {
             component: self.file.clone(),
             table,
             memory: MemoryLimit::new(rules.memory),
+            account: Account::new(rules.host_memory),
             run: run.clone(),
             requests: requests.clone(),
             tasks: Tasks::default(),

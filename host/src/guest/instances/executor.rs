@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
+use tokio::sync::Semaphore;
 use tokio::time::{Instant, timeout};
 use tokio_util::task::AbortOnDropHandle;
 
@@ -14,6 +15,7 @@ use super::birth::Purpose;
 use super::instance::Instance;
 use super::{Count, PoolInner};
 use crate::base::error::Error;
+use crate::base::shards;
 use crate::guest::bindings::executor::CallError;
 use crate::guest::resources::Offload;
 
@@ -23,14 +25,40 @@ const IDLE: Duration = Duration::from_secs(10);
 /// How long a call waits, at most, for a place under the cap on instances.
 const FOR_A_PLACE: Duration = Duration::from_secs(10);
 
-/// The instances of one component for such calls.
+/// The instances of one component for such calls. As many calls run as there are threads. Those of other components
+/// run beside them: a thread goes from one to the next with every tick.
 #[derive(Default)]
 pub(super) struct Executor {
-    /// Calls that run or wait.
-    calls: AtomicUsize,
-    /// The size of their arguments.
+    /// Calls by the component's own requests and tasks.
+    called: Turns,
+    /// Scheduled calls. They do not wait behind the others.
+    scheduled: Turns,
+    /// The size of all arguments.
     bytes: AtomicUsize,
     idle: Mutex<Vec<(Instant, Instance)>>,
+}
+
+/// How many calls run concurrently, and how many run or wait.
+struct Turns {
+    calls: AtomicUsize,
+    free: Arc<Semaphore>,
+}
+
+impl Default for Turns {
+    fn default() -> Self {
+        Self {
+            calls: AtomicUsize::new(0),
+            free: Arc::new(Semaphore::new(shards::cores())),
+        }
+    }
+}
+
+/// The origin of a call.
+#[derive(Clone, Copy, Debug)]
+enum Caller {
+    /// A request or a task of the component.
+    Component,
+    Schedule,
 }
 
 /// Counts this number of bytes, as long as it exists.
@@ -58,14 +86,28 @@ impl Offload for PoolInner {
         name: String,
         arguments: Vec<u8>,
     ) -> BoxFuture<'static, Result<Vec<u8>, CallError>> {
-        async move { self.call_elsewhere(name, arguments).await }.boxed()
+        async move {
+            let caller = Caller::Component;
+            self.call_elsewhere(caller, name, arguments).await
+        }
+        .boxed()
     }
 }
 
 impl PoolInner {
+    /// Calls a function that is due.
+    pub async fn call_scheduled(
+        self: Arc<Self>,
+        name: String,
+        arguments: Vec<u8>,
+    ) -> Result<Vec<u8>, CallError> {
+        self.call_elsewhere(Caller::Schedule, name, arguments).await
+    }
+
     /// Calls a function of the component in another instance. When the call is dropped, that instance is dropped too.
     async fn call_elsewhere(
         self: Arc<Self>,
+        caller: Caller,
         name: String,
         arguments: Vec<u8>,
     ) -> Result<Vec<u8>, CallError> {
@@ -75,9 +117,13 @@ impl PoolInner {
         let executor = &self.executor;
         let rules = self.rules();
         let workers = &self.blueprint.engine.workers;
-        let call = Count::one(&executor.calls);
-        let room = workers.count().saturating_add(rules.executor_queue);
-        if executor.calls.load(SeqCst) > room {
+        let turns = match caller {
+            Caller::Component => &executor.called,
+            Caller::Schedule => &executor.scheduled,
+        };
+        let call = Count::one(&turns.calls);
+        let room = shards::cores().saturating_add(rules.executor_queue);
+        if turns.calls.load(SeqCst) > room {
             return Err(CallError::Busy(format!(
                 "`{name}` was not called: as many calls wait as may (`executor_queue`)"
             )));
@@ -89,7 +135,7 @@ impl PoolInner {
             )));
         }
         let done = async {
-            let free = workers.free.clone().acquire_owned().await;
+            let free = turns.free.clone().acquire_owned().await;
             let free = free.map_err(|error| CallError::Other(error.to_string()))?;
             let runtime = workers.runtime();
             let runtime = runtime.map_err(|error| CallError::Other(error.to_string()))?;
@@ -210,6 +256,9 @@ impl PoolInner {
 
     /// The message that there is no such function, with the names of those that exist.
     fn no_function(&self, name: &str) -> String {
+        /// How much of it is shown, in bytes: the guest may have made it of any length.
+        const SHOWN: usize = 200;
+        let name = &name[..name.floor_char_boundary(SHOWN)];
         let known: Vec<_> = self
             .functions()
             .iter()

@@ -10,7 +10,11 @@ use crate::guest::run::{Overrun, RunClock, Verdict};
 use crate::guest::stack;
 
 /// Called at every entry into guest code and every exit from it.
-pub(super) fn on_call(store: StoreContextMut<'_, Ctx>, hook: CallHook) -> wasmtime::Result<()> {
+pub(super) fn on_call(mut store: StoreContextMut<'_, Ctx>, hook: CallHook) -> wasmtime::Result<()> {
+    let ctx = store.data_mut();
+    if matches!(hook, CallHook::ReturningFromHost) && ctx.account.is_due() {
+        ctx.account.count(&mut ctx.table)?;
+    }
     match store.data().run.on(hook) {
         Verdict::Fine => Ok(()),
         verdict => act(store, verdict),

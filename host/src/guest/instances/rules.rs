@@ -20,6 +20,8 @@ pub struct Rules {
     pub max_requests: Option<u64>,
     /// Bytes of linear memory that one instance may have.
     pub memory: u64,
+    /// Bytes that the host may keep for one instance beside bodies and messages.
+    pub host_memory: u64,
     /// Bytes of whole bodies that one instance's requests may hold.
     pub body_memory: u64,
     /// Bytes of messages that may wait in one instance.

@@ -183,7 +183,7 @@ impl Life<'_> {
             Outcome::Failed(failure) if failure.status == 408 && self.exchange.lacked_room() => {
                 without_room()
             }
-            Outcome::Failed(failure) => failure,
+            Outcome::Failed(failure) => short(failure),
         };
         self.log(&failure);
         if let Some(stream) = self.exchange.stream() {
@@ -405,6 +405,22 @@ fn head_of(exchange: &Exchange) -> MessageHead {
             .map(|(name, value)| (name.as_str().to_owned(), value.as_bytes().to_vec()))
             .collect(),
     }
+}
+
+/// A failure of a guest, whose texts the host keeps until it has answered.
+fn short(mut failure: Failure) -> Failure {
+    /// The longest message, in bytes. A guest's stack is much shorter.
+    const MAX_MESSAGE: usize = 64 * 1024;
+    const MAX_REASON: usize = 1024;
+    let cut = |text: &mut Option<String>, most: usize| {
+        if let Some(text) = text.as_mut().filter(|text| text.len() > most) {
+            text.truncate(text.floor_char_boundary(most));
+            text.shrink_to_fit();
+        }
+    };
+    cut(&mut failure.message, MAX_MESSAGE);
+    cut(&mut failure.reason, MAX_REASON);
+    failure
 }
 
 /// The failure where `prepare` has not finished and there is no method.

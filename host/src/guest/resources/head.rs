@@ -7,6 +7,12 @@ use hyper::ext::ReasonPhrase;
 /// How many headers a handler may set.
 const MAX_HEADERS: usize = 1_000;
 
+/// How long they may be together, in bytes.
+const MAX_SIZE: usize = 256 * 1024;
+
+/// The longest reason, in bytes.
+const MAX_REASON: usize = 1024;
+
 /// A response without its body.
 #[derive(Debug)]
 pub struct Head {
@@ -32,8 +38,10 @@ impl Head {
             ));
         }
         let sound = |reason: String| {
-            phrase(&reason).ok_or_else(|| {
-                format!("the handler set the reason {reason:?}, which can't be sent")
+            let short = Some(&reason).filter(|reason| reason.len() <= MAX_REASON);
+            short.and_then(|reason| phrase(reason)).ok_or_else(|| {
+                let begin = &reason[..reason.floor_char_boundary(MAX_REASON)];
+                format!("the handler set the reason {begin:?}, which can't be sent")
             })
         };
         let reason = reason.map(sound).transpose()?;
@@ -76,6 +84,13 @@ pub fn fields(fields: Vec<(String, Vec<u8>)>) -> Result<HeaderMap, String> {
 fn read(fields: Vec<(String, Vec<u8>)>) -> Result<(HeaderMap, Option<HeaderValue>), String> {
     if fields.len() > MAX_HEADERS {
         return Err(format!("the handler set more than {MAX_HEADERS} headers"));
+    }
+    let sizes = fields.iter().map(|(name, value)| name.len() + value.len());
+    if sizes.sum::<usize>() > MAX_SIZE {
+        return Err(format!(
+            "the handler set headers of more than {} KB",
+            MAX_SIZE / 1024
+        ));
     }
     // The host adds two.
     let mut headers = HeaderMap::with_capacity(fields.len() + 2);

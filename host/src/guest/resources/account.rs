@@ -1,0 +1,148 @@
+//! What the host keeps for one instance beside bodies and messages, in bytes: the tables of its handles, and the header
+//! fields that it made. It is counted now and then, and the more handles there are the more seldom, so that a call costs
+//! nothing measurable.
+
+use std::any::Any;
+
+use wasmtime::component::ResourceTable;
+use wasmtime_wasi_http::FieldMap;
+use wasmtime_wasi_http::p2::types::{HostIncomingResponse, HostOutgoingRequest};
+use wasmtime_wasi_http::p3::{Request, Response};
+
+/// How many host calls pass between two counts, at least.
+const CALLS: usize = 256;
+
+/// What a handle takes, whatever is behind it.
+const HANDLE: usize = 128;
+
+/// What a header field takes beside its name and its value.
+const FIELD: usize = 64;
+
+/// The account of one instance.
+pub struct Account {
+    most: usize,
+    calls_left: usize,
+}
+
+/// The error that ends an instance for which the host keeps too much.
+#[derive(Debug)]
+pub struct TooMuchKept;
+
+impl std::fmt::Display for TooMuchKept {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("the host keeps more for the instance than `host_memory`")
+    }
+}
+
+impl std::error::Error for TooMuchKept {}
+
+impl Account {
+    /// `most`: the limit, in bytes.
+    pub fn new(most: u64) -> Self {
+        Self {
+            most: usize::try_from(most).unwrap_or(usize::MAX),
+            calls_left: CALLS,
+        }
+    }
+
+    /// Called at each host call. Whether it is time to count.
+    pub fn is_due(&mut self) -> bool {
+        self.calls_left -= 1;
+        self.calls_left == 0
+    }
+
+    /// Counts. The error: it is too much.
+    pub fn count(&mut self, table: &mut ResourceTable) -> Result<(), TooMuchKept> {
+        let (mut handles, mut kept) = (0, 0);
+        for entry in table.iter_mut() {
+            handles += 1;
+            kept += HANDLE + behind(entry);
+        }
+        self.calls_left = CALLS.max(handles);
+        match kept > self.most {
+            true => Err(TooMuchKept),
+            false => Ok(()),
+        }
+    }
+}
+
+/// The bytes of the header fields behind a handle.
+fn behind(entry: &(dyn Any + Send)) -> usize {
+    let fields = entry
+        .downcast_ref::<FieldMap>()
+        .or_else(|| Some(&entry.downcast_ref::<Request>()?.headers))
+        .or_else(|| Some(&entry.downcast_ref::<Response>()?.headers))
+        .or_else(|| Some(&entry.downcast_ref::<HostOutgoingRequest>()?.headers))
+        .or_else(|| Some(&entry.downcast_ref::<HostIncomingResponse>()?.headers));
+    let Some(fields) = fields else { return 0 };
+    fields
+        .iter()
+        .map(|(name, value)| FIELD + name.as_str().len() + value.len())
+        .sum()
+}
+
+#[cfg(test)]
+mod tests {
+    use http::{HeaderMap, HeaderValue};
+
+    use super::*;
+
+    #[test]
+    fn fields_count_and_a_count_is_due_now_and_then() {
+        let mut table = ResourceTable::new();
+        let mut account = Account::new(1 << 20);
+        let mut counts = 0;
+        for _ in 0..2000 {
+            table.push(0_u8).unwrap();
+            if account.is_due() {
+                counts += 1;
+                account.count(&mut table).unwrap();
+            }
+        }
+        assert!((3..=8).contains(&counts), "{counts}");
+        let mut headers = HeaderMap::new();
+        headers.insert(
+            "x-long",
+            HeaderValue::from_maybe_shared(vec![b'a'; 100_000]).unwrap(),
+        );
+        for _ in 0..7 {
+            account.count(&mut table).unwrap();
+            let fields = FieldMap::new_immutable(&mut hooks(), headers.clone());
+            table.push(fields).unwrap();
+        }
+        assert!(account.count(&mut table).is_ok());
+        for _ in 0..4 {
+            let fields = FieldMap::new_immutable(&mut hooks(), headers.clone());
+            table.push(fields).unwrap();
+        }
+        assert!(account.count(&mut table).is_err());
+    }
+
+    fn hooks() -> impl wasmtime_wasi_http::WasiHttpHooks {
+        struct None;
+        impl wasmtime_wasi_http::WasiHttpHooks for None {
+            fn send_request(
+                &mut self,
+                _: http::Request<wasmtime_wasi_http::WasiBody>,
+                _: Option<wasmtime_wasi_http::RequestOptions>,
+                _: Box<dyn Future<Output = Result<(), wasmtime_wasi_http::Error>> + Send>,
+            ) -> Box<
+                dyn Future<
+                        Output = Result<
+                            (
+                                http::Response<wasmtime_wasi_http::WasiBody>,
+                                Box<
+                                    dyn Future<Output = Result<(), wasmtime_wasi_http::Error>>
+                                        + Send,
+                                >,
+                            ),
+                            wasmtime_wasi_http::Error,
+                        >,
+                    > + Send,
+            > {
+                Box::new(async { Err(wasmtime_wasi_http::Error::HttpRequestDenied) })
+            }
+        }
+        None
+    }
+}

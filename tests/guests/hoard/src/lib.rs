@@ -1,0 +1,43 @@
+//! Has the host keep or copy as much as it does, in one way or another. `tests/host_memory.rs` sees the limits hold.
+
+use std::cell::RefCell;
+
+use wasip3::http::types::Fields;
+use waterspout_sdk::prelude::*;
+
+const MB: usize = 1 << 20;
+
+thread_local! {
+    static KEPT: RefCell<Vec<Fields>> = const { RefCell::new(Vec::new()) };
+}
+
+#[derive(Default)]
+struct Hoard;
+
+#[handler]
+impl RequestHandler for Hoard {
+    async fn get(&mut self, cx: &Context) -> Result {
+        match &*cx.get_query_argument("what")? {
+            "fields" => loop {
+                let fields = Fields::new();
+                fields.append("x-long", &[b'a'; 60_000])?;
+                KEPT.with_borrow_mut(|kept| kept.push(fields));
+            },
+            "random" => {
+                let bytes = wasip3::random::insecure::get_insecure_random_bytes(60 << 20);
+                cx.write(bytes.len().to_string())
+            }
+            "trailers" => {
+                cx.set_header("Trailer", "x-long")?;
+                cx.write("begun")?;
+                cx.flush().await?;
+                cx.set_trailer("X-Long", "a".repeat(25 * MB))
+            }
+            "headers" => cx.set_header("X-Long", "a".repeat(20 * MB)),
+            "message" => Err(HttpError::new(500).with_message("a".repeat(20 * MB)).into()),
+            other => cx.write(format!("no such way: {other}")),
+        }
+    }
+}
+
+export!(Hoard);

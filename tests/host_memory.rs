@@ -46,6 +46,39 @@ async fn header_fields_are_charged_to_their_instance() {
 }
 
 #[tokio::test]
+async fn descriptors_are_for_connections_first() {
+    let app = App::new()
+        .handler("hoard.wasm", guest("hoard"))
+        .handler("version.wasm", versioned("beside"))
+        .config("[component.\"hoard.wasm\"]\ninstances = 1\nallow = { read = ['data'] }\n")
+        // The soft limit is raised to the hard one.
+        .through(
+            "sh",
+            &["-c", "ulimit -Sn 200; ulimit -Hn 900; exec \"$0\" \"$@\""].map(str::to_owned),
+        );
+    let data = app.path().join("data");
+    std::fs::create_dir(&data).expect("a folder");
+    std::fs::write(data.join("file"), "content").expect("a file");
+    let mut server = app.serve().await;
+    server
+        .log
+        .line_with("900 descriptors are granted, and `max_connections` = 10000 may need 11024")
+        .await;
+    let mut connected = Vec::new();
+    for _ in 0..300 {
+        connected.push(server.connect().await);
+    }
+    let answer = soon(server.get("/hoard?what=files")).await;
+    assert_eq!(answer.status, 500, "{answer:?}");
+    let trap = "the instance has more than 256 open files";
+    server.log.line_with(trap).await;
+    for client in &mut connected {
+        assert_eq!(soon(client.get("/version")).await.body, "beside");
+    }
+    assert!(server.is_alive());
+}
+
+#[tokio::test]
 async fn no_call_makes_more_random_bytes_than_a_browser_does() {
     // WASI 0.3 allows fewer than were asked for; in 0.2 it is a trap.
     assert_eq!(hoard("random").await, (200, "65536".to_owned()));

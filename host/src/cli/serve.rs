@@ -1,6 +1,7 @@
 //! `waterspout serve`: the app, its listeners and its watch, from the first generation to the last request. Answers no
 //! request itself.
 
+mod descriptors;
 mod front;
 mod signals;
 
@@ -11,6 +12,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, bail};
 use sd_notify::NotifyState;
 
+use self::descriptors::raise_limit;
 use self::front::{DevService, Front, SiteService};
 use self::signals::{Signals, end_with_stdin};
 use super::{Serve, cache_dir, counted};
@@ -50,6 +52,7 @@ pub async fn serve(
     let overrides = options.overrides(bench.is_some())?;
     let config = overrides.load(app)?;
     logs.follow(&config.log);
+    raise_limit(config.server.max_connections);
     let kv = open_kv(app, &config)?;
     let runtime = runtime(&config, cache, shards.clone(), kv)?;
     tracing::info!(target: "general", "loading {} …", app.display());

@@ -3,8 +3,10 @@
 //! nothing measurable.
 
 use std::any::Any;
+use std::fmt;
 
 use wasmtime::component::ResourceTable;
+use wasmtime_wasi::filesystem::Descriptor;
 use wasmtime_wasi_http::FieldMap;
 use wasmtime_wasi_http::p2::types::{HostIncomingResponse, HostOutgoingRequest};
 use wasmtime_wasi_http::p3::{Request, Response};
@@ -18,6 +20,9 @@ const HANDLE: usize = 128;
 /// What a header field takes beside its name and its value.
 const FIELD: usize = 64;
 
+/// How many files and folders one instance may have open. The process's descriptors are for connections first.
+const MAX_FILES: usize = 256;
+
 /// The account of one instance.
 pub struct Account {
     most: usize,
@@ -25,12 +30,20 @@ pub struct Account {
 }
 
 /// The error that ends an instance for which the host keeps too much.
-#[derive(Debug)]
-pub struct TooMuchKept;
+#[derive(Debug, PartialEq, Eq)]
+pub enum TooMuchKept {
+    Bytes,
+    Files,
+}
 
-impl std::fmt::Display for TooMuchKept {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("the host keeps more for the instance than `host_memory`")
+impl fmt::Display for TooMuchKept {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Bytes => {
+                f.write_str("the host keeps more for the instance than `host_memory` allows")
+            }
+            Self::Files => write!(f, "the instance has more than {MAX_FILES} open files"),
+        }
     }
 }
 
@@ -53,15 +66,19 @@ impl Account {
 
     /// Counts. The error: it is too much.
     pub fn count(&mut self, table: &mut ResourceTable) -> Result<(), TooMuchKept> {
-        let (mut handles, mut kept) = (0, 0);
+        let (mut handles, mut kept, mut files) = (0, 0, 0);
         for entry in table.iter_mut() {
             handles += 1;
             kept += HANDLE + behind(entry);
+            files += usize::from(entry.is::<Descriptor>());
         }
         self.calls_left = CALLS.max(handles);
-        match kept > self.most {
-            true => Err(TooMuchKept),
-            false => Ok(()),
+        if kept > self.most {
+            Err(TooMuchKept::Bytes)
+        } else if files > MAX_FILES {
+            Err(TooMuchKept::Files)
+        } else {
+            Ok(())
         }
     }
 }
@@ -115,7 +132,7 @@ mod tests {
             let fields = FieldMap::new_immutable(&mut hooks(), headers.clone());
             table.push(fields).unwrap();
         }
-        assert!(account.count(&mut table).is_err());
+        assert_eq!(account.count(&mut table), Err(TooMuchKept::Bytes));
     }
 
     fn hooks() -> impl wasmtime_wasi_http::WasiHttpHooks {

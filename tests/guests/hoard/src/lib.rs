@@ -23,6 +23,9 @@ impl RequestHandler for Hoard {
                 fields.append("x-long", &[b'a'; 60_000])?;
                 KEPT.with_borrow_mut(|kept| kept.push(fields));
             },
+            "files" => loop {
+                std::mem::forget(std::fs::File::open("data/file")?);
+            },
             "random" => {
                 let bytes = wasip3::random::insecure::get_insecure_random_bytes(60 << 20);
                 cx.write(bytes.len().to_string())

@@ -79,6 +79,21 @@ async fn descriptors_are_for_connections_first() {
 }
 
 #[tokio::test]
+async fn a_bucket_takes_no_more_than_its_keys() {
+    let server = App::new()
+        .handler("hoard.wasm", guest("hoard"))
+        .config("[kv]\nmax_memory = '4MB'\n[component.\"hoard.wasm\"]\ninstances = 1\n")
+        .serve()
+        .await;
+    let before = server.resident();
+    let answer = soon(server.get("/hoard?what=buckets")).await;
+    let keys: u64 = answer.body.parse().expect("a number of keys");
+    assert!((20_000..40_000).contains(&keys), "{answer:?}");
+    let grown = server.resident().saturating_sub(before);
+    assert!(grown < 20 * 1024, "{grown} KiB for {keys} keys");
+}
+
+#[tokio::test]
 async fn no_call_makes_more_random_bytes_than_a_browser_does() {
     // WASI 0.3 allows fewer than were asked for; in 0.2 it is a trap.
     assert_eq!(hoard("random").await, (200, "65536".to_owned()));

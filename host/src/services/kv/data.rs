@@ -1,5 +1,7 @@
 //! The store in memory, and the effect of a write on it. Decides; writes no file and waits for nothing.
 
+use std::borrow::Borrow;
+use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound;
 use std::sync::Arc;
@@ -67,10 +69,53 @@ pub enum Done {
     Added(u64),
 }
 
-/// All buckets.
+/// A place as it is looked up, without a copy of its texts.
+trait AsPath {
+    fn path(&self) -> (&str, &str);
+}
+
+impl AsPath for KeyPath {
+    fn path(&self) -> (&str, &str) {
+        (&self.0, &self.1)
+    }
+}
+
+impl AsPath for (&str, &str) {
+    fn path(&self) -> (&str, &str) {
+        *self
+    }
+}
+
+impl<'a> Borrow<dyn AsPath + 'a> for KeyPath {
+    fn borrow(&self) -> &(dyn AsPath + 'a) {
+        self
+    }
+}
+
+impl PartialEq for dyn AsPath + '_ {
+    fn eq(&self, other: &Self) -> bool {
+        self.path() == other.path()
+    }
+}
+
+impl Eq for dyn AsPath + '_ {}
+
+impl PartialOrd for dyn AsPath + '_ {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for dyn AsPath + '_ {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.path().cmp(&other.path())
+    }
+}
+
+/// All buckets. One map has the keys of all: a bucket of its own would take as much memory as ten keys.
 #[derive(Default)]
 pub struct Data {
-    buckets: FxHashMap<Arc<str>, BTreeMap<Arc<str>, Entry>>,
+    entries: BTreeMap<KeyPath, Entry>,
     expiries: BTreeSet<(Millis, KeyPath)>,
     /// Bytes, by `size`.
     pub used: u64,
@@ -80,12 +125,12 @@ pub struct Data {
 
 impl Data {
     /// The value of a key, expired or not.
-    fn kept(&self, (bucket, key): &KeyPath) -> Option<&Entry> {
-        self.buckets.get(&**bucket)?.get(&**key)
+    fn kept(&self, place: &KeyPath) -> Option<&Entry> {
+        self.entries.get(place)
     }
 
     pub fn get(&self, bucket: &str, key: &str, now: Millis) -> Option<&Entry> {
-        let entry = self.buckets.get(bucket)?.get(key)?;
+        let entry = self.entries.get(&(bucket, key) as &dyn AsPath)?;
         entry.is_alive(now).then_some(entry)
     }
 
@@ -98,17 +143,20 @@ impl Data {
         limit: usize,
         now: Millis,
     ) -> (Vec<String>, Option<String>) {
-        let Some(bucket) = self.buckets.get(bucket) else {
-            return (Vec::new(), None);
-        };
+        let after = after.filter(|after| *after >= prefix);
+        let place = (bucket, after.unwrap_or(prefix));
+        let place: &dyn AsPath = &place;
         let from = match after {
-            Some(after) if after >= prefix => Bound::Excluded(after),
-            _ => Bound::Included(prefix),
+            Some(_) => Bound::Excluded(place),
+            None => Bound::Included(place),
         };
-        let range = bucket.range::<str, _>((from, Bound::Unbounded));
+        let range = self
+            .entries
+            .range::<dyn AsPath, _>((from, Bound::Unbounded));
+        let range = range.take_while(|((other, _), _)| **other == *bucket);
         let mut keys: Vec<String> = Vec::new();
         let mut last: Option<&str> = None;
-        for (seen, (key, entry)) in range.enumerate() {
+        for (seen, ((_, key), entry)) in range.enumerate() {
             if !key.starts_with(prefix) {
                 return (keys, None);
             }
@@ -138,7 +186,6 @@ impl Data {
 
     /// Puts an entry in its place, or removes it.
     pub fn put(&mut self, place: &KeyPath, entry: Option<Entry>) {
-        let (bucket, key) = place;
         let before = match entry {
             Some(entry) => {
                 if let Some(expires) = entry.expires {
@@ -146,24 +193,16 @@ impl Data {
                 }
                 self.used += size(place, &entry);
                 self.version = self.version.max(entry.version);
-                let bucket = self.buckets.entry(bucket.clone()).or_default();
                 // The existing key stays, so that memory has only one copy of it.
-                match bucket.get_mut(&**key) {
-                    Some(kept) => Some(std::mem::replace(kept, entry)).map(|before| (before, true)),
+                match self.entries.get_mut(place) {
+                    Some(kept) => Some((std::mem::replace(kept, entry), true)),
                     None => {
-                        bucket.insert(key.clone(), entry);
+                        self.entries.insert(place.clone(), entry);
                         None
                     }
                 }
             }
-            None => {
-                let keys = self.buckets.get_mut(&**bucket);
-                let before = keys.and_then(|keys| keys.remove(&**key));
-                if self.buckets.get(&**bucket).is_some_and(BTreeMap::is_empty) {
-                    self.buckets.remove(&**bucket);
-                }
-                before.map(|before| (before, false))
-            }
+            None => self.entries.remove(place).map(|before| (before, false)),
         };
         let Some((before, replaced)) = before else {
             return;

@@ -3,6 +3,7 @@
 use std::cell::RefCell;
 
 use wasip3::http::types::Fields;
+use waterspout_sdk::kv;
 use waterspout_sdk::prelude::*;
 
 const MB: usize = 1 << 20;
@@ -26,6 +27,15 @@ impl RequestHandler for Hoard {
             "files" => loop {
                 std::mem::forget(std::fs::File::open("data/file")?);
             },
+            "buckets" => {
+                for number in 0.. {
+                    let bucket = kv::open(&format!("bucket{number}"))?;
+                    if bucket.set("key", "value").await.is_err() {
+                        return cx.write(number.to_string());
+                    }
+                }
+                Ok(())
+            }
             "random" => {
                 let bytes = wasip3::random::insecure::get_insecure_random_bytes(60 << 20);
                 cx.write(bytes.len().to_string())

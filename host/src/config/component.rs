@@ -242,7 +242,7 @@ fn env(value: Value<'_, '_>) -> Option<BTreeMap<String, String>> {
     for (name, value) in table(value, "in `env`")?.entries() {
         if name.text().is_empty() || name.text().contains(['=', '\0']) {
             name.wrong::<()>("not a name for an environment variable", None);
-        } else if let Some(value) = value.string() {
+        } else if let Some(value) = value.secret() {
             env.insert(name.text().to_owned(), value.to_owned());
         }
     }

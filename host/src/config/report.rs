@@ -99,17 +99,35 @@ impl<'t> Report<'t> {
 pub fn line_to_show(text: &str, line: usize) -> Option<&str> {
     let lines: Vec<&str> = text.lines().take(line).collect();
     let shown = *lines.get(line.checked_sub(1)?)?;
+    if is_env(shown) {
+        return None;
+    }
     // One secret or several may take several lines, at most to the next table.
     for line in lines.iter().rev() {
-        // A proxy's URL may contain a password.
-        if line.contains("cookie_secret") || (line.contains("proxy") && line.contains('@')) {
+        if line.contains("cookie_secret") || has_user(line) {
             return None;
         }
-        if line.trim_start().starts_with('[') {
-            break;
+        let begins = line.trim_start();
+        if begins.starts_with('[') {
+            // `[component."a.wasm".env]`
+            return Some(shown).filter(|_| !begins.contains("env"));
+        }
+        if is_env(line) && line.contains('{') && !line.contains('}') {
+            return None;
         }
     }
     Some(shown)
+}
+
+/// Whether a line has an environment variable of a guest: `env = { … }` or `env.A = …`.
+fn is_env(line: &str) -> bool {
+    let mut words = line.split(|char: char| !(char.is_alphanumeric() || char == '_'));
+    words.any(|word| word == "env")
+}
+
+/// Whether a line may have a URL with a user, whose password may be in it.
+fn has_user(line: &str) -> bool {
+    line.contains('@') && (line.contains("://") || line.contains("proxy"))
 }
 
 /// A hint with the candidate that is most like `word`, if there is one.

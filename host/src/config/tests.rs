@@ -456,6 +456,35 @@ fn the_way_of_fetches_is_read_and_its_password_kept() {
 }
 
 #[test]
+fn no_variable_of_a_guest_is_shown() {
+    let table = "[component.'a.wasm']\n";
+    for (text, line) in [
+        ("env = { TOKEN = 'lilliput', 'A=B' = '' }", 2),
+        ("env.TOKEN = 'lilliput'", 2),
+        ("env = {\n  TOKEN = 'lilliput',\n  B = 1,\n}", 3),
+        ("[component.'a.wasm'.env]\nTOKEN = 'lilliput'", 3),
+        ("deadline = 'https://me:lilliput@example.com'", 2),
+    ] {
+        let text = format!("{table}{text}\n");
+        assert_eq!(line_to_show(&text, line), None, "{text}");
+        assert!(!faults_of(&text).contains("lilliput"), "{text}");
+    }
+    for text in ["TOKEN = 911", "TOKEN = true"] {
+        let said = faults(&format!("{table}env = {{ {text} }}\n"));
+        assert!(said.contains("`TOKEN` must be a string"), "{said}");
+        assert!(!said.contains("911") && !said.contains("true"), "{said}");
+    }
+    let other = format!("{table}env = {{ A = 'b' }}\nmemory = 'much'\n");
+    assert_eq!(line_to_show(&other, 3), Some("memory = 'much'"));
+}
+
+/// The faults of a text that may have none.
+fn faults_of(text: &str) -> String {
+    let read = Config::parse(text, Path::new("waterspout.toml"));
+    read.map_or_else(|faults| faults.to_string(), |_| String::new())
+}
+
+#[test]
 fn an_unnamed_component_fits_into_a_small_server() {
     let config = parse("[server]\nmax_instance_memory = '32MB'\n[component.'a.wasm']\n");
     assert_eq!(config.component("a.wasm").memory, 32 << 20);

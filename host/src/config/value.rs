@@ -81,7 +81,10 @@ impl<'a, 't> Value<'a, 't> {
     /// Reports a value of the wrong type or shape, and shows a right one.
     pub(super) fn expected<T>(&self, what: &str, example: &str) -> Option<T> {
         let found = match self.item() {
-            DeValue::String(text) if text.len() > 40 => "this string".to_owned(),
+            // A URL may have a password in it.
+            DeValue::String(text) if text.len() > 40 || text.contains('@') => {
+                "this string".to_owned()
+            }
             DeValue::String(text) => format!("{text:?}"),
             DeValue::Integer(number) => number.to_string(),
             DeValue::Float(number) => number.to_string(),
@@ -101,6 +104,17 @@ impl<'a, 't> Value<'a, 't> {
         match self.item() {
             DeValue::String(text) => Some(text),
             _ => self.expected("a string", "\"…\""),
+        }
+    }
+
+    /// Any string. What stands in its place is not shown: it may be a secret.
+    pub(super) fn secret(self) -> Option<&'a str> {
+        match self.item() {
+            DeValue::String(text) => Some(text),
+            _ => self.wrong(
+                format!("`{}` must be a string", self.key),
+                Some(format!("for example `{} = \"…\"`", self.key)),
+            ),
         }
     }
 

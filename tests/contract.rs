@@ -362,3 +362,29 @@ fn guests_are_built_for(version: &str) -> bool {
         .filter_map(|source| std::fs::read_to_string(source).ok())
         .any(|text| text.contains(&path))
 }
+
+#[test]
+fn a_component_that_describes_too_much_is_refused_with_the_limit() {
+    for (what, words) in [
+        ("", "fine"),
+        ("handlers", "describes 2000 handlers; it may describe 1000"),
+        ("routes", "describes 20000 routes; it may describe 10000"),
+        (
+            "patterns",
+            "all patterns together are too large once compiled",
+        ),
+        (
+            "schedules",
+            "describes 30000 schedules; it may describe 1000",
+        ),
+        ("text", "describes itself in more than 4 MB of text"),
+    ] {
+        let app = App::new()
+            .handler("boasts.wasm", guest("boasts"))
+            .config(&format!(
+                "[component.'boasts.wasm']\nenv = {{ WHAT = '{what}' }}\n"
+            ));
+        let (_, said) = app.run("check");
+        assert!(said.contains(words), "{what}: {said}");
+    }
+}

@@ -12,7 +12,7 @@ mod tree;
 use std::collections::HashMap;
 
 pub use name::{Reach, path_of};
-pub use pattern::{Arguments, Pattern, PatternError};
+pub use pattern::{Arguments, Budget, Pattern, PatternError};
 pub use reverse::ReverseError;
 
 use pattern::Taken;

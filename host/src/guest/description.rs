@@ -67,6 +67,61 @@ impl Description {
     }
 }
 
+/// What a component may describe: the host keeps it all, and reads it on a thread that others need.
+const MAX_HANDLERS: usize = 1_000;
+const MAX_ROUTES: usize = 10_000;
+const MAX_FUNCTIONS: usize = 10_000;
+const MAX_SCHEDULES: usize = 1_000;
+
+/// The longest of all texts of a description together, in bytes.
+const MAX_TEXT: usize = 4 << 20;
+
+/// Checks that a component does not describe too much, before any of it is read.
+pub fn check_amount(
+    classes: &[handler::HandlerClass],
+    work: Option<&work::Description>,
+) -> Result<(), Error> {
+    let routes = || classes.iter().flat_map(|class| &class.routes);
+    let functions = work.map_or(&[][..], |work| &work.functions);
+    let schedules = work.map_or(&[][..], |work| &work.schedules);
+    for (what, count, most) in [
+        ("handlers", classes.len(), MAX_HANDLERS),
+        ("routes", routes().count(), MAX_ROUTES),
+        ("functions", functions.len(), MAX_FUNCTIONS),
+        ("schedules", schedules.len(), MAX_SCHEDULES),
+    ] {
+        if count > most {
+            return Err(Error::component(format!(
+                "describes {count} {what}; it may describe {most}"
+            )));
+        }
+    }
+    let optional = |text: &Option<String>| text.as_ref().map_or(0, String::len);
+    let of_classes = classes.iter().map(|class| class.name.len());
+    let of_routes = routes().map(|route| {
+        let others = [&route.name, &route.host, &route.kwargs].map(optional);
+        route.pattern.len() + others.iter().sum::<usize>()
+    });
+    let of_functions = functions.iter().map(String::len);
+    let of_schedules = schedules.iter().map(|schedule| {
+        let cron = match &schedule.timing {
+            work::Timing::Cron(text) => text.len(),
+            work::Timing::Every(_) => 0,
+        };
+        let others = [&schedule.time_zone, &schedule.arguments].map(optional);
+        schedule.name.len() + schedule.function.len() + cron + others.iter().sum::<usize>()
+    });
+    let parts = of_classes.chain(of_routes).chain(of_functions);
+    let text: usize = parts.chain(of_schedules).sum();
+    match text > MAX_TEXT {
+        true => Err(Error::component(format!(
+            "describes itself in more than {} MB of text",
+            MAX_TEXT >> 20
+        ))),
+        false => Ok(()),
+    }
+}
+
 impl Class {
     /// The index of a method among the handler's methods.
     pub fn position(&self, method: &Method) -> Option<usize> {

@@ -6,8 +6,12 @@ use std::sync::Arc;
 use serde_json::{Map, Value};
 
 use crate::base::error::Error;
-use crate::base::router::{Pattern, PatternError};
+use crate::base::router::{Budget, Pattern, PatternError};
 use crate::guest::description::Description;
+
+/// How large the patterns of one component may be together once compiled, in bytes: a thousand of the usual size. Most
+/// need no expression, and do not count.
+const PATTERNS_SIZE: usize = 16 << 20;
 
 /// One declared route.
 pub struct Declared {
@@ -23,10 +27,13 @@ pub struct Declared {
 /// Reads all of them, in declared order.
 pub fn read(description: &Description) -> Result<Vec<Declared>, Error> {
     let mut declared = Vec::new();
+    let mut budget = Budget::of(PATTERNS_SIZE);
     for (handler, class) in description.handlers.iter().enumerate() {
         for route in &class.routes {
-            let pattern = Pattern::new(&route.pattern).map_err(bad_pattern)?;
-            let host = route.host.as_deref().map(Pattern::host).transpose();
+            let pattern = Pattern::new_within(&route.pattern, &mut budget).map_err(bad_pattern)?;
+            let host = route.host.as_deref();
+            let host = host.map(|host| Pattern::host_within(host, &mut budget));
+            let host = host.transpose();
             let kwargs = read_kwargs(route.kwargs.as_deref()).map_err(|error| {
                 let pattern = &route.pattern;
                 Error::component(format!(

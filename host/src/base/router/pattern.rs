@@ -90,12 +90,22 @@ pub struct PatternError {
 impl Pattern {
     /// A pattern for paths, in the syntax of the `regex` crate.
     pub fn new(text: &str) -> Result<Pattern, PatternError> {
-        Pattern::compile(text, Subject::Path)
+        Pattern::compile(text, Subject::Path, &mut Budget::unlimited())
     }
 
     /// A pattern for host names, which match in any case.
     pub fn host(text: &str) -> Result<Pattern, PatternError> {
-        Pattern::compile(text, Subject::Host)
+        Pattern::compile(text, Subject::Host, &mut Budget::unlimited())
+    }
+
+    /// The same as [`Pattern::new`], for patterns that have a budget together.
+    pub fn new_within(text: &str, budget: &mut Budget) -> Result<Pattern, PatternError> {
+        Pattern::compile(text, Subject::Path, budget)
+    }
+
+    /// The same as [`Pattern::host`], for patterns that have a budget together.
+    pub fn host_within(text: &str, budget: &mut Budget) -> Result<Pattern, PatternError> {
+        Pattern::compile(text, Subject::Host, budget)
     }
 
     /// The pattern as it was written.
@@ -210,7 +220,7 @@ impl Pattern {
         &self.shapes
     }
 
-    fn compile(text: &str, subject: Subject) -> Result<Pattern, PatternError> {
+    fn compile(text: &str, subject: Subject, budget: &mut Budget) -> Result<Pattern, PatternError> {
         // Parsed alone: offsets are the author's own, and `a)|(b` can't break out of the anchors.
         let hir = ParserBuilder::new()
             .case_insensitive(subject == Subject::Host)
@@ -223,11 +233,7 @@ impl Pattern {
         let matcher = match (literal(parts), Straight::of(parts)) {
             (Some(literal), _) => Matcher::Literal(literal),
             (None, Some(straight)) => Matcher::Straight(straight),
-            (None, None) => RegexBuilder::new(&format!(r"\A(?:{hir})\z"))
-                .size_limit(PATTERN_SIZE_LIMIT)
-                .build()
-                .map(Matcher::Expression)
-                .map_err(build_error)?,
+            (None, None) => Matcher::Expression(budget.build(&format!(r"\A(?:{hir})\z"))?),
         };
         Ok(Pattern {
             text: text.to_owned(),
@@ -238,6 +244,47 @@ impl Pattern {
             shapes: shapes(&hir),
             within: None,
         })
+    }
+}
+
+/// How large compiled patterns may be together, in bytes.
+pub struct Budget {
+    left: usize,
+}
+
+impl Budget {
+    /// Of so many bytes.
+    pub fn of(bytes: usize) -> Self {
+        Self { left: bytes }
+    }
+
+    /// Without an end. Each pattern has its own limit all the same.
+    pub fn unlimited() -> Self {
+        Self { left: usize::MAX }
+    }
+
+    /// Compiles an expression, and takes its size from the budget, rounded up to one of a few.
+    fn build(&mut self, expression: &str) -> Result<Regex, PatternError> {
+        const SIZES: [usize; 3] = [16 * 1024, 128 * 1024, PATTERN_SIZE_LIMIT];
+        let mut too_big = None;
+        for size in SIZES.into_iter().filter(|size| *size <= self.left) {
+            match RegexBuilder::new(expression).size_limit(size).build() {
+                Ok(regex) => {
+                    self.left -= size;
+                    return Ok(regex);
+                }
+                Err(error @ regex::Error::CompiledTooBig(_)) => too_big = Some(error),
+                Err(error) => return Err(build_error(error)),
+            }
+        }
+        match too_big.filter(|_| self.left >= PATTERN_SIZE_LIMIT) {
+            Some(error) => Err(build_error(error)),
+            None => Err(PatternError {
+                message: "all patterns together are too large once compiled".to_owned(),
+                hint: Some("write fewer of them with classes and repetitions".to_owned()),
+                offset: None,
+            }),
+        }
     }
 }
 

@@ -146,14 +146,14 @@ impl Blueprint {
         let within = self.rules.deadline;
         let mut description = Description::default();
         let handlers = call!(live, "describe", handler, describe, within);
-        if let Some((classes,)) = handlers {
-            description.handlers = description::handlers(classes)?;
-        }
         let lifecycle = call!(live, "lifecycle.describe", lifecycle, describe, within);
+        let work = call!(live, "work.describe", work, describe, within);
+        let classes = handlers.map(|(classes,)| classes).unwrap_or_default();
+        description::check_amount(&classes, work.as_ref().map(|(work,)| work))?;
+        description.handlers = description::handlers(classes)?;
         if let Some((names,)) = lifecycle {
             description.lifecycle = description::lifecycle(&names)?;
         }
-        let work = call!(live, "work.describe", work, describe, within);
         if let Some((work,)) = work {
             description.functions = work.functions;
             description.schedules = work.schedules;

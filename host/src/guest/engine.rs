@@ -21,6 +21,7 @@ use crate::guest::resources::Ctx;
 use crate::guest::run::{TICK, Ticker};
 use crate::guest::stack;
 use crate::guest::workers::Workers;
+use binary::check_functions;
 use config::start;
 
 pub use binary::Binary;
@@ -94,6 +95,7 @@ impl Engine {
         if let Some(component) = cached.and_then(|cache| cache.get(binary, &self.wasmtime)) {
             return Ok(component);
         }
+        check_functions(bytes)?;
         tracing::info!(target: "general", "compiling {name} ({} KB) …", bytes.len() / 1024);
         let component = Component::from_binary(&self.wasmtime, bytes).map_err(|error| {
             Error::component(format!("not a valid component: {}", stack::message(&error)))

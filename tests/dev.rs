@@ -310,6 +310,48 @@ async fn pages_have_the_script_under_dev_and_nothing_else_has() {
 }
 
 #[tokio::test]
+async fn pages_of_other_sites_get_nothing_under_dev() {
+    let server = App::new()
+        .handler("version.wasm", versioned("v1"))
+        .config(
+            "[server]\nadmin_hosts = ['me.example']\n\
+             [[route]]\npattern = '/version'\nhost = '(www\\.)?app\\.example'\nhandler = 'version.wasm'\n\
+             [[route]]\npattern = '/version'\nhandler = 'version.wasm'\n",
+        )
+        .serve_as("dev", &[])
+        .await;
+    let asked = async |path: &str, head: &str| {
+        let mut client = server.connect().await;
+        client
+            .send(format!("GET {path} HTTP/1.1\r\n{head}\r\n"))
+            .await;
+        soon(client.answer()).await
+    };
+    for own in [
+        "127.0.0.1",
+        "localhost:8888",
+        "me.example",
+        "www.app.example",
+    ] {
+        let answer = asked("/version", &format!("Host: {own}\r\n")).await;
+        assert_eq!((answer.status, &*answer.body), (200, "v1"), "{own}");
+    }
+    let other = "Host: localhost\r\nOrigin: https://evil.example\r\n";
+    // What the app answers to other sites is its own affair.
+    assert_eq!(asked("/version", other).await.status, 200);
+    for (path, head) in [
+        ("/version", "Host: evil.example\r\n"),
+        ("/.waterspout/reload.js", "Host: evil.example\r\n"),
+        ("/.waterspout/reload.js", other),
+        ("/.waterspout/reload", other),
+    ] {
+        let answer = asked(path, head).await;
+        assert_eq!(answer.status, 403, "{path} {head}");
+        assert!(answer.body.contains("`admin_hosts`"), "{answer:?}");
+    }
+}
+
+#[tokio::test]
 async fn each_swap_is_told_and_reloads_and_a_refused_one_is_shown() {
     let server = App::new()
         .handler("index.wasm", versioned("v1"))

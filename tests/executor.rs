@@ -171,6 +171,31 @@ async fn as_many_calls_wait_as_may_and_no_more() {
 }
 
 #[tokio::test]
+async fn calls_that_spin_hold_up_no_other_component_and_no_schedule() {
+    const OTHER: &str = "other.wasm";
+    let server = App::new()
+        .handler(FILE, guest("executor"))
+        .handler(OTHER, guest("executor"))
+        .config(&format!(
+            "[[route]]\npattern = '/call'\nhandler = '{FILE}'\n\
+             [[route]]\npattern = '/other'\nhandler = '{OTHER}'\n\
+             [[schedule]]\nname = 'due'\nevery = '100ms'\nfunction = '{FILE}#count'\n\
+             [component.'{FILE}']\ninstances = 1\nexecutor_deadline = 'off'\n"
+        ))
+        .serve()
+        .await;
+    // More than there are threads, and none of them ever ends.
+    let _spinning = server.send_all("GET /call?what=spin", 20).await;
+    server.until_in_flight(FILE, 20).await;
+    let answer = soon(server.get("/other?what=compute&n=1")).await;
+    assert_eq!(answer.body, "1");
+    let runs = |status: &serde_json::Value| status["schedules"][0]["runs"].as_u64();
+    let before = runs(&server.status().await).expect("a schedule");
+    server.until(|status| runs(status) > Some(before + 2)).await;
+    server.until_in_flight(FILE, 20).await;
+}
+
+#[tokio::test]
 async fn the_arguments_of_all_calls_take_no_more_than_the_memory_of_an_instance() {
     // Each caller has an instance of its own, or they would run out of memory themselves.
     let server = serve("isolation = \"exclusive\"\ncpu_deadline = \"20s\"").await;

@@ -224,6 +224,7 @@ fn one_word_for_each_interface() {
     // WASI is another's contract, and so is `wasi:http`: Tornado's `httpclient` to those who write handlers.
     expected.insert("wasi".to_owned());
     expected.insert("http_client".to_owned());
+    // What all of them are.
     expected.insert("capability".to_owned());
     read("guest-sdk/src/httpclient.rs");
     assert_eq!(stems("host/src/guest/capabilities", ".rs"), expected);

@@ -65,39 +65,18 @@ pub async fn serve(
     };
     report_first(&site.current(), began.elapsed());
     look_at_others(&site, &watch, true);
+    let Runtime { engine, services } = &runtime;
     match bench {
         None => {
-            let front = Front::open(
-                &site,
-                shards,
-                &runtime.services.http,
-                SiteService(site.clone()),
-            )
-            .await?;
-            serve_on(
-                site,
-                front,
-                &runtime.engine,
-                logs,
-                &watch,
-                &mut signals,
-                None,
-            )
-            .await;
+            let service = SiteService(site.clone());
+            let front = Front::open(&site, shards, &services.http, service).await?;
+            serve_on(site, front, engine, logs, &watch, &mut signals, None).await;
         }
         Some(bench) => {
             let service = DevService(site.clone(), bench.clone());
-            let front = Front::open(&site, shards, &runtime.services.http, service).await?;
-            serve_on(
-                site,
-                front,
-                &runtime.engine,
-                logs,
-                &watch,
-                &mut signals,
-                Some(&bench),
-            )
-            .await;
+            let front = Front::open(&site, shards, &services.http, service).await?;
+            let bench = Some(&*bench);
+            serve_on(site, front, engine, logs, &watch, &mut signals, bench).await;
         }
     }
     Ok(())

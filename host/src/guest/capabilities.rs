@@ -25,7 +25,7 @@ use crate::guest::resources::{Ctx, Part};
 pub use capability::{Capability, Grant, MakePart, Setup};
 
 /// All capabilities. The data of the first ones is found first.
-const ALL: [Capability; 14] = [
+static ALL: [Capability; 14] = [
     wasi::CAPABILITY,
     http_client::CAPABILITY,
     kv::CAPABILITY,
@@ -61,16 +61,7 @@ pub fn parts(make: &[MakePart]) -> wasmtime::Result<Box<[Part]>> {
 
 /// Everything that `allow` may grant.
 pub fn grants() -> impl Iterator<Item = &'static Grant> {
-    const GRANTS: [&[Grant]; ALL.len()] = {
-        let mut grants: [&[Grant]; ALL.len()] = [&[]; ALL.len()];
-        let mut at = 0;
-        while at < ALL.len() {
-            grants[at] = ALL[at].grants;
-            at += 1;
-        }
-        grants
-    };
-    GRANTS.into_iter().flatten()
+    ALL.iter().flat_map(|capability| capability.grants)
 }
 
 /// The lists that `allow` may have.

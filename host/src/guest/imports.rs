@@ -31,6 +31,12 @@ impl Import {
         imports.collect()
     }
 
+    /// The name of the first of these imports that is meant.
+    pub fn first(imports: &[Import], is_meant: impl Fn(&Import) -> bool) -> Option<&str> {
+        let import = imports.iter().find(|import| is_meant(import));
+        import.map(|import| &*import.name)
+    }
+
     /// Whether the interface's name begins so.
     pub fn is(&self, begin: &str) -> bool {
         self.name.starts_with(begin)

@@ -48,8 +48,9 @@ pub fn frames(stack: &WasmBacktrace) -> String {
         let module = frame.module().name().unwrap_or("<unknown>");
         let _ = write!(text, "{}!{}", cut(module, MAX_NAME), function(frame));
     }
-    if let Some(more) = stack.frames().len().checked_sub(MAX_FRAMES + 1) {
-        let _ = write!(text, "\n  … {} more", more + 1);
+    let more = stack.frames().len().saturating_sub(MAX_FRAMES);
+    if more > 0 {
+        let _ = write!(text, "\n  … {more} more");
     }
     text
 }

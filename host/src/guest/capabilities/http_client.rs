@@ -59,9 +59,9 @@ fn used_by(imports: &[Import]) -> Option<&str> {
         "wasi:http/client@",
         "wasi:http/handler@",
     ];
-    let sends =
-        |import: &&Import| SENDERS.iter().any(|sender| import.is(sender)) && import.calls(|_| true);
-    imports.iter().find(sends).map(|import| &*import.name)
+    Import::first(imports, |import| {
+        SENDERS.iter().any(|sender| import.is(sender)) && import.calls(|_| true)
+    })
 }
 
 /// Reads a grant: `self`, or an origin in the spelling of the URL standard. A name may have letters of any script.

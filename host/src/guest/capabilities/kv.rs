@@ -55,11 +55,10 @@ fn link(linker: &mut Linker<Ctx>) -> wasmtime::Result<()> {
 }
 
 fn used_by(imports: &[Import]) -> Option<&str> {
-    let opens = |import: &&Import| {
+    Import::first(imports, |import| {
         (import.is("waterspout:kv/kv@") || import.is("wasi:keyvalue/store@"))
             && import.calls(|name| name == "open")
-    };
-    imports.iter().find(opens).map(|import| &*import.name)
+    })
 }
 
 /// The data in a store.

@@ -29,12 +29,11 @@ pub const CAPABILITY: Capability = Capability {
             keys: &[folders(READ), folders(WRITE)],
             used_by: |imports| {
                 // Code that opens a file first asks for the granted folders.
-                imports.iter().find(|import| {
+                Import::first(imports, |import| {
                     import.is("wasi:filesystem/preopens")
                         && import.calls(|name| name == "get-directories")
                 })?;
-                let import = imports.iter().find(|import| goes_into_folders(import));
-                import.map(|import| &*import.name)
+                Import::first(imports, goes_into_folders)
             },
             does: "opens files or lists folders",
             lacks: Some("folder"),
@@ -42,8 +41,9 @@ pub const CAPABILITY: Capability = Capability {
         Grant {
             keys: &[],
             used_by: |imports| {
-                let uses = |import: &&Import| import.is("wasi:sockets/") && import.calls(|_| true);
-                imports.iter().find(uses).map(|import| &*import.name)
+                Import::first(imports, |import| {
+                    import.is("wasi:sockets/") && import.calls(|_| true)
+                })
             },
             does: "uses sockets",
             lacks: None,

@@ -60,7 +60,7 @@ impl Account {
 
     /// Called at each host call. Whether it is time to count.
     pub fn is_due(&mut self) -> bool {
-        self.calls_left -= 1;
+        self.calls_left = self.calls_left.saturating_sub(1);
         self.calls_left == 0
     }
 

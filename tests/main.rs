@@ -20,6 +20,7 @@
 //! | waiting inside a request, locks, queues | `waiting` |
 //! | an interface that guests import | the one of its name: `background`, `executor`, `kv`, `pubsub`; `schedule` for schedules |
 //! | requests of handlers to other servers | `http_client` |
+//! | compiling, and what it may take | `compiler` |
 //! | a change of the app while it is served | `swap`; `watch` for what is noticed, `refusals` for what is refused |
 //! | the end of a server or of a version | `drain` |
 //! | metrics | `metrics`; the status is seen by all tests that wait for it |
@@ -37,6 +38,7 @@ mod background;
 mod build;
 mod check;
 mod claims;
+mod compiler;
 mod contract;
 mod dev;
 mod diagnostics;

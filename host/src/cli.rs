@@ -2,6 +2,7 @@
 
 mod build;
 mod check;
+mod compiler;
 mod completions;
 mod dev;
 mod diagnostics;
@@ -70,6 +71,9 @@ enum Command {
     ///
     /// Example, for bash: `source <(waterspout completions bash)`
     Completions(completions::Completions),
+    /// Compile what a server sends
+    #[command(hide = true)]
+    Compiler,
     /// Print the manual page
     ///
     /// Example: `waterspout man | man -l -`
@@ -210,6 +214,7 @@ pub fn run() -> ExitCode {
         Command::Check(options) => on_all_cores(check::check(&options)),
         Command::Routes(options) => on_all_cores(routes::routes(&options)),
         Command::Inspect(options) => on_all_cores(inspect::inspect(&options)),
+        Command::Compiler => compiler::compiler(),
         Command::Completions(options) => completions::completions(&options),
         Command::Man(options) => man::man(&options),
     };

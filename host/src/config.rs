@@ -47,7 +47,7 @@ pub use schedule::Schedule;
 pub use server::Server;
 pub use settings::{CookieSecret, Secret, Settings};
 pub use tls::{Certificate, ClientAuth, Tls};
-pub use units::{duration, show_duration};
+pub use units::{duration, show_duration, show_size};
 
 use report::Report;
 use section::Section;

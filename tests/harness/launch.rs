@@ -63,6 +63,8 @@ impl Launch {
             "-q",
             "--tool=callgrind",
             "--instr-atstart=no",
+            // The compiler must see the same processor, which is simpler here.
+            "--trace-children=yes",
             &file,
             BINARY,
         ]);

@@ -31,7 +31,7 @@ use crate::guest::resources::{App, Meters, Newest, Target};
 use crate::tls::Tls;
 
 pub use claims::Wide;
-pub use component::{Component, State, describe};
+pub use component::{Component, State, compile_limits, describe};
 pub use refusal::Refusal;
 pub use runtime::Runtime;
 pub use schedules::Schedule;

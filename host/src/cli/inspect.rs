@@ -3,6 +3,7 @@
 
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Args;
@@ -10,7 +11,7 @@ use clap::Args;
 use super::grants::{suggestions, warnings};
 use super::table::table;
 use super::{cache_dir, diagnostics, serve};
-use crate::app::generation::{describe, handlers_folder};
+use crate::app::generation::{compile_limits, describe, handlers_folder};
 use crate::base::error::{Fault, Faults};
 use crate::base::shards::Shards;
 use crate::config::{Config, show_duration};
@@ -37,10 +38,14 @@ pub async fn inspect(options: &Inspect) -> anyhow::Result<()> {
     let binary = Binary::read(path)
         .map_err(|error| Faults::from(fault(&format_args!("can't be read: {error}"))))?;
     let cache = cache_dir(options.cache_dir.as_ref());
-    let runtime = serve::runtime(&Config::default(), cache, Shards::here(), serve::no_kv())?;
+    let config = Config::default();
+    let runtime = serve::runtime(&config, cache, Shards::here(), serve::no_kv())?;
     let engine = &runtime.engine;
-    let compiled = engine.compile(&file, &binary);
-    let component = compiled.map_err(|error| Faults::from(fault(&error)))?;
+    let binary = Arc::new(binary);
+    let compiled = engine.compile(&file, &binary, compile_limits(&config.server));
+    let component = compiled
+        .await
+        .map_err(|error| Faults::from(fault(&error)))?;
     exports(&component).map_err(|error| {
         let hint = "make one with waterspout-sdk (`waterspout new`), or on the worlds of wit/";
         Faults::from(fault(&error).hint(hint))

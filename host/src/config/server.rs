@@ -17,6 +17,9 @@ use super::value::{MOST, MOST_BYTES, Value};
 /// The smallest and the largest memory of an instance: one page, and all that 32 bits can address.
 pub(super) const MEMORY: std::ops::RangeInclusive<u64> = 64 * KB..=4 * GB;
 
+/// The least memory with which a component of the usual size is compiled.
+const LEAST_TO_COMPILE: u64 = 128 * MB;
+
 /// The `[server]` table.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Server {
@@ -58,6 +61,10 @@ pub struct Server {
     pub max_connections: usize,
     /// The largest `memory`, in bytes, that a component may ask for; fixed at start.
     pub max_instance_memory: u64,
+    /// How many bytes of memory compiling one component may take.
+    pub compile_memory: u64,
+    /// How long it may take.
+    pub compile_timeout: Duration,
     /// How long a shutdown waits for requests in flight.
     pub grace: Duration,
     /// Certificates and keys, where connections are encrypted.
@@ -110,6 +117,8 @@ impl Default for Server {
             decompress_request: false,
             max_connections: 10_000,
             max_instance_memory: 256 * MB,
+            compile_memory: GB,
+            compile_timeout: Duration::from_secs(60),
             grace: Duration::from_secs(30),
             tls: None,
             h2c: false,
@@ -177,6 +186,10 @@ pub(super) fn read(value: Value<'_, '_>) -> Option<Server> {
             default.max_instance_memory,
             |value| value.size(MEMORY),
         ),
+        compile_memory: section.or("compile_memory", default.compile_memory, |value| {
+            value.size(LEAST_TO_COMPILE..=MOST_BYTES)
+        }),
+        compile_timeout: section.or("compile_timeout", default.compile_timeout, Value::duration),
         grace: section.or("grace", default.grace, Value::duration),
         tls: section.get("tls", tls::read),
         h2c: section.or("h2c", default.h2c, Value::boolean),

@@ -40,7 +40,7 @@ pub(super) fn size(text: &str) -> Option<u64> {
 }
 
 /// Writes a size in the largest unit that keeps it whole.
-pub(super) fn show_size(bytes: u64) -> String {
+pub fn show_size(bytes: u64) -> String {
     let unit = [(GB, "GB"), (MB, "MB"), (KB, "KB")]
         .into_iter()
         .find(|(factor, _)| bytes >= *factor && bytes.is_multiple_of(*factor));

@@ -1,9 +1,9 @@
-//! Owns the compiler, its cache, the linker and the ticking of epochs: it makes something to instantiate from bytes.
-//! Knows no app and no request.
+//! Owns the compiler's process, the cache of its code, the linker and the ticking of epochs: it makes something to
+//! instantiate from bytes. Knows no app and no request.
 
 mod binary;
 mod cache;
-mod code_cache;
+mod compiler;
 mod config;
 mod guest;
 mod imports;
@@ -21,11 +21,12 @@ use crate::guest::resources::Ctx;
 use crate::guest::run::{TICK, Ticker};
 use crate::guest::stack;
 use crate::guest::workers::Workers;
-use binary::check_functions;
+use compiler::Compiler;
 use config::start;
 
 pub use binary::Binary;
 pub use cache::Cache;
+pub use compiler::{CompileLimits, compile_for_parent};
 pub use config::{Limits, max_instances};
 pub use guest::{Exports, Function, Guest, Handler, Step};
 
@@ -39,11 +40,12 @@ pub struct Linked {
 pub struct Engine {
     wasmtime: wasmtime::Engine,
     linker: Linker<Ctx>,
+    compiler: Compiler,
     cache: Option<Cache>,
     /// One permit for each live instance.
     pub instances: Arc<Semaphore>,
-    /// One permit for each core. Compiling takes much memory, and more threads would not make it faster.
-    pub compilers: Arc<Semaphore>,
+    /// One permit for each core. A component that is loaded takes much memory, and more threads would not make it faster.
+    pub loads: Arc<Semaphore>,
     pub ticker: Arc<Ticker>,
     /// The threads where instances run.
     pub shards: Arc<Shards>,
@@ -64,9 +66,11 @@ impl Engine {
         capabilities::link(&mut linker)
             .map_err(|error| Error::host("the host's interfaces can't be linked", error))?;
         let engine = Arc::new(Self {
+            compiler: Compiler::new()
+                .map_err(|error| Error::host("this program can't be found", error))?,
             cache: cache.and_then(|folder| Cache::open(folder, &wasmtime)),
             instances: Arc::new(Semaphore::new(limits.max_instances as usize)),
-            compilers: Arc::new(Semaphore::new(shards::cores())),
+            loads: Arc::new(Semaphore::new(shards::cores())),
             ticker: Arc::default(),
             workers: Workers::default(),
             wasmtime,
@@ -87,21 +91,52 @@ impl Engine {
         &self.wasmtime
     }
 
-    /// Compiles a component, or takes it from the cache. It takes long, so it is not for a thread that serves. Logs
-    /// the time with the component's name.
-    pub fn compile(&self, name: &str, binary: &Binary) -> Result<Component, Error> {
-        let bytes = binary.component()?;
-        let cached = self.cache.as_ref();
-        if let Some(component) = cached.and_then(|cache| cache.get(binary, &self.wasmtime)) {
+    /// Compiles a component, or takes it from the cache. Logs with the component's name that it is compiled.
+    pub async fn compile(
+        self: &Arc<Self>,
+        name: &str,
+        binary: &Arc<Binary>,
+        limits: CompileLimits,
+    ) -> Result<Component, Error> {
+        let known = self.aside(binary, |engine, binary| Ok(engine.cached(binary)));
+        if let Some(component) = known.await? {
             return Ok(component);
         }
-        check_functions(bytes)?;
-        tracing::info!(target: "general", "compiling {name} ({} KB) …", bytes.len() / 1024);
-        let component = Component::from_binary(&self.wasmtime, bytes).map_err(|error| {
-            Error::component(format!("not a valid component: {}", stack::message(&error)))
-        })?;
-        if let Some(cache) = cached {
-            cache.put(binary, &component);
+        let size = binary.component()?.len() / 1024;
+        tracing::info!(target: "general", "compiling {name} ({size} KB) …");
+        let code = self.compiler.compile(binary, limits).await?;
+        self.aside(binary, move |engine, binary| engine.keep(binary, &code))
+            .await
+    }
+
+    /// Does what takes long on a thread that does not serve.
+    async fn aside<T: Send + 'static>(
+        self: &Arc<Self>,
+        binary: &Arc<Binary>,
+        work: impl FnOnce(&Self, &Binary) -> Result<T, Error> + Send + 'static,
+    ) -> Result<T, Error> {
+        let (engine, binary) = (self.clone(), binary.clone());
+        let done = tokio::task::spawn_blocking(move || {
+            shards::give_way();
+            work(&engine, &binary)
+        });
+        done.await
+            .map_err(|error| Error::host("loading was interrupted", error))?
+    }
+
+    fn cached(&self, binary: &Binary) -> Option<Component> {
+        self.cache.as_ref()?.get(binary, &self.wasmtime)
+    }
+
+    /// Takes what the compiler has made of a component, and keeps it.
+    #[allow(unsafe_code, reason = "compiled code can be loaded in no other way")]
+    fn keep(&self, binary: &Binary, code: &[u8]) -> Result<Component, Error> {
+        // SAFETY: the code comes through a pipe from the compiler, which is this very program.
+        let component = unsafe { Component::deserialize(&self.wasmtime, code) };
+        let component =
+            component.map_err(|error| Error::host("compiled code can't be loaded", error))?;
+        if let Some(cache) = &self.cache {
+            cache.put(binary, code);
         }
         Ok(component)
     }

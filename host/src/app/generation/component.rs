@@ -2,6 +2,7 @@
 //! routes.
 
 use std::collections::BTreeMap;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -10,7 +11,7 @@ use futures_util::future::join_all;
 use tokio_util::task::AbortOnDropHandle;
 
 use super::declared::{self, Declared};
-use super::mark::is_missing;
+use super::mark::{Mark, is_missing};
 use super::plan::{self, Plan};
 use super::survey::{Survey, component_path};
 use super::{Previous, Refusal, Runtime};
@@ -20,7 +21,7 @@ use crate::config::{self, Config};
 use crate::guest::capabilities::wasi::granted_folders;
 use crate::guest::capabilities::{self, Setup};
 use crate::guest::description::Description;
-use crate::guest::engine::{Binary, Linked};
+use crate::guest::engine::{Binary, CompileLimits, Linked};
 use crate::guest::instances::{Blueprint, Pool, Rules};
 use crate::guest::invoke;
 use crate::guest::resources::{AppView, Newest};
@@ -218,29 +219,31 @@ impl Loading<'_> {
         })
     }
 
-    /// Reads a file, and compiles it unless the component can be kept. As many run concurrently as there are cores.
+    /// Reads a file, and compiles it unless the component can be kept. As many run concurrently as there are cores. An
+    /// error if the file is gone before it is compiled.
     async fn read(
         &self,
         file: &str,
         path: PathBuf,
         kept: Option<Arc<Component>>,
     ) -> std::io::Result<Read> {
-        let (engine, name) = (self.runtime.engine.clone(), file.to_owned());
-        let compiler = engine.compilers.clone().acquire_owned().await;
-        let read = tokio::task::spawn_blocking(move || {
-            let _compiler = compiler;
-            let binary = Binary::read(&path)?;
-            if let Some(kept) = kept.filter(|kept| kept.sha256 == binary.sha256()) {
-                return Ok(Read::Kept(kept));
-            }
-            shards::give_way();
-            let compiled = engine.compile(&name, &binary);
-            shards::give_way();
-            let linked = compiled.and_then(|component| engine.link(&component).map(Box::new));
-            let sha256 = binary.sha256().to_owned();
-            Ok(Read::New { sha256, linked })
-        });
-        read.await.map_err(std::io::Error::other)?
+        let engine = &self.runtime.engine;
+        let turn = engine.loads.acquire().await;
+        let _turn = turn.map_err(std::io::Error::other)?;
+        let place = path.clone();
+        let binary = tokio::task::spawn_blocking(move || Binary::read(&place));
+        let binary = Arc::new(binary.await.map_err(std::io::Error::other)??);
+        let sha256 = binary.sha256();
+        if let Some(kept) = kept.filter(|kept| kept.sha256 == sha256) {
+            return Ok(Read::Kept(kept));
+        }
+        let compiled = tokio::select! {
+            compiled = engine.compile(file, &binary, compile_limits(&self.config.server)) => compiled,
+            () = is_gone(&path) => return Err(ErrorKind::NotFound.into()),
+        };
+        let linked = compiled.and_then(|component| engine.link(&component).map(Box::new));
+        let sha256 = sha256.to_owned();
+        Ok(Read::New { sha256, linked })
     }
 
     async fn open(
@@ -322,6 +325,23 @@ pub async fn describe(runtime: &Runtime, file: &str, linked: Linked) -> Result<D
     declared::read(&description)?;
     plan::declared(&description)?;
     Ok(description)
+}
+
+/// What compiling a component may take.
+pub fn compile_limits(server: &config::Server) -> CompileLimits {
+    CompileLimits {
+        memory: server.compile_memory,
+        time: server.compile_timeout,
+    }
+}
+
+/// Waits until there is no file at this path.
+async fn is_gone(path: &Path) {
+    /// Compiling a component of the usual size takes less.
+    const EVERY: Duration = Duration::from_millis(250);
+    while Mark::of(path) != Mark::Missing {
+        tokio::time::sleep(EVERY).await;
+    }
 }
 
 /// The result of reading a file.

@@ -86,11 +86,9 @@ impl Cache {
     }
 
     /// Keeps the compiled form of this binary.
-    pub fn put(&self, binary: &Binary, component: &Component) {
-        let kept = component
-            .serialize()
-            .map_err(io::Error::other)
-            .and_then(|code| self.write(binary, &code))
+    pub fn put(&self, binary: &Binary, code: &[u8]) {
+        let kept = self
+            .write(binary, code)
             .and_then(|()| trim(&self.folder, MAX_SIZE));
         if let Err(error) = kept {
             tracing::warn!(target: "general", "compiled code is not kept: {error}");

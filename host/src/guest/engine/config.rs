@@ -3,11 +3,10 @@
 use std::sync::Arc;
 
 use wasmtime::{
-    Config, Enabled, InstanceAllocationStrategy, PoolingAllocationConfig, Strategy,
+    CacheStore, Config, Enabled, InstanceAllocationStrategy, PoolingAllocationConfig, Strategy,
     WasmBacktraceDetails,
 };
 
-use super::code_cache::CodeCache;
 use crate::base::error::Error;
 
 /// The settings of the engine. None of them can change later.
@@ -46,10 +45,27 @@ fn stacks(instances: u32) -> u32 {
     instances + instances / 4
 }
 
-pub(super) fn wasmtime_config(
-    limits: &Limits,
-    code_cache: Arc<CodeCache>,
-) -> wasmtime::Result<Config> {
+/// How code is compiled. Code of a compiler with the one configuration runs on an engine with the other.
+fn shared_config() -> Config {
+    let mut config = Config::new();
+    config
+        .strategy(Strategy::Cranelift)
+        .epoch_interruption(true)
+        .memory_init_cow(true)
+        // A guest's own debugging information is not read: it may be made to take long.
+        .wasm_backtrace_details(WasmBacktraceDetails::Disable);
+    config
+}
+
+/// For an engine that only compiles.
+pub(super) fn compiler_config(functions: Arc<dyn CacheStore>) -> wasmtime::Result<Config> {
+    let mut config = shared_config();
+    config.enable_incremental_compilation(functions)?;
+    Ok(config)
+}
+
+/// For an engine that runs components, and compiles none.
+fn instances_config(limits: &Limits) -> Config {
     let slots = limits.max_instances;
     let mut pool = PoolingAllocationConfig::new();
     pool.total_component_instances(slots)
@@ -63,24 +79,16 @@ pub(super) fn wasmtime_config(
         // Memory that a guest wrote stays mapped up to here and is zeroed by hand, which is cheaper than page faults.
         .linear_memory_keep_resident(256 * 1024)
         .table_keep_resident(64 * 1024);
-    let mut config = Config::new();
+    let mut config = shared_config();
+    config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool));
     config
-        .strategy(Strategy::Cranelift)
-        .allocation_strategy(InstanceAllocationStrategy::Pooling(pool))
-        .epoch_interruption(true)
-        .memory_init_cow(true)
-        // A guest's own debugging information is not read: it may be made to take long.
-        .wasm_backtrace_details(WasmBacktraceDetails::Disable)
-        .enable_incremental_compilation(code_cache)?;
-    Ok(config)
 }
 
 /// Starts wasmtime with as many instances as there is address space for. Some systems grant less than Linux does.
 pub(super) fn start(mut limits: Limits) -> Result<(wasmtime::Engine, Limits), Error> {
     const FEWEST: u32 = 8;
     loop {
-        let config = wasmtime_config(&limits, Arc::default());
-        match config.and_then(|config| wasmtime::Engine::new(&config)) {
+        match wasmtime::Engine::new(&instances_config(&limits)) {
             Ok(engine) => return Ok((engine, limits)),
             Err(_) if limits.max_instances > FEWEST => limits.max_instances /= 2,
             Err(error) => return Err(Error::host("the WebAssembly engine can't start", error)),

@@ -1,5 +1,5 @@
 //! Owns the functions that were compiled recently, in memory. Of a component that was edited, only functions that
-//! differ are compiled. Whole components are in `cache`.
+//! differ are compiled. Whole components are in the cache on disk.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -92,8 +92,7 @@ mod tests {
     use wasmtime::component::Component;
 
     use super::*;
-    use crate::guest::engine::Limits;
-    use crate::guest::engine::config::wasmtime_config;
+    use crate::guest::engine::config::compiler_config;
 
     /// A component with one module, of two functions: one returns this number, the other always the same.
     fn component(number: u8) -> Vec<u8> {
@@ -118,11 +117,7 @@ mod tests {
     #[test]
     fn of_an_edited_component_only_what_differs_is_compiled() {
         let functions = Arc::new(CodeCache::default());
-        let limits = Limits {
-            max_instance_memory: 1 << 20,
-            max_instances: 8,
-        };
-        let config = wasmtime_config(&limits, functions.clone()).unwrap();
+        let config = compiler_config(functions.clone()).unwrap();
         let engine = wasmtime::Engine::new(&config).unwrap();
         let mut known = [1, 2, 2].map(|number| {
             Component::from_binary(&engine, &component(number)).unwrap();

@@ -122,7 +122,7 @@ async fn what_is_removed_is_not_compiled_to_the_end() {
 #[tokio::test]
 async fn a_compiler_that_was_killed_is_started_again() {
     let (server, _cache) = version_v1("# nothing\n").await;
-    assert_eq!(compilers(&server), [PathBuf::new(); 0], "all was cached");
+    assert!(compilers(&server).is_empty(), "all was cached");
     for version in ["v2", "v3", "v4"] {
         let bytes = versioned(version);
         server.app.replace("version.wasm", &bytes);

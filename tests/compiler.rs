@@ -7,7 +7,7 @@ use crate::harness::{App, Load, Running, entry, versioned};
 
 /// A component with as many functions, each of which has as many loops. What these take to compile grows with the
 /// square of their number.
-fn hard(functions: usize, loops: usize) -> Vec<u8> {
+pub fn hard(functions: usize, loops: usize) -> Vec<u8> {
     fn number(mut value: usize) -> Vec<u8> {
         let mut bytes = Vec::new();
         while value >= 128 {

@@ -46,6 +46,12 @@ async fn header_fields_are_charged_to_their_instance() {
 }
 
 #[tokio::test]
+async fn requests_that_are_never_sent_are_charged_to_their_instance() {
+    let (status, _) = hoard("requests").await;
+    assert_eq!(status, 500);
+}
+
+#[tokio::test]
 async fn descriptors_are_for_connections_first() {
     let app = App::new()
         .handler("hoard.wasm", guest("hoard"))

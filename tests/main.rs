@@ -29,6 +29,7 @@
 //! | what the crates have in their packages | `packages` |
 //! | what the documents say of the code, and rules of the code itself | `house` |
 //! | what a request costs | `instructions` |
+//! | all that is hostile at the same time, for long | `soak` |
 //!
 //! A test that changes limits of its whole process has a program of its own, as `descriptors.rs` has. What all tests stand
 //! on is in `harness`; how a server's process is run, and its log read, is in `guest-sdk/testing/src/process`, with its own
@@ -71,6 +72,7 @@ mod response;
 mod routes;
 mod schedule;
 mod settings;
+mod soak;
 mod swap;
 mod systemd;
 mod testing;

@@ -8,9 +8,11 @@ use std::sync::{Arc, OnceLock};
 use std::thread;
 
 use tokio::runtime::{Builder, Handle};
+use tokio::sync::Semaphore;
 
 thread_local! {
     static HERE: Cell<Option<usize>> = const { Cell::new(None) };
+    static LONG_WORK: Arc<Semaphore> = Arc::new(Semaphore::new(1));
 }
 
 /// The threads that serve. They last as long as the process.
@@ -94,6 +96,23 @@ pub fn here() -> usize {
 /// The shard of the caller, if it is on one. There is one thread for each number below [`cores`].
 pub fn own() -> Option<usize> {
     HERE.get()
+}
+
+/// The turn of long work on this thread. Work that gives way to all others waits for it, and for as long as it gives
+/// way keeps it: so one piece of long work goes on after the other, however many there are, with all others between.
+pub fn long_work() -> Arc<Semaphore> {
+    LONG_WORK.with(Arc::clone)
+}
+
+/// Has the system prefer other threads to this one and those that it starts, where there are fewer cores than work.
+pub fn step_back() {
+    /// A third of the time of another thread (nice(2)).
+    const STEPS: i32 = 5;
+    // Elsewhere it would be the whole process.
+    if cfg!(target_os = "linux") {
+        // Where it is not possible, all threads are equal.
+        let _ = rustix::process::nice(STEPS);
+    }
 }
 
 /// Lets the threads that serve go first, where there are fewer cores than work. It is for loading, between steps that

@@ -202,8 +202,20 @@ impl RunClock {
         entered != OUTSIDE && self.ticker.now() > entered
     }
 
-    /// Says that the run under way yields its thread.
-    pub fn pause(&self) {
+    /// Waits, for a run that has yielded its thread. Its time stands still meanwhile.
+    pub async fn pausing<F: Future>(&self, wait: F) -> F::Output {
+        let mut wait = pin!(wait);
+        poll_fn(|cx| {
+            let waited = wait.as_mut().poll(cx);
+            if waited.is_pending() {
+                self.pause();
+            }
+            waited
+        })
+        .await
+    }
+
+    fn pause(&self) {
         self.paused.store(self.ticker.now(), Relaxed);
     }
 

@@ -38,6 +38,7 @@ fn start() -> io::Result<Runtime> {
     Builder::new_multi_thread()
         .worker_threads(shards::cores())
         .thread_name("executor")
+        .on_thread_start(shards::step_back)
         .enable_all()
         .build()
 }

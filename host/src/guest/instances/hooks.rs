@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use wasmtime::{AsContextMut, CallHook, StoreContextMut, UpdateDeadline, WasmBacktrace};
 
+use crate::base::shards;
 use crate::guest::resources::Ctx;
 use crate::guest::run::{Overrun, RunClock, Verdict};
 use crate::guest::stack;
@@ -30,13 +31,16 @@ pub(super) fn on_epoch(mut store: StoreContextMut<'_, Ctx>) -> wasmtime::Result<
 }
 
 /// Lets other tasks of this thread have their turns: as many as a request takes from the socket to an instance and
-/// back.
+/// back. Of several long runs one goes on after the other, so a request waits for one of them at most.
 async fn give_way(run: Arc<RunClock>) {
     const TURNS: usize = 4;
-    for _ in 0..TURNS {
-        run.pause();
-        tokio::task::yield_now().await;
-    }
+    run.pausing(async {
+        let _turn = shards::long_work().acquire_owned().await;
+        for _ in 0..TURNS {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
 }
 
 fn act(mut store: StoreContextMut<'_, Ctx>, verdict: Verdict) -> wasmtime::Result<()> {
@@ -57,5 +61,42 @@ fn act(mut store: StoreContextMut<'_, Ctx>, verdict: Verdict) -> wasmtime::Resul
             tracing::warn!(target: "general", component, "a run is past `block_log`; the guest is at\n{stack}");
             Ok(())
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+
+    use crate::guest::run::{RunLimits, Ticker};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn between_two_slices_of_long_runs_all_others_have_their_turns() {
+        let clock = Arc::new(Ticker::default()).clock(
+            RunLimits {
+                cpu_deadline: None,
+                block_log: None,
+            },
+            Arc::default(),
+        );
+        let slices = Arc::new(AtomicUsize::new(0));
+        for _ in 0..16 {
+            let (clock, slices) = (clock.clone(), slices.clone());
+            tokio::spawn(async move {
+                loop {
+                    give_way(clock.clone()).await;
+                    slices.fetch_add(1, Relaxed);
+                }
+            });
+        }
+        for _ in 0..1000 {
+            let before = slices.load(Relaxed);
+            tokio::task::yield_now().await;
+            let now = slices.load(Relaxed);
+            assert!(now - before <= 1, "{before}, then {now}");
+        }
+        assert!(slices.load(Relaxed) > 100, "they go on");
     }
 }

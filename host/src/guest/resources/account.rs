@@ -1,5 +1,5 @@
-//! What the host keeps for one instance beside bodies and messages, in bytes: the tables of its handles, and the header
-//! fields that it made. It is counted now and then, and the more handles there are the more seldom, so that a call costs
+//! What the host keeps for one instance beside bodies and messages, in bytes: the tables of its handles, and the texts of
+//! the requests and the header fields that it made. It is counted now and then, and the more handles there are the more seldom, so that a call costs
 //! nothing measurable.
 
 use std::any::Any;
@@ -8,13 +8,14 @@ use std::fmt;
 use wasmtime::component::ResourceTable;
 use wasmtime_wasi::filesystem::Descriptor;
 use wasmtime_wasi_http::FieldMap;
+use wasmtime_wasi_http::p2::bindings::http::types::{Method, Scheme};
 use wasmtime_wasi_http::p2::types::{HostIncomingResponse, HostOutgoingRequest};
 use wasmtime_wasi_http::p3::{Request, Response};
 
 /// How many host calls pass between two counts, at least.
 const CALLS: usize = 256;
 
-/// What a handle takes, whatever is behind it.
+/// What a handle takes beside what is behind it.
 const HANDLE: usize = 128;
 
 /// What a header field takes beside its name and its value.
@@ -69,7 +70,7 @@ impl Account {
         let (mut handles, mut kept, mut files) = (0, 0, 0);
         for entry in table.iter_mut() {
             handles += 1;
-            kept += HANDLE + behind(entry);
+            kept += HANDLE + size_of_val(entry) + texts(entry);
             files += usize::from(entry.is::<Descriptor>());
         }
         self.calls_left = CALLS.max(handles);
@@ -83,19 +84,56 @@ impl Account {
     }
 }
 
-/// The bytes of the header fields behind a handle.
-fn behind(entry: &(dyn Any + Send)) -> usize {
-    let fields = entry
-        .downcast_ref::<FieldMap>()
-        .or_else(|| Some(&entry.downcast_ref::<Request>()?.headers))
-        .or_else(|| Some(&entry.downcast_ref::<Response>()?.headers))
-        .or_else(|| Some(&entry.downcast_ref::<HostOutgoingRequest>()?.headers))
-        .or_else(|| Some(&entry.downcast_ref::<HostIncomingResponse>()?.headers));
-    let Some(fields) = fields else { return 0 };
+/// The bytes of the texts behind a handle.
+fn texts(entry: &(dyn Any + Send)) -> usize {
+    if let Some(fields) = entry.downcast_ref::<FieldMap>() {
+        of_fields(fields)
+    } else if let Some(request) = entry.downcast_ref::<Request>() {
+        of_request(request)
+    } else if let Some(response) = entry.downcast_ref::<Response>() {
+        of_fields(&response.headers)
+    } else if let Some(request) = entry.downcast_ref::<HostOutgoingRequest>() {
+        of_outgoing_request(request)
+    } else if let Some(response) = entry.downcast_ref::<HostIncomingResponse>() {
+        of_fields(&response.headers)
+    } else {
+        0
+    }
+}
+
+fn of_fields(fields: &FieldMap) -> usize {
     fields
         .iter()
         .map(|(name, value)| FIELD + name.as_str().len() + value.len())
         .sum()
+}
+
+/// Of WASI 0.3.
+fn of_request(request: &Request) -> usize {
+    let scheme = request
+        .scheme
+        .as_ref()
+        .map_or(0, |text| text.as_str().len());
+    let authority = request.authority.as_ref();
+    let authority = authority.map_or(0, |text| text.as_str().len());
+    let path = request.path_with_query.as_ref();
+    let path = path.map_or(0, |text| text.as_str().len());
+    request.method.as_str().len() + scheme + authority + path + of_fields(&request.headers)
+}
+
+/// Of WASI 0.2.
+fn of_outgoing_request(request: &HostOutgoingRequest) -> usize {
+    let method = match &request.method {
+        Method::Other(text) => text.len(),
+        _ => 0,
+    };
+    let scheme = match &request.scheme {
+        Some(Scheme::Other(text)) => text.len(),
+        _ => 0,
+    };
+    let others = [&request.authority, &request.path_with_query];
+    let others = others.map(|text| text.as_ref().map_or(0, String::len));
+    method + scheme + others.iter().sum::<usize>() + of_fields(&request.headers)
 }
 
 #[cfg(test)]

@@ -1,10 +1,11 @@
 //! Has the host keep or copy as much as it does, in one way or another. `tests/host_memory.rs` sees the limits hold.
 
 use std::cell::RefCell;
+use std::task::Waker;
 
-use wasip3::http::types::Fields;
-use waterspout_sdk::kv;
+use wasip3::http::types::{Fields, Request};
 use waterspout_sdk::prelude::*;
+use waterspout_sdk::{kv, pubsub};
 
 const MB: usize = 1 << 20;
 
@@ -36,6 +37,26 @@ impl RequestHandler for Hoard {
                 }
                 Ok(())
             }
+            "requests" => loop {
+                let (_, trailers) = wasip3::wit_future::new(|| Ok(None));
+                let (request, sent) = Request::new(Fields::new(), None, trailers, None);
+                request
+                    .set_path_with_query(Some(&"/a".repeat(25_000)))
+                    .map_err(|()| HttpError::new(500))?;
+                std::mem::forget((request, sent));
+            },
+            "publish" => {
+                let topic = "t".repeat(20 * MB);
+                for _ in 0..10 {
+                    let mut publishing = Box::pin(pubsub::publish(&topic, "x"));
+                    let mut nobody = std::task::Context::from_waker(Waker::noop());
+                    let _ = publishing.as_mut().poll(&mut nobody);
+                    // Neither waited for nor cancelled.
+                    std::mem::forget(publishing);
+                }
+                cx.write("published")
+            }
+            "large" => cx.write("a".repeat(4 * MB)),
             "random" => {
                 let bytes = wasip3::random::insecure::get_insecure_random_bytes(60 << 20);
                 cx.write(bytes.len().to_string())

@@ -13,6 +13,7 @@ use wasmtime::Engine;
 
 use super::code_cache::CodeCache;
 use super::wire::{self, Answer};
+use crate::base::shards;
 use crate::guest::engine::binary::check_functions;
 use crate::guest::engine::config::compiler_config;
 use crate::guest::stack;
@@ -20,6 +21,7 @@ use crate::guest::stack;
 /// Compiles what comes on standard input, until it ends. Then whatever is under way ends, too.
 pub fn compile_for_parent() -> anyhow::Result<()> {
     be_the_first_to_go();
+    shards::step_back();
     let config = compiler_config(Arc::new(CodeCache::default()))?;
     let engine = Engine::new(&config)?;
     let (send, jobs) = mpsc::channel();

@@ -1,0 +1,148 @@
+//! What a server and its compiler hold, over time.
+
+use std::fmt;
+use std::time::Instant;
+
+/// The numbers of a server and of the processes that it has started.
+pub struct Totals(u32);
+
+#[derive(Clone, Copy, Debug)]
+pub struct Total {
+    /// Resident memory.
+    pub mib: u64,
+    /// The server's own.
+    pub descriptors: usize,
+    pub threads: usize,
+    pub maps: usize,
+}
+
+impl Totals {
+    pub fn of(server: u32) -> Self {
+        Self(server)
+    }
+
+    /// All zero where the server has ended.
+    pub fn now(&self) -> Total {
+        let of = |folder: &str| {
+            let entries = std::fs::read_dir(format!("/proc/{}/{folder}", self.0));
+            entries.map_or(0, Iterator::count)
+        };
+        let maps = std::fs::read_to_string(format!("/proc/{}/maps", self.0));
+        Total {
+            mib: self.processes().iter().map(|id| resident(*id)).sum::<u64>() / 1024,
+            descriptors: of("fd"),
+            threads: of("task"),
+            maps: maps.unwrap_or_default().lines().count(),
+        }
+    }
+
+    fn processes(&self) -> Vec<u32> {
+        let tasks = std::fs::read_dir(format!("/proc/{}/task", self.0));
+        let children = tasks.into_iter().flatten().flatten().map(|task| {
+            let text = std::fs::read_to_string(task.path().join("children"));
+            let ids = text.unwrap_or_default();
+            ids.split_whitespace()
+                .filter_map(|id| id.parse().ok())
+                .collect::<Vec<u32>>()
+        });
+        children.flatten().chain([self.0]).collect()
+    }
+}
+
+/// In KiB.
+fn resident(process: u32) -> u64 {
+    let status = std::fs::read_to_string(format!("/proc/{process}/status")).unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+    let number = line.and_then(|line| line.trim().trim_end_matches(" kB").parse().ok());
+    number.unwrap_or(0)
+}
+
+/// What was held at each time.
+#[derive(Default)]
+pub struct Record(Vec<(Instant, Total)>);
+
+impl Record {
+    pub fn take(&mut self, totals: &Totals) {
+        self.0.push((Instant::now(), totals.now()));
+    }
+
+    /// The most memory.
+    pub fn most(&self) -> u64 {
+        self.0.iter().map(|(_, total)| total.mib).max().unwrap_or(0)
+    }
+
+    /// Without the first third, in which caches fill.
+    fn warm(&self) -> &[(Instant, Total)] {
+        &self.0[self.0.len() / 3..]
+    }
+
+    /// By how many percent of its mean a number grows in an hour (least squares).
+    fn slope(&self, number: impl Fn(&Total) -> f64) -> f64 {
+        let warm = self.warm();
+        let Some((began, _)) = warm.first() else {
+            return 0.0;
+        };
+        let points = warm.iter().map(|(at, total)| {
+            let hours = at.duration_since(*began).as_secs_f64() / 3600.0;
+            (hours, number(total))
+        });
+        let points: Vec<(f64, f64)> = points.collect();
+        let count = points.len() as f64;
+        let mean = |of: fn(&(f64, f64)) -> f64| points.iter().map(of).sum::<f64>() / count;
+        let (x, y) = (mean(|point| point.0), mean(|point| point.1));
+        let above: f64 = points
+            .iter()
+            .map(|point| (point.0 - x) * (point.1 - y))
+            .sum();
+        let below: f64 = points.iter().map(|point| (point.0 - x).powi(2)).sum();
+        above / below / y * 100.0
+    }
+
+    /// The mean of a number in the second third and in the last.
+    fn thirds(&self, number: impl Fn(&Total) -> f64) -> [f64; 2] {
+        let (second, last) = self.warm().split_at(self.warm().len() / 2);
+        [second, last].map(|part| {
+            part.iter().map(|(_, total)| number(total)).sum::<f64>() / part.len().max(1) as f64
+        })
+    }
+
+    /// Panics if anything grows. In a short run no slope can be told from noise, so the last third counts.
+    pub fn assert_flat(&self) {
+        for (name, number) in NUMBERS {
+            let [second, last] = self.thirds(number);
+            assert!(
+                last < second * 1.1 + 8.0,
+                "{name}: {second:.1}, then {last:.1}"
+            );
+        }
+    }
+}
+
+/// A number, and its name.
+type Number = (&'static str, fn(&Total) -> f64);
+
+const NUMBERS: [Number; 4] = [
+    ("MB", |total| total.mib as f64),
+    ("descriptors", |total| total.descriptors as f64),
+    ("threads", |total| total.threads as f64),
+    ("maps", |total| total.maps as f64),
+];
+
+impl fmt::Display for Record {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (name, number) in NUMBERS {
+            let [second, last] = self.thirds(number);
+            let most = self
+                .0
+                .iter()
+                .map(|(_, total)| number(total))
+                .fold(0.0, f64::max);
+            let slope = self.slope(number);
+            writeln!(
+                f,
+                "{name}: {second:.1}, then {last:.1}; most {most:.0}; {slope:+.2} %/h"
+            )?;
+        }
+        Ok(())
+    }
+}

@@ -9,6 +9,9 @@ pub(crate) mod context;
 mod cookies;
 pub(crate) mod error;
 pub(crate) mod failure;
+#[cfg(any(test, fuzzing))]
+#[doc(hidden)]
+pub mod fuzz;
 pub(crate) mod handler;
 pub(crate) mod kwargs;
 mod multipart;

@@ -11,6 +11,8 @@ pub mod base;
 pub mod cli;
 pub mod config;
 pub mod edge;
+#[cfg(any(test, fuzzing))]
+pub mod fuzz;
 mod guest;
 mod log;
 mod services;

@@ -31,6 +31,8 @@ use crate::guest::resources::{App, Meters, Newest, Target};
 use crate::tls::Tls;
 
 pub use claims::Wide;
+#[cfg(any(test, fuzzing))]
+pub use component::declarations;
 pub use component::{Component, State, compile_limits, describe};
 pub use refusal::Refusal;
 pub use runtime::Runtime;

@@ -58,8 +58,32 @@ pub struct Lifecycle {
 }
 
 impl Description {
+    /// Reads what a component says of itself. An error if it is too much, not known here, or nothing.
+    pub fn read(
+        classes: Vec<handler::HandlerClass>,
+        lifecycle: &[String],
+        work: Option<work::Description>,
+    ) -> Result<Self, Error> {
+        check_amount(&classes, work.as_ref())?;
+        let (functions, schedules) = work
+            .map(|work| (work.functions, work.schedules))
+            .unwrap_or_default();
+        let description = Self {
+            handlers: handlers(classes)?,
+            lifecycle: self::lifecycle(lifecycle)?,
+            functions,
+            schedules,
+        };
+        match description.has_nothing() {
+            true => Err(Error::component(
+                "describes nothing that could be called: no handler, no function and no `start`",
+            )),
+            false => Ok(description),
+        }
+    }
+
     /// Whether there is nothing for the host to call.
-    pub fn has_nothing(&self) -> bool {
+    fn has_nothing(&self) -> bool {
         self.handlers.is_empty()
             && self.functions.is_empty()
             && self.schedules.is_empty()
@@ -77,7 +101,7 @@ const MAX_SCHEDULES: usize = 1_000;
 const MAX_TEXT: usize = 4 << 20;
 
 /// Checks that a component does not describe too much, before any of it is read.
-pub fn check_amount(
+fn check_amount(
     classes: &[handler::HandlerClass],
     work: Option<&work::Description>,
 ) -> Result<(), Error> {
@@ -171,7 +195,7 @@ impl Class {
 const KNOWN: [&str; 7] = ["get", "head", "post", "put", "delete", "patch", "options"];
 
 /// Reads the handlers of a component.
-pub fn handlers(classes: Vec<handler::HandlerClass>) -> Result<Vec<HandlerClass>, Error> {
+fn handlers(classes: Vec<handler::HandlerClass>) -> Result<Vec<HandlerClass>, Error> {
     let mut handlers: Vec<HandlerClass> = Vec::new();
     let mut names = BTreeSet::new();
     for class in classes {
@@ -242,7 +266,7 @@ fn hooks(handler: &str, names: &[String]) -> Result<Hooks, Error> {
 }
 
 /// Reads the description of a component's lifecycle.
-pub fn lifecycle(names: &[String]) -> Result<Lifecycle, Error> {
+fn lifecycle(names: &[String]) -> Result<Lifecycle, Error> {
     let mut lifecycle = Lifecycle::default();
     for name in names {
         let property = match name.as_str() {

@@ -282,8 +282,7 @@ impl Loading<'_> {
         let pool = AbortOnDropHandle::new(opening)
             .await
             .map_err(|error| Error::host("opening was interrupted", error))??;
-        let declared = declared::read(pool.description())?;
-        let plans = plan::declared(pool.description())?;
+        let (declared, plans) = declarations(pool.description())?;
         let handlers = pool.description().handlers.len();
         if handlers > 1 && declared.is_empty() && !self.config.routes_to(&file) {
             return Err(Error::component(format!(
@@ -322,9 +321,13 @@ pub async fn describe(runtime: &Runtime, file: &str, linked: Linked) -> Result<D
         app: AppView::default(),
     };
     let description = blueprint.description().await?;
-    declared::read(&description)?;
-    plan::declared(&description)?;
+    declarations(&description)?;
     Ok(description)
+}
+
+/// The routes and the schedules that a component declares for itself.
+pub fn declarations(description: &Description) -> Result<(Vec<Declared>, Vec<Plan>), Error> {
+    Ok((declared::read(description)?, plan::declared(description)?))
 }
 
 /// What compiling a component may take.
@@ -338,7 +341,7 @@ pub fn compile_limits(server: &config::Server) -> CompileLimits {
 /// Waits until there is no file at this path.
 async fn is_gone(path: &Path) {
     /// Compiling a component of the usual size takes less.
-    const EVERY: Duration = Duration::from_millis(250);
+    const EVERY: Duration = Duration::from_millis(100);
     while Mark::of(path) != Mark::Missing {
         tokio::time::sleep(EVERY).await;
     }

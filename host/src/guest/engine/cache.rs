@@ -131,7 +131,8 @@ impl Cache {
         sum.finalize().into()
     }
 
-    fn path(&self, binary: &Binary) -> PathBuf {
+    /// Where the compiled form of this binary is, if it is here.
+    pub fn path(&self, binary: &Binary) -> PathBuf {
         let mut key = Sha256::new();
         key.update(&self.compiler);
         key.update(binary.sha256());

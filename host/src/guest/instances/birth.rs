@@ -13,7 +13,7 @@ use super::hooks::{on_call, on_epoch};
 use super::instance::Instance;
 use crate::base::error::Error;
 use crate::guest::capabilities;
-use crate::guest::description::{self, Description};
+use crate::guest::description::Description;
 use crate::guest::engine::Guest;
 use crate::guest::resources::{
     Account, Background, BodyMemory, Ctx, MemoryLimit, Parts, Requests, Room, Tasks,
@@ -144,26 +144,12 @@ impl Blueprint {
     /// Asks a new instance for its component's description.
     pub(super) async fn describe(&self, live: &mut Instance) -> Result<Description, Error> {
         let within = self.rules.deadline;
-        let mut description = Description::default();
         let handlers = call!(live, "describe", handler, describe, within);
         let lifecycle = call!(live, "lifecycle.describe", lifecycle, describe, within);
         let work = call!(live, "work.describe", work, describe, within);
         let classes = handlers.map(|(classes,)| classes).unwrap_or_default();
-        description::check_amount(&classes, work.as_ref().map(|(work,)| work))?;
-        description.handlers = description::handlers(classes)?;
-        if let Some((names,)) = lifecycle {
-            description.lifecycle = description::lifecycle(&names)?;
-        }
-        if let Some((work,)) = work {
-            description.functions = work.functions;
-            description.schedules = work.schedules;
-        }
-        if description.has_nothing() {
-            return Err(Error::component(
-                "describes nothing that could be called: no handler, no function and no `start`",
-            ));
-        }
-        Ok(description)
+        let lifecycle = lifecycle.map(|(names,)| names).unwrap_or_default();
+        Description::read(classes, &lifecycle, work.map(|(work,)| work))
     }
 
     /// Starts a new instance.

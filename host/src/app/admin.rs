@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 
 use crate::app::generation::{Component, Generation, Site, State, Swap};
 use crate::base::client::{Client, RemoteIp};
+use crate::base::error::cut;
 use crate::base::origin_check::{Foreign, check_host, check_origin};
 use crate::config::Isolation;
 use crate::guest::instances::PoolStats;
@@ -103,14 +104,21 @@ fn status(site: &Site) -> Value {
     })
 }
 
+/// A text that a component may have written.
+fn shown(text: &str) -> String {
+    /// In characters.
+    const MOST: usize = 1000;
+    cut(text, MOST)
+}
+
 fn schedules(site: &Site) -> Vec<Value> {
     let records = site.schedules().into_iter();
     records
         .map(|record| {
             json!({
-                "name": record.name,
+                "name": shown(&record.name),
                 "component": record.file,
-                "function": record.function,
+                "function": shown(&record.function),
                 "when": record.timing,
                 "running": record.is_running,
                 "runs": record.runs,
@@ -127,10 +135,10 @@ fn routes(generation: &Generation) -> Vec<Value> {
         .map(|route| {
             let lead = &generation.leads[route.target];
             json!({
-                "pattern": route.pattern.text(),
-                "host": route.host.as_ref().map(|host| host.text()),
-                "name": route.name,
-                "handler": lead.to_string(),
+                "pattern": shown(route.pattern.text()),
+                "host": route.host.as_ref().map(|host| shown(host.text())),
+                "name": route.name.as_deref().map(shown),
+                "handler": shown(&lead.to_string()),
                 "component": lead.component().map(|component| &component.file),
             })
         })

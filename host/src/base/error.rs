@@ -196,6 +196,14 @@ impl fmt::Display for Faults {
 
 impl std::error::Error for Faults {}
 
+/// The beginning of a text, of at most this many characters, with a sign where more follows.
+pub fn cut(text: &str, most: usize) -> String {
+    match text.char_indices().nth(most) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text.to_owned(),
+    }
+}
+
 /// An error at runtime: a text for its reader, and the cause for the log.
 #[derive(Debug)]
 pub struct Error {
@@ -203,11 +211,18 @@ pub struct Error {
     cause: Option<Box<dyn std::error::Error + Send + Sync>>,
 }
 
+/// The longest message of a component's error, in characters: its author may have written any of it.
+const MAX_MESSAGE: usize = 4000;
+
 impl Error {
-    /// An error of a component.
+    /// An error of a component. A long message is cut.
     pub fn component(message: impl Into<String>) -> Error {
+        let mut message = message.into();
+        if message.len() > MAX_MESSAGE {
+            message = cut(&message, MAX_MESSAGE);
+        }
         Error {
-            message: message.into(),
+            message,
             cause: None,
         }
     }
@@ -243,6 +258,14 @@ impl std::error::Error for Error {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_a_component_says_in_an_error_is_cut() {
+        let error = Error::component("é".repeat(1 << 20)).to_string();
+        assert_eq!(error.chars().count(), MAX_MESSAGE + 1);
+        assert_eq!(cut("four", 4), "four");
+        assert_eq!(cut("four", 3), "fou…");
+    }
 
     #[test]
     fn faults_read_like_a_compiler_s_and_keep_the_file_s_order() {

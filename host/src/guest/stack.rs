@@ -1,9 +1,11 @@
 //! What a guest's fault looks like as text: the trap and the guest's stack. The names in a stack are the guest's own, so
-//! each is cut and cleaned, and read within bounds. Decides nothing.
+//! each is cut, and read within bounds. Invisible characters are escaped where they are shown. Decides nothing.
 
 use std::fmt::{self, Write as _};
 
 use wasmtime::{FrameInfo, WasmBacktrace};
+
+use crate::base::error::cut;
 
 /// The longest mangled name that is read. A longer one is shown as it is, and cut.
 const MAX_MANGLED: usize = 1024;
@@ -87,14 +89,6 @@ impl fmt::Write for Short {
             true => Err(fmt::Error),
             false => Ok(()),
         }
-    }
-}
-
-/// The beginning of a text that a guest wrote. Invisible characters are escaped where it is shown.
-fn cut(text: &str, most: usize) -> String {
-    match text.char_indices().nth(most) {
-        Some((end, _)) => format!("{}…", &text[..end]),
-        None => text.to_owned(),
     }
 }
 

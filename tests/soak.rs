@@ -5,7 +5,7 @@
 //! attack, or several that come together: `spins+executor`. `WATERSPOUT_CGROUP` is the folder of a control group where the server is put, so that its memory has an
 //! end; there `WATERSPOUT_BINARY` may name another build of it.
 
-mod attacks;
+pub mod attacks;
 mod beside;
 mod record;
 

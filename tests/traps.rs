@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use crate::harness::{App, Client, Running, guest, let_go, soon};
+use crate::soak::attacks::with_grown_names;
 
 /// Serves one component in a single shared instance.
 async fn shared(name: &str, rules: &str) -> Running {
@@ -334,4 +335,24 @@ async fn a_run_past_block_log_is_logged_once_with_the_guest_s_stack() {
     let text = server.logged().await;
     assert_eq!(text.matches("past `block_log`").count(), 1, "{text}");
     assert!(text.contains("spin.wasm!"), "{text}");
+}
+
+/// Read to their end, these names would be a megabyte each.
+#[tokio::test]
+async fn the_names_of_functions_are_cut_in_the_stack_of_a_trap() {
+    let server = App::new()
+        .handler("trap.wasm", with_grown_names(guest("trap")))
+        .serve()
+        .await;
+    assert_eq!(server.get("/trap?in=get").await.status, 500);
+    server.log.line_with("lost an instance").await;
+    let log = server.logged().await;
+    let frames: Vec<&str> = log
+        .lines()
+        .filter(|line| line.contains("trap.wasm!<"))
+        .collect();
+    assert!(frames.len() > 3, "{log}");
+    for frame in frames {
+        assert!(frame.chars().count() < 220, "{frame}");
+    }
 }

@@ -232,17 +232,13 @@ async fn pause(lasts: Duration, is_over: &AtomicBool) {
 /// The component with names of functions that double what they say with every few letters, where they are read as those
 /// of Rust. Each is as long as the one in its place.
 pub fn with_grown_names(mut bytes: Vec<u8>) -> Vec<u8> {
-    let mut at = 0;
-    while let Some(found) = bytes[at..].windows(3).position(|three| three == b"_ZN") {
-        let begin = at + found;
-        let is_name = |byte: &u8| byte.is_ascii_alphanumeric() || b"_$.".contains(byte);
-        let length = bytes[begin..]
-            .iter()
-            .take_while(|byte| is_name(byte))
-            .count();
-        let name = grown(length);
-        bytes[begin..begin + length].copy_from_slice(name.as_bytes());
-        at = begin + length;
+    // A name's end is its hash; what follows it may look like a part of it.
+    let name = regex::bytes::Regex::new(r"_ZN[\w.$]+?17h[0-9a-f]{16}E").expect("a pattern");
+    let places: Vec<_> = name.find_iter(&bytes).map(|found| found.range()).collect();
+    assert!(!places.is_empty(), "no names of functions");
+    for place in places {
+        let grown = grown(place.len());
+        bytes[place].copy_from_slice(grown.as_bytes());
     }
     bytes
 }
@@ -261,10 +257,12 @@ fn grown(length: usize) -> String {
         name += &next;
         before = here;
     }
-    name.truncate(length);
-    while name.len() < length {
-        name.push('E');
+    // The rest is of types that say nothing.
+    while name.len() + 1 < length {
+        name.push('u');
     }
+    name.push('E');
+    assert_eq!(name.len(), length, "too short for a name that grows");
     name
 }
 

@@ -80,6 +80,44 @@ fn only_the_crates_that_are_meant_make_components() {
 }
 
 #[test]
+fn every_component_that_the_workspace_lists_is_built() {
+    let more = "[workspace]\nmembers = [\"second\", \"crates/*\"]\n";
+    let app = sources(&[
+        ("Cargo.toml", &manifest("first", more)),
+        ("src/lib.rs", "pub fn app() {}\n"),
+        (
+            "second/Cargo.toml",
+            &manifest(
+                "second",
+                "[dependencies]\nshared = { path = \"../crates/shared\" }\n",
+            ),
+        ),
+        (
+            "second/src/lib.rs",
+            "pub fn app() -> u32 { shared::number() }\n",
+        ),
+        ("crates/third/Cargo.toml", &manifest("third", "")),
+        ("crates/third/src/lib.rs", "pub fn app() {}\n"),
+        (
+            "crates/shared/Cargo.toml",
+            "[package]\nname = \"shared\"\nversion = \"0.1.0\"\nedition = \"2024\"\n",
+        ),
+        ("crates/shared/src/lib.rs", "pub fn number() -> u32 { 1 }\n"),
+    ]);
+    let (well, said) = build(app.path(), &[]);
+    assert!(well, "{said}");
+    let all = ["first.wasm", "second.wasm", "third.wasm"];
+    assert_eq!(components(app.path()), all, "{said}");
+
+    // Who names default members means these alone.
+    let more = more.to_owned() + "default-members = [\".\", \"second\"]\n";
+    write(&app.path().join("Cargo.toml"), &manifest("first", &more));
+    let (well, said) = build(app.path(), &[]);
+    assert!(well, "{said}");
+    assert_eq!(components(app.path()), all[..2], "{said}");
+}
+
+#[test]
 fn the_component_of_a_renamed_crate_goes_and_nothing_else() {
     let app = sources(&[
         ("Cargo.toml", &manifest("before", "")),

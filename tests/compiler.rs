@@ -64,14 +64,14 @@ async fn until(what: &str, is_true: impl Fn() -> bool) {
 /// Serves `version.wasm`, and has compiled nothing yet.
 async fn version_v1(config: &str) -> (Running, tempfile::TempDir) {
     let cache = tempfile::tempdir().expect("a folder");
-    let fill = || {
+    let app = || {
         App::new()
             .handler("version.wasm", versioned("v1"))
-            .config(config)
             .cache(cache.path())
     };
-    fill().serve().await.end().await;
-    (fill().serve().await, cache)
+    // What is compiled here has all the time that it needs.
+    app().serve().await.end().await;
+    (app().config(config).serve().await, cache)
 }
 
 #[tokio::test]
@@ -97,6 +97,9 @@ async fn what_is_hard_to_compile_is_refused_with_the_limit() {
         load.more(10).await;
         load.end().await.assert_flawless();
         std::fs::remove_file(server.app.handler_path("hard.wasm")).expect("removed");
+        // The limits of a load are those of its configuration.
+        let toml = server.app.path().join("waterspout.toml");
+        std::fs::write(toml, "# no other limits\n").expect("a file");
         let next = versioned("v2");
         server.app.replace("version.wasm", &next);
         server.until_serving("version.wasm", &next).await;

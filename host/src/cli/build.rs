@@ -127,7 +127,7 @@ pub fn has_sources(app: &Path) -> bool {
     app.join("Cargo.toml").is_file()
 }
 
-/// Builds every `cdylib` of the app's package or workspace, and none that these only use. Cargo's progress and its
+/// Builds every `cdylib` of the app's package and of the members that its workspace lists, and none that these only use. Cargo's progress and its
 /// errors are shown as they come. `step` is called at each step.
 pub fn build(app: &Path, effort: Effort, mut step: impl FnMut(Step)) -> anyhow::Result<Built> {
     if !has_sources(app) {
@@ -138,8 +138,12 @@ pub fn build(app: &Path, effort: Effort, mut step: impl FnMut(Step)) -> anyhow::
     }
     add_target(app);
     let mut cargo = cargo(app);
+    cargo.args(["build", "--release", "--target", TARGET]);
+    // Where Cargo can't read a manifest, the build says why.
+    if let Ok(packages) = Packages::of(app) {
+        cargo.args(packages.arguments());
+    }
     cargo
-        .args(["build", "--release", "--target", TARGET])
         .arg("--message-format=json-diagnostic-rendered-ansi")
         .stdout(Stdio::piped())
         .stderr(Stdio::piped());

@@ -19,8 +19,10 @@ pub struct Packages {
     pub root: PathBuf,
     /// Cargo's target folder.
     pub target: PathBuf,
-    /// The ids of the packages that `cargo build` in the app's folder builds.
+    /// The ids of the packages that a build of the app is for.
     members: BTreeSet<String>,
+    /// Whether Cargo has to be told which these are.
+    are_named: bool,
     all: BTreeMap<PathBuf, Package>,
 }
 
@@ -40,16 +42,27 @@ impl Packages {
     pub fn of(app: &Path) -> anyhow::Result<Self> {
         let metadata = ask(app, None)
             .with_context(|| format!("{}: cargo does not say what is there", app.display()))?;
+        let more = more_components(app, &metadata);
         let members = match metadata.workspace_default_members {
             Some(members) => members,
             None => metadata.workspace_members,
         };
+        let mut members: BTreeSet<String> = members.into_iter().collect();
+        let by_default = members.len();
+        members.extend(more);
         Ok(Self {
             root: metadata.workspace_root,
             target: metadata.target_directory,
-            members: members.into_iter().collect(),
+            are_named: members.len() > by_default,
+            members,
             all: by_folder(metadata.packages),
         })
+    }
+
+    /// What tells Cargo which packages to build.
+    pub fn arguments(&self) -> impl Iterator<Item = &str> {
+        let named = self.members.iter().filter(|_| self.are_named);
+        named.flat_map(|id| ["--package", id])
     }
 
     /// Whether a build of the app is for this package, and does not only need it.
@@ -87,13 +100,34 @@ impl Packages {
     }
 }
 
+/// The components that an app lists as members of its workspace, beside its own package. Cargo alone would not build them.
+fn more_components(app: &Path, metadata: &Metadata) -> Vec<String> {
+    let root = &metadata.workspace_root;
+    let is_root = app.canonicalize().ok() == root.canonicalize().ok();
+    let workspace = workspace(root).filter(|workspace| workspace.default_members.is_none());
+    let Some(workspace) = workspace.filter(|_| is_root) else {
+        return Vec::new();
+    };
+    let packages = metadata.packages.iter().filter(|package| {
+        let folder = package.manifest_path.parent();
+        let folder = folder.and_then(|folder| folder.strip_prefix(root).ok());
+        let kinds = || package.targets.iter().flat_map(|target| &target.kind);
+        metadata.workspace_members.contains(&package.id)
+            && kinds().any(|kind| kind == "cdylib")
+            && folder.is_some_and(|folder| workspace.lists(folder))
+    });
+    packages.map(|package| package.id.clone()).collect()
+}
+
+/// The table `[workspace]` of a folder's manifest, if that has one.
+fn workspace(root: &Path) -> Option<Workspace> {
+    let text = std::fs::read_to_string(root.join("Cargo.toml")).ok()?;
+    toml::from_str::<Manifest>(&text).ok()?.workspace
+}
+
 /// The folders in which `members = ["crates/*"]` and the like look for packages.
 pub fn nests(root: &Path) -> Vec<PathBuf> {
-    let text = std::fs::read_to_string(root.join("Cargo.toml")).unwrap_or_default();
-    let Ok(Manifest {
-        workspace: Some(workspace),
-    }) = toml::from_str(&text)
-    else {
+    let Some(workspace) = workspace(root) else {
         return Vec::new();
     };
     let globs = workspace.members.iter();
@@ -169,7 +203,23 @@ struct Manifest {
 }
 
 #[derive(Deserialize)]
+#[serde(rename_all = "kebab-case")]
 struct Workspace {
     #[serde(default)]
     members: Vec<String>,
+    default_members: Option<Vec<String>>,
+}
+
+impl Workspace {
+    /// Whether a folder, by its path in the workspace, is among the members.
+    fn lists(&self, folder: &Path) -> bool {
+        self.members.iter().any(|pattern| {
+            let plain = pattern.trim_start_matches("./").trim_end_matches('/');
+            let expression = regex::escape(plain)
+                .replace(r"\*", "[^/]*")
+                .replace(r"\?", "[^/]");
+            let expression = regex::Regex::new(&format!("^{expression}$"));
+            expression.is_ok_and(|expression| expression.is_match(&folder.to_string_lossy()))
+        })
+    }
 }

@@ -1,7 +1,6 @@
 //! What fuzzing calls: functions that take bytes as they may come from anywhere, and must neither panic nor break their
 //! promises. Only for fuzzing and for tests, which replay what was found (`tests/fuzz/corpus`).
 
-use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::Path;
 use std::sync::OnceLock;
@@ -182,6 +181,8 @@ pub fn kv_file(data: &[u8]) {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use super::*;
 
     #[test]

@@ -28,4 +28,4 @@ pub use place::{WAYS, Way, put};
 pub use running::Running;
 pub use status::entry;
 pub use under_way::let_go;
-pub use vitals::{mebibytes, raise_descriptors};
+pub use vitals::{entries, mebibytes, raise_descriptors, resident};

@@ -29,26 +29,29 @@ pub fn raise_descriptors() -> usize {
     usize::try_from(limit.rlim_cur).unwrap_or(usize::MAX)
 }
 
+/// Resident memory of a process in KiB, as the system counts it. `None`: it has ended.
+pub fn resident(process: u32) -> Option<u64> {
+    let status = std::fs::read_to_string(format!("/proc/{process}/status")).ok()?;
+    let line = status
+        .lines()
+        .find_map(|line| line.strip_prefix("VmRSS:"))?;
+    line.trim().trim_end_matches(" kB").parse().ok()
+}
+
+/// How many entries one of its folders in `/proc` has.
+pub fn entries(process: u32, folder: &str) -> Option<usize> {
+    let entries = std::fs::read_dir(format!("/proc/{process}/{folder}"));
+    Some(entries.ok()?.count())
+}
+
 impl Running {
-    /// Resident memory in KiB, as the system counts it.
+    /// Resident memory in KiB.
     pub fn resident(&self) -> u64 {
-        let status =
-            std::fs::read_to_string(format!("/proc/{}/status", self.pid())).expect("its status");
-        let line = status
-            .lines()
-            .find_map(|line| line.strip_prefix("VmRSS:"))
-            .expect("its memory");
-        line.trim()
-            .trim_end_matches(" kB")
-            .parse()
-            .expect("a number")
+        resident(self.pid()).expect("it lives")
     }
 
     pub fn vitals(&self) -> Vitals {
-        let count = |folder: &str| {
-            let entries = std::fs::read_dir(format!("/proc/{}/{folder}", self.pid()));
-            entries.expect("it lives").count()
-        };
+        let count = |folder| entries(self.pid(), folder).expect("it lives");
         Vitals {
             mib: self.resident() / 1024,
             descriptors: count("fd"),

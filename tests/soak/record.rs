@@ -3,6 +3,8 @@
 use std::fmt;
 use std::time::Instant;
 
+use crate::harness::{entries, resident};
+
 /// The numbers of a server and of the processes that it has started.
 pub struct Totals(u32);
 
@@ -23,13 +25,15 @@ impl Totals {
 
     /// All zero where the server has ended.
     pub fn now(&self) -> Total {
-        let of = |folder: &str| {
-            let entries = std::fs::read_dir(format!("/proc/{}/{folder}", self.0));
-            entries.map_or(0, Iterator::count)
-        };
+        let of = |folder| entries(self.0, folder).unwrap_or(0);
         let maps = std::fs::read_to_string(format!("/proc/{}/maps", self.0));
         Total {
-            mib: self.processes().iter().map(|id| resident(*id)).sum::<u64>() / 1024,
+            mib: self
+                .processes()
+                .into_iter()
+                .filter_map(resident)
+                .sum::<u64>()
+                / 1024,
             descriptors: of("fd"),
             threads: of("task"),
             maps: maps.unwrap_or_default().lines().count(),
@@ -47,14 +51,6 @@ impl Totals {
         });
         children.flatten().chain([self.0]).collect()
     }
-}
-
-/// In KiB.
-fn resident(process: u32) -> u64 {
-    let status = std::fs::read_to_string(format!("/proc/{process}/status")).unwrap_or_default();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
-    let number = line.and_then(|line| line.trim().trim_end_matches(" kB").parse().ok());
-    number.unwrap_or(0)
 }
 
 /// What was held at each time.

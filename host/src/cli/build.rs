@@ -140,9 +140,8 @@ pub fn build(app: &Path, effort: Effort, mut step: impl FnMut(Step)) -> anyhow::
     let mut cargo = cargo(app);
     cargo.args(["build", "--release", "--target", TARGET]);
     // Where Cargo can't read a manifest, the build says why.
-    if let Ok(packages) = Packages::of(app) {
-        cargo.args(packages.arguments());
-    }
+    let packages = Packages::of(app);
+    cargo.args(packages.iter().flat_map(Packages::arguments));
     cargo
         .arg("--message-format=json-diagnostic-rendered-ansi")
         .stdout(Stdio::piped())
@@ -172,7 +171,7 @@ pub fn build(app: &Path, effort: Effort, mut step: impl FnMut(Step)) -> anyhow::
         let app = app.to_path_buf();
         return Err(Failed { app, said }.into());
     }
-    let packages = Packages::of(app)?;
+    let packages = packages?;
     let meant = artifacts.into_iter();
     let meant = meant.filter(|artifact| packages.is_meant(&artifact.package_id));
     stage_all(

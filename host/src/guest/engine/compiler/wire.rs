@@ -5,8 +5,8 @@ use std::io::{self, Read, Write};
 
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 
-/// The largest answer, in bytes.
-const MAX_ANSWER: u64 = 1 << 30;
+/// The largest answer, in bytes: the server holds it all, and a component that needs more is not compiled.
+pub const MAX_ANSWER: usize = 256 << 20;
 
 /// The compiled form, or what is wrong with the component.
 pub type Answer = Result<Vec<u8>, String>;
@@ -63,10 +63,11 @@ pub fn write_answer(mut to: impl Write, answer: &Answer) -> io::Result<()> {
 pub async fn receive_answer(mut from: impl AsyncRead + Unpin) -> io::Result<Answer> {
     let is_code = from.read_u8().await? == 1;
     let length = from.read_u64_le().await?;
+    let length = usize::try_from(length).map_err(io::Error::other)?;
     if length > MAX_ANSWER {
         return Err(io::Error::other("an answer that is too long"));
     }
-    let mut bytes = vec![0; usize::try_from(length).map_err(io::Error::other)?];
+    let mut bytes = vec![0; length];
     from.read_exact(&mut bytes).await?;
     Ok(match is_code {
         true => Ok(bytes),

@@ -58,8 +58,17 @@ fn answer_all(jobs: &Receiver<Vec<u8>>, engine: &Engine) {
 
 fn compile(engine: &Engine, component: &[u8]) -> Answer {
     check_functions(component).map_err(|error| error.to_string())?;
-    let compiled = engine.precompile_component(component);
-    compiled.map_err(|error| format!("not a valid component: {}", stack::message(&error)))
+    let code = engine
+        .precompile_component(component)
+        .map_err(|error| format!("not a valid component: {}", stack::message(&error)))?;
+    match code.len() > wire::MAX_ANSWER {
+        true => Err(format!(
+            "is {} MB of code once compiled; {} MB is the most that is taken",
+            code.len() >> 20,
+            wire::MAX_ANSWER >> 20
+        )),
+        false => Ok(code),
+    }
 }
 
 /// What is said of a compiler that has panicked. Where it did so for want of memory, it ends as on any other allocation

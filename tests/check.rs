@@ -97,6 +97,90 @@ const FAULTS: &[(&str, &str, &str, &[&str])] = &[
         &["]"],
     ),
     (
+        "a pattern in double quotes",
+        "[[route]]\npattern = \"/story/(\\d+)\"\nhandler = 'version.wasm'\n",
+        "2:21",
+        &[
+            "hint: in double quotes a `\\` begins an escape",
+            "pattern = '/story/(\\d+)'",
+        ],
+    ),
+    (
+        "a pattern without its first slash",
+        "[[route]]\npattern = 'story'\nhandler = 'version.wasm'\n",
+        "2:11",
+        &["each begins with `/`", "hint: write `pattern = '/story'`"],
+    ),
+    (
+        "a text where a list has to be",
+        "[server]\nlisten = '127.0.0.1:8888'\n",
+        "2:10",
+        &[
+            "`listen` must be an array",
+            "hint: for example `listen = [\"127.0.0.1:8888\"]`",
+        ],
+    ),
+    (
+        "a text without quotes",
+        "[server]\nlisten = [127.0.0.1:8888]\n",
+        "2:16",
+        &["hint: a text stands in quotes"],
+    ),
+    (
+        "a setting of the app's own",
+        "[settings]\ntitle = 'Mine'\n",
+        "2:1",
+        &[
+            "unknown key `title` in [settings]",
+            "a setting of the app's own belongs into `app`: `app = { title = … }`",
+        ],
+    ),
+    (
+        "a component without its ending",
+        "[[route]]\npattern = '/'\nhandler = 'version'\n",
+        "3:11",
+        &["hint: for example `handler = \"version.wasm\"`"],
+    ),
+    (
+        "a duration without a unit",
+        "[component.'version.wasm']\ndeadline = 30\n",
+        "2:12",
+        &[
+            "must be a duration in ms, s, m or h",
+            "hint: for example `deadline = \"10s\"`",
+        ],
+    ),
+    (
+        "a text where true or false has to be",
+        "[settings]\ndebug = 'true'\n",
+        "2:9",
+        &["must be true or false", "hint: for example `debug = true`"],
+    ),
+    (
+        "a grant that there is not",
+        "[component.'version.wasm']\nallow = { htpp = ['https://a.example'] }\n",
+        "2:11",
+        &[
+            "unknown key `htpp` in `allow`",
+            "hint: did you mean `http`?",
+        ],
+    ),
+    (
+        "one route for several",
+        "[route]\npattern = '/'\nhandler = 'version.wasm'\n",
+        "1:1",
+        &["`route` is an array of tables", "hint: write `[[route]]`"],
+    ),
+    (
+        "the old word for a component",
+        "[handler.'version.wasm']\nmemory = '1MB'\n",
+        "1:2",
+        &[
+            "`handler` is no key at the top level",
+            "hint: it configures a component",
+        ],
+    ),
+    (
         "a limit past the server's",
         "[component.\"version.wasm\"]\nmemory = '1GB'\n",
         "2:10",
@@ -185,6 +269,60 @@ fn check_names_every_component_that_can_not_serve() {
         "three.wasm: `start` failed",
     ] {
         assert!(said.contains(words), "{said}");
+    }
+}
+
+#[test]
+fn check_names_the_line_that_grants_a_folder_which_is_not_there() {
+    let granted = "[component.'version.wasm']\nallow = { read = ['data'] }\n";
+    let app = app(granted);
+    let (code, said) = app.run("check");
+    assert_eq!(code, Some(1), "{said}");
+    let folder = app.path().join("data");
+    let words = format!("the granted folder {} is not there", folder.display());
+    assert!(said.contains("waterspout.toml:2:"), "{said}");
+    assert!(
+        said.contains(&words) && said.contains("hint: make it (`mkdir -p "),
+        "{said}"
+    );
+    std::fs::create_dir(folder).expect("a folder");
+    let (code, said) = app.run("check");
+    assert_eq!(code, Some(0), "{said}");
+}
+
+#[test]
+fn check_says_where_components_belong() {
+    let app = App::new();
+    let (_, said) = app.run("check");
+    assert!(said.contains("there is nothing to serve"), "{said}");
+    assert!(said.contains("hint: put components into "), "{said}");
+    std::fs::write(app.path().join("here.wasm"), versioned("v1")).expect("a file");
+    let (_, said) = app.run("check");
+    assert!(said.contains("here.wasm belongs into "), "{said}");
+}
+
+#[test]
+fn what_is_no_app_is_said_to_be_none() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("file");
+    std::fs::write(&file, "").expect("a file");
+    for (path, words) in [
+        (file.clone(), "an app is a folder, and this is a file"),
+        (
+            folder.path().join("nowhere"),
+            "there is no such folder; `waterspout new ",
+        ),
+    ] {
+        for command in ["check", "serve"] {
+            let done = Command::new(env!("CARGO_BIN_EXE_waterspout"))
+                .arg(command)
+                .arg(&path)
+                .output()
+                .expect("waterspout starts");
+            let said = String::from_utf8_lossy(&done.stderr).into_owned();
+            assert_eq!(done.status.code(), Some(1), "{said}");
+            assert!(said.contains(words), "{command}: {said}");
+        }
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 use std::process::Command;
+use std::time::Duration;
 
 use crate::harness::{Answer, App, Client, Running, example, guest, soon, versioned};
 
@@ -107,6 +108,7 @@ async fn a_typo_is_shown_in_the_terminal_and_in_the_browser_until_it_is_mended()
 
     // It has never built. All are told, and browsers have a page for it.
     server.log.line_with("error[E0425]").await;
+    server.log.line_with("browsers are shown why").await;
     let page = browse(&server, "/anything").await;
     assert_eq!(page.status, 500);
     assert!(
@@ -140,8 +142,10 @@ async fn a_typo_is_shown_in_the_terminal_and_in_the_browser_until_it_is_mended()
     assert_eq!(page.header("cache-control"), Some("no-store"));
     assert_eq!(server.get("/").await.body, "Hello, <b>world</b>");
     server.log.line_with("built in ").await;
-    let swapped = "generation 1 serves: my_typo.wasm came (";
-    server.log.line_with(swapped).await;
+    server
+        .log
+        .line_with("generation 1: 1 component, 1 route")
+        .await;
     let readyz = soon(Client::connect(server.admin).await.get("/readyz")).await;
     assert_eq!(readyz.status, 200);
 
@@ -246,6 +250,111 @@ async fn all_that_a_build_reads_is_watched_and_what_it_writes_is_not() {
     write(&server.app, "src/page.html", "page 3");
     server.log.line_with("generation 4 serves").await;
     assert_eq!(server.get("/").await.body, "Hello, world page 3 far 2 made");
+}
+
+/// A build script that goes on until the app has a file `go`, and writes its process to `waits`.
+const WAITING_SCRIPT: &str = r#"
+fn main() {
+    std::fs::write("waits", std::process::id().to_string()).unwrap();
+    while !std::fs::exists("go").unwrap() {
+        std::thread::sleep(std::time::Duration::from_millis(10));
+    }
+}
+"#;
+
+/// The process of the build script, once that waits.
+async fn waiting_script(app: &App) -> u32 {
+    let file = app.path().join("waits");
+    let read = async {
+        loop {
+            let text = std::fs::read_to_string(&file).unwrap_or_default();
+            if let Ok(process) = text.parse() {
+                return process;
+            }
+            tokio::time::sleep(POLL).await;
+        }
+    };
+    soon(read).await
+}
+
+/// How often a file is looked for that another process makes.
+const POLL: Duration = Duration::from_millis(10);
+
+#[tokio::test]
+async fn a_browser_that_comes_before_the_first_build_has_ended_sees_it_go_on() {
+    let app = new_app("my-progress");
+    write(&app, "build.rs", WAITING_SCRIPT);
+    let server = app.serve_as("dev", &[]).await;
+    waiting_script(&server.app).await;
+
+    let page = browse(&server, "/").await;
+    assert_eq!((page.status, page.header("retry-after")), (503, Some("1")));
+    assert!(page.body.contains("<h1>Building …</h1>"), "{page:?}");
+    let plain = server.get("/").await;
+    assert_eq!(plain.status, 503);
+    assert!(plain.body.starts_with("Building …\n"), "{plain:?}");
+    let readyz = soon(Client::connect(server.admin).await.get("/readyz")).await;
+    assert_eq!(readyz.status, 503);
+
+    // Whatever is saved meanwhile is built once.
+    for hello in ["Hi, ", "Hey, ", "Good day, "] {
+        let old = std::fs::read_to_string(server.app.path().join("src/lib.rs"));
+        let old = old.expect("the source");
+        let (before, rest) = old.split_once("format!(\"").expect("a greeting");
+        let (_, after) = rest.split_once('{').expect("a name");
+        write(
+            &server.app,
+            "src/lib.rs",
+            &format!("{before}format!(\"{hello}{{{after}"),
+        );
+    }
+    write(&server.app, "go", "");
+    let served = async {
+        loop {
+            let answer = server.get("/").await;
+            if answer.body == "Good day, world" {
+                return;
+            }
+            tokio::time::sleep(POLL).await;
+        }
+    };
+    soon(served).await;
+    let built = server.log.text().matches("] built in ").count();
+    assert!(built <= 2, "{}", server.log.text());
+}
+
+#[tokio::test]
+async fn a_build_ends_with_dev() {
+    let app = new_app("my-end");
+    write(&app, "build.rs", WAITING_SCRIPT);
+    let server = app.serve_as("dev", &[]).await;
+    let process = waiting_script(&server.app).await;
+    assert!(server.stop().await.success());
+    let gone = async {
+        while std::fs::exists(format!("/proc/{process}")).expect("/proc") {
+            tokio::time::sleep(POLL).await;
+        }
+    };
+    soon(gone).await;
+}
+
+#[tokio::test]
+async fn an_address_that_is_taken_is_reported_before_anything_is_built() {
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let address = taken.local_addr().expect("an address").to_string();
+    let app = new_app("my-port");
+    let done = Command::new(env!("CARGO_BIN_EXE_waterspout"))
+        .args(["dev", "--listen", &address])
+        .arg(app.path())
+        .output()
+        .expect("waterspout starts");
+    let said = String::from_utf8_lossy(&done.stderr);
+    assert_eq!(done.status.code(), Some(2), "{said}");
+    assert!(
+        said.contains("does another server run there already?"),
+        "{said}"
+    );
+    assert!(!said.contains("Compiling"), "{said}");
 }
 
 #[tokio::test]

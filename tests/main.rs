@@ -4,7 +4,7 @@
 //!
 //! | what it is about | file |
 //! |---|---|
-//! | a command | the one of its name: `build`, `check`, `dev`, `inspect`, `new`, `routes`; `manual` for `completions` and `man` |
+//! | a command | the one of its name: `build`, `check`, `dev`, `inspect`, `new` (and `add`), `routes`; `manual` for `completions` and `man` |
 //! | what a fault looks like in the terminal | `diagnostics` |
 //! | `--set`, the environment, what counts more than the file | `settings` |
 //! | a single key of `waterspout.toml` that is wrong | no file here: `host/src/config/tests.rs` |
@@ -12,7 +12,8 @@
 //! | which component has which path | `claims`, and for the router alone `host/src/base/router/tests.rs` |
 //! | an answer that Tornado gives, too | no Rust: a request in `oracle`, see CONTRIBUTING.md |
 //! | what a component may export, how it describes itself, a version of the WIT | `contract` |
-//! | which functions of a handler are called, and in which order | `lifecycle` |
+//! | which functions of a handler are called, and in which order | `lifecycle`; `base` for those of a base |
+//! | what is said of a fault in a handler | `faults` |
 //! | a request's body | `request_body`, `forms` for forms and compression, `instances::bodies` for memory |
 //! | a response | `outputs` for its head, `response` for what is sent in pieces |
 //! | instances, queues, deadlines, grants | `instances` |
@@ -36,6 +37,7 @@
 //! tests. Guests are in `guests`, examples in `examples/`.
 
 mod background;
+mod base;
 mod build;
 mod check;
 mod claims;
@@ -47,6 +49,7 @@ mod drain;
 mod edge;
 mod examples;
 mod executor;
+mod faults;
 mod forms;
 mod harness;
 mod host_memory;

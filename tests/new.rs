@@ -1,4 +1,4 @@
-//! `waterspout new`: what it makes builds, serves and passes its test as it is.
+//! `waterspout new` and `waterspout add`: what they make builds, serves and passes its test as it is.
 
 use std::path::Path;
 use std::process::{Command, Output};
@@ -106,5 +106,58 @@ fn what_is_there_stays_and_a_name_has_to_be_one() {
     assert_eq!(
         std::fs::read_dir(folder.path()).expect("a folder").count(),
         1
+    );
+}
+
+#[tokio::test]
+async fn an_added_component_is_built_and_served_beside_the_first() {
+    example("hello");
+    let folder = tempfile::tempdir().expect("a folder");
+    let made = waterspout(&["new", "my-site"], folder.path());
+    assert!(made.status.success(), "{}", said(&made));
+    let app = folder.path().join("my-site");
+    let added = waterspout(&["add", "back-office"], &app);
+    assert!(added.status.success(), "{}", said(&added));
+    assert!(said(&added).contains("back-office is there, and serves /back-office"));
+    // What stood in the files stays.
+    let manifest = std::fs::read_to_string(app.join("Cargo.toml")).expect("the manifest");
+    assert!(
+        manifest.contains("# Its own, wherever the folder is."),
+        "{manifest}"
+    );
+    assert!(
+        manifest.contains("members = [\"back-office\"]"),
+        "{manifest}"
+    );
+
+    let built = waterspout(&["build"], &app);
+    assert!(built.status.success(), "{}", said(&built));
+    let read = |path: &str| std::fs::read(app.join(path)).expect(path);
+    let server = App::new()
+        .handler("my_site.wasm", read("handlers/my_site.wasm"))
+        .handler("back_office.wasm", read("handlers/back_office.wasm"))
+        .config(&String::from_utf8(read("waterspout.toml")).expect("UTF-8"))
+        .serve()
+        .await;
+    assert_eq!(server.get("/").await.body, "Hello, world");
+    assert_eq!(
+        server.get("/back-office").await.body,
+        "Hello from back-office"
+    );
+
+    for (name, why) in [
+        ("back-office", "is there already"),
+        ("src", "is there already"),
+        ("a b", "can't be the name of a crate"),
+    ] {
+        let refused = waterspout(&["add", name], &app);
+        assert_eq!(refused.status.code(), Some(1), "{name}");
+        assert!(said(&refused).contains(why), "{}", said(&refused));
+    }
+    let refused = waterspout(&["add", "other"], folder.path());
+    assert!(
+        said(&refused).contains("`waterspout new` makes an app"),
+        "{}",
+        said(&refused)
     );
 }

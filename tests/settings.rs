@@ -87,7 +87,7 @@ fn a_value_is_toml_or_a_plain_string() {
     for (set, ok) in [
         ("settings.default_host=example.com", true),
         ("settings.default_host=\"example.com\"", true),
-        ("settings.default_host=5", false),
+        ("settings.default_host=5", true),
         ("server.max_body_size=1MB", true),
         ("server.header_timeout=off", true),
         ("server.trusted_downstream=[\"10.0.0.1\"]", true),

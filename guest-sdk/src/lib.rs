@@ -180,6 +180,42 @@ pub use waterspout_sdk_macros::export;
 /// }
 /// ```
 ///
+/// What several handlers have in common goes into a base, Tornado's `BaseHandler`: a handler itself, in a field `base`.
+/// Each function and each method that a handler does not write is then the base's, and so on through its own base. One
+/// that it writes may call the base's as any other function: `self.base.prepare(cx).await`.
+///
+/// ```
+/// # use waterspout_sdk::prelude::*;
+/// #[derive(Default)]
+/// struct Base {
+///     user: Option<String>,
+/// }
+///
+/// #[handler]
+/// impl RequestHandler for Base {
+///     async fn prepare(&mut self, cx: &Context) -> Result {
+///         self.user = cx.request().cookie("user").map(str::to_owned);
+///         Ok(())
+///     }
+///
+///     async fn write_error(&mut self, cx: &Context, failure: &Failure) -> Result {
+///         cx.write(format!("Sorry: {}", failure.reason()))
+///     }
+/// }
+///
+/// #[derive(Default)]
+/// struct Page {
+///     base: Base,
+/// }
+///
+/// #[handler(base = Base)]
+/// impl RequestHandler for Page {
+///     async fn get(&mut self, cx: &Context) -> Result {
+///         cx.write(self.base.user.as_deref().unwrap_or("nobody"))
+///     }
+/// }
+/// ```
+///
 /// With `#[stream_request_body]` below it, Tornado's
 /// [decorator](https://www.tornadoweb.org/en/stable/web.html#tornado.web.stream_request_body), the body goes piece by piece
 /// to [`data_received`](RequestHandler::data_received), before the method is called.
@@ -199,6 +235,8 @@ pub use waterspout_sdk_macros::export;
 /// }
 /// ```
 pub use waterspout_sdk_macros::handler;
+/// A line below [`#[handler]`](macro@handler).
+pub use waterspout_sdk_macros::{route, stream_request_body};
 
 pub use result::Result;
 #[doc(inline)]
@@ -212,7 +250,7 @@ pub mod prelude {
         PeriodicCallback, call_at, call_later, draining, run_in_executor, spawn, spawn_loop,
     };
     pub use crate::web::{Cause, Context, Failure, HttpError, Kwargs, RequestHandler};
-    pub use crate::{Result, export, handler, log};
+    pub use crate::{Result, export, handler, log, route, stream_request_body};
     pub use anyhow::{Context as _, anyhow, bail, ensure};
     pub use bytes::Bytes;
 }
@@ -223,8 +261,10 @@ pub mod __private {
     pub use crate::runtime::bindings;
     pub use crate::runtime::bindings::__export_bindings as export_bindings;
     pub use crate::runtime::exports::Exported;
+    pub use crate::runtime::exports::base::{call_base, count, join};
     pub use crate::runtime::exports::component::Component;
     pub use crate::runtime::exports::declared::{Handler, Hooks, Route};
     pub use crate::runtime::exports::work::{Called, Schedule, ScheduleTiming, call, call_nothing};
+    pub use crate::runtime::place::tried;
     pub use crate::web::context::redirect::{add_slash, remove_slash};
 }

@@ -9,3 +9,4 @@ pub mod durations;
 pub mod exports;
 pub mod kept;
 pub mod logging;
+pub mod place;

@@ -1,5 +1,6 @@
 //! The command line: its commands and options. Each command's work is in its own file.
 
+mod add;
 mod build;
 mod check;
 mod compiler;
@@ -12,15 +13,17 @@ mod man;
 mod new;
 mod routes;
 mod serve;
+mod signals;
 mod table;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+use anyhow::bail;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use crate::app::generation::Refusal;
-use crate::base::error::Faults;
+use crate::app::generation::{Generation, Refusal, handlers_folder};
+use crate::base::error::{Fault, Faults};
 use crate::config::{self, Format, Levels, Listen, Override, Overrides};
 use crate::log::{self, Logs};
 
@@ -52,6 +55,10 @@ enum Command {
     ///
     /// Example: `waterspout new myapp && waterspout dev myapp`
     New(New),
+    /// Add a component to an app, with its own crate and its route
+    ///
+    /// Example: `waterspout add admin` in the app's folder
+    Add(Add),
     /// Build the app's handler sources into handlers/
     ///
     /// The sources are the Cargo package or workspace in the app's folder; every `cdylib` in it becomes
@@ -73,7 +80,7 @@ enum Command {
     Completions(completions::Completions),
     /// Compile what a server sends
     #[command(hide = true)]
-    Compiler,
+    Compiler(compiler::Compiler),
     /// Print the manual page
     ///
     /// Example: `waterspout man | man -l -`
@@ -114,6 +121,15 @@ struct New {
     /// What its handlers are written in
     #[arg(long, value_enum, default_value_t)]
     lang: Language,
+}
+
+#[derive(Args)]
+struct Add {
+    /// The name of the component and of its folder; it serves the path of this name
+    name: String,
+    /// The app's folder
+    #[arg(default_value = ".")]
+    app: PathBuf,
 }
 
 /// The languages that `new` knows.
@@ -208,13 +224,12 @@ pub fn run() -> ExitCode {
             on_all_cores(dev::dev(&options, &logs))
         }
         Command::New(options) => new::new(&options),
-        Command::Build(App { app }) => {
-            build::build(&app, build::Effort::Full, |_| {}).and_then(build::Built::place)
-        }
+        Command::Add(options) => add::add(&options),
+        Command::Build(App { app }) => on_all_cores(build::run(&app)),
         Command::Check(options) => on_all_cores(check::check(&options)),
         Command::Routes(options) => on_all_cores(routes::routes(&options)),
         Command::Inspect(options) => on_all_cores(inspect::inspect(&options)),
-        Command::Compiler => compiler::compiler(),
+        Command::Compiler(options) => compiler::compiler(&options),
         Command::Completions(options) => completions::completions(&options),
         Command::Man(options) => man::man(&options),
     };
@@ -245,6 +260,45 @@ fn on_all_cores(work: impl Future<Output = anyhow::Result<()>>) -> anyhow::Resul
     // A compilation may still be under way, and is not waited for.
     runtime.shutdown_background();
     done
+}
+
+/// An app is a folder.
+fn must_be_folder(app: &Path) -> anyhow::Result<()> {
+    match app.metadata() {
+        Ok(found) if found.is_dir() => Ok(()),
+        Ok(_) => bail!("{}: an app is a folder, and this is a file", app.display()),
+        Err(_) => bail!(
+            "{}: there is no such folder; `waterspout new {}` makes an app",
+            app.display(),
+            app.display()
+        ),
+    }
+}
+
+/// What looks wrong with an app that has nothing to serve.
+fn nothing_to_serve(app: &Path, generation: &Generation) -> Option<Fault> {
+    if !generation.components.is_empty() || generation.routes().next().is_some() {
+        return None;
+    }
+    let fault = Fault::in_file(
+        app,
+        "there is nothing to serve: no component in handlers/, and no route",
+    );
+    let misplaced = std::fs::read_dir(app).into_iter().flatten().flatten();
+    let misplaced = misplaced
+        .map(|entry| entry.path())
+        .find(|path| path.extension().is_some_and(|end| end == "wasm"));
+    Some(fault.hint(match misplaced {
+        Some(path) => format!(
+            "{} belongs into {}",
+            path.display(),
+            handlers_folder(app).display()
+        ),
+        None if build::has_sources(app) => {
+            format!("`waterspout build {}` makes the components", app.display())
+        }
+        None => format!("put components into {}", handlers_folder(app).display()),
+    }))
 }
 
 /// The folder of compiled code, unless the command line says another.

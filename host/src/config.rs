@@ -42,7 +42,7 @@ pub use listen::{Listen, NotAnAddress};
 pub use log::{AccessFormat, Format, Level, Levels, Log, NotALevel};
 pub use overrides::{Override, environment};
 pub use report::line_to_show;
-pub use route::{Destination, Route, Target};
+pub use route::{Destination, Route, RouteLimits, Target};
 pub use schedule::Schedule;
 pub use server::Server;
 pub use settings::{CookieSecret, Secret, Settings};
@@ -139,7 +139,7 @@ impl Config {
         // Text that was recovered may have another meaning: only errors of syntax are reported.
         for error in errors {
             let span = error.span().unwrap_or_default();
-            report.fault(span, error.message(), None);
+            report.fault(span, error.message(), hint_of_syntax(error.message()));
         }
         report.finish(Config::default())
     }
@@ -172,6 +172,9 @@ impl Config {
     pub fn limits(&self) -> Limits {
         let components = self.components.values();
         let largest = components.filter_map(|spanned| spanned.component.max_body_size);
+        let of_routes = self.routes.iter();
+        let of_routes = of_routes.filter_map(|route| route.limits.max_body_size);
+        let largest = largest.chain(of_routes);
         let server = self.server.limits();
         Limits {
             max_body_size: largest.fold(server.max_body_size, u64::max),
@@ -234,6 +237,19 @@ fn read(mut root: Section<'_, '_>) -> Config {
         unnamed,
         overriding: Vec::new(),
     }
+}
+
+/// What to do about TOML that is none, where the usual mistake is known.
+fn hint_of_syntax(message: &str) -> Option<String> {
+    let hint = if message.contains("escaped value") || message.contains("escape sequence") {
+        "in double quotes a `\\` begins an escape; a pattern stands in single quotes: `pattern = '/story/(\\d+)'`"
+    } else if message.contains("invalid float") || message.contains("string values must be quoted")
+    {
+        "a text stands in quotes: `\"…\"`"
+    } else {
+        return None;
+    };
+    Some(hint.to_owned())
 }
 
 #[cfg(test)]

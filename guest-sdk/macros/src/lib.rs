@@ -24,3 +24,23 @@ pub fn export(input: TokenStream) -> TokenStream {
         .unwrap_or_else(syn::Error::into_compile_error)
         .into()
 }
+
+/// See `waterspout_sdk::handler`, which takes this attribute where it stands below.
+#[proc_macro_attribute]
+pub fn route(_: TokenStream, item: TokenStream) -> TokenStream {
+    above("route", item)
+}
+
+/// See `waterspout_sdk::handler`, which takes this attribute where it stands below.
+#[proc_macro_attribute]
+pub fn stream_request_body(_: TokenStream, item: TokenStream) -> TokenStream {
+    above("stream_request_body", item)
+}
+
+/// An attribute that `#[handler]` has not taken.
+fn above(name: &str, item: TokenStream) -> TokenStream {
+    let message =
+        format!("`#[{name}]` stands below `#[handler]`, on an `impl RequestHandler for …`");
+    let fault = syn::Error::new(proc_macro2::Span::call_site(), message).into_compile_error();
+    [TokenStream::from(fault), item].into_iter().collect()
+}

@@ -1,5 +1,6 @@
 //! The exports of the component. Each function passes its call on.
 
+pub mod base;
 pub mod calls;
 pub mod component;
 pub mod declared;

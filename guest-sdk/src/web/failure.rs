@@ -1,5 +1,7 @@
 //! Why a request failed, as `write_error` gets it.
 
+use std::panic::Location;
+
 use anyhow::Error;
 
 use crate::escape::xhtml_escape;
@@ -100,8 +102,8 @@ impl Failure {
         self.reason.as_deref()
     }
 
-    /// What becomes of an error that a handler returned. The error itself stays where it is.
-    pub(crate) fn of(error: &Error) -> Self {
+    /// What becomes of an error that a handler returned, by a `?` at this place. The error itself stays where it is.
+    pub(crate) fn of(error: &Error, place: Option<&Location<'_>>) -> Self {
         match error.downcast_ref::<HttpError>() {
             Some(http) if (400..=599).contains(&http.status) => Self {
                 status: http.status,
@@ -114,7 +116,10 @@ impl Failure {
             _ => Self {
                 status: 500,
                 reason: None,
-                message: Some(format!("{error:#}")),
+                message: Some(match place {
+                    Some(place) => format!("{error:#} (at {place})"),
+                    None => format!("{error:#}"),
+                }),
                 cause: Cause::Uncaught,
                 error: None,
             },
@@ -136,7 +141,7 @@ mod tests {
                 .with_message("short"),
         )
         .context("pouring");
-        let failure = Failure::of(&error);
+        let failure = Failure::of(&error, Some(Location::caller()));
         assert_eq!(
             (
                 failure.status,
@@ -154,6 +159,7 @@ mod tests {
             &Err::<(), _>(anyhow!("no such table"))
                 .context("reading the story")
                 .unwrap_err(),
+            None,
         );
         assert_eq!(
             (failure.status, failure.message.as_deref()),
@@ -164,6 +170,6 @@ mod tests {
 
     #[test]
     fn a_status_that_is_no_error_is_answered_with_500() {
-        assert_eq!(Failure::of(&HttpError::new(200).into()).status, 500);
+        assert_eq!(Failure::of(&HttpError::new(200).into(), None).status, 500);
     }
 }

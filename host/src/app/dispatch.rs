@@ -13,6 +13,7 @@ mod route;
 mod streamed;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::future::Either;
@@ -180,6 +181,7 @@ impl Visit {
             component: self.component,
             exchange,
             began,
+            deadline: self.deadline,
             debug: self.debug,
         }
     }
@@ -192,6 +194,7 @@ struct InFlight {
     component: Arc<Component>,
     exchange: Arc<Exchange>,
     began: Instant,
+    deadline: Option<Duration>,
     debug: bool,
 }
 
@@ -206,8 +209,7 @@ impl InFlight {
             let exchange = &begun.exchange;
             let mut response = match &begun.component.state {
                 State::Serving { pool, .. } => {
-                    let deadline = begun.component.settings.deadline;
-                    let deadline = deadline.map(|deadline| begun.began + deadline);
+                    let deadline = begun.deadline.map(|deadline| begun.began + deadline);
                     let (answer, sent) = invoke(pool, exchange, deadline).await;
                     if !matches!(answer, Answer::Begun(_)) {
                         // So that the connection knows how much of the body is left, before the head is sent.
@@ -247,7 +249,7 @@ impl InFlight {
     /// The response for each answer: the table of the contract, section 5.
     fn respond(&self, answer: Answer) -> Response<Reply> {
         let exchange = &self.exchange;
-        let mut response = respond_to(exchange, answer, self.debug, &self.component);
+        let mut response = respond_to(exchange, answer, self.debug, self.deadline, &self.component);
         if exchange.lacked_room() {
             blame_want_of_room(&mut response);
         }
@@ -255,7 +257,11 @@ impl InFlight {
         // A handler without methods means 405 by not finishing in `prepare`.
         let is_without =
             class.methods.is_empty() && response.status() == StatusCode::METHOD_NOT_ALLOWED;
-        if is_without || matches!(exchange.stage, Stage::ErrorPage(_)) {
+        let is_refused = match &exchange.stage {
+            Stage::ErrorPage(failure) => failure.status == StatusCode::METHOD_NOT_ALLOWED.as_u16(),
+            Stage::Whole => false,
+        };
+        if is_without || is_refused {
             let allow = || class.allow();
             let headers = response.headers_mut();
             headers.entry(header::ALLOW).or_insert_with(allow);

@@ -25,7 +25,7 @@ use std::sync::Arc;
 use crate::base::error::{Fault, Faults};
 use crate::base::metrics::{Metrics, RouteKey};
 use crate::base::router::{Found, Route, Router};
-use crate::config::{self, Config, Overrides};
+use crate::config::{self, Config, Overrides, RouteLimits};
 use crate::guest::capabilities::wasi::granted_folders;
 use crate::guest::resources::{App, Meters, Newest, Target};
 use crate::tls::Tls;
@@ -77,6 +77,7 @@ pub enum Lead {
         target: Arc<Target>,
         /// `hello.wasm#Hello`, for people.
         name: String,
+        limits: RouteLimits,
     },
     /// To a component that never loaded.
     Failed {
@@ -117,7 +118,7 @@ impl Generation {
     /// Loads the folder as it was at the survey, or newer. Components that did not change are taken over from
     /// `previous`, with their instances.
     ///
-    /// Without a previous generation, a faulty component becomes `Failed`. With one, any fault refuses the whole.
+    /// Where nothing serves yet, a faulty component becomes `Failed`. Otherwise any fault refuses the whole.
     pub async fn load(
         folder: &Path,
         mut survey: Survey,

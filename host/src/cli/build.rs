@@ -1,6 +1,7 @@
 //! `waterspout build`: handler sources → `handlers/*.wasm`, by Cargo. Replaces only what has changed, by rename, and
 //! removes only what it has made itself.
 
+mod cargo;
 mod flood;
 mod packages;
 mod record;
@@ -8,26 +9,18 @@ mod record;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::fs::Permissions;
-use std::io::{self, BufRead, BufReader, IsTerminal, Read, Write};
+use std::io::{self, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
-use std::thread;
 
 use anyhow::{Context, bail};
-use serde::Deserialize;
 use tempfile::NamedTempFile;
 
-use self::flood::Flood;
+pub use self::cargo::{Effort, Interrupt, Step, add_target};
 pub use self::packages::{Package, Packages, nests};
 use self::record::Record;
+use super::signals::Signals;
 use crate::app::generation::handlers_folder;
-
-/// The target that makes components.
-const TARGET: &str = "wasm32-wasip2";
-
-/// The longest message of the compiler that is read, in bytes.
-const MAX_MESSAGE: u64 = 16 << 20;
 
 /// Cargo built nothing.
 #[derive(Debug)]
@@ -44,14 +37,6 @@ impl fmt::Display for Failed {
 }
 
 impl std::error::Error for Failed {}
-
-/// The progress of a build.
-pub enum Step {
-    /// Cargo knows what to build, and has written the versions to its lock file.
-    Resolved,
-    /// The build script of a package, by its id, has run. Its output is not compiled yet.
-    Scripted(String),
-}
 
 /// The result of a build, which is not in its place yet.
 pub struct Built {
@@ -105,72 +90,47 @@ impl Built {
     }
 }
 
-/// How much time a build may take for the sake of what it makes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Effort {
-    /// As the app's release profile says.
-    Full,
-    /// As little as possible: components are built again after every edit.
-    Quick,
-}
-
-/// What makes a build quick, over the app's release profile.
-const QUICK: [(&str, &str); 4] = [
-    ("CARGO_PROFILE_RELEASE_LTO", "off"),
-    ("CARGO_PROFILE_RELEASE_CODEGEN_UNITS", "16"),
-    ("CARGO_PROFILE_RELEASE_OPT_LEVEL", "1"),
-    ("CARGO_PROFILE_RELEASE_INCREMENTAL", "true"),
-];
-
 /// Whether there is anything to build.
 pub fn has_sources(app: &Path) -> bool {
     app.join("Cargo.toml").is_file()
 }
 
-/// Builds every `cdylib` of the app's package and of the members that its workspace lists, and none that these only use. Cargo's progress and its
-/// errors are shown as they come. `step` is called at each step.
-pub fn build(app: &Path, effort: Effort, mut step: impl FnMut(Step)) -> anyhow::Result<Built> {
+/// The command. A signal ends it, and Cargo with it.
+pub async fn run(app: &Path) -> anyhow::Result<()> {
+    let mut signals = Signals::new()?;
+    let interrupt = Interrupt::default();
+    let (app, ended) = (app.to_path_buf(), interrupt.clone());
+    let built = tokio::task::spawn_blocking(move || {
+        add_target(&app);
+        build(&app, Effort::Full, &ended, |_| {})?.place()
+    });
+    let signal = async {
+        Signals::end(&mut signals.terminate, &mut signals.interrupt).await;
+        interrupt.interrupt();
+        std::future::pending().await
+    };
+    tokio::select! {
+        built = built => built?,
+        () = signal => Ok(()),
+    }
+}
+
+/// Builds every `cdylib` of the app's package and of the members that its workspace lists, and none that these only use.
+pub fn build(
+    app: &Path,
+    effort: Effort,
+    interrupt: &Interrupt,
+    step: impl FnMut(Step) + Send,
+) -> anyhow::Result<Built> {
     if !has_sources(app) {
         bail!(
             "{}: there is nothing to build: no Cargo.toml in this folder",
             app.display()
         );
     }
-    add_target(app);
-    let mut cargo = cargo(app);
-    cargo.args(["build", "--release", "--target", TARGET]);
     // Where Cargo can't read a manifest, the build says why.
     let packages = Packages::of(app);
-    cargo.args(packages.iter().flat_map(Packages::arguments));
-    cargo
-        .arg("--message-format=json-diagnostic-rendered-ansi")
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped());
-    speak_as_to_a_terminal(&mut cargo);
-    if effort == Effort::Quick {
-        // What the environment says already is left as it is.
-        let quick = QUICK
-            .iter()
-            .filter(|(name, _)| std::env::var_os(name).is_none());
-        cargo.envs(quick.copied());
-    }
-    let mut child = cargo
-        .spawn()
-        .context("cargo can't be started; is Rust installed (https://rustup.rs)?")?;
-    let other = child.stderr.take();
-    let other = other.map(|other| thread::spawn(|| flood::pass_on(other, io::stderr())));
-    let messages = child.stdout.take();
-    let messages = messages.map(|messages| follow(messages, &mut step));
-    let (artifacts, mut said) = messages.transpose()?.unwrap_or_default();
-    let other = other.and_then(|other| other.join().ok());
-    if !child.wait()?.success() {
-        if said.is_empty() {
-            // It is an error of Cargo's, not of the compiler's.
-            said = errors_of(&other.unwrap_or_default());
-        }
-        let app = app.to_path_buf();
-        return Err(Failed { app, said }.into());
-    }
+    let artifacts = cargo::compile(app, effort, packages.as_ref().ok(), interrupt, step)?;
     let packages = packages?;
     let meant = artifacts.into_iter();
     let meant = meant.filter(|artifact| packages.is_meant(&artifact.package_id));
@@ -179,51 +139,6 @@ pub fn build(app: &Path, effort: Effort, mut step: impl FnMut(Step)) -> anyhow::
         &packages,
         meant.flat_map(|artifact| artifact.filenames),
     )
-}
-
-/// Reads Cargo's messages for programs: the components that it made, and the errors of the compiler.
-fn follow(messages: impl Read, mut step: impl FnMut(Step)) -> io::Result<(Vec<Artifact>, String)> {
-    let mut messages = BufReader::new(messages);
-    let (mut errors, mut warnings) = (Flood::of("errors"), Flood::of("warnings"));
-    let (mut artifacts, mut said) = (Vec::new(), String::new());
-    let mut line = Vec::new();
-    let mut is_first = true;
-    loop {
-        line.clear();
-        if messages
-            .by_ref()
-            .take(MAX_MESSAGE)
-            .read_until(b'\n', &mut line)?
-            == 0
-        {
-            break;
-        }
-        if std::mem::take(&mut is_first) {
-            step(Step::Resolved);
-        }
-        // Lines that are too long, or not Cargo's, are ignored.
-        match serde_json::from_slice(&line) {
-            Ok(Line::CompilerArtifact(artifact)) if artifact.is_cdylib() => {
-                artifacts.push(artifact);
-            }
-            Ok(Line::BuildScriptExecuted { package_id }) => step(Step::Scripted(package_id)),
-            Ok(Line::CompilerMessage { message }) => {
-                let rendered = message.rendered.unwrap_or_default();
-                let is_error = message.level.starts_with("error");
-                let flood = if is_error { &mut errors } else { &mut warnings };
-                let shown = flood.pass(&rendered);
-                anstream::eprint!("{shown}");
-                if is_error {
-                    said += shown;
-                }
-            }
-            _ => {}
-        }
-    }
-    for cut in [errors.cut(), warnings.cut()].into_iter().flatten() {
-        eprintln!("\n{cut}");
-    }
-    Ok((artifacts, said))
 }
 
 /// Puts the new components beside the old ones.
@@ -278,60 +193,6 @@ fn inputs_of(artifact: &Path, app: &Path) -> Vec<PathBuf> {
         .collect()
 }
 
-/// Makes Cargo write to a pipe as it would to this process's standard error.
-fn speak_as_to_a_terminal(cargo: &mut Command) {
-    let stderr = io::stderr();
-    let has_colours = anstream::AutoStream::choice(&stderr) != anstream::ColorChoice::Never;
-    for (name, value, is_so) in [
-        ("CARGO_TERM_COLOR", "always", has_colours),
-        ("CARGO_TERM_PROGRESS_WHEN", "always", stderr.is_terminal()),
-        ("CARGO_TERM_PROGRESS_WIDTH", "80", stderr.is_terminal()),
-    ] {
-        if is_so && std::env::var_os(name).is_none() {
-            cargo.env(name, value);
-        }
-    }
-}
-
-/// Cargo's output from its first error on.
-fn errors_of(said: &str) -> String {
-    let plain = |line: &str| anstream::adapter::strip_str(line).to_string();
-    let lines = said.split(['\n', '\r']);
-    let lines = lines.skip_while(|line| !plain(line).starts_with("error"));
-    let errors: Vec<&str> = lines.collect();
-    match errors.is_empty() {
-        true => plain(said),
-        false => errors.join("\n"),
-    }
-}
-
-/// Has rustup install the target where it is missing, if rustup is there. Where that fails, Cargo's own message
-/// follows.
-fn add_target(app: &Path) {
-    let libraries = Command::new("rustc")
-        .current_dir(app)
-        .args(["--print", "target-libdir", "--target", TARGET])
-        .output();
-    let is_there = libraries.is_ok_and(|output| {
-        let folder = String::from_utf8_lossy(&output.stdout).into_owned();
-        Path::new(folder.trim_end()).is_dir()
-    });
-    if !is_there {
-        eprintln!("   Fetching the target {TARGET}");
-        let _ = Command::new("rustup")
-            .current_dir(app)
-            .args(["target", "add", TARGET])
-            .status();
-    }
-}
-
-fn cargo(app: &Path) -> Command {
-    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let mut command = Command::new(cargo);
-    command.current_dir(app);
-    command
-}
-
 /// Puts a copy of `from` beside `to`, unless they are the same, and returns its digest. The umask decides who may read
 /// it, as for any new file.
 fn stage(from: &Path, to: &Path) -> io::Result<(Option<NamedTempFile>, String)> {
@@ -347,43 +208,4 @@ fn stage(from: &Path, to: &Path) -> io::Result<(Option<NamedTempFile>, String)> 
         .tempfile_in(folder)?;
     file.write_all(&new)?;
     Ok((Some(file), digest))
-}
-
-/// A message of Cargo's for programs.
-#[derive(Deserialize)]
-#[serde(tag = "reason", rename_all = "kebab-case")]
-enum Line {
-    CompilerArtifact(Artifact),
-    CompilerMessage {
-        message: Diagnostic,
-    },
-    BuildScriptExecuted {
-        package_id: String,
-    },
-    #[serde(other)]
-    Other,
-}
-
-#[derive(Deserialize)]
-struct Artifact {
-    package_id: String,
-    target: BuildTarget,
-    filenames: Vec<PathBuf>,
-}
-
-impl Artifact {
-    fn is_cdylib(&self) -> bool {
-        self.target.crate_types.iter().any(|kind| kind == "cdylib")
-    }
-}
-
-#[derive(Deserialize)]
-struct Diagnostic {
-    level: String,
-    rendered: Option<String>,
-}
-
-#[derive(Deserialize)]
-struct BuildTarget {
-    crate_types: Vec<String>,
 }

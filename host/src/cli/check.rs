@@ -3,20 +3,17 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use anyhow::bail;
-
-use super::{Check, Set, cache_dir, counted, diagnostics, grants, serve};
+use super::{
+    Check, Set, cache_dir, counted, diagnostics, grants, must_be_folder, nothing_to_serve, serve,
+};
 use crate::app::generation::{Generation, State, Survey, Wide, handlers_folder};
 use crate::base::error::{Fault, Faults};
 use crate::base::shards::Shards;
 use crate::config::{Config, Overrides};
-use crate::guest::imports::Import;
 
 /// An app as it would be served, without its listeners.
 pub async fn load(app: &Path, set: &Set, cache: Option<&PathBuf>) -> anyhow::Result<Generation> {
-    if !app.is_dir() {
-        bail!("{}: there is no such folder", app.display());
-    }
+    must_be_folder(app)?;
     let overrides = Overrides {
         said: set.said()?,
         ..Overrides::default()
@@ -30,21 +27,17 @@ pub async fn load(app: &Path, set: &Set, cache: Option<&PathBuf>) -> anyhow::Res
 pub async fn check(options: &Check) -> anyhow::Result<()> {
     let app = &options.app.app;
     let generation = load(app, &options.set, options.cache_dir.as_ref()).await?;
-    let (mut failed, mut warnings) = (Vec::new(), Vec::new());
+    let mut failed = Vec::new();
     for component in generation.components.values() {
         let file = &component.file;
-        match &component.state {
-            State::Failed(reason) => {
-                let path = handlers_folder(app).join(file);
-                failed.push(Fault::in_file(&path, reason));
-            }
-            State::Serving { pool, .. } => {
-                let imports = Import::all(pool.component());
-                warnings.extend(grants::warnings(app, &generation.config, file, &imports));
-            }
+        if let State::Failed(reason) = &component.state {
+            let path = handlers_folder(app).join(file);
+            failed.push(Fault::in_file(&path, reason));
         }
     }
+    let mut warnings = grants::warnings_of_all(app, &generation, false);
     warnings.extend(generation.wide.iter().map(Wide::warning));
+    warnings.extend(nothing_to_serve(app, &generation));
     diagnostics::warn(&Faults::new(warnings));
     if !failed.is_empty() {
         return Err(Faults::new(failed).into());

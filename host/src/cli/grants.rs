@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use crate::app::generation::handlers_folder;
+use crate::app::generation::{Generation, handlers_folder};
 use crate::base::error::Fault;
 use crate::config::{self, Config};
 use crate::guest::capabilities::{self, Grant};
@@ -29,6 +29,19 @@ pub fn suggestions(imports: &[Import]) -> Vec<[String; 2]> {
         }
     };
     capabilities::grants().filter_map(suggest).collect()
+}
+
+/// What looks wrong with the grants of the components that a generation has loaded itself, or of all.
+pub fn warnings_of_all(app: &Path, generation: &Generation, only_new: bool) -> Vec<Fault> {
+    let components = generation.components.values();
+    let meant =
+        components.filter(|component| !only_new || component.generation == generation.number);
+    let loaded = meant.filter_map(|component| Some((&component.file, component.pool()?)));
+    let faults = loaded.flat_map(|(file, pool)| {
+        let imports = Import::all(pool.component());
+        warnings(app, &generation.config, file, &imports)
+    });
+    faults.collect()
 }
 
 /// The grants of a component that it can't use, and those that it may lack.

@@ -24,21 +24,12 @@ pub fn new(options: &New) -> anyhow::Result<()> {
     let folder = &options.name;
     let name = folder.file_name().and_then(|name| name.to_str());
     let name = name.context("the app needs a name")?;
-    ensure!(
-        is_crate_name(name),
-        "`{name}` can't be the name of a crate: say it with letters, digits, `-` and `_`, beginning with a letter"
-    );
+    check_crate_name(name)?;
     if folder.exists() {
         bail!("{}: is there already", folder.display());
     }
-    let sources = Path::new(SOURCES);
     for (path, text) in FILES {
-        let text = text
-            .replace("@NAME@", name)
-            .replace("@FILE@", &name.replace('-', "_"))
-            .replace("@SDK@", &dependency(sources, "guest-sdk"))
-            .replace("@TEST@", &dependency(sources, "guest-sdk/testing"));
-        write(&folder.join(path), &text)?;
+        write(&folder.join(path), &filled_in(text, name))?;
     }
     println!(
         "{} is there. Serve it while you write it: waterspout dev {}",
@@ -46,6 +37,15 @@ pub fn new(options: &New) -> anyhow::Result<()> {
         folder.display()
     );
     Ok(())
+}
+
+/// The text of a file for a crate of this name.
+pub fn filled_in(text: &str, name: &str) -> String {
+    let sources = Path::new(SOURCES);
+    text.replace("@NAME@", name)
+        .replace("@FILE@", &name.replace('-', "_"))
+        .replace("@SDK@", &dependency(sources, "guest-sdk"))
+        .replace("@TEST@", &dependency(sources, "guest-sdk/testing"))
 }
 
 /// Where the app finds a crate of Waterspout: in the sources of this program, or else published.
@@ -57,14 +57,19 @@ fn dependency(sources: &Path, folder: &str) -> String {
     }
 }
 
-fn is_crate_name(name: &str) -> bool {
-    name.starts_with(|first: char| first.is_ascii_alphabetic())
+pub fn check_crate_name(name: &str) -> anyhow::Result<()> {
+    let is_one = name.starts_with(|first: char| first.is_ascii_alphabetic())
         && name
             .bytes()
-            .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'))
+            .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'));
+    ensure!(
+        is_one,
+        "`{name}` can't be the name of a crate: say it with letters, digits, `-` and `_`, beginning with a letter"
+    );
+    Ok(())
 }
 
-fn write(path: &Path, text: &str) -> anyhow::Result<()> {
+pub fn write(path: &Path, text: &str) -> anyhow::Result<()> {
     let done = match path.parent() {
         Some(parent) => fs::create_dir_all(parent),
         None => Ok(()),

@@ -3,25 +3,24 @@
 
 mod descriptors;
 mod front;
-mod signals;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, bail};
+use anyhow::Context;
 use sd_notify::NotifyState;
 
 use self::descriptors::raise_limit;
 use self::front::{DevService, Front, SiteService};
-use self::signals::{Signals, end_with_stdin};
-use super::{Serve, cache_dir, counted};
+use super::signals::{Signals, end_with_stdin};
+use super::{Serve, cache_dir, counted, grants, must_be_folder, nothing_to_serve};
 use crate::app::dispatch::dev::Workbench;
 use crate::app::generation::watch::{AWAY, Look, Watch};
-use crate::app::generation::{Generation, Refusal, Runtime, Site, State, Survey};
+use crate::app::generation::{Generation, Refusal, Runtime, Site, State};
 use crate::base::error::{Error, Faults};
 use crate::base::shards::Shards;
-use crate::config::{self, Config, Overrides};
+use crate::config::{self, Config};
 use crate::edge::connection::Service;
 use crate::guest::engine::{self, Engine};
 use crate::log::Logs;
@@ -38,9 +37,7 @@ pub async fn serve(
     bench: Option<Arc<Workbench>>,
 ) -> anyhow::Result<()> {
     let app = &options.app.app;
-    if !app.is_dir() {
-        bail!("{}: there is no such folder", app.display());
-    }
+    must_be_folder(app)?;
     // The path is kept, and not the folder, which may be moved.
     let app = &std::path::absolute(app)?;
     let mut signals = Signals::new()?;
@@ -59,12 +56,21 @@ pub async fn serve(
     let began = Instant::now();
     let watch = Watch::app(app);
     let survey = watch.look().await.survey().clone();
-    let site = tokio::select! {
-        site = open(app, survey, runtime.clone(), overrides, bench.as_deref()) => Arc::new(site?),
-        () = Signals::end(&mut signals.terminate, &mut signals.interrupt) => return Ok(()),
+    let site = match bench.as_deref().is_some_and(Workbench::waits_for_build) {
+        true => Site::empty(app, runtime.clone(), overrides)?,
+        false => tokio::select! {
+            site = Site::open(app, survey, runtime.clone(), overrides) => site?,
+            () = Signals::end(&mut signals.terminate, &mut signals.interrupt) => return Ok(()),
+        },
     };
-    report_first(&site.current(), began.elapsed());
-    look_at_others(&site, &watch, true);
+    let site = Arc::new(site);
+    if site.current().number > 0 {
+        report_first(&site, began.elapsed());
+        if bench.is_some() {
+            warn_of_grants(&site);
+        }
+        look_at_others(&site, &watch, true);
+    }
     let Runtime { engine, services } = &runtime;
     match bench {
         None => {
@@ -82,23 +88,6 @@ pub async fn serve(
     Ok(())
 }
 
-/// Loads the app. Under `dev` an app that can't be built or loaded is empty at first.
-async fn open(
-    app: &Path,
-    survey: Survey,
-    runtime: Runtime,
-    overrides: Overrides,
-    bench: Option<&Workbench>,
-) -> Result<Site, Refusal> {
-    let opened = Site::open(app, survey, runtime.clone(), overrides.clone()).await;
-    match opened {
-        Err(_) if bench.is_some_and(|bench| bench.trouble().is_some()) => {
-            Site::empty(app, runtime, overrides)
-        }
-        opened => opened,
-    }
-}
-
 /// Serves a site that listens, until a signal ends it.
 async fn serve_on(
     site: Arc<Site>,
@@ -110,6 +99,9 @@ async fn serve_on(
     bench: Option<&Workbench>,
 ) {
     tell_systemd(NotifyState::Ready);
+    if let Some(bench) = bench {
+        bench.listens();
+    }
     follow_changes(&site, &front, logs, watch, signals, bench).await;
     tell_systemd(NotifyState::Stopping);
     tracing::info!(target: "general", "ending: what is in flight is finished first");
@@ -142,6 +134,7 @@ pub fn runtime(
     let limits = engine::Limits {
         max_instance_memory: config.server.max_instance_memory,
         max_instances: engine::max_instances(),
+        debug_info: config.settings.debug,
     };
     let services = Services::new(kv, shards.count());
     services.http.follow(&config.http_client);
@@ -191,11 +184,17 @@ async fn follow_changes(
     let mut owed = false;
     // Whether a reload by hand was broken off, so that the next load counts as one.
     let mut again = false;
+    // Under `dev` nothing is loaded before the first build has ended.
+    let mut building = bench.filter(|bench| bench.waits_for_build());
     loop {
         // The first files are waited for in any case.
         let watched = site.current().config.server.watch || site.current().number == 0;
         let noticed = tokio::select! {
-            noticed = watch.changed(), if watched || owed => noticed,
+            () = built_once(building), if building.is_some() => {
+                building = None;
+                Instant::now()
+            }
+            noticed = watch.changed(), if building.is_none() && (watched || owed) => noticed,
             _ = signals.hangup.recv() => {
                 again = true;
                 Instant::now()
@@ -220,6 +219,12 @@ async fn follow_changes(
             let is_taken = swap(site, front, logs, loaded, noticed, bench).await;
             look_at_others(site, watch, is_taken);
         }
+    }
+}
+
+async fn built_once(bench: Option<&Workbench>) {
+    if let Some(bench) = bench {
+        bench.built_once().await;
     }
 }
 
@@ -268,14 +273,20 @@ async fn swap(
             let number = next.number;
             warn_of_what_waits_for_a_restart(&site.current().config, &next.config);
             warn_of_what_went(&site.current(), &next);
-            warn_of_wide_claims(&next);
             let changes = next.changes_since(&site.current());
             logs.follow(&next.config.log);
             site.switch(next, took);
-            let ms = took.as_secs_f64() * 1000.0;
-            tracing::info!(target: "general", "generation {number} serves: {changes} ({ms:.1} ms)");
+            match number {
+                1 => report_first(site, took),
+                _ => {
+                    warn_of_wide_claims(&site.current());
+                    let ms = took.as_secs_f64() * 1000.0;
+                    tracing::info!(target: "general", "generation {number} serves: {changes} ({ms:.1} ms)");
+                }
+            }
             if let Some(bench) = bench {
                 bench.swapped();
+                warn_of_grants(site);
             }
         }
         Err(refusal) => {
@@ -283,11 +294,13 @@ async fn swap(
             if let Some(bench) = bench {
                 bench.refused(refusal.to_string());
             }
-            let number = site.current().number;
-            tracing::error!(
-                target: "general",
-                "the change is refused, generation {number} serves on:\n{refusal}"
-            );
+            match site.current().number {
+                0 => tracing::error!(target: "general", "nothing can be served yet:\n{refusal}"),
+                number => tracing::error!(
+                    target: "general",
+                    "the change is refused, generation {number} serves on:\n{refusal}"
+                ),
+            }
         }
     }
     is_taken
@@ -337,10 +350,17 @@ fn warn_of_wide_claims(generation: &Generation) {
     }
 }
 
-fn report_first(generation: &Generation, took: Duration) {
-    if generation.number == 0 {
-        tracing::warn!(target: "general", "there is nothing to serve yet: every request is answered with the reason");
-        return;
+/// Warns of what `check` would warn of.
+fn warn_of_grants(site: &Site) {
+    for warning in grants::warnings_of_all(site.folder(), &site.current(), true) {
+        tracing::warn!(target: "general", "{warning}");
+    }
+}
+
+fn report_first(site: &Site, took: Duration) {
+    let generation = site.current();
+    if let Some(nothing) = nothing_to_serve(site.folder(), &generation) {
+        tracing::warn!(target: "general", "{nothing}");
     }
     for component in generation.components.values() {
         if let State::Failed(reason) = &component.state {
@@ -348,7 +368,7 @@ fn report_first(generation: &Generation, took: Duration) {
             tracing::error!(target: "general", "handlers/{file} does not serve: {reason}");
         }
     }
-    warn_of_wide_claims(generation);
+    warn_of_wide_claims(&generation);
     tracing::info!(
         target: "general",
         "generation 1: {}, {} ({:.0} ms)",

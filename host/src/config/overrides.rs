@@ -188,8 +188,8 @@ pub(super) fn merge<'t>(
     let span = begin..begin + text.len();
     let blanks = text.len() - text.trim_start().len();
     let value = match DeValue::parse(text.trim()) {
-        Ok(value) => shifted(value, begin + blanks),
-        Err(_) => Spanned::new(span.clone(), DeValue::String(text.into())),
+        Ok(value) if !is_text(document, said, value.get_ref()) => shifted(value, begin + blanks),
+        _ => Spanned::new(span.clone(), DeValue::String(text.into())),
     };
     if let Err((depth, found)) = set(document, &said.path, &span, value) {
         let (key, outer) = (said.path.join("."), said.path[..depth].join("."));
@@ -198,6 +198,34 @@ pub(super) fn merge<'t>(
         report.fault(span, message, Some(hint));
     }
 }
+
+/// Whether a value is a string, though it reads as something else: the file says a string there, or it comes from the
+/// environment, which has nothing else, to a setting of the app's own, whose type nobody knows.
+fn is_text(document: &DeTable<'_>, said: &Override, value: &DeValue<'_>) -> bool {
+    if let DeValue::String(_) | DeValue::Array(_) | DeValue::Table(_) = value {
+        return false;
+    }
+    let [first, rest @ ..] = &said.path[..] else {
+        return false;
+    };
+    let mut known = document.get(first.as_str()).map(Spanned::get_ref);
+    for key in rest {
+        known = match known {
+            Some(DeValue::Table(table)) => table.get(key.as_str()).map(Spanned::get_ref),
+            _ => None,
+        };
+    }
+    match known {
+        Some(known) => matches!(known, DeValue::String(_)),
+        None => {
+            matches!(said.origin, Origin::Environment(_))
+                && said.path.starts_with(&APP.map(str::to_owned))
+        }
+    }
+}
+
+/// Where the app's own settings are.
+const APP: [&str; 2] = ["settings", "app"];
 
 /// `Err`: how much of the path leads to a value that is no table, and the kind of that value.
 fn set<'t>(

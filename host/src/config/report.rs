@@ -63,6 +63,12 @@ impl<'t> Report<'t> {
         }
     }
 
+    /// The text of a value, if it overrides one of the file.
+    pub(super) fn overriding_text(&self, span: Range<usize>) -> Option<&'t str> {
+        let overrides = self.position(span.clone()).overriding > 0;
+        self.text.get(span).filter(|_| overrides)
+    }
+
     /// Notes a fault at some bytes of the text.
     pub(super) fn fault(
         &self,

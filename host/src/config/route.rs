@@ -2,6 +2,7 @@
 //! known only once it is compiled.
 
 use std::collections::HashMap;
+use std::time::Duration;
 
 use serde_json::{Map, Value as Json};
 use toml::de::DeValue;
@@ -12,7 +13,7 @@ use crate::base::router::{Pattern, PatternError};
 use super::component::is_component;
 use super::report::did_you_mean;
 use super::section::{Section, table};
-use super::value::Value;
+use super::value::{MOST_BYTES, Value};
 
 /// One `[[route]]`.
 #[derive(Clone, Debug, PartialEq)]
@@ -25,6 +26,19 @@ pub struct Route {
     pub name: Option<String>,
     /// What it leads to.
     pub destination: Destination,
+    /// The limits of its requests.
+    pub limits: RouteLimits,
+}
+
+/// The limits of a route's requests. `None`: those of its component, or else of the server.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct RouteLimits {
+    /// The largest request body, in bytes.
+    pub max_body_size: Option<u64>,
+    /// How long a request's body may take.
+    pub body_timeout: Option<Option<Duration>>,
+    /// From a request's arrival until the head of its response is out.
+    pub deadline: Option<Option<Duration>>,
 }
 
 /// Where requests go, with their arguments.
@@ -115,6 +129,12 @@ fn below<'a>(
 fn route<'a>(mut section: Section<'a, '_>, above: &Above, names: &mut Names<'a>) -> Option<Route> {
     let path = section.require("pattern", |value| {
         let own = pattern(value, Pattern::new)?;
+        let text = own.text();
+        if above.prefix.is_empty() && text.starts_with(|first: char| first.is_ascii_alphanumeric())
+        {
+            let hint = format!("write `pattern = '/{text}'`");
+            return value.wrong("it takes no path: each begins with `/`", Some(hint));
+        }
         let whole = match above.prefix.is_empty() {
             true => own,
             false => match Pattern::new(&joined(&above.prefix, own.text())) {
@@ -130,6 +150,11 @@ fn route<'a>(mut section: Section<'a, '_>, above: &Above, names: &mut Names<'a>)
     let destination = destination(&mut section, "handler", "kwargs");
     let name = section.get("name", |value| unique(value, names));
     let host = section.get("host", |value| pattern(value, Pattern::host));
+    let limits = RouteLimits {
+        max_body_size: section.get("max_body_size", |value| value.size(0..=MOST_BYTES)),
+        body_timeout: section.get("body_timeout", Value::limit),
+        deadline: section.get("deadline", Value::limit),
+    };
     section.finish();
 
     Some(Route {
@@ -137,6 +162,7 @@ fn route<'a>(mut section: Section<'a, '_>, above: &Above, names: &mut Names<'a>)
         host: host.or_else(|| above.host.clone()),
         name,
         destination: destination?,
+        limits,
     })
 }
 
@@ -209,7 +235,13 @@ fn component(value: Value<'_, '_>, name: &str) -> Option<Target> {
         None => (name, None),
     };
     if !is_component(file) || class == Some("") {
-        let example = "\"stories.wasm#Story\"";
+        let example = match file
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
+        {
+            true if !file.is_empty() && class != Some("") => &format!("\"{file}.wasm\""),
+            _ => "\"stories.wasm#Story\"",
+        };
         return value.expected("a component's file name and a class", example);
     }
     Some(Target::Component {

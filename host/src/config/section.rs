@@ -104,13 +104,18 @@ impl<'a, 't> Section<'a, 't> {
 
     /// Reports the keys that nobody asked for.
     pub(super) fn finish(self) {
+        self.finish_with(|_| String::new());
+    }
+
+    /// The same. There may be more to say about a key that is like no other.
+    pub(super) fn finish_with(self, more: impl Fn(&str) -> String) {
         for key in self.table.keys() {
             let word: &str = key.get_ref();
             if self.asked.contains(&word) {
                 continue;
             }
             let near = did_you_mean(word, self.asked.iter().copied());
-            let known = || format!("known keys: `{}`", self.asked.join("`, `"));
+            let known = || format!("known keys: `{}`{}", self.asked.join("`, `"), more(word));
             self.report.fault(
                 key.span(),
                 format!("unknown key `{word}` {}", self.name),

@@ -70,7 +70,9 @@ pub(super) fn read(value: Value<'_, '_>) -> Option<Settings> {
         default_handler: default_handler(&mut section),
         app: section.or("app", Map::new(), Value::json_table),
     };
-    section.finish();
+    section.finish_with(|key| {
+        format!("; a setting of the app's own belongs into `app`: `app = {{ {key} = … }}`")
+    });
     Some(settings)
 }
 
@@ -133,8 +135,8 @@ fn versions(value: Value<'_, '_>, version: Option<Value<'_, '_>>) -> Option<Cook
 }
 
 fn secret(value: Value<'_, '_>) -> Option<Secret> {
-    match value.item() {
-        DeValue::String(text) if !text.is_empty() => Some(Secret(text.to_string())),
+    match value.as_text() {
+        Some(text) if !text.is_empty() => Some(Secret(text.to_owned())),
         _ => value.wrong(
             "a cookie secret must be a string that isn't empty",
             Some("a long random one, for example of `openssl rand -base64 32`".to_owned()),

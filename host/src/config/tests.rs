@@ -340,7 +340,7 @@ fn wrong_routes_are_faults() {
     for (rest, position, words) in [
         ("", "1:1", &["`handler` is missing"][..]),
         ("handler = ''", "3:11", &["empty"]),
-        ("handler = 'a'", "3:11", &["stories.wasm#Story"]),
+        ("handler = 'a'", "3:11", &["a.wasm"]),
         ("handler = 'a.wasm#'", "3:11", &["stories.wasm#Story"]),
         ("handler = '../a.wasm'", "3:11", &["file name"]),
         ("handler = 'builtin:static'", "3:11", &["not there yet"]),
@@ -519,4 +519,40 @@ fn a_missing_file_is_all_defaults_and_an_unreadable_one_a_fault() {
             .to_string()
             .contains("waterspout.toml: can't be read")
     );
+}
+
+#[test]
+fn what_the_environment_says_is_a_string_unless_another_type_is_known() {
+    let text = "[settings.app]\ntitle = 'a'\nport = 1\n[component.'a.wasm']\nmemory = '1MB'\n";
+    let environment = [
+        ("WATERSPOUT_SETTINGS__APP__TITLE", "1984"),
+        ("WATERSPOUT_SETTINGS__APP__PORT", "2"),
+        ("WATERSPOUT_SETTINGS__APP__TOKEN", "911"),
+        ("WATERSPOUT_SETTINGS__APP__DAY", "2026-11-30"),
+        ("WATERSPOUT_SETTINGS__APP__LIST", "[1, true]"),
+        ("WATERSPOUT_SETTINGS__COOKIE_SECRET", "12345678"),
+        ("WATERSPOUT_SETTINGS__DEBUG", "true"),
+    ];
+    let variables = environment.map(|(name, value)| (name.into(), value.into()));
+    let mut said = overrides::environment(variables).unwrap();
+    // The command line has TOML, and may say another type.
+    said.extend([
+        "settings.app.count=3".parse().unwrap(),
+        "component.a.wasm.env.PORT=8080".parse().unwrap(),
+    ]);
+    let config = Config::of(Some(text), Path::new("app"), &said).unwrap();
+    let app = json!({
+        "title": "1984",
+        "port": 2,
+        "token": "911",
+        "day": "2026-11-30",
+        "list": [1, true],
+        "count": 3,
+    });
+    assert_eq!(serde_json::Value::from(config.settings.app), app);
+    let settings::CookieSecret::One(secret) = config.settings.cookie_secret.unwrap() else {
+        panic!("one secret");
+    };
+    assert_eq!(secret.expose(), "12345678");
+    assert_eq!(config.components["a.wasm"].component.env["PORT"], "8080");
 }

@@ -101,17 +101,26 @@ impl<'a, 't> Value<'a, 't> {
 
     /// Any string.
     pub(super) fn string(self) -> Option<&'a str> {
-        match self.item() {
+        match self.as_text() {
+            Some(text) => Some(text),
+            None => self.expected("a string", "\"…\""),
+        }
+    }
+
+    /// The text of a string. What overrides the file may also be a number or the like, and is meant as it is written.
+    pub(super) fn as_text(&self) -> Option<&'a str> {
+        match self.item.get_ref() {
             DeValue::String(text) => Some(text),
-            _ => self.expected("a string", "\"…\""),
+            DeValue::Array(_) | DeValue::Table(_) => None,
+            _ => self.report.overriding_text(self.span()),
         }
     }
 
     /// Any string. What stands in its place is not shown: it may be a secret.
     pub(super) fn secret(self) -> Option<&'a str> {
-        match self.item() {
-            DeValue::String(text) => Some(text),
-            _ => self.wrong(
+        match self.as_text() {
+            Some(text) => Some(text),
+            None => self.wrong(
                 format!("`{}` must be a string", self.key),
                 Some(format!("for example `{} = \"…\"`", self.key)),
             ),
@@ -239,6 +248,9 @@ impl<'a, 't> Value<'a, 't> {
                     .filter_map(|item| read(Value { item, ..self }))
                     .collect(),
             ),
+            DeValue::String(text) if text.len() <= 40 && !text.contains('@') => {
+                self.expected("an array", &format!("[{text:?}]"))
+            }
             _ => self.expected("an array", "[…]"),
         }
     }

@@ -17,10 +17,13 @@ mod types;
 mod values;
 pub mod wasi;
 
+use std::sync::Arc;
+
 use wasmtime::component::{Accessor, HasSelf, Linker};
 
 use crate::config::GrantKey;
 use crate::guest::resources::{Ctx, Part};
+use crate::guest::run::RunClock;
 
 pub use capability::{Capability, Grant, MakePart, Setup};
 
@@ -55,8 +58,8 @@ pub fn prepare(setup: &Setup<'_>) -> Vec<MakePart> {
 }
 
 /// The data of all capabilities for one store.
-pub fn parts(make: &[MakePart]) -> wasmtime::Result<Box<[Part]>> {
-    make.iter().map(|make| make()).collect()
+pub fn parts(make: &[MakePart], run: &Arc<RunClock>) -> wasmtime::Result<Box<[Part]>> {
+    make.iter().map(|make| make(run)).collect()
 }
 
 /// Everything that `allow` may grant.

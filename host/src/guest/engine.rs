@@ -66,7 +66,7 @@ impl Engine {
         capabilities::link(&mut linker)
             .map_err(|error| Error::host("the host's interfaces can't be linked", error))?;
         let engine = Arc::new(Self {
-            compiler: Compiler::new()
+            compiler: Compiler::new(limits.debug_info)
                 .map_err(|error| Error::host("this program can't be found", error))?,
             cache: cache.and_then(|folder| Cache::open(folder, &wasmtime)),
             instances: Arc::new(Semaphore::new(limits.max_instances as usize)),

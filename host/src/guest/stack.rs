@@ -3,7 +3,7 @@
 
 use std::fmt::{self, Write as _};
 
-use wasmtime::{FrameInfo, WasmBacktrace};
+use wasmtime::{FrameInfo, FrameSymbol, WasmBacktrace};
 
 use crate::base::error::cut;
 
@@ -16,17 +16,67 @@ const MAX_NAME: usize = 160;
 /// How many frames are shown.
 const MAX_FRAMES: usize = 50;
 
+/// How many functions are shown that are inlined in one.
+const MAX_INLINED: usize = 10;
+
 /// The longest message of an error, in characters.
 const MAX_MESSAGE: usize = 2000;
 
-/// What ended a call, and where the guest was.
-pub fn text(error: &wasmtime::Error) -> String {
+/// What ended a call, and where the guest was. Before that come the last words of the guest, if it had any.
+pub fn text(error: &wasmtime::Error, words: Option<&str>) -> String {
+    let words = words.map(panic_message);
+    let said = words
+        .as_ref()
+        .map_or(String::new(), |words| format!("{words}\n"));
     match error.downcast_ref::<WasmBacktrace>() {
         Some(stack) => {
             let trap = cut(&error.root_cause().to_string(), MAX_MESSAGE);
-            format!("{trap}\n{}", frames(stack))
+            // A panic's own functions say nothing of its cause.
+            let first = match words.is_some_and(|words| words.contains("panicked at ")) {
+                true => first_of_cause(stack),
+                false => 0,
+            };
+            format!("{said}{trap}\n{}", frames_from(stack, first))
         }
-        None => message(error),
+        None => format!("{said}{}", message(error)),
+    }
+}
+
+/// The words of a panic without those that are of no use here.
+fn panic_message(words: &str) -> String {
+    let lines = words
+        .lines()
+        .map(|line| match line.split_once(" panicked at ") {
+            Some((thread, place)) if thread.starts_with("thread ") => {
+                format!("panicked at {place}")
+            }
+            _ => line.to_owned(),
+        });
+    let lines: Vec<String> = lines
+        .filter(|line| !line.starts_with("note: run with `RUST_BACKTRACE="))
+        .collect();
+    cut(lines.join("\n").trim(), MAX_MESSAGE)
+}
+
+/// The first frame behind those of Rust's own panics.
+fn first_of_cause(stack: &WasmBacktrace) -> usize {
+    let of_panics = |name: &str| {
+        let name = name.trim_start_matches('<');
+        let is_of = |prefix: &&str| name.starts_with(*prefix);
+        name == "abort"
+            || ["core::", "std::", "alloc::", "__rustc::", "rust_"]
+                .iter()
+                .any(is_of)
+    };
+    let frames = stack.frames().iter();
+    let first = frames
+        .take_while(|frame| of_panics(&function(frame)))
+        .count();
+    // All of them is none: then nothing is known of the cause.
+    if first < stack.frames().len() {
+        first
+    } else {
+        0
     }
 }
 
@@ -40,19 +90,40 @@ pub fn message(error: &wasmtime::Error) -> String {
 
 /// A guest's stack, the innermost function first, one in each line.
 pub fn frames(stack: &WasmBacktrace) -> String {
+    frames_from(stack, 0)
+}
+
+fn frames_from(stack: &WasmBacktrace, first: usize) -> String {
     let mut text = String::new();
-    for (number, frame) in stack.frames().iter().take(MAX_FRAMES).enumerate() {
-        let separator = if number > 0 { "\n" } else { "" };
+    let frames = stack.frames().iter().enumerate().skip(first);
+    for (number, frame) in frames.take(MAX_FRAMES) {
+        let separator = if number > first { "\n" } else { "" };
         let _ = write!(text, "{separator}  {number:>3}: ");
         if let Some(offset) = frame.module_offset() {
             let _ = write!(text, "{offset:#8x} - ");
         }
         let module = frame.module().name().unwrap_or("<unknown>");
         let _ = write!(text, "{}!{}", cut(module, MAX_NAME), function(frame));
+        for symbol in frame.symbols().iter().take(MAX_INLINED) {
+            let _ = write!(text, "\n         {}", place(symbol));
+        }
     }
-    let more = stack.frames().len().saturating_sub(MAX_FRAMES);
+    let more = stack.frames().len().saturating_sub(first + MAX_FRAMES);
     if more > 0 {
         let _ = write!(text, "\n  … {more} more");
+    }
+    text
+}
+
+/// Where a function stands, or one that is inlined in it, as the debugging information has it.
+fn place(symbol: &FrameSymbol) -> String {
+    let mut text = String::from("at ");
+    text += &cut(symbol.file().unwrap_or("<unknown>"), MAX_NAME);
+    for number in [symbol.line(), symbol.column()].into_iter().flatten() {
+        let _ = write!(text, ":{number}");
+    }
+    if let Some(name) = symbol.name() {
+        let _ = write!(text, " in {}", readable(name));
     }
     text
 }

@@ -7,6 +7,7 @@ use crate::runtime::bindings::waterspout::web::types::{self, Arguments, Outcome,
 use crate::runtime::exports::declared::Handler;
 use crate::runtime::exports::wire;
 use crate::runtime::logging::{self, log_error};
+use crate::runtime::place;
 use crate::web::context::Context;
 use crate::web::context::pieces::is_large;
 use crate::web::failure::{Cause, Failure};
@@ -204,7 +205,7 @@ impl<H: Handler> Object<H> {
     }
 
     fn fail(&mut self, error: Error) -> Outcome {
-        let failure = Failure::of(&error);
+        let failure = Failure::of(&error, place::take());
         self.cx.clear();
         // The host's page has no cookies, and Tornado's has those that were set.
         let is_planned = failure.cause() == Cause::HttpError;

@@ -26,7 +26,8 @@ impl Context {
         let number = Some(self.request.number());
         application::reverse_url(number, name, &arguments).map_err(|error| match error {
             ReverseError::Unknown => anyhow!("no route is named {name:?}"),
-            ReverseError::Arguments(why) | ReverseError::Other(why) => anyhow!(why),
+            ReverseError::Arguments(why) => anyhow!("no path for the route {why}"),
+            ReverseError::Other(why) => anyhow!(why),
         })
     }
 

@@ -19,6 +19,9 @@ use crate::base::client::{Client, RemoteIp};
 use crate::base::origin_check::{Foreign, check_host, check_origin};
 use crate::base::request_id;
 
+use page::Traceback;
+use workbench::Trouble;
+
 pub use workbench::Workbench;
 
 /// Where a page waits for a newer version of the app.
@@ -58,7 +61,7 @@ where
     let version = bench.version();
     let nothing_serves = site.current().number == 0;
     let trouble = bench.trouble();
-    let trouble = trouble.or_else(|| nothing_serves.then(workbench::Trouble::not_loaded));
+    let trouble = trouble.or_else(|| nothing_serves.then(Trouble::not_loaded));
     if let Some(trouble) = trouble.filter(|_| is_page || nothing_serves) {
         let response = match is_page {
             true => trouble::page(&trouble, &version),
@@ -88,7 +91,10 @@ where
     }
     let is_head = request.method() == Method::HEAD;
     let mut response = dispatch(&site, request, client).await;
-    if is_page && !is_head {
+    if is_page && let Some(Traceback(text)) = response.extensions().get() {
+        // As a page, so that it goes when the fault is mended.
+        response = trouble::page(&Trouble::of_guest(response.status(), text), &version);
+    } else if is_page && !is_head {
         script::put_into(&mut response, &version);
     }
     response

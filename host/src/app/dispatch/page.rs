@@ -1,6 +1,6 @@
 //! The pages that the host makes itself, with the words of Tornado's. Chooses no status.
 
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock};
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
@@ -55,8 +55,14 @@ pub fn status_of(failure: &Failure) -> StatusCode {
 /// What `debug` shows instead (Tornado's `serve_traceback`).
 pub fn traceback(status: StatusCode, text: &str) -> Response<Reply> {
     let body = Bytes::copy_from_slice(text.as_bytes());
-    page(status, "text/plain; charset=UTF-8", body)
+    let mut response = page(status, "text/plain; charset=UTF-8", body);
+    response.extensions_mut().insert(Traceback(text.into()));
+    response
 }
+
+/// Marks a response that shows a fault of a guest, with its text.
+#[derive(Clone)]
+pub struct Traceback(pub Arc<str>);
 
 /// Sets Tornado's reason for a status without a usual one. hyper's would be `<none>`.
 pub fn name_status(response: &mut Response<Reply>) {

@@ -19,6 +19,7 @@ pub(super) fn respond_to(
     exchange: &Exchange,
     answer: Answer,
     debug: bool,
+    deadline: Option<Duration>,
     component: &Component,
 ) -> Response<Reply> {
     match answer {
@@ -39,7 +40,7 @@ pub(super) fn respond_to(
                 page::error(StatusCode::INTERNAL_SERVER_ERROR)
             }
         },
-        Answer::Begun(begun) => streamed(*begun, component.settings.deadline),
+        Answer::Begun(begun) => streamed(*begun, deadline),
         Answer::Failed(failure) => match &failure.message {
             Some(message) if debug => page::traceback(page::status_of(&failure), message),
             _ => page::failure(&failure),

@@ -1,6 +1,7 @@
 //! Where a request goes: to the host itself, which answers it, or to a component. Wakes no guest.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::request::Parts;
@@ -31,6 +32,7 @@ pub(super) struct Visit {
     pub(super) app: Arc<App>,
     pub(super) stage: Stage,
     pub(super) body_limits: BodyLimits,
+    pub(super) deadline: Option<Duration>,
     pub(super) debug: bool,
 }
 
@@ -70,10 +72,13 @@ fn follow(
     lead: &Lead,
     arguments: router::Arguments,
 ) -> Routed {
-    let (component, target) = match lead {
+    let (component, target, limits) = match lead {
         Lead::Handler {
-            component, target, ..
-        } => (component, target),
+            component,
+            target,
+            limits,
+            ..
+        } => (component, target, limits),
         Lead::Failed { .. } => {
             return Routed::Answered(index, page::error(StatusCode::SERVICE_UNAVAILABLE));
         }
@@ -89,12 +94,7 @@ fn follow(
     let stage = if target.class.takes(&head.method) {
         Stage::Whole
     } else if target.class.hooks.write_error {
-        Stage::ErrorPage(Box::new(Failure {
-            status: StatusCode::METHOD_NOT_ALLOWED.as_u16(),
-            reason: None,
-            message: None,
-            cause: FailureCause::Host,
-        }))
+        error_page(StatusCode::METHOD_NOT_ALLOWED)
     } else {
         let mut response = page::error(StatusCode::METHOD_NOT_ALLOWED);
         response
@@ -102,10 +102,16 @@ fn follow(
             .insert(header::ALLOW, target.class.allow());
         return Routed::Answered(index, response);
     };
-    let body_limits = body_limits(&generation.config.server, &component.settings);
-    if declared > body_limits.max_size {
-        return Routed::Answered(index, page::error(StatusCode::PAYLOAD_TOO_LARGE));
-    }
+    let body_limits = body_limits(&generation.config.server, &component.settings, limits);
+    let stage = match stage {
+        Stage::Whole if declared > body_limits.max_size => {
+            if !target.class.hooks.write_error {
+                return Routed::Answered(index, page::error(StatusCode::PAYLOAD_TOO_LARGE));
+            }
+            error_page(StatusCode::PAYLOAD_TOO_LARGE)
+        }
+        stage => stage,
+    };
     Routed::Handler(Visit {
         route: index,
         component: component.clone(),
@@ -114,15 +120,32 @@ fn follow(
         app: generation.app.clone(),
         stage,
         body_limits,
+        deadline: limits.deadline.unwrap_or(component.settings.deadline),
         debug: generation.config.settings.debug,
     })
 }
 
-/// The limits for a body of a request to this component: its own table comes first, then the server's.
-fn body_limits(server: &config::Server, handler: &config::Component) -> BodyLimits {
+/// The handler makes the page for what the host refuses.
+fn error_page(status: StatusCode) -> Stage {
+    Stage::ErrorPage(Box::new(Failure {
+        status: status.as_u16(),
+        reason: None,
+        message: None,
+        cause: FailureCause::Host,
+    }))
+}
+
+/// The limits for a body of a request: those of its route come first, then its component's, then the server's.
+fn body_limits(
+    server: &config::Server,
+    component: &config::Component,
+    route: &config::RouteLimits,
+) -> BodyLimits {
+    let max_size = route.max_body_size.or(component.max_body_size);
+    let timeout = route.body_timeout.or(component.body_timeout);
     BodyLimits {
-        max_size: handler.max_body_size.unwrap_or(server.max_body_size),
-        timeout: handler.body_timeout.unwrap_or(server.body_timeout),
+        max_size: max_size.unwrap_or(server.max_body_size),
+        timeout: timeout.unwrap_or(server.body_timeout),
     }
 }
 

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use super::handlers_folder;
 use crate::base::error::{Fault, Faults};
 use crate::config::{self, Config};
-use crate::guest::capabilities;
+use crate::guest::capabilities::{self, wasi};
 use crate::guest::engine::Engine;
 
 /// Every component that the configuration names must exist.
@@ -81,6 +81,18 @@ pub fn too_much_memory(folder: &Path, config: &Config, engine: &Engine) -> Resul
     } else {
         Err(Faults::new(faults))
     }
+}
+
+/// A folder that a component is granted must be there.
+pub fn missing_folder(folder: &Path, config: &Config, file: &str) -> Option<Fault> {
+    let spanned = config.components.get(file)?;
+    let mut granted = wasi::granted(folder, &spanned.component);
+    let (list, missing) = granted.find(|(_, granted)| !granted.exists())?;
+    let position = spanned.allow.list(list).unwrap_or(spanned.position);
+    let missing = missing.display();
+    let message = format!("the granted folder {missing} is not there");
+    let fault = config.fault(&folder.join(config::FILE_NAME), position, message);
+    Some(fault.hint(format!("make it (`mkdir -p {missing}`), or leave it out")))
 }
 
 /// Every grant must be one that there is, and valid.

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use futures_util::future::join_all;
 use tokio_util::task::AbortOnDropHandle;
 
+use super::checks;
 use super::declared::{self, Declared};
 use super::mark::{Mark, is_missing};
 use super::plan::{self, Plan};
@@ -119,7 +120,8 @@ impl Loading<'_> {
             }
             components.insert(component.file.clone(), component);
         }
-        if self.previous.is_some() && !refused.is_empty() {
+        let serves = |previous: Previous<'_>| previous.generation.number > 0;
+        if self.previous.is_some_and(serves) && !refused.is_empty() {
             return Err(Refusal {
                 faults: None,
                 components: refused,
@@ -252,6 +254,9 @@ impl Loading<'_> {
         linked: Linked,
         settings: &config::Component,
     ) -> Result<State, Error> {
+        if let Some(fault) = checks::missing_folder(self.folder, self.config, file) {
+            return Err(Error::component(fault.to_string()));
+        }
         let Runtime { engine, services } = self.runtime;
         let file: Arc<str> = file.into();
         let meter = services.metrics.component(&file, Instant::now());

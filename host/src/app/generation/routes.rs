@@ -10,7 +10,7 @@ use super::declared::kwargs;
 use super::{Component, Lead, Refusal, State, handlers_folder};
 use crate::base::error::{Fault, Faults};
 use crate::base::router::{Pattern, PatternError, Reach, Route, Router, duplicate_claims, path_of};
-use crate::config::{self, Config, Destination};
+use crate::config::{self, Config, Destination, RouteLimits};
 use crate::guest::description::Description;
 use crate::guest::resources::Target;
 
@@ -80,9 +80,12 @@ impl Table {
     fn add_configured(&mut self, folder: &Path, config: &Config, components: &Components) {
         let file = folder.join(config::FILE_NAME);
         for route in &config.routes {
-            let Some(lead) = self.lead(config, &file, &route.destination, components) else {
+            let Some(mut lead) = self.lead(config, &file, &route.destination, components) else {
                 continue;
             };
+            if let Lead::Handler { limits, .. } = &mut lead {
+                *limits = route.limits;
+            }
             self.push(
                 &file,
                 route.pattern.clone(),
@@ -294,6 +297,7 @@ fn handler_lead(component: &Arc<Component>, index: usize, kwargs: Option<Arc<str
             kwargs,
         }),
         component: component.clone(),
+        limits: RouteLimits::default(),
     }
 }
 

@@ -142,7 +142,8 @@ impl Site {
         let survey = look.survey().clone();
         let next =
             Generation::load(folder, survey, runtime, &self.overrides, Some(previous)).await?;
-        Ok((!next.is_like(&current)).then_some(next))
+        let is_new = current.number == 0 || !next.is_like(&current);
+        Ok(is_new.then_some(next))
     }
 
     /// Switches. From here on, new requests go to `next`.

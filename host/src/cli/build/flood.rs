@@ -54,23 +54,47 @@ impl Flood {
     }
 }
 
-/// Copies Cargo's output to where it is shown. Returns it, without lines that were drawn over.
-pub fn pass_on(mut words: impl Read, mut shown: impl Write) -> String {
+/// Copies Cargo's output to where it is shown. Returns it, without lines that were drawn over: of these `redrawn` hears,
+/// and says whether they are shown.
+pub fn pass_on(
+    mut words: impl Read,
+    mut shown: impl Write,
+    mut redrawn: impl FnMut(&[u8]) -> bool,
+) -> String {
     let mut flood = Flood::of("what Cargo says");
     let mut kept = Vec::new();
     let mut chunk = [0; 4096];
-    while let Ok(length @ 1..) = words.read(&mut chunk) {
-        let mut now = Vec::with_capacity(length);
-        for line in chunk[..length].split_inclusive(|byte| matches!(byte, b'\n' | b'\r')) {
+    // The beginning of a line whose end is not there yet.
+    let mut begun = Vec::new();
+    loop {
+        let length = words.read(&mut chunk).unwrap_or_default();
+        let mut now = Vec::new();
+        for piece in chunk[..length].split_inclusive(|byte| matches!(byte, b'\n' | b'\r')) {
+            begun.extend_from_slice(piece);
+            let is_whole = begun.ends_with(b"\n") || begun.ends_with(b"\r");
+            if !is_whole && begun.len() <= MAX_REDRAWN {
+                continue;
+            }
+            let line = std::mem::take(&mut begun);
             if line.len() <= MAX_REDRAWN && line.ends_with(b"\r") {
-                now.extend_from_slice(line);
+                if redrawn(&line) {
+                    now.extend_from_slice(&line);
+                }
             } else {
-                let line = flood.pass_bytes(line);
+                let line = flood.pass_bytes(&line);
                 now.extend_from_slice(line);
                 kept.extend_from_slice(line);
             }
         }
+        if length == 0 {
+            let line = flood.pass_bytes(&begun);
+            now.extend_from_slice(line);
+            kept.extend_from_slice(line);
+        }
         let _ = shown.write_all(&now);
+        if length == 0 {
+            break;
+        }
     }
     if let Some(cut) = flood.cut() {
         let _ = writeln!(shown, "\n{cut}");
@@ -99,9 +123,23 @@ mod tests {
         let bar = "Building [==> ] 7/9\r".repeat(100_000);
         let said = format!("{bar}error: no\n{}", "x".repeat(2 * MAX_SHOWN));
         let mut shown = Vec::new();
-        let kept = pass_on(said.as_bytes(), &mut shown);
+        let kept = pass_on(said.as_bytes(), &mut shown, |_| true);
         assert!(shown.len() > bar.len());
         assert!(kept.contains("error: no\nxxx"));
         assert_eq!(kept.len(), MAX_SHOWN);
+    }
+
+    #[test]
+    fn a_bar_of_progress_is_heard_and_need_not_be_shown() {
+        let mut shown = Vec::new();
+        let mut bars = Vec::new();
+        // It ends in another piece than it began in.
+        let said = b"one\nBuilding 1/2\r".chain(&b"two\nBuil"[..]);
+        let kept = pass_on(said.chain(&b"ding 2/2\rend"[..]), &mut shown, |bar| {
+            bars.push(String::from_utf8_lossy(bar).into_owned());
+            false
+        });
+        assert_eq!((&*kept, &*shown), ("one\ntwo\nend", &b"one\ntwo\nend"[..]));
+        assert_eq!(bars, ["Building 1/2\r", "Building 2/2\r"]);
     }
 }

@@ -7,7 +7,7 @@ use std::process::Stdio;
 use anyhow::Context;
 use serde::Deserialize;
 
-use super::cargo;
+use super::cargo::cargo;
 
 /// How many packages are followed.
 const MAX_PACKAGES: usize = 500;

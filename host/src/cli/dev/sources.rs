@@ -89,6 +89,7 @@ impl Sources {
                     self.take(|path| path.starts_with(&folder), until);
                 }
             }
+            Step::Compiling(_) => {}
         }
     }
 

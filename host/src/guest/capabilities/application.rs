@@ -30,7 +30,7 @@ impl Host for Ctx {
         Ok(reversed.map_err(|error| match error {
             ReverseError::UnknownName(_) => application::ReverseError::Unknown,
             ReverseError::Irreversible(_) | ReverseError::WrongCount { .. } => {
-                application::ReverseError::Arguments(error.to_string())
+                application::ReverseError::Arguments(format!("{name:?}: {error}"))
             }
         }))
     }

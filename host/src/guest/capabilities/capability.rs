@@ -9,6 +9,7 @@ use crate::base::metrics::ComponentMeter;
 use crate::config::{self, GrantKey};
 use crate::guest::imports::Import;
 use crate::guest::resources::{Ctx, Part};
+use crate::guest::run::RunClock;
 use crate::services::Services;
 
 /// Everything that the rest of the host knows of one capability.
@@ -44,7 +45,7 @@ pub struct Setup<'a> {
 }
 
 /// Makes a capability's data for a new store of a component.
-pub type MakePart = Box<dyn Fn() -> wasmtime::Result<Part> + Send + Sync>;
+pub type MakePart = Box<dyn Fn(&Arc<RunClock>) -> wasmtime::Result<Part> + Send + Sync>;
 
 /// Something that `allow` may grant, for `check` and `inspect`.
 ///

@@ -106,7 +106,7 @@ fn prepare(setup: &Setup<'_>) -> MakePart {
     let clients = &setup.services.http;
     let access = clients.access(setup.file, &grants, settings.max_clients);
     let meter = setup.meter.clone();
-    Box::new(move || {
+    Box::new(move |_| {
         let (access, meter) = (access.clone(), meter.clone());
         let mut ctx = WasiHttpCtx::new();
         ctx.set_field_size_limit(MAX_FIELDS);

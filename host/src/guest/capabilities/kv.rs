@@ -70,7 +70,7 @@ struct State {
 
 fn prepare(setup: &Setup<'_>) -> MakePart {
     let buckets = setup.settings.allow.list(KEY).map(Arc::from);
-    Box::new(move || {
+    Box::new(move |_| {
         Ok(Box::new(State {
             buckets: buckets.clone(),
             cursors: Cursors::default(),

@@ -1,20 +1,17 @@
 //! WASI 0.2 and 0.3 for guests: clocks, random and stdio. Files, network and environment of the host only as far as
 //! the app's configuration grants them.
 
-use std::path::{Path, PathBuf};
-use std::pin::Pin;
-use std::sync::{Arc, Mutex, PoisonError};
-use std::task::{Context, Poll};
+mod stdio;
 
-use tokio::io::AsyncWrite;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
 use wasmtime::component::Linker;
 use wasmtime::error::Context as _;
-use wasmtime_wasi::cli::{IsTerminal, StdoutStream};
-use wasmtime_wasi::p2::{OutputStream, Pollable, StreamResult};
 use wasmtime_wasi::{FsPerms, WasiCtx, WasiCtxBuilder, WasiCtxView, WasiView};
 
+use self::stdio::{LastWords, Lines};
 use super::capability::{Capability, Grant, MakePart, Setup};
-use super::logging;
 use crate::config::{self, GrantKey};
 use crate::guest::bindings::logging::Level;
 use crate::guest::imports::Import;
@@ -81,9 +78,18 @@ fn link(linker: &mut Linker<Ctx>) -> wasmtime::Result<()> {
 
 /// The folders of the host that a component is granted.
 pub fn granted_folders(app: &Path, settings: &config::Component) -> impl Iterator<Item = PathBuf> {
-    let allow = &settings.allow;
-    let folders = allow.texts(READ).chain(allow.texts(WRITE));
-    folders.map(|folder| app.join(folder))
+    granted(app, settings).map(|(_, folder)| folder)
+}
+
+/// The same, each with the list that has it.
+pub fn granted(
+    app: &Path,
+    settings: &config::Component,
+) -> impl Iterator<Item = (&'static str, PathBuf)> {
+    [READ, WRITE].into_iter().flat_map(move |list| {
+        let folders = settings.allow.texts(list);
+        folders.map(move |folder| (list, app.join(folder)))
+    })
 }
 
 /// A folder that a component may use.
@@ -113,19 +119,59 @@ fn prepare(setup: &Setup<'_>) -> MakePart {
     let folders: Vec<_> = read.chain(granted(WRITE, FsPerms::ReadWrite)).collect();
     let env: Vec<(String, String)> = settings.env.clone().into_iter().collect();
     let file = file.clone();
-    Box::new(move || Ok(Box::new(context(&file, &env, &folders)?)))
+    let names: Arc<[String]> = folders.iter().map(|folder| folder.guest.clone()).collect();
+    Box::new(move |run| {
+        let last = LastWords::of(run.clone());
+        Ok(Box::new(Wasi {
+            ctx: context(&file, &env, &folders, last.clone())?,
+            last,
+            folders: names.clone(),
+        }))
+    })
 }
 
 /// The WASI side of one instance.
+struct Wasi {
+    ctx: WasiCtx,
+    last: Arc<LastWords>,
+    /// The folders that it may use, by their paths in the guest.
+    folders: Arc<[String]>,
+}
+
+/// What to do about an error of a guest, if that may come from a folder that it is not granted. The guest's own error
+/// does not say so: for a guest, what is not granted is not there.
+pub fn hint(ctx: &Ctx, error: &str) -> Option<String> {
+    /// How wasi-libc's `ENOENT` and `ENOTCAPABLE` show in Rust.
+    const NOT_THERE: [&str; 2] = ["(os error 44)", "(os error 76)"];
+    NOT_THERE.iter().find(|code| error.contains(**code))?;
+    let file = &ctx.component;
+    Some(match &*ctx.parts.get::<Wasi>().folders {
+        [] => format!(
+            "`{file}` is granted no folder; one is by `allow = {{ {READ} = [\"data\"] }}` in [component.\"{file}\"]"
+        ),
+        folders => format!(
+            "of the app's folders, `{file}` sees only those that it is granted: {}",
+            folders.join(", ")
+        ),
+    })
+}
+
+/// What a guest has written to its standard error in the run that ended in this turn of its event loop: the message of
+/// a panic, for example.
+pub fn last_words(ctx: &Ctx, turn: u64) -> Option<String> {
+    ctx.parts.get::<Wasi>().last.take(turn)
+}
+
 fn context(
     component: &Arc<str>,
     env: &[(String, String)],
     folders: &[Folder],
+    last: Arc<LastWords>,
 ) -> wasmtime::Result<WasiCtx> {
     let mut wasi = WasiCtxBuilder::new();
     wasi.envs(env)
-        .stdout(Lines::new(component, Level::Info))
-        .stderr(Lines::new(component, Level::Warning))
+        .stdout(Lines::new(component, Level::Info, None))
+        .stderr(Lines::new(component, Level::Warning, Some(last)))
         .max_random_size(MAX_RANDOM)
         .allow_ip_name_lookup(false)
         .allow_tcp(false)
@@ -145,115 +191,8 @@ fn context(
 impl WasiView for Ctx {
     fn ctx(&mut self) -> WasiCtxView<'_> {
         WasiCtxView {
-            ctx: self.parts.get_mut(),
+            ctx: &mut self.parts.get_mut::<Wasi>().ctx,
             table: &mut self.table,
         }
-    }
-}
-
-/// A guest's standard output or error. Each line is a message in the app log. A write never waits.
-#[derive(Clone)]
-struct Lines(Arc<Line>);
-
-/// The last line, which is not complete yet. All copies write to it.
-struct Line {
-    component: Arc<str>,
-    level: Level,
-    begun: Mutex<Vec<u8>>,
-}
-
-impl Lines {
-    fn new(component: &Arc<str>, level: Level) -> Self {
-        Self(Arc::new(Line {
-            component: component.clone(),
-            level,
-            begun: Mutex::default(),
-        }))
-    }
-
-    fn take(&self, bytes: &[u8]) {
-        let mut begun = self.0.begun.lock().unwrap_or_else(PoisonError::into_inner);
-        for piece in bytes.split_inclusive(|byte| *byte == b'\n') {
-            begun.extend_from_slice(piece);
-            if piece.ends_with(b"\n") || begun.len() > logging::MAX_MESSAGE {
-                self.0.say(&begun);
-                begun.clear();
-            }
-        }
-    }
-}
-
-impl Line {
-    fn say(&self, line: &[u8]) {
-        let line = String::from_utf8_lossy(line);
-        let line = line.trim_end_matches(['\r', '\n']);
-        logging::say(&self.component, self.level, line, None);
-    }
-}
-
-/// The instance is gone, so the last line will not be completed.
-impl Drop for Line {
-    fn drop(&mut self) {
-        let begun = self.begun.get_mut().unwrap_or_else(PoisonError::into_inner);
-        let begun = std::mem::take(begun);
-        if !begun.is_empty() {
-            self.say(&begun);
-        }
-    }
-}
-
-impl IsTerminal for Lines {
-    fn is_terminal(&self) -> bool {
-        false
-    }
-}
-
-impl StdoutStream for Lines {
-    fn async_stream(&self) -> Box<dyn AsyncWrite + Send + Sync> {
-        Box::new(self.clone())
-    }
-
-    fn p2_stream(&self) -> Box<dyn OutputStream> {
-        Box::new(self.clone())
-    }
-}
-
-impl AsyncWrite for Lines {
-    fn poll_write(
-        self: Pin<&mut Self>,
-        _: &mut Context<'_>,
-        bytes: &[u8],
-    ) -> Poll<std::io::Result<usize>> {
-        self.take(bytes);
-        Poll::Ready(Ok(bytes.len()))
-    }
-
-    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<std::io::Result<()>> {
-        Poll::Ready(Ok(()))
-    }
-
-    fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<std::io::Result<()>> {
-        Poll::Ready(Ok(()))
-    }
-}
-
-#[wasmtime_wasi::async_trait]
-impl Pollable for Lines {
-    async fn ready(&mut self) {}
-}
-
-#[wasmtime_wasi::async_trait]
-impl OutputStream for Lines {
-    fn write(&mut self, bytes: bytes::Bytes) -> StreamResult<()> {
-        self.take(&bytes);
-        Ok(())
-    }
-
-    fn flush(&mut self) -> StreamResult<()> {
-        Ok(())
-    }
-
-    fn check_write(&mut self) -> StreamResult<usize> {
-        Ok(64 * 1024)
     }
 }

@@ -29,14 +29,17 @@ pub struct CompileLimits {
 /// Compiles one component at a time, on all cores.
 pub struct Compiler {
     program: Program,
+    debug_info: bool,
     /// Between two components.
     idle: Mutex<Option<Helper>>,
 }
 
 impl Compiler {
-    pub fn new() -> std::io::Result<Self> {
+    /// With `debug_info`, what it compiles has that of the component in it.
+    pub fn new(debug_info: bool) -> std::io::Result<Self> {
         Ok(Self {
             program: Program::this()?,
+            debug_info,
             idle: Mutex::default(),
         })
     }
@@ -69,7 +72,7 @@ impl Compiler {
             *idle = Some(helper);
             return answer;
         }
-        let started = Helper::start(&self.program);
+        let started = Helper::start(&self.program, self.debug_info);
         let mut helper = started.map_err(|error| format!("can't be compiled: {error}"))?;
         match helper.compile(component, memory).await {
             Ok(answer) => {

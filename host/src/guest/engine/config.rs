@@ -16,6 +16,9 @@ pub struct Limits {
     pub max_instance_memory: u64,
     /// The largest number of live instances.
     pub max_instances: u32,
+    /// Whether a guest's stack has files and lines. They come from the guest's own debugging information, which may be
+    /// made so that reading it takes long.
+    pub debug_info: bool,
 }
 
 /// The largest number of live instances within the kernel's limit on memory mappings. A process that runs out of
@@ -46,20 +49,25 @@ fn stacks(instances: u32) -> u32 {
 }
 
 /// How code is compiled. Code of a compiler with the one configuration runs on an engine with the other.
-fn shared_config() -> Config {
+fn shared_config(debug_info: bool) -> Config {
     let mut config = Config::new();
     config
         .strategy(Strategy::Cranelift)
         .epoch_interruption(true)
         .memory_init_cow(true)
-        // A guest's own debugging information is not read: it may be made to take long.
-        .wasm_backtrace_details(WasmBacktraceDetails::Disable);
+        .wasm_backtrace_details(match debug_info {
+            true => WasmBacktraceDetails::Enable,
+            false => WasmBacktraceDetails::Disable,
+        });
     config
 }
 
 /// For an engine that only compiles.
-pub(super) fn compiler_config(functions: Arc<dyn CacheStore>) -> wasmtime::Result<Config> {
-    let mut config = shared_config();
+pub(super) fn compiler_config(
+    functions: Arc<dyn CacheStore>,
+    debug_info: bool,
+) -> wasmtime::Result<Config> {
+    let mut config = shared_config(debug_info);
     config.enable_incremental_compilation(functions)?;
     Ok(config)
 }
@@ -79,7 +87,7 @@ fn instances_config(limits: &Limits) -> Config {
         // Memory that a guest wrote stays mapped up to here and is zeroed by hand, which is cheaper than page faults.
         .linear_memory_keep_resident(256 * 1024)
         .table_keep_resident(64 * 1024);
-    let mut config = shared_config();
+    let mut config = shared_config(limits.debug_info);
     config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool));
     config
 }

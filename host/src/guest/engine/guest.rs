@@ -115,7 +115,9 @@ fn nothing_known(component: &Component) -> String {
     let component = component.component_type();
     let exports: Vec<&str> = component.exports(engine).map(|(name, _)| name).collect();
     match exports.is_empty() {
-        true => format!("no export `{HANDLER}`, nor any other"),
+        true => {
+            format!("no export `{HANDLER}`, nor any other: does its source end with `export!(…)`?")
+        }
         false => format!("no export `{HANDLER}`, but `{}`", exports.join("`, `")),
     }
 }

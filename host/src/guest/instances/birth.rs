@@ -81,7 +81,7 @@ impl Blueprint {
         let mut table = ResourceTable::new();
         table.set_max_capacity(handles);
         let requests = Arc::new(Requests::default());
-        let parts = capabilities::parts(&self.parts)
+        let parts = capabilities::parts(&self.parts, &run)
             .map_err(|error| Error::component(stack::message(&error)))?;
         let ctx = Ctx {
             component: self.file.clone(),

@@ -19,6 +19,7 @@ use super::slot::Slot;
 use super::task_set::{Line, TaskSet};
 use super::{Isolation, LifeEnd, PoolInner};
 use crate::base::error::Error;
+use crate::guest::capabilities::wasi;
 use crate::guest::engine::Guest;
 use crate::guest::resources::{Background, Ctx, Exchange, Offload, Requests, Transit};
 use crate::guest::run::{Overrun, RunClock};
@@ -242,7 +243,7 @@ impl Instance {
         let ended = ended.unwrap_or_else(|overrun| Err(overrun.into()));
         match ended.and_then(|ended| ended) {
             Ok((result,)) => Ok(result),
-            Err(error) => Err(stack::text(&error)),
+            Err(error) => Err(self.end_of(&error)),
         }
     }
 }
@@ -270,9 +271,16 @@ impl PoolInner {
 }
 
 impl Instance {
+    /// What ended a call, with what the guest has said last.
+    fn end_of(&self, error: &wasmtime::Error) -> String {
+        let words = wasi::last_words(self.store.data(), self.run.turn());
+        stack::text(error, words.as_deref())
+    }
+
     /// What ended the instance, and which request or task is the culprit.
     pub(super) fn death(&mut self, error: &wasmtime::Error, replaced: bool) -> Death {
         let turn = self.run.turn();
+        let what = self.end_of(error);
         let ctx = self.store.data_mut();
         // The store can't be asked any more: its stack may be gone.
         let ran = ctx.last_run.filter(|(_, noted)| *noted == turn);
@@ -291,7 +299,7 @@ impl Instance {
             culprit,
             overrun: error.is::<Overrun>(),
             replaced,
-            what: stack::text(error),
+            what,
         }
     }
 }

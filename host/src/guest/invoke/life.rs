@@ -15,6 +15,7 @@ use wasmtime::component::{ComponentNamedList, Lift, Lower};
 use crate::base::unsent::FREE;
 use crate::guest::bindings::handler::MessageHead;
 use crate::guest::bindings::{Call, Failure, FailureCause, Outcome, Response};
+use crate::guest::capabilities::wasi;
 use crate::guest::description::Hooks;
 use crate::guest::engine::{Function, Handler, Step};
 use crate::guest::instances::{CallContext, LifeEnd};
@@ -183,7 +184,7 @@ impl Life<'_> {
             Outcome::Failed(failure) if failure.status == 408 && self.exchange.lacked_room() => {
                 without_room()
             }
-            Outcome::Failed(failure) => short(failure),
+            Outcome::Failed(failure) => self.explained(short(failure)),
         };
         self.log(&failure);
         if let Some(stream) = self.exchange.stream() {
@@ -215,6 +216,21 @@ impl Life<'_> {
         };
         self.give(response).await;
         Ok(Ended::With(last))
+    }
+
+    /// A failure with what to do about it, where that is known.
+    fn explained(&self, mut failure: Failure) -> Failure {
+        if let (FailureCause::Uncaught, Some(message)) = (&failure.cause, &mut failure.message) {
+            let hint = |message: &str| {
+                let accessor = self.context.accessor;
+                accessor.with(|mut store| wasi::hint(store.data_mut(), message))
+            };
+            if let Some(hint) = hint(message) {
+                message.push_str("\n  hint: ");
+                message.push_str(&hint);
+            }
+        }
+        failure
     }
 
     /// Gives the answer, or the rest of it.

@@ -1,6 +1,6 @@
 //! The page that says why an app can't be served as it is. Needs nothing from elsewhere.
 
-use http::{Response, StatusCode};
+use http::{HeaderValue, Response, StatusCode, header};
 
 use super::workbench::Trouble;
 use super::{plain, script};
@@ -13,21 +13,27 @@ pub fn page(trouble: &Trouble, version: &str) -> Response<Reply> {
     let text = html(&trouble.text);
     // Text from elsewhere comes last, so that nothing is replaced inside of it.
     let page = PAGE
-        .replace("@TITLE@", trouble.title)
+        .replace("@TITLE@", &trouble.title)
         .replace("@VERSION@", version)
         .replace("@SCRIPT@", script::TEXT)
         .replace("@TEXT@", &text);
-    let mut response = plain("text/html; charset=UTF-8", page.into());
-    *response.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
-    response
+    answer(trouble, "text/html; charset=UTF-8", page)
 }
 
 /// The text for other clients.
 pub fn text(trouble: &Trouble) -> Response<Reply> {
     let text = anstream::adapter::strip_str(&trouble.text);
     let text = format!("{}\n\n{text}\n", trouble.title);
-    let mut response = plain("text/plain; charset=UTF-8", text.into());
-    *response.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
+    answer(trouble, "text/plain; charset=UTF-8", text)
+}
+
+fn answer(trouble: &Trouble, content_type: &'static str, text: String) -> Response<Reply> {
+    let mut response = plain(content_type, text.into());
+    *response.status_mut() = trouble.status;
+    if trouble.status == StatusCode::SERVICE_UNAVAILABLE {
+        let soon = HeaderValue::from_static("1");
+        response.headers_mut().insert(header::RETRY_AFTER, soon);
+    }
     response
 }
 

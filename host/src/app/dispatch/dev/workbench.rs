@@ -1,9 +1,11 @@
 //! The result of the last build and the last swap of `dev`, and the pages that wait for the next. Builds and answers
 //! nothing.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use http::StatusCode;
 use tokio::sync::watch;
 
 /// The state that building, swapping and answering under `dev` share.
@@ -17,6 +19,10 @@ pub struct Workbench {
 struct State {
     /// Counts the changes for which pages are reloaded.
     changes: u64,
+    /// The server accepts connections.
+    listens: bool,
+    /// How far the first build is, until it has ended.
+    first_build: Option<Trouble>,
     build: Build,
     /// Why the folder as it is now does not serve.
     refusal: Option<Trouble>,
@@ -35,17 +41,42 @@ enum Build {
 /// Why an app can't be served as it is.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Trouble {
-    pub title: &'static str,
+    pub title: Cow<'static, str>,
     /// May have the colours of a terminal.
     pub text: Arc<str>,
+    pub status: StatusCode,
 }
 
 impl Trouble {
     /// No fault is known, and nothing serves yet.
     pub fn not_loaded() -> Self {
+        Self::passing("Loading …", "The app is built, and is about to be served.")
+    }
+
+    /// A handler has failed, with an error or with a trap.
+    pub fn of_guest(status: StatusCode, text: &Arc<str>) -> Self {
+        let reason = status.canonical_reason().unwrap_or("Unknown");
         Self {
-            title: "Loading …",
-            text: "The app is built, and is about to be served.".into(),
+            title: format!("{}: {reason}", status.as_u16()).into(),
+            text: text.clone(),
+            status,
+        }
+    }
+
+    fn fault(title: &'static str, text: &str) -> Self {
+        Self {
+            title: title.into(),
+            text: text.into(),
+            status: StatusCode::INTERNAL_SERVER_ERROR,
+        }
+    }
+
+    /// What ends by itself.
+    fn passing(title: &'static str, text: &str) -> Self {
+        Self {
+            title: title.into(),
+            text: text.into(),
+            status: StatusCode::SERVICE_UNAVAILABLE,
         }
     }
 }
@@ -59,13 +90,47 @@ impl Workbench {
         }
     }
 
+    /// The server accepts connections.
+    pub fn listens(&self) {
+        self.state.send_modify(|state| state.listens = true);
+    }
+
+    /// Waits until the server accepts connections.
+    pub async fn listening(&self) {
+        let mut state = self.state.subscribe();
+        let _ = state.wait_for(|state| state.listens).await;
+    }
+
+    /// The first build goes on, and how far it is. Until it has ended, nothing serves.
+    pub fn is_building(&self, text: &str) {
+        self.change(|state| {
+            let trouble = Trouble::passing("Building …", text);
+            let is_known = state.first_build.as_ref() == Some(&trouble);
+            state.first_build = Some(trouble);
+            !is_known
+        });
+    }
+
+    /// The first build has ended, and its result is in its place.
+    pub fn has_built(&self) {
+        self.change(|state| state.first_build.take().is_some());
+    }
+
+    /// Whether the first build goes on.
+    pub fn waits_for_build(&self) -> bool {
+        self.state.borrow().first_build.is_some()
+    }
+
+    /// Waits until the first build has ended.
+    pub async fn built_once(&self) {
+        let mut state = self.state.subscribe();
+        let _ = state.wait_for(|state| state.first_build.is_none()).await;
+    }
+
     /// The app does not build, and why.
     pub fn build_failed(&self, text: &str) {
         self.change(|state| {
-            let trouble = Trouble {
-                title: "The app does not build",
-                text: text.into(),
-            };
+            let trouble = Trouble::fault("The app does not build", text);
             let is_known = matches!(&state.build, Build::Failed(known) if *known == trouble);
             state.build = Build::Failed(trouble);
             !is_known
@@ -104,10 +169,7 @@ impl Workbench {
     /// The folder as it is now can't be served, and why.
     pub fn refused(&self, text: String) {
         self.change(|state| {
-            let trouble = Trouble {
-                title: "The change is refused",
-                text: text.into(),
-            };
+            let trouble = Trouble::fault("The change is refused", &text);
             let is_known = state.refusal.as_ref() == Some(&trouble);
             state.refusal = Some(trouble);
             state.end_mended() | !is_known
@@ -122,9 +184,12 @@ impl Workbench {
         });
     }
 
-    /// The fault of the app, if there is one.
+    /// Why the app can't be served as it is, if it can't.
     pub fn trouble(&self) -> Option<Trouble> {
         let state = self.state.borrow();
+        if let Some(trouble) = &state.first_build {
+            return Some(trouble.clone());
+        }
         match &state.build {
             Build::Failed(trouble) | Build::Mended(trouble) => Some(trouble.clone()),
             Build::Done => state.refusal.clone(),
@@ -171,6 +236,22 @@ impl State {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn nothing_serves_before_the_first_build_has_ended() {
+        let bench = Workbench::new();
+        bench.is_building("1 of 2");
+        let first = bench.version();
+        assert_eq!(&*bench.trouble().unwrap().text, "1 of 2");
+        bench.is_building("1 of 2");
+        assert_eq!(bench.version(), first);
+        bench.is_building("2 of 2");
+        assert_ne!(bench.version(), first);
+        bench.built(true);
+        assert!(bench.waits_for_build());
+        bench.has_built();
+        assert!(!bench.waits_for_build() && bench.trouble().is_none());
+    }
 
     #[test]
     fn a_mended_build_is_shown_when_it_is_swapped_in() {

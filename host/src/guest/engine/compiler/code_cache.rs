@@ -117,7 +117,7 @@ mod tests {
     #[test]
     fn of_an_edited_component_only_what_differs_is_compiled() {
         let functions = Arc::new(CodeCache::default());
-        let config = compiler_config(functions.clone()).unwrap();
+        let config = compiler_config(functions.clone(), false).unwrap();
         let engine = wasmtime::Engine::new(&config).unwrap();
         let mut known = [1, 2, 2].map(|number| {
             Component::from_binary(&engine, &component(number)).unwrap();

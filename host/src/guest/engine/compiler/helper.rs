@@ -13,6 +13,8 @@ use super::wire::{Answer, JobHead, receive_answer, send_job};
 
 /// The command that compiles for the server.
 const COMMAND: &str = "compiler";
+/// Its option.
+const DEBUG_INFO: &str = "--debug-info";
 
 /// This very program.
 pub struct Program {
@@ -58,11 +60,12 @@ pub struct Ended {
 }
 
 impl Helper {
-    pub fn start(program: &Program) -> io::Result<Self> {
+    pub fn start(program: &Program, debug_info: bool) -> io::Result<Self> {
         let mut command = Command::new(program.place());
         command
             .arg0("waterspout")
             .arg(COMMAND)
+            .args(debug_info.then_some(DEBUG_INFO))
             // What the server's environment says is nobody else's, and memory that is freed goes back to the system.
             .env_clear()
             .env("_RJEM_MALLOC_CONF", "retain:false")

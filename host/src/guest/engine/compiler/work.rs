@@ -19,10 +19,10 @@ use crate::guest::engine::config::compiler_config;
 use crate::guest::stack;
 
 /// Compiles what comes on standard input, until it ends. Then whatever is under way ends, too.
-pub fn compile_for_parent() -> anyhow::Result<()> {
+pub fn compile_for_parent(debug_info: bool) -> anyhow::Result<()> {
     be_the_first_to_go();
     shards::step_back();
-    let config = compiler_config(Arc::new(CodeCache::default()))?;
+    let config = compiler_config(Arc::new(CodeCache::default()), debug_info)?;
     let engine = Engine::new(&config)?;
     let (send, jobs) = mpsc::channel();
     std::thread::Builder::new()

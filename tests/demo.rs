@@ -26,6 +26,15 @@ fn examples() -> BTreeSet<String> {
         .collect()
 }
 
+/// The paths of the files in a folder of the repository.
+fn files(folder: &str) -> Vec<String> {
+    let entries = std::fs::read_dir(root().join(folder)).expect("a folder");
+    let names = entries.map(|entry| entry.expect("an entry").file_name());
+    names
+        .map(|name| format!("{folder}/{}", name.display()))
+        .collect()
+}
+
 /// The paths of all pages that links lead to from the front page. Each link is followed.
 async fn pages(server: &Running) -> BTreeSet<String> {
     let link = Regex::new(r#"(?:href|src)="(/[^"]*)""#).unwrap();
@@ -53,14 +62,17 @@ async fn the_front_page_lists_every_example_and_every_link_and_route_answers() {
     let front = server.get("/").await.body;
     let item = Regex::new(r#"(?s)<li id="([a-z-]+)">(.*?)</li>"#).unwrap();
     let route = Regex::new("<code>(/[^<]*)</code>").unwrap();
-    let pages = pages(&server).await;
+    pages(&server).await;
     let mut listed = BTreeSet::new();
     for item in item.captures_iter(&front) {
         let (name, text) = (&item[1], &item[2]);
         assert!(text.contains("<cite"), "{name} has no chapter");
         let source = format!("/source/{name}");
         assert!(text.contains(&source), "{name} has no source");
-        assert!(pages.contains(&source), "{name}'s source is no page");
+        let shown = server.get(&source).await.body;
+        for file in files(&format!("examples/{name}/src")) {
+            assert!(shown.contains(&file), "{source} does not show {file}");
+        }
         let routes: Vec<_> = route.captures_iter(text).collect();
         assert!(!routes.is_empty(), "{name} has no route");
         for route in routes {

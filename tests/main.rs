@@ -25,7 +25,7 @@
 //! | a change of the app while it is served | `swap`; `watch` for what is noticed, `refusals` for what is refused |
 //! | the end of a server or of a version | `drain` |
 //! | metrics | `metrics`; the status is seen by all tests that wait for it |
-//! | an example | `examples` |
+//! | an example | `examples`; `demo` for its place on the front page, and for pages in a browser |
 //! | the crate `waterspout-test` | `testing` |
 //! | what the crates have in their packages | `packages` |
 //! | what the documents say of the code, and rules of the code itself | `house` |
@@ -43,6 +43,7 @@ mod check;
 mod claims;
 mod compiler;
 mod contract;
+mod demo;
 mod dev;
 mod diagnostics;
 mod drain;

@@ -12,6 +12,7 @@ use crate::harness::{App, example, guest};
 /// The demo app, whole.
 pub fn demo() -> App {
     let names = [
+        "front",
         "hello",
         "stories",
         "forms",

@@ -135,7 +135,7 @@ class Blocking(tornado.web.RequestHandler):
 
 app = tornado.web.Application(
     [
-        (r"/", Hello),
+        (r"/hello", Hello),
         (r"/stories", Stories),
         tornado.web.url(r"/story/([0-9]+)", Story, dict(db="main"), name="story"),
         (r"/myform", MyForm),
@@ -210,8 +210,8 @@ requests = [
     *(
         record.request("GET", path)
         for path in (
-            "/",
-            "/?x=1",
+            "/hello",
+            "/hello?x=1",
             "/stories",
             "/stories/",
             "/story/1",
@@ -252,9 +252,9 @@ requests = [
     ),
     record.request("POST", "/json", headers=FORM, body='{"a":1}'),
     record.request("POST", "/json", body='{"a":1}'),
-    record.request("HEAD", "/"),
-    record.request("POST", "/", headers=FORM, body="a=b"),
-    record.request("OPTIONS", "/"),
+    record.request("HEAD", "/hello"),
+    record.request("POST", "/hello", headers=FORM, body="a=b"),
+    record.request("OPTIONS", "/hello"),
     record.request("PUT", "/myform", headers=FORM, body="message=x"),
     record.request("POST", "/errors/teapot"),
     record.request("POST", "/guestbook", headers=FORM, body="name=me"),

@@ -9,6 +9,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use serde::Serialize;
+use waterspout_sdk::escape::xhtml_escape;
 use waterspout_sdk::gen_::interleave;
 use waterspout_sdk::prelude::*;
 use waterspout_sdk::queues::Queue;
@@ -21,7 +22,7 @@ const CONCURRENCY: usize = 10;
 /// How many pages a crawl may find, so that a site without end ends it.
 const MOST: usize = 1_000;
 
-/// `/crawler?url=…`: crawls all that begins with this address; without one, the pages that are here.
+/// `/crawler?url=…`: crawls all that begins with this address. `/crawler`: a page that asks for an address.
 #[derive(Default)]
 struct Crawler;
 
@@ -31,7 +32,11 @@ impl RequestHandler for Crawler {
     async fn get(&mut self, cx: &Context) -> Result {
         let (protocol, host) = (cx.request().protocol(), cx.request().host());
         let own = format!("{protocol}://{host}/crawler/page/");
-        let base = cx.get_query_argument_or("url", &own)?;
+        let base = cx.get_query_argument_or("url", "")?;
+        if base.is_empty() {
+            let page = include_str!("page.html").replace("<!-- own -->", &xhtml_escape(&own));
+            return cx.write(page);
+        }
         let crawl = Crawl::new(&base);
         with_timeout(Duration::from_secs(25), crawl.run()).await?;
         cx.write_json(&crawl.found.into_inner())

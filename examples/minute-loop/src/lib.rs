@@ -29,12 +29,12 @@ impl RequestHandler for MinuteLoop {
             spawn_loop("minute", minute_loop(self.period, self.work))?;
             spawn_loop("exact minute", exact_minute_loop(self.period, self.work))?;
         }
-        cx.write("<html><body>")?;
-        for (name, beats) in [("minute", &MINUTES), ("exact minute", &EXACT_MINUTES)] {
+        let loops = [("minute", &MINUTES), ("exact minute", &EXACT_MINUTES)];
+        let beats = loops.map(|(name, beats)| {
             let beats = beats.with_borrow(|beats| beats.join(" "));
-            cx.write(format!("<p>{name}: {beats}</p>"))?;
-        }
-        cx.write("</body></html>")
+            format!("<p>{name}: {beats}</p>")
+        });
+        cx.write(include_str!("page.html").replace("<!-- beats -->", &beats.concat()))
     }
 }
 

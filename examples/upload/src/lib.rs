@@ -8,12 +8,7 @@ struct Upload;
 #[handler]
 impl RequestHandler for Upload {
     async fn get(&mut self, cx: &Context) -> Result {
-        cx.write(concat!(
-            r#"<html><body><form action="/upload" method="POST" enctype="multipart/form-data">"#,
-            r#"<input type="text" name="title"><input type="file" name="file" multiple>"#,
-            r#"<input type="submit" value="Send">"#,
-            r#"</form></body></html>"#,
-        ))
+        cx.write(include_str!("upload.html"))
     }
 
     async fn post(&mut self, cx: &Context) -> Result {

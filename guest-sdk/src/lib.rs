@@ -48,7 +48,7 @@
 //! | `bytes` | `bytes::Bytes` for pieces of bodies |
 //! | `cookie` | `cookie::Cookie` |
 //! | `futures_util::Stream` | what subscriptions and watchers are |
-//! | `futures_util::join` | and `futures_util::try_join`, `futures_util::join_all` in `gen_` |
+//! | `futures_util::join` | and `futures_util::try_join`, `futures_util::join_all`, `futures_util::select`, `futures_util::Either` in `gen_` |
 //! | `http` | `http::HeaderMap`, `http::HeaderName`, `http::HeaderValue`, `http::Method`; `http::Error` where one of them is made |
 //! | `log` | its macros |
 //! | `serde::Serialize` | and `serde::DeserializeOwned`, for values in JSON |

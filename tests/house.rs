@@ -447,6 +447,50 @@ fn the_guide_shows_what_is_built() {
     assert!(shown > 30, "{shown} blocks were found");
 }
 
+/// What makes a signature one line, however rustfmt breaks it.
+fn on_one_line(code: &str) -> String {
+    let words = code.split_whitespace().collect::<Vec<_>>().join(" ");
+    words.replace("( ", "(").replace(", )", ")")
+}
+
+#[test]
+fn the_reference_has_every_signature() {
+    let page = read("docs/reference.md");
+    let signature = Regex::new(r"pub (?:async )?fn [^{;]+").unwrap();
+    let mut found = BTreeSet::new();
+    for file in [
+        "kv/bucket.rs",
+        "kv/entry.rs",
+        "kv/watcher.rs",
+        "web/context/events.rs",
+        "web/request_body.rs",
+        "web/sse.rs",
+    ] {
+        let text = on_one_line(&code(&read(&format!("guest-sdk/src/{file}"))));
+        let own = signature.find_iter(&text);
+        found.extend(own.map(|own| own.as_str().trim().to_owned()));
+    }
+    // These are of a request, and other pages have them.
+    for elsewhere in ["set_max_body_size", "set_body_timeout", "trailers"] {
+        found.retain(|own| !own.contains(&format!("fn {elsewhere}(")));
+    }
+    let shown: BTreeSet<String> = page
+        .lines()
+        .filter(|line| line.starts_with("pub "))
+        .map(str::to_owned)
+        .collect();
+    assert_eq!(shown, found, "in docs/reference.md, and in the SDK");
+    for variants in ["kv/bucket.rs", "kv/error.rs"] {
+        let text = code(&read(&format!("guest-sdk/src/{variants}")));
+        let (_, body) = text.split_once("pub enum ").expect("an enum");
+        let (body, _) = body.split_once("\n}").expect("its end");
+        for variant in body.lines().skip(1) {
+            let variant = variant.trim().trim_end_matches(',');
+            assert!(page.contains(&format!("| `{variant}` |")), "{variant}");
+        }
+    }
+}
+
 #[test]
 fn the_page_on_testing_shows_the_test_that_new_makes() {
     let snippet = format!("```rust\n{}```\n", read("host/src/cli/new/app.rs.in"));

@@ -55,7 +55,7 @@
 
 #![warn(missing_docs)]
 
-/// The guide, whose blocks of code are compiled with the examples in here.
+/// The guide and the reference, whose blocks of code are compiled with the examples in here.
 #[cfg(doctest)]
 mod guide {
     #[doc = include_str!("../doc/guide/quick-start.md")]
@@ -72,6 +72,8 @@ mod guide {
     mod templates_and_security {}
     #[doc = include_str!("../doc/guide/running.md")]
     mod running {}
+    #[doc = include_str!("../doc/reference.md")]
+    mod reference {}
 }
 
 pub mod escape;

@@ -447,6 +447,54 @@ fn the_guide_shows_what_is_built() {
     assert!(shown > 30, "{shown} blocks were found");
 }
 
+#[test]
+fn the_recipes_show_what_is_built() {
+    let block = Regex::new(r"(?ms)^```([a-z_,]+)\n(.*?)^```$").unwrap();
+    let guests = root().join("tests/guests");
+    let built: Vec<String> = sources("tests/guests")
+        .into_iter()
+        .map(|(_, text)| text)
+        .chain(["base.html", "story.html"].map(|name| {
+            let path = guests.join("recipe_pages/templates").join(name);
+            std::fs::read_to_string(path).expect("a template")
+        }))
+        .collect();
+    let page = read("docs/recipes.md");
+    let mut shown = 0;
+    for block in block.captures_iter(&page) {
+        let (kind, text) = (&block[1], &block[2]);
+        match kind {
+            "toml" if text.starts_with("[dependencies]") => {
+                for line in text.lines().skip(1) {
+                    let manifest = read("tests/guests/recipe_accounts/Cargo.toml");
+                    assert!(manifest.contains(line), "no recipe has {line}");
+                }
+            }
+            "toml" => {
+                let read = Config::parse(text, Path::new("docs/recipes.md"));
+                assert!(read.is_ok(), "{:?}\n{text}", read.err());
+            }
+            "html" if text.starts_with("<script>") => {}
+            "rust,ignore" | "html" => {
+                assert!(
+                    built.iter().any(|built| built.contains(text)),
+                    "docs/recipes.md shows what is in no recipe:\n{text}"
+                );
+                shown += 1;
+            }
+            other => panic!("nobody looks at a block of `{other}`"),
+        }
+    }
+    assert_eq!(shown, 9, "parts of recipes");
+    for name in packages("tests/guests") {
+        let Some(recipe) = name.strip_prefix("recipe_") else {
+            continue;
+        };
+        let tests = read("tests/recipes.rs");
+        assert!(tests.contains(&format!("guest(\"{name}\")")), "{recipe}");
+    }
+}
+
 /// What makes a signature one line, however rustfmt breaks it.
 fn on_one_line(code: &str) -> String {
     let words = code.split_whitespace().collect::<Vec<_>>().join(" ");

@@ -26,6 +26,7 @@
 //! | metrics | `metrics`; the status is seen by all tests that wait for it |
 //! | an example | `examples` |
 //! | the crate `waterspout-test` | `testing` |
+//! | a program in `docs/recipes.md` | `recipes` |
 //! | what the crates have in their packages | `packages` |
 //! | what the documents say of the code, and rules of the code itself | `house` |
 //! | what a request costs | `instructions` |
@@ -66,6 +67,7 @@ mod oracle;
 mod outputs;
 mod packages;
 mod pubsub;
+mod recipes;
 mod refusals;
 mod request_body;
 mod response;

@@ -31,7 +31,7 @@ fn demo() -> Folder {
         .config(ROUTES)
 }
 
-fn testing(app: &Folder) -> Builder {
+pub fn testing(app: &Folder) -> Builder {
     App::builder()
         .with_folder(app.path())
         .with_waterspout(env!("CARGO_BIN_EXE_waterspout"))

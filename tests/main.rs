@@ -27,6 +27,7 @@
 //! | an example | `examples` |
 //! | the crate `waterspout-test` | `testing` |
 //! | a program in `docs/recipes.md` | `recipes` |
+//! | a file in `docs/deploy` | `deploy` |
 //! | what the crates have in their packages | `packages` |
 //! | what the documents say of the code, and rules of the code itself | `house` |
 //! | what a request costs | `instructions` |
@@ -42,6 +43,7 @@ mod check;
 mod claims;
 mod compiler;
 mod contract;
+mod deploy;
 mod dev;
 mod diagnostics;
 mod drain;

@@ -4,8 +4,10 @@
 use std::io::{BufRead, BufReader};
 use std::net::TcpStream;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::process::Command;
 use std::time::{Duration, Instant};
 
+use waterspout_test::process::{ServerProcess, lines};
 use waterspout_test::{App, Builder, HttpRequest, HttpResponse, json};
 
 use crate::harness::{App as Folder, LONG, cache, example, guest};
@@ -124,6 +126,18 @@ fn a_test_may_bring_a_configuration_and_the_rest_is_the_app_s() {
     assert_eq!(left.expect("it is there"), "this is no configuration");
 }
 
+/// `waterspout dev` on the folder itself, as beside the tests of somebody who writes an app.
+fn dev(folder: &Folder) -> ServerProcess {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_waterspout"));
+    command.arg("dev").arg(folder.path());
+    command.args(["--listen", "127.0.0.1:0", "--cache-dir"]);
+    command.arg(cache());
+    let process = ServerProcess::start(command, || ()).expect("it starts");
+    let serves = process.log().wait_for(LONG, lines::serving_on);
+    serves.unwrap_or_else(|_| panic!("it does not serve:\n{}", process.log().text()));
+    process
+}
+
 #[test]
 fn each_app_has_what_it_writes_to_itself() {
     let folder = Folder::new()
@@ -132,6 +146,7 @@ fn each_app_has_what_it_writes_to_itself() {
         .config("[kv]\nfile = 'state'\n[component.'grants.wasm']\nallow = { write = ['data'] }");
     std::fs::create_dir(folder.path().join("data")).expect("a folder");
     std::fs::write(folder.path().join("data/file"), "the app's").expect("a file");
+    let beside = dev(&folder);
     let (one, other) = (testing(&folder).serve(), testing(&folder).serve());
     let write = one.fetch("/grants?read=data/file&write=data/file").json();
     assert_eq!(
@@ -147,7 +162,8 @@ fn each_app_has_what_it_writes_to_itself() {
     drop((one, other));
     let left = std::fs::read_to_string(folder.path().join("data/file"));
     assert_eq!(left.expect("it is there"), "the app's");
-    assert!(!folder.path().join("state").exists());
+    let log = beside.log().text();
+    assert!(!log.contains("generation 2"), "nothing has changed: {log}");
 }
 
 #[test]

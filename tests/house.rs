@@ -448,6 +448,98 @@ fn the_guide_shows_what_is_built() {
 }
 
 #[test]
+fn the_recipes_show_what_is_built() {
+    let block = Regex::new(r"(?ms)^```([a-z_,]+)\n(.*?)^```$").unwrap();
+    let guests = root().join("tests/guests");
+    let built: Vec<String> = sources("tests/guests")
+        .into_iter()
+        .map(|(_, text)| text)
+        .chain(["base.html", "story.html"].map(|name| {
+            let path = guests.join("recipe_pages/templates").join(name);
+            std::fs::read_to_string(path).expect("a template")
+        }))
+        .collect();
+    let page = read("docs/recipes.md");
+    let mut shown = 0;
+    for block in block.captures_iter(&page) {
+        let (kind, text) = (&block[1], &block[2]);
+        match kind {
+            "toml" if text.starts_with("[dependencies]") => {
+                for line in text.lines().skip(1) {
+                    let manifest = read("tests/guests/recipe_accounts/Cargo.toml");
+                    assert!(manifest.contains(line), "no recipe has {line}");
+                }
+            }
+            "toml" => {
+                let read = Config::parse(text, Path::new("docs/recipes.md"));
+                assert!(read.is_ok(), "{:?}\n{text}", read.err());
+            }
+            "html" if text.starts_with("<script>") => {}
+            "rust,ignore" | "html" => {
+                assert!(
+                    built.iter().any(|built| built.contains(text)),
+                    "docs/recipes.md shows what is in no recipe:\n{text}"
+                );
+                shown += 1;
+            }
+            other => panic!("nobody looks at a block of `{other}`"),
+        }
+    }
+    assert_eq!(shown, 9, "parts of recipes");
+    for name in packages("tests/guests") {
+        let Some(recipe) = name.strip_prefix("recipe_") else {
+            continue;
+        };
+        let tests = read("tests/recipes.rs");
+        assert!(tests.contains(&format!("guest(\"{name}\")")), "{recipe}");
+    }
+}
+
+/// What makes a signature one line, however rustfmt breaks it.
+fn on_one_line(code: &str) -> String {
+    let words = code.split_whitespace().collect::<Vec<_>>().join(" ");
+    words.replace("( ", "(").replace(", )", ")")
+}
+
+#[test]
+fn the_reference_has_every_signature() {
+    let page = read("docs/reference.md");
+    let signature = Regex::new(r"pub (?:async )?fn [^{;]+").unwrap();
+    let mut found = BTreeSet::new();
+    for file in [
+        "kv/bucket.rs",
+        "kv/entry.rs",
+        "kv/watcher.rs",
+        "web/context/events.rs",
+        "web/request_body.rs",
+        "web/sse.rs",
+    ] {
+        let text = on_one_line(&code(&read(&format!("guest-sdk/src/{file}"))));
+        let own = signature.find_iter(&text);
+        found.extend(own.map(|own| own.as_str().trim().to_owned()));
+    }
+    // These are of a request, and other pages have them.
+    for elsewhere in ["set_max_body_size", "set_body_timeout", "trailers"] {
+        found.retain(|own| !own.contains(&format!("fn {elsewhere}(")));
+    }
+    let shown: BTreeSet<String> = page
+        .lines()
+        .filter(|line| line.starts_with("pub "))
+        .map(str::to_owned)
+        .collect();
+    assert_eq!(shown, found, "in docs/reference.md, and in the SDK");
+    for variants in ["kv/bucket.rs", "kv/error.rs"] {
+        let text = code(&read(&format!("guest-sdk/src/{variants}")));
+        let (_, body) = text.split_once("pub enum ").expect("an enum");
+        let (body, _) = body.split_once("\n}").expect("its end");
+        for variant in body.lines().skip(1) {
+            let variant = variant.trim().trim_end_matches(',');
+            assert!(page.contains(&format!("| `{variant}` |")), "{variant}");
+        }
+    }
+}
+
+#[test]
 fn the_page_on_testing_shows_the_test_that_new_makes() {
     let snippet = format!("```rust\n{}```\n", read("host/src/cli/new/app.rs.in"));
     assert!(

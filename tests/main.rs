@@ -27,6 +27,8 @@
 //! | metrics | `metrics`; the status is seen by all tests that wait for it |
 //! | an example | `examples`; `demo` for its place on the front page, and for pages in a browser |
 //! | the crate `waterspout-test` | `testing` |
+//! | a program in `docs/recipes.md` | `recipes` |
+//! | a file in `docs/deploy` | `deploy` |
 //! | what the crates have in their packages | `packages` |
 //! | what the documents say of the code, and rules of the code itself | `house` |
 //! | what a request costs | `instructions` |
@@ -44,6 +46,7 @@ mod claims;
 mod compiler;
 mod contract;
 mod demo;
+mod deploy;
 mod dev;
 mod diagnostics;
 mod drain;
@@ -70,6 +73,7 @@ mod oracle;
 mod outputs;
 mod packages;
 mod pubsub;
+mod recipes;
 mod refusals;
 mod request_body;
 mod response;

@@ -1,11 +1,14 @@
 //! `waterspout-test`: what it does for the tests of an app, on apps without sources. That it builds those that have
 //! some is seen by the test of `new`.
 
+use std::io::{BufRead, BufReader};
 use std::net::TcpStream;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::time::Duration;
+use std::process::Command;
+use std::time::{Duration, Instant};
 
-use waterspout_test::{App, Builder, HttpRequest, json};
+use waterspout_test::process::{ServerProcess, lines};
+use waterspout_test::{App, Builder, HttpRequest, HttpResponse, json};
 
 use crate::harness::{App as Folder, LONG, cache, example, guest};
 
@@ -30,7 +33,7 @@ fn demo() -> Folder {
         .config(ROUTES)
 }
 
-fn testing(app: &Folder) -> Builder {
+pub fn testing(app: &Folder) -> Builder {
     App::builder()
         .with_folder(app.path())
         .with_waterspout(env!("CARGO_BIN_EXE_waterspout"))
@@ -121,6 +124,142 @@ fn a_test_may_bring_a_configuration_and_the_rest_is_the_app_s() {
     );
     let left = std::fs::read_to_string(folder.path().join("waterspout.toml"));
     assert_eq!(left.expect("it is there"), "this is no configuration");
+}
+
+/// `waterspout dev` on the folder itself, as beside the tests of somebody who writes an app.
+fn dev(folder: &Folder) -> ServerProcess {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_waterspout"));
+    command.arg("dev").arg(folder.path());
+    command.args(["--listen", "127.0.0.1:0", "--cache-dir"]);
+    command.arg(cache());
+    let process = ServerProcess::start(command, || ()).expect("it starts");
+    let serves = process.log().wait_for(LONG, lines::serving_on);
+    serves.unwrap_or_else(|_| panic!("it does not serve:\n{}", process.log().text()));
+    process
+}
+
+#[test]
+fn each_app_has_what_it_writes_to_itself() {
+    let folder = Folder::new()
+        .handler("grants.wasm", guest("grants"))
+        .handler("kv.wasm", guest("kv"))
+        .config("[kv]\nfile = 'state'\n[component.'grants.wasm']\nallow = { write = ['data'] }");
+    std::fs::create_dir(folder.path().join("data")).expect("a folder");
+    std::fs::write(folder.path().join("data/file"), "the app's").expect("a file");
+    let beside = dev(&folder);
+    let (one, other) = (testing(&folder).serve(), testing(&folder).serve());
+    let write = one.fetch("/grants?read=data/file&write=data/file").json();
+    assert_eq!(
+        (&write["read"], &write["written"]),
+        (&json!("the app's"), &json!(true))
+    );
+    let read = |app: &App| app.fetch("/grants?read=data/file").json()["read"].clone();
+    assert_eq!(read(&one), "written by the guest");
+    assert_eq!(read(&other), "the app's");
+    let increment = "/kv/increment?key=a&by=1";
+    assert_eq!(one.fetch(increment).json(), 1);
+    assert_eq!(other.fetch(increment).json(), 1);
+    drop((one, other));
+    let left = std::fs::read_to_string(folder.path().join("data/file"));
+    assert_eq!(left.expect("it is there"), "the app's");
+    let log = beside.log().text();
+    assert!(!log.contains("generation 2"), "nothing has changed: {log}");
+}
+
+#[test]
+fn an_app_is_served_in_plain_http_whatever_its_certificates_and_levels_are() {
+    let tls = "[server]\ntls = { cert = 'nowhere.pem', key = 'nowhere.key' }\n";
+    let log = "[log]\nlevel = 'error'\n[kv]\nfile = 'state'\n";
+    let folder = demo().config(&format!("{ROUTES}{tls}{log}"));
+    let app = testing(&folder).serve();
+    assert_eq!(app.fetch("/").text(), "Hello, world");
+    assert!(app.get_url("/").starts_with("http://127.0.0.1:"));
+    let app = testing(&folder)
+        .with_httpserver_options(["--log-level", "app=debug"])
+        .serve();
+    let words = "reading story 7 from main";
+    app.expect_log("app", words, || app.fetch("/story/7"));
+    assert!(!app.stop().contains(" access] "), "its own level counts");
+}
+
+#[test]
+fn a_component_that_is_built_again_is_not_swapped_into_a_test() {
+    let folder = demo();
+    let app = testing(&folder).serve();
+    std::fs::remove_file(folder.handler_path("hello.wasm")).expect("it was there");
+    std::fs::write(folder.path().join("waterspout.toml"), "[").expect("written");
+    assert_eq!(app.fetch("/").text(), "Hello, world");
+    assert!(!app.stop().contains("generation 2"));
+}
+
+#[test]
+fn a_fault_is_shown_in_the_app_s_own_file() {
+    let folder = demo().config("[server]\nlissen = 1");
+    let said = failure(|| drop(testing(&folder).serve()));
+    let place = folder.path().canonicalize().expect("it is there");
+    let place = format!("{}/waterspout.toml:2:1: ", place.display());
+    assert!(said.contains(&place), "{said}");
+}
+
+#[test]
+fn a_response_is_read_while_it_arrives() {
+    let folder = Folder::new()
+        .handler("streams.wasm", guest("streams"))
+        .config("[component.'streams.wasm']\ninstances = 1");
+    let app = testing(&folder).serve();
+    let script = "status:201,header:x-a:1,write:one,flush,gate,write:two";
+    let mut response = app.fetch_streaming(format!("/script?do={script}"));
+    assert_eq!((response.code(), response.header("X-A")), (201, Some("1")));
+    assert_eq!(response.body_chunk().as_deref(), Some(&b"one"[..]));
+    app.fetch("/open");
+    assert_eq!(response.body_chunk().as_deref(), Some(&b"two"[..]));
+    assert_eq!(response.body_chunk(), None);
+
+    let events = app.fetch_streaming("/script?do=event:a:1,event:b:2,gate");
+    let mut lines = BufReader::new(events)
+        .lines()
+        .map(|line| line.expect("a line"));
+    assert_eq!(
+        lines.find(|line| line == "data: b").as_deref(),
+        Some("data: b")
+    );
+    // The client is gone, and its handler ends.
+    drop(lines);
+    let begin = Instant::now();
+    while app.fetch("/counts").json()["closed"] != 1 {
+        assert!(begin.elapsed() < LONG, "{}", app.log());
+        std::thread::yield_now();
+    }
+
+    let late = HttpRequest::new("/script?do=write:one,flush,gate");
+    let late = late.with_request_timeout(Duration::from_millis(200));
+    let mut late = app.fetch_streaming(late);
+    assert!(late.body_chunk().is_some());
+    let said = failure(|| drop(late.body_chunk()));
+    assert!(said.contains("timeout"), "{said}");
+}
+
+#[test]
+fn a_session_keeps_cookies_and_a_fetch_does_not() {
+    let folder = Folder::new()
+        .handler("echo.wasm", guest("echo"))
+        .handler("streams.wasm", guest("streams"));
+    let app = testing(&folder).serve();
+    let cookies = |response: HttpResponse| response.json()["cookies"].clone();
+    let set = "/script?do=cookie:a:1,redirect:/echo";
+    // Not even to where it is redirected.
+    assert_eq!(cookies(app.fetch(set)), json!([]));
+    let (ada, bob) = (app.session(), app.session());
+    assert_eq!(cookies(ada.fetch(set)), json!([["a", "1"]]));
+    ada.fetch("/script?do=cookie:b:2");
+    let own = HttpRequest::new("/echo").with_header("Cookie", "own=0");
+    assert_eq!(
+        cookies(ada.fetch(own)),
+        json!([["own", "0"], ["a", "1"], ["b", "2"]])
+    );
+    assert_eq!(ada.cookie("/echo", "b").as_deref(), Some("2"));
+    assert_eq!(cookies(bob.fetch("/echo")), json!([]));
+    assert_eq!(cookies(app.fetch("/echo")), json!([]));
 }
 
 #[test]

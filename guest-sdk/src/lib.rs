@@ -48,14 +48,14 @@
 //! | `bytes` | `bytes::Bytes` for pieces of bodies |
 //! | `cookie` | `cookie::Cookie` |
 //! | `futures_util::Stream` | what subscriptions and watchers are |
-//! | `futures_util::join` | and `futures_util::try_join`, `futures_util::join_all` in `gen_` |
+//! | `futures_util::join` | and `futures_util::try_join`, `futures_util::join_all`, `futures_util::select`, `futures_util::Either` in `gen_` |
 //! | `http` | `http::HeaderMap`, `http::HeaderName`, `http::HeaderValue`, `http::Method`; `http::Error` where one of them is made |
 //! | `log` | its macros |
 //! | `serde::Serialize` | and `serde::DeserializeOwned`, for values in JSON |
 
 #![warn(missing_docs)]
 
-/// The guide, whose blocks of code are compiled with the examples in here.
+/// The guide and the reference, whose blocks of code are compiled with the examples in here.
 #[cfg(doctest)]
 mod guide {
     #[doc = include_str!("../doc/guide/quick-start.md")]
@@ -72,6 +72,8 @@ mod guide {
     mod templates_and_security {}
     #[doc = include_str!("../doc/guide/running.md")]
     mod running {}
+    #[doc = include_str!("../doc/reference.md")]
+    mod reference {}
 }
 
 pub mod escape;

@@ -1,6 +1,6 @@
 //! An app that is being written, in its own folder, and how it is to be served. Knows no server.
 
-use std::net::TcpListener;
+use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 
 use tempfile::TempDir;
@@ -66,8 +66,8 @@ impl App {
     }
 
     /// Serves with this socket passed on as by systemd, under the name `web`.
-    pub fn inheriting(mut self, socket: TcpListener) -> Self {
-        self.launch.inherits = Some(socket);
+    pub fn inheriting(mut self, socket: impl Into<OwnedFd>) -> Self {
+        self.launch.inherits = Some(socket.into());
         self
     }
 

@@ -1,7 +1,6 @@
 //! How a server is started: through which program, with which limits, and what it inherits. Starts none.
 
-use std::net::TcpListener;
-use std::os::fd::AsRawFd;
+use std::os::fd::{AsRawFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -16,7 +15,7 @@ pub struct Launch {
     pub address_space: Option<u64>,
     pub file_size: Option<u64>,
     pub counts: Option<PathBuf>,
-    pub inherits: Option<TcpListener>,
+    pub inherits: Option<OwnedFd>,
     pub variable: Option<(&'static str, PathBuf)>,
 }
 

@@ -3,13 +3,15 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use tempfile::TempDir;
 use ureq::Agent;
 
 use crate::entry::entries_after;
+use crate::exchange;
+use crate::jar::Jar;
 use crate::process::Missing;
 use crate::server::Server;
-use crate::{Builder, HttpRequest, HttpResponse};
+use crate::stage::Stage;
+use crate::{Builder, HttpRequest, HttpResponse, Session, StreamedResponse};
 
 /// An app that is being served, until this is dropped.
 ///
@@ -19,14 +21,14 @@ pub struct App {
     server: Server,
     address: SocketAddr,
     agent: Agent,
-    /// For a line of the log.
+    /// For a request, and for a line of the log.
     timeout: Duration,
-    /// What is served, where that is not the app's own folder. Dropped after the server has ended.
-    _stage: Option<TempDir>,
+    /// What is served. Dropped after the server has ended.
+    _stage: Stage,
 }
 
 impl App {
-    /// Builds the app of the test's own crate, and serves it as it is.
+    /// Builds the app of the test's own crate, and serves it, without changing anything in it.
     ///
     /// # Panics
     ///
@@ -42,15 +44,12 @@ impl App {
     }
 
     /// Waits until the server serves.
-    pub(crate) fn new(
-        server: Server,
-        stage: Option<TempDir>,
-        timeout: Duration,
-    ) -> Result<Self, String> {
+    pub(crate) fn new(server: Server, stage: Stage, timeout: Duration) -> Result<Self, String> {
         let address = server.address()?;
         let agent = Agent::config_builder()
-            .timeout_global(Some(timeout))
             .http_status_as_error(false)
+            // They are followed here, as Tornado does.
+            .max_redirects(0)
             .max_redirects_will_error(false)
             .allow_non_standard_methods(true)
             // The server is here, whatever the environment says of the world outside.
@@ -83,11 +82,50 @@ impl App {
     /// Where no answer comes in time, or none that is HTTP.
     #[track_caller]
     pub fn fetch(&self, request: impl Into<HttpRequest>) -> HttpResponse {
-        let request = request.into();
+        let response = self.send(request.into(), None);
+        response.unwrap_or_else(|error| panic!("{error}")).whole()
+    }
+
+    /// Sends a request and waits for the head of its answer: the body is read while it arrives. In Tornado that is
+    /// `fetch` with a `streaming_callback`.
+    ///
+    /// ```no_run
+    /// # let app = waterspout_test::App::serve();
+    /// let mut response = app.fetch_streaming("/clock");
+    /// assert_eq!(response.body_chunk().as_deref(), Some(&b"tick\n"[..]));
+    /// drop(response); // the client is gone
+    /// ```
+    ///
+    /// # Panics
+    ///
+    /// As [`fetch`](Self::fetch).
+    #[track_caller]
+    pub fn fetch_streaming(&self, request: impl Into<HttpRequest>) -> StreamedResponse {
+        let response = self.send(request.into(), None);
+        response.unwrap_or_else(|error| panic!("{error}"))
+    }
+
+    /// A client that keeps cookies, as a browser does. [`fetch`](Self::fetch) keeps none, as in Tornado.
+    ///
+    /// ```no_run
+    /// # let app = waterspout_test::App::serve();
+    /// # use waterspout_test::HttpRequest;
+    /// let ada = app.session();
+    /// ada.fetch(HttpRequest::new("/login").with_method("POST").with_body("name=ada"));
+    /// assert_eq!(ada.fetch("/").text(), "Hello, ada");
+    /// assert_eq!(app.fetch("/").code(), 403);
+    /// ```
+    pub fn session(&self) -> Session<'_> {
+        Session::new(self)
+    }
+
+    pub(crate) fn send(
+        &self,
+        request: HttpRequest,
+        jar: Option<&Jar>,
+    ) -> Result<StreamedResponse, String> {
         let url = self.get_url(request.path());
-        request
-            .send(&self.agent, &url)
-            .unwrap_or_else(|error| panic!("{error}"))
+        exchange::send(request, &self.agent, &url, self.timeout, jar)
     }
 
     /// The URL of this path: Tornado's `get_url`. One that is a URL already stays as it is.

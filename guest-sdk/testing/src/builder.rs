@@ -1,12 +1,15 @@
 //! Options for a test where `App::serve` does not fit. Starts the server, and is used up by that.
 
 use std::ffi::OsString;
-use std::path::PathBuf;
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::command::Waterspout;
+use crate::config::Config;
 use crate::server::Server;
-use crate::{App, build, stage};
+use crate::stage::{self, Stage};
+use crate::{App, build, options};
 
 /// How long a fetch, or a line of the log, is waited for: Tornado's default.
 const ASYNC_TEST_TIMEOUT: Duration = Duration::from_secs(5);
@@ -43,7 +46,7 @@ impl Builder {
     }
 
     /// More options for `waterspout serve`, such as `["--log-level", "debug"]`: Tornado's `get_httpserver_options`. The
-    /// address is learnt from the log: a level above `info` would keep it back.
+    /// address is learnt from the log, so the server's own log, `general`, has at least the level `info`.
     pub fn with_httpserver_options<O: Into<OsString>>(
         mut self,
         options: impl IntoIterator<Item = O>,
@@ -85,19 +88,31 @@ impl Builder {
             .map_err(|error| format!("there is no app in {}: {error}", folder.display()))?;
         let waterspout = Waterspout::find(self.waterspout);
         build::once(&waterspout, &folder)?;
-        let stage = match &self.config {
-            Some(config) => Some(stage::with_config(&folder, config)?),
-            None => None,
-        };
-        let served = stage
-            .as_ref()
-            .map_or(folder.as_path(), |stage| stage.path());
-        let server = Server::start(&waterspout, served, &self.httpserver_options)?;
-        App::new(
-            server,
-            stage,
-            self.timeout.unwrap_or_else(async_test_timeout),
-        )
+        let is_own = self.config.is_none();
+        let config = Config::of(match self.config {
+            Some(config) => Some(config),
+            None => config_of(&folder)?,
+        });
+        let stage = Stage::set(&folder, &config)?;
+        let place = stage.app().display().to_string();
+        let options = options::of(&self.httpserver_options, config.has_kv_file);
+        let server = Server::start(&waterspout, stage.app(), &options)?;
+        let timeout = self.timeout.unwrap_or_else(async_test_timeout);
+        // A fault is in the app's own file, and that is what a reader looks for.
+        App::new(server, stage, timeout).map_err(|error| match is_own {
+            true => error.replace(&place, &folder.display().to_string()),
+            false => error,
+        })
+    }
+}
+
+/// The text of the app's own configuration, if it has one.
+fn config_of(app: &Path) -> Result<Option<String>, String> {
+    let file = app.join(stage::CONFIG);
+    match std::fs::read_to_string(&file) {
+        Ok(text) => Ok(Some(text)),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(format!("{}: {error}", file.display())),
     }
 }
 

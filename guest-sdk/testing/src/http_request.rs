@@ -1,13 +1,6 @@
-//! A request as a test says it, and how it is sent. Knows no app.
+//! A request as a test says it. Sends none.
 
 use std::time::Duration;
-
-use ureq::{Agent, AsSendBody, ResponseExt, http};
-
-use crate::HttpResponse;
-
-/// The number of redirects that are followed: Tornado's default.
-const MAX_REDIRECTS: u32 = 5;
 
 /// A request for [`App::fetch`](crate::App::fetch): Tornado's `HTTPRequest`. A path alone is a GET.
 ///
@@ -24,12 +17,12 @@ const MAX_REDIRECTS: u32 = 5;
 /// ```
 #[derive(Clone, Debug)]
 pub struct HttpRequest {
-    path: String,
-    method: String,
-    headers: Vec<(String, String)>,
-    body: Option<Vec<u8>>,
-    follow_redirects: bool,
-    request_timeout: Option<Duration>,
+    pub(crate) path: String,
+    pub(crate) method: String,
+    pub(crate) headers: Vec<(String, String)>,
+    pub(crate) body: Option<Vec<u8>>,
+    pub(crate) follow_redirects: bool,
+    pub(crate) request_timeout: Option<Duration>,
 }
 
 impl HttpRequest {
@@ -73,7 +66,7 @@ impl HttpRequest {
         self
     }
 
-    /// How long this one may take, where it is not as long as all others.
+    /// How long this one may take with its redirects and all of its response, where it is not as long as all others.
     #[must_use]
     pub fn with_request_timeout(mut self, timeout: Duration) -> Self {
         self.request_timeout = Some(timeout);
@@ -84,63 +77,7 @@ impl HttpRequest {
         &self.path
     }
 
-    /// Sends it to this URL, and waits for all of the response.
-    pub(crate) fn send(self, agent: &Agent, url: &str) -> Result<HttpResponse, String> {
-        let failed = |error: ureq::Error| {
-            let hint = match error {
-                ureq::Error::RedirectFailed => {
-                    " (it would have to be sent again with its body; `follow_redirects(false)` shows the redirect)"
-                }
-                _ => "",
-            };
-            format!("{} {url}: {error}{hint}", self.method)
-        };
-        let has_body = matches!(&*self.method, "POST" | "PUT" | "PATCH");
-        let is_form = self.method == "POST" && !self.has_header("Content-Type");
-        let mut request = http::Request::builder().method(&*self.method).uri(url);
-        for (name, value) in &self.headers {
-            request = request.header(name, value);
-        }
-        if is_form {
-            request = request.header("Content-Type", "application/x-www-form-urlencoded");
-        }
-        let response = match &self.body {
-            None if !has_body => self.run(agent, request.body(())),
-            None => self.run(agent, request.body(&b""[..])),
-            Some(body) => self.run(agent, request.body(&body[..])),
-        };
-        let mut response = response.map_err(failed)?;
-        let body = response.body_mut().with_config().limit(u64::MAX);
-        let body = body.read_to_vec().map_err(failed)?;
-        Ok(HttpResponse {
-            code: response.status().as_u16(),
-            effective_url: response.get_uri().to_string(),
-            headers: std::mem::take(response.headers_mut()),
-            body,
-        })
-    }
-
-    fn run<B: AsSendBody>(
-        &self,
-        agent: &Agent,
-        request: http::Result<http::Request<B>>,
-    ) -> Result<http::Response<ureq::Body>, ureq::Error> {
-        let configured =
-            agent
-                .configure_request(request?)
-                .max_redirects(if self.follow_redirects {
-                    MAX_REDIRECTS
-                } else {
-                    0
-                });
-        let configured = match self.request_timeout {
-            Some(timeout) => configured.timeout_global(Some(timeout)),
-            None => configured,
-        };
-        agent.run(configured.build())
-    }
-
-    fn has_header(&self, name: &str) -> bool {
+    pub(crate) fn has_header(&self, name: &str) -> bool {
         let mut names = self.headers.iter().map(|(name, _)| name);
         names.any(|other| other.eq_ignore_ascii_case(name))
     }

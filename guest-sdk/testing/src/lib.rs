@@ -12,8 +12,13 @@
 //! - [`App::serve`] builds the app, once for all tests of a file, and serves it: to each test a server of its own, on
 //!   a port of its own, which ends when the `App` is dropped, and in any case with the test's process.
 //! - [`App::fetch`] asks it, waits for the answer, and panics where there is none.
+//! - [`App::fetch_streaming`] reads a response while it arrives, and [`App::session`] keeps cookies.
 //! - [`App::builder`] is for a test that wants it otherwise: another configuration, another folder.
 //! - [`App::expect_log`] waits for a line of the server's log. When a test fails, all of the log is shown.
+//!
+//! What is served is a temporary folder, with copies of what the app may write and links to the rest: no test sees what
+//! another has written, and a server that serves the app itself is not disturbed. `tls`, `[log]` and the file of `[kv]`
+//! are set aside, see `docs/testing.md`.
 //!
 //! The command is the one that the environment variable `WATERSPOUT` names, or else the one on the `PATH`. A fetch
 //! may take 5 seconds; `ASYNC_TEST_TIMEOUT` says how many otherwise.
@@ -33,13 +38,19 @@ mod app;
 mod build;
 mod builder;
 mod command;
+mod config;
 mod entry;
+mod exchange;
 mod http_request;
 mod http_response;
+mod jar;
+mod options;
 #[doc(hidden)]
 pub mod process;
 mod server;
+mod session;
 mod stage;
+mod streamed_response;
 
 /// `json!` makes what [`HttpResponse::json`] is compared with.
 pub use serde_json::{self, json};
@@ -50,3 +61,5 @@ pub use app::App;
 pub use builder::Builder;
 pub use http_request::HttpRequest;
 pub use http_response::HttpResponse;
+pub use session::Session;
+pub use streamed_response::StreamedResponse;

@@ -7,6 +7,7 @@ use std::process::Stdio;
 use std::time::Duration;
 
 use crate::command::Waterspout;
+use crate::options;
 use crate::process::{Log, Missing, ServerProcess, lines};
 
 /// How long a server may take to load its components, or to end: both have limits of their own, which are shorter.
@@ -24,10 +25,10 @@ impl Server {
         options: &[OsString],
     ) -> Result<Self, String> {
         let mut command = waterspout.command("serve", app);
-        command
-            .args(["--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0"])
-            .args(options)
-            .stdout(Stdio::null());
+        command.args(options).stdout(Stdio::null());
+        for variable in options::left_out() {
+            command.env_remove(variable);
+        }
         match ServerProcess::start(command, || ()) {
             Ok(process) => Ok(Self { process }),
             Err(error) => Err(waterspout.does_not_start(&error)),

@@ -79,7 +79,7 @@ fn inspect_shows_what_comes_from_a_base() {
         .lines()
         .find(|line| line.contains("Leaf"))
         .expect("the handler");
-    for name in ["GET", "PUT", "POST", "QUERY", "prepare", "write_error"] {
+    for name in ["get", "put", "post", "QUERY", "prepare", "write_error"] {
         assert!(leaf.contains(name), "{name}: {shown}");
     }
 }

@@ -26,7 +26,7 @@ fn new_app(name: &str) -> App {
     let offline = format!(
         // As `dev` builds, so that it finds all that is not the app's own built already.
         "[net]\noffline = true\n[build]\ntarget-dir = {:?}\n[profile.release]\nlto = \"off\"\nopt-level = 1\n\
-         codegen-units = 16\nincremental = true\n",
+         codegen-units = 16\nincremental = true\ndebug = \"line-tables-only\"\nstrip = \"none\"\n",
         concat!(env!("CARGO_TARGET_TMPDIR"), "/dev")
     );
     let made = folder.path().join(name);
@@ -331,11 +331,17 @@ async fn a_build_ends_with_dev() {
     let process = waiting_script(&server.app).await;
     assert!(server.stop().await.success());
     let gone = async {
-        while std::fs::exists(format!("/proc/{process}")).expect("/proc") {
+        while is_running(process) {
             tokio::time::sleep(POLL).await;
         }
     };
     soon(gone).await;
+}
+
+/// Whether a process exists that is more than an exit code which nobody has asked for.
+fn is_running(process: u32) -> bool {
+    let state = std::fs::read_to_string(format!("/proc/{process}/stat"));
+    state.is_ok_and(|state| !state.contains(") Z "))
 }
 
 #[tokio::test]

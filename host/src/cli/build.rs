@@ -130,7 +130,8 @@ pub fn build(
     }
     // Where Cargo can't read a manifest, the build says why.
     let packages = Packages::of(app);
-    let artifacts = cargo::compile(app, effort, packages.as_ref().ok(), interrupt, step)?;
+    let what: Vec<&str> = packages.iter().flat_map(Packages::arguments).collect();
+    let artifacts = cargo::compile(app, effort, &what, interrupt, step)?;
     let packages = packages?;
     let meant = artifacts.into_iter();
     let meant = meant.filter(|artifact| packages.is_meant(&artifact.package_id));

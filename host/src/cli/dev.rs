@@ -67,15 +67,18 @@ impl Builder {
         loop {
             // After a build, too: it may have read more files than the one before, and a file may have changed
             // meanwhile.
-            let have_changed;
+            let mut have_changed;
             (sources, watch, have_changed) = look(sources, watch.is_some()).await?;
+            if !have_changed {
+                match &watch {
+                    Some(watch) => watch.changed().await,
+                    None => tokio::time::sleep(WITHOUT_WATCH).await,
+                }
+                // Most saves change a file that is known. Only where none has changed are the sources found again first.
+                (sources, have_changed) = compare(sources).await?;
+            }
             if have_changed {
                 sources = self.build_once(sources).await?;
-                continue;
-            }
-            match &watch {
-                Some(watch) => watch.changed().await,
-                None => tokio::time::sleep(WITHOUT_WATCH).await,
             }
         }
     }
@@ -138,6 +141,15 @@ impl Builder {
         });
         Ok(built.await?)
     }
+}
+
+/// Whether a known source differs from what was built.
+async fn compare(sources: Sources) -> anyhow::Result<(Sources, bool)> {
+    let compared = tokio::task::spawn_blocking(move || {
+        let have_changed = sources.have_changed();
+        (sources, have_changed)
+    });
+    Ok(compared.await?)
 }
 
 /// Watches the sources where they are now, and returns whether they differ from what was built. `None`: they can't be

@@ -12,8 +12,8 @@ use anyhow::{Context, bail};
 use rustix::process::{Pid, Signal, kill_process_group};
 use serde::Deserialize;
 
+use super::Failed;
 use super::flood::{self, Flood};
-use super::{Failed, Packages};
 
 /// The target that makes components.
 const TARGET: &str = "wasm32-wasip2";
@@ -97,19 +97,19 @@ const QUICK: [(&str, &str); 6] = [
     ("CARGO_PROFILE_RELEASE_STRIP", "none"),
 ];
 
-/// Has Cargo build these packages, or what it builds by itself where there are none. Its progress and its errors are shown as
+/// Has Cargo build, with these arguments that say what. Its progress and its errors are shown as
 /// they come. Returns the files that it made. `step` is called at each step, by any thread.
 pub fn compile(
     app: &Path,
     effort: Effort,
-    packages: Option<&Packages>,
+    what: &[&str],
     interrupt: &Interrupt,
     step: impl FnMut(Step) + Send,
 ) -> anyhow::Result<Vec<Artifact>> {
     let mut cargo = cargo(app);
     cargo
         .args(["build", "--release", "--target", TARGET])
-        .args(packages.iter().flat_map(|packages| packages.arguments()))
+        .args(what)
         .arg("--message-format=json-diagnostic-rendered-ansi")
         .stdin(Stdio::null())
         .stdout(Stdio::piped())

@@ -15,9 +15,10 @@ use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use hyper::{Request, Response};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
-use rustls::ServerConfig;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::server::WebPkiClientVerifier;
+use rustls::{RootCertStore, ServerConfig};
 use serde_json::{Value, json};
 use tokio_rustls::TlsAcceptor;
 
@@ -139,13 +140,29 @@ async fn one_connection_serves_one_fetch_after_the_other() {
 }
 
 fn acceptor(pair: &Pair) -> TlsAcceptor {
+    acceptor_for(pair, None)
+}
+
+/// A server's end, which asks clients for a certificate of this authority.
+fn acceptor_for(pair: &Pair, clients: Option<&Authority>) -> TlsAcceptor {
     let chain = CertificateDer::from_pem_slice(pair.cert.as_bytes()).expect("PEM");
     let key = PrivateKeyDer::from_pem_slice(pair.key.as_bytes()).expect("PEM");
     let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let verifier = match clients {
+        None => WebPkiClientVerifier::no_client_auth(),
+        Some(authority) => {
+            let mut roots = RootCertStore::empty();
+            let root = CertificateDer::from_pem_slice(authority.pem().as_bytes()).expect("PEM");
+            roots.add(root).expect("a root");
+            let builder =
+                WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider.clone());
+            builder.build().expect("a verifier")
+        }
+    };
     let mut config = ServerConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
         .expect("versions")
-        .with_no_client_auth()
+        .with_client_cert_verifier(verifier)
         .with_single_cert(vec![chain], key)
         .expect("a pair");
     config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
@@ -181,6 +198,51 @@ async fn a_certificate_has_to_be_signed_for_the_name_and_http_2_is_spoken_over_i
         assert!(error.contains("certificate is not accepted"), "{refused}");
         assert_eq!(bad.counts.requests.load(SeqCst), 0);
     }
+}
+
+#[tokio::test]
+async fn an_origin_has_authorities_and_a_certificate_of_its_own() {
+    let (own, clients) = (Authority::new(), Authority::new());
+    let mutual = acceptor_for(&own.sign(&["localhost"]), Some(&clients));
+    let inner = Peer::start_with(Some(mutual), mirror).await;
+    let other = Peer::start_with(Some(acceptor(&own.sign(&["localhost"]))), mirror).await;
+    let of = |peer: &Peer| format!("https://localhost:{}", peer.port());
+    let grants = [of(&inner), of(&other)];
+    let table = |cert: &str| {
+        let origin = of(&inner);
+        format!(
+            "[http_client]\nca_certs = {{ \"{origin}\" = \"ca.pem\" }}\n\
+             client_cert = {{ \"{origin}\" = {{ cert = \"{cert}\", key = \"client.key\" }} }}\n"
+        )
+    };
+    let app = fetching(&grants, &table("client.pem"));
+    let shown = clients.sign(&["client"]);
+    let write = |name: &str, text: &str| std::fs::write(app.path().join(name), text).unwrap();
+    write("ca.pem", &own.pem());
+    write("client.pem", &shown.cert);
+    write("client.key", &shown.key);
+    let server = app.serve().await;
+    let inside = fetched(&server, &of(&inner), "").await;
+    assert_eq!(seen(&inside)["version"], "HTTP/2.0", "{inside}");
+    // Its authorities count for no other origin.
+    let refused = fetched(&server, &of(&other), "").await;
+    let error = refused["error"].as_str().unwrap_or_default();
+    assert!(error.contains("certificate is not accepted"), "{refused}");
+
+    // A certificate that does not go with its key refuses the change, and names the file.
+    let config = server.app.path().join("waterspout.toml");
+    let text = std::fs::read_to_string(&config).unwrap();
+    std::fs::write(&config, text.replace("\"client.pem\"", "\"ca.pem\"")).unwrap();
+    let status = server.until_swap_is(false).await;
+    let error = status["last_swap"]["error"].as_str().unwrap();
+    assert!(
+        error.contains("client.key") && error.contains("does not go with"),
+        "{error}"
+    );
+    assert_eq!(
+        seen(&fetched(&server, &of(&inner), "").await)["version"],
+        "HTTP/2.0"
+    );
 }
 
 #[tokio::test]

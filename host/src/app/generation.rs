@@ -28,7 +28,7 @@ use crate::base::router::{Found, Route, Router};
 use crate::config::{self, Config, Overrides, RouteLimits};
 use crate::guest::capabilities::wasi::granted_folders;
 use crate::guest::resources::{App, Meters, Newest, Target};
-use crate::tls::Tls;
+use crate::tls::{ClientTls, Tls};
 
 pub use claims::Wide;
 #[cfg(any(test, fuzzing))]
@@ -51,6 +51,8 @@ pub struct Generation {
     pub config: Arc<Config>,
     /// The certificates of connections, as the files were.
     pub tls: Option<Tls>,
+    /// What fetches trust and show.
+    pub client_tls: ClientTls,
     /// The part that requests may ask for, as long as they last.
     pub app: Arc<App>,
     /// Where each route of `app.router` leads.
@@ -136,6 +138,14 @@ impl Generation {
         }
         let (config, is_configured) = load_config(folder, &survey, overrides, previous)?;
         let tls = load_tls(folder, &mut survey, &config, previous)?;
+        let client_tls = load_client_tls(folder, &mut survey, &config, previous)?;
+        if previous.is_none_or(|previous| previous.generation.number == 0) {
+            // Its components may fetch when they start.
+            runtime
+                .services
+                .http
+                .follow(&config.http_client, &client_tls);
+        }
         for spanned in config.components.values() {
             for path in granted_folders(folder, &spanned.component) {
                 survey.look_at(&path);
@@ -185,6 +195,7 @@ impl Generation {
             app: Arc::new(app),
             config,
             tls,
+            client_tls,
             leads,
             default,
             wide,
@@ -224,6 +235,7 @@ impl Generation {
             }),
             config: Arc::new(config),
             tls,
+            client_tls: ClientTls::default(),
             leads,
             default,
             wide,
@@ -267,6 +279,7 @@ impl Generation {
     /// The files and folders that it depends on, outside of the app or used by components only.
     pub fn others(folder: &Path, config: &Config) -> BTreeSet<PathBuf> {
         let tls = config.server.tls.iter().flat_map(config::Tls::files);
+        let tls = tls.chain(config.http_client.files());
         let tls = tls.map(|file| folder.join(file));
         let granted = config.components.values();
         let granted = granted.flat_map(|spanned| granted_folders(folder, &spanned.component));
@@ -283,6 +296,7 @@ impl Generation {
         let same = |(one, two): (&Arc<Component>, &Arc<Component>)| Arc::ptr_eq(one, two);
         self.config == other.config
             && self.tls == other.tls
+            && self.client_tls == other.client_tls
             && self.components.len() == other.components.len()
             && self
                 .components
@@ -405,6 +419,25 @@ fn load_tls(
         }
         (loaded, _) => loaded.map(Some),
     }
+}
+
+/// What fetches trust and show. Files that are away for a moment stay as they were.
+fn load_client_tls(
+    folder: &Path,
+    survey: &mut Survey,
+    config: &Config,
+    previous: Option<Previous<'_>>,
+) -> Result<ClientTls, Faults> {
+    let client = &config.http_client;
+    let files = || client.files().map(|file| folder.join(file));
+    if let Some(old) = previous
+        && old.generation.config.http_client == *client
+        && files().any(|path| old.held.has(&path))
+    {
+        return Ok(old.generation.client_tls.clone());
+    }
+    files().for_each(|path| survey.look_at(&path));
+    ClientTls::load(folder, client)
 }
 
 /// The files of all components, with those that are away and stay as they were.

@@ -137,7 +137,6 @@ pub fn runtime(
         debug_info: config.settings.debug,
     };
     let services = Services::new(kv, shards.count());
-    services.http.follow(&config.http_client);
     let engine = Engine::new(limits, cache, shards)?;
     Ok(Runtime { engine, services })
 }

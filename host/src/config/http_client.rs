@@ -4,8 +4,10 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::net::IpAddr;
+use std::path::PathBuf;
 
 use super::section::table;
+use super::tls::{Certificate, certificate};
 use super::value::Value;
 
 /// The `[http_client]` table.
@@ -17,6 +19,19 @@ pub struct HttpClient {
     pub no_proxy: Vec<String>,
     /// Addresses of names that are not looked up: Tornado's `hostname_mapping`.
     pub hostname_mapping: BTreeMap<String, IpAddr>,
+    /// By origin, a file of authorities that count there, and no others: Tornado's `ca_certs`.
+    pub ca_certs: BTreeMap<String, PathBuf>,
+    /// By origin, what is shown to a server that asks who connects: Tornado's `client_cert` and `client_key`.
+    pub client_cert: BTreeMap<String, Certificate>,
+}
+
+impl HttpClient {
+    /// The files that it names.
+    pub fn files(&self) -> impl Iterator<Item = &PathBuf> {
+        let pairs = self.client_cert.values();
+        let pairs = pairs.flat_map(|pair| [&pair.cert, &pair.key]);
+        pairs.chain(self.ca_certs.values())
+    }
 }
 
 /// The URL of a proxy, which may have a password in it and is never printed.
@@ -45,6 +60,12 @@ pub(super) fn read(value: Value<'_, '_>) -> Option<HttpClient> {
             value.list(|value| value.text().map(str::to_owned))
         }),
         hostname_mapping: section.or("hostname_mapping", BTreeMap::new(), mapping),
+        ca_certs: section.or("ca_certs", BTreeMap::new(), |value| {
+            by_origin(value, "in `ca_certs`", Value::path)
+        }),
+        client_cert: section.or("client_cert", BTreeMap::new(), |value| {
+            by_origin(value, "in `client_cert`", certificate)
+        }),
     };
     section.finish();
     Some(client)
@@ -73,6 +94,35 @@ fn mapping(value: Value<'_, '_>) -> Option<BTreeMap<String, IpAddr>> {
         mapping.extend(address.map(|address| (host(name.text()), address)));
     }
     Some(mapping)
+}
+
+/// A table whose keys are origins of https, as fetches have them.
+fn by_origin<'a, 't, T>(
+    value: Value<'a, 't>,
+    place: &'static str,
+    read: impl Fn(Value<'a, 't>) -> Option<T>,
+) -> Option<BTreeMap<String, T>> {
+    let mut all = BTreeMap::new();
+    for (name, value) in table(value, place)?.entries() {
+        match origin(name.text()) {
+            Some(origin) => all.extend(read(value).map(|read| (origin, read))),
+            None => {
+                let hint = "for example `\"https://db.internal:8443\"`".to_owned();
+                name.wrong::<()>("not an origin of https", Some(hint));
+            }
+        }
+    }
+    Some(all)
+}
+
+fn origin(text: &str) -> Option<String> {
+    let url = url::Url::parse(text).ok()?;
+    let is_one = url.scheme() == "https"
+        && url.path() == "/"
+        && url.query().is_none()
+        && url.fragment().is_none()
+        && url.username().is_empty();
+    is_one.then(|| url.origin().ascii_serialization())
 }
 
 /// A name as fetches have it: in lower case, in Punycode. Other names are never looked up.

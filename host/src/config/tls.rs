@@ -83,8 +83,9 @@ pub(super) fn read(value: Value<'_, '_>) -> Option<Tls> {
 
 const EXAMPLE: &str = "for example `certificates = [{ cert = \"cert.pem\", key = \"key.pem\" }]`";
 
-fn certificate(value: Value<'_, '_>) -> Option<Certificate> {
-    let mut section = table(value, "in `certificates`")?;
+/// A certificate and its key.
+pub(super) fn certificate(value: Value<'_, '_>) -> Option<Certificate> {
+    let mut section = table(value, "in this certificate")?;
     let cert = section.require("cert", Value::path);
     let key = section.require("key", Value::path);
     section.finish();

@@ -30,14 +30,15 @@ use tokio::time::timeout_at;
 
 use crate::base::shards;
 use crate::config;
+use crate::tls::ClientTls;
 use again::Untouched;
 use body::Incoming;
 use connect::{Connector, Way};
 use exchange::{Until, attempt, twice_at_most};
 use origin::Origin;
 use resolve::System;
-use settings::{Settings, Versions};
-use trust::Roots;
+use settings::Settings;
+use trust::{Roots, Versions};
 
 pub use fault::Fault;
 
@@ -126,9 +127,10 @@ impl HttpClients {
     }
 
     /// Sets `[http_client]` for future fetches.
-    pub fn follow(&self, config: &config::HttpClient) {
-        if self.settings.load().config != *config {
-            self.settings.store(Arc::new(Settings::new(config)));
+    pub fn follow(&self, config: &config::HttpClient, tls: &ClientTls) {
+        let current = self.settings.load();
+        if current.config != *config || current.tls != *tls {
+            self.settings.store(Arc::new(Settings::new(config, tls)));
         }
     }
 

@@ -122,7 +122,8 @@ impl<A: Service, B: Service> Front<A, B> {
         self.app.set_tls(generation.tls.clone());
         let new_admin = self.admin.listen(new_admin).await;
         let new_app = self.app.listen(new_app).await;
-        self.http.follow(&generation.config.http_client);
+        self.http
+            .follow(&generation.config.http_client, &generation.client_tls);
         let own = |listen: &Listen| own(listen, generation.tls.is_some());
         self.http.set_own(new_app.iter().filter_map(own).collect());
         let scheme = match generation.tls {

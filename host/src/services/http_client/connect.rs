@@ -27,8 +27,8 @@ use super::again::Answered;
 use super::fault::Fault;
 use super::origin::Origin;
 use super::resolve::{Guarded, Resolve};
-use super::settings::{Settings, Versions};
-use super::trust::Roots;
+use super::settings::Settings;
+use super::trust::{Roots, Versions};
 
 /// The grant by which a fetch is allowed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -138,7 +138,11 @@ impl Connector {
 
     async fn encrypt(&self, origin: &Origin, socket: TcpStream) -> Result<Io, Fault> {
         let name = ServerName::try_from(origin.bare_host().to_owned()).map_err(|_| Fault::Uri)?;
-        let connector = TlsConnector::from(self.roots.get(self.versions).await?);
+        let special = match self.way {
+            Way::Granted => self.settings.special(origin),
+            Way::Own => None,
+        };
+        let connector = TlsConnector::from(self.roots.get(self.versions, special).await?);
         let stream = connector.connect(name, socket).await;
         let stream = stream.map_err(|error| Fault::of_handshake(&error))?;
         Ok(Io::Tls(Box::new(stream)))

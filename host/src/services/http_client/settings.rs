@@ -1,37 +1,35 @@
 //! `[http_client]` of the configuration, ready for use: which proxy a URL needs, and which versions of HTTP a server
 //! is offered. Connects to nothing.
 
+use std::collections::BTreeMap;
+
 use http::header::HeaderValue;
 use http::{Uri, uri::Scheme};
 use hyper_util::client::proxy::matcher::{Intercept, Matcher};
 
 use super::addresses::{Reach, reach};
 use super::origin::Origin;
+use super::trust::Special;
 use crate::config;
-
-/// The versions of HTTP that a TLS server is offered.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Versions {
-    /// HTTP/2, or else HTTP/1.1.
-    All,
-    /// HTTP/1.1 only: HTTP/2 has no place for a `Host` that is not the URL's (RFC 9113, section 8.3.1).
-    Http1,
-}
+use crate::tls::ClientTls;
 
 /// `[http_client]`, ready for use.
 pub struct Settings {
     pub config: config::HttpClient,
+    pub tls: ClientTls,
+    /// The origins that are not like others.
+    special: BTreeMap<String, Special>,
     proxy: Option<Matcher>,
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Self::new(&config::HttpClient::default())
+        Self::new(&config::HttpClient::default(), &ClientTls::default())
     }
 }
 
 impl Settings {
-    pub fn new(config: &config::HttpClient) -> Self {
+    pub fn new(config: &config::HttpClient, tls: &ClientTls) -> Self {
         let matcher = |proxy: &config::Proxy| {
             let rules = Matcher::builder().all(proxy.expose());
             rules.no(config.no_proxy.join(",")).build()
@@ -39,6 +37,20 @@ impl Settings {
         Self {
             proxy: config.proxy.as_ref().map(matcher),
             config: config.clone(),
+            special: tls
+                .origins
+                .iter()
+                .map(|(origin, tls)| (origin.clone(), Special::new(tls.clone())))
+                .collect(),
+            tls: tls.clone(),
+        }
+    }
+
+    /// What is special about the TLS of this origin.
+    pub fn special(&self, origin: &Origin) -> Option<&Special> {
+        match self.special.is_empty() {
+            true => None,
+            false => self.special.get(&origin.to_string()),
         }
     }
 

@@ -1,40 +1,108 @@
-//! Which servers are trusted: those whose certificates the system's authorities have signed. Read once, when a fetch
-//! first needs it, and not on a thread that serves.
+//! Which servers are trusted: those whose certificates the system's authorities have signed, or those that the
+//! configuration names for an origin. The system's are read once, when a fetch first needs them, and not on a thread that
+//! serves.
 
 use std::sync::Arc;
 
+use rustls::sign::{CertifiedKey, SingleCertAndKey};
 use rustls::{ClientConfig, RootCertStore};
 use tokio::sync::OnceCell;
 
 use super::fault::Fault;
-use super::settings::Versions;
+use crate::tls::OriginTls;
+
+/// The versions of HTTP that a TLS server is offered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Versions {
+    /// HTTP/2, or else HTTP/1.1.
+    All,
+    /// HTTP/1.1 only: HTTP/2 has no place for a `Host` that is not the URL's (RFC 9113, section 8.3.1).
+    Http1,
+}
 
 /// The system's authorities, or those of `SSL_CERT_FILE` and `SSL_CERT_DIR`.
 #[derive(Default)]
-pub struct Roots(OnceCell<Read>);
+pub struct Roots(OnceCell<(Arc<RootCertStore>, Handshakes)>);
 
-/// What was read for handshakes.
-struct Read {
+/// An origin that is not like others.
+pub struct Special {
+    tls: OriginTls,
+    made: OnceCell<Handshakes>,
+}
+
+/// The configurations of handshakes, by the versions that they offer.
+struct Handshakes {
     all: Arc<ClientConfig>,
     http1: Arc<ClientConfig>,
 }
 
 impl Roots {
     /// The configuration for a handshake that offers these versions.
-    pub async fn get(&self, versions: Versions) -> Result<Arc<ClientConfig>, Fault> {
+    pub async fn get(
+        &self,
+        versions: Versions,
+        special: Option<&Special>,
+    ) -> Result<Arc<ClientConfig>, Fault> {
+        let handshakes = match special {
+            None => &self.system().await?.1,
+            Some(special) => {
+                let make = || async {
+                    let roots = match &special.tls.roots {
+                        Some(roots) => roots.clone(),
+                        None => self.system().await?.0.clone(),
+                    };
+                    Handshakes::new(roots, special.tls.key.clone())
+                };
+                special.made.get_or_try_init(make).await?
+            }
+        };
+        Ok(match versions {
+            Versions::All => handshakes.all.clone(),
+            Versions::Http1 => handshakes.http1.clone(),
+        })
+    }
+
+    async fn system(&self) -> Result<&(Arc<RootCertStore>, Handshakes), Fault> {
         let read = || async {
             let read = tokio::task::spawn_blocking(read).await;
-            read.map_err(|error| Fault::Tls(error.to_string()))?
+            let roots = Arc::new(read.map_err(|error| Fault::Tls(error.to_string()))?);
+            Ok((roots.clone(), Handshakes::new(roots, None)?))
         };
-        let read = self.0.get_or_try_init(read).await?;
-        Ok(match versions {
-            Versions::All => read.all.clone(),
-            Versions::Http1 => read.http1.clone(),
+        self.0.get_or_try_init(read).await
+    }
+}
+
+impl Special {
+    pub fn new(tls: OriginTls) -> Self {
+        Self {
+            tls,
+            made: OnceCell::new(),
+        }
+    }
+}
+
+impl Handshakes {
+    fn new(roots: Arc<RootCertStore>, key: Option<Arc<CertifiedKey>>) -> Result<Self, Fault> {
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let config = ClientConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .map_err(|error| Fault::Tls(error.to_string()))?
+            .with_root_certificates(roots);
+        let mut http1 = match key {
+            None => config.with_no_client_auth(),
+            Some(key) => config.with_client_cert_resolver(Arc::new(SingleCertAndKey::from(key))),
+        };
+        http1.alpn_protocols = vec![b"http/1.1".to_vec()];
+        let mut all = http1.clone();
+        all.alpn_protocols.insert(0, b"h2".to_vec());
+        Ok(Self {
+            all: Arc::new(all),
+            http1: Arc::new(http1),
         })
     }
 }
 
-fn read() -> Result<Read, Fault> {
+fn read() -> RootCertStore {
     let found = rustls_native_certs::load_native_certs();
     for error in &found.errors {
         tracing::warn!(target: "general", "an authority's certificate can't be read: {error}");
@@ -48,16 +116,5 @@ fn read() -> Result<Read, Fault> {
              (`ca-certificates`), or name a file by SSL_CERT_FILE"
         );
     }
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let config = ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .map_err(|error| Fault::Tls(error.to_string()))?;
-    let mut http1 = config.with_root_certificates(roots).with_no_client_auth();
-    http1.alpn_protocols = vec![b"http/1.1".to_vec()];
-    let mut all = http1.clone();
-    all.alpn_protocols.insert(0, b"h2".to_vec());
-    Ok(Read {
-        all: Arc::new(all),
-        http1: Arc::new(http1),
-    })
+    roots
 }

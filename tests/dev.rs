@@ -277,6 +277,47 @@ async fn waiting_script(app: &App) -> u32 {
     soon(read).await
 }
 
+#[tokio::test]
+async fn a_panic_is_shown_with_its_lines_until_it_is_mended() {
+    let app = new_app("my-panic");
+    edit(
+        &app,
+        "let name",
+        "let nothing: Option<u8> = None;\n        nothing.expect(\"a number\");\n        let name",
+    );
+    let server = app.serve_as("dev", &[]).await;
+    server.log.line_with("generation 1: 1 component").await;
+
+    let plain = server.get("/").await;
+    assert_eq!(plain.status, 500);
+    let first = plain.body.lines().next().expect("a line");
+    assert!(first.starts_with("panicked at src/lib.rs:"), "{plain:?}");
+    let line = first
+        .trim_start_matches("panicked at ")
+        .trim_end_matches(':');
+    let in_the_stack = format!("at {}/{line}", server.app.path().display());
+    assert!(
+        plain.body.contains(&in_the_stack),
+        "{in_the_stack} in {plain:?}"
+    );
+
+    let page = browse(&server, "/").await;
+    assert_eq!(page.status, 500);
+    assert!(
+        page.body.contains("<h1>500: Internal Server Error</h1>"),
+        "{page:?}"
+    );
+    assert!(page.body.contains("a number\n"), "{page:?}");
+    let waiting = wait_for_newer(&server, &page).await;
+    edit(
+        &server.app,
+        "nothing.expect(\"a number\");",
+        "let _ = nothing;",
+    );
+    let page = reloaded(&server, waiting).await;
+    assert!(page.body.starts_with("Hello, world<script "), "{page:?}");
+}
+
 /// How often a file is looked for that another process makes.
 const POLL: Duration = Duration::from_millis(10);
 

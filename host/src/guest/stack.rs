@@ -104,8 +104,8 @@ fn frames_from(stack: &WasmBacktrace, first: usize) -> String {
         }
         let module = frame.module().name().unwrap_or("<unknown>");
         let _ = write!(text, "{}!{}", cut(module, MAX_NAME), function(frame));
-        for symbol in frame.symbols().iter().take(MAX_INLINED) {
-            let _ = write!(text, "\n         {}", place(symbol));
+        for place in frame.symbols().iter().filter_map(place).take(MAX_INLINED) {
+            let _ = write!(text, "\n         {place}");
         }
     }
     let more = stack.frames().len().saturating_sub(first + MAX_FRAMES);
@@ -115,17 +115,18 @@ fn frames_from(stack: &WasmBacktrace, first: usize) -> String {
     text
 }
 
-/// Where a function stands, or one that is inlined in it, as the debugging information has it.
-fn place(symbol: &FrameSymbol) -> String {
-    let mut text = String::from("at ");
-    text += &cut(symbol.file().unwrap_or("<unknown>"), MAX_NAME);
+/// Where a function stands, or one that is inlined in it, as the debugging information has it. `None`: in the standard
+/// library, or in a package of the registry, where nobody looks for a fault first.
+fn place(symbol: &FrameSymbol) -> Option<String> {
+    let file = symbol.file()?;
+    if file.starts_with("/rustc/") || file.contains("/registry/src/") {
+        return None;
+    }
+    let mut text = format!("at {}", cut(file, MAX_NAME));
     for number in [symbol.line(), symbol.column()].into_iter().flatten() {
         let _ = write!(text, ":{number}");
     }
-    if let Some(name) = symbol.name() {
-        let _ = write!(text, " in {}", readable(name));
-    }
-    text
+    Some(text)
 }
 
 fn function(frame: &FrameInfo) -> String {

@@ -11,8 +11,8 @@ impl RequestHandler for Faults {
     async fn get(&mut self, cx: &Context) -> Result {
         match cx.path_args().first().and_then(Option::as_deref) {
             Some("panic") => {
-                let nothing: Option<&str> = None;
-                cx.write(nothing.expect("panics on purpose"))
+                let missing = cx.request().header("x-missing");
+                cx.write(missing.expect("panics on purpose"))
             }
             Some("error") => {
                 let number: u32 = "seven".parse()?;
@@ -20,8 +20,11 @@ impl RequestHandler for Faults {
             }
             Some("inside") => {
                 // It ends the closure, and no function of the handler.
-                let parse = |text: &str| Ok::<u32, std::num::ParseIntError>(text.parse::<u32>()?);
-                if parse("seven").is_err() {
+                let double = |text: &str| {
+                    let number: u32 = text.parse()?;
+                    Ok::<u32, std::num::ParseIntError>(2 * number)
+                };
+                if double("seven").is_err() {
                     bail!("no place is known");
                 }
                 Ok(())

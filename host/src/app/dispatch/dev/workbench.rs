@@ -172,7 +172,9 @@ impl Workbench {
             let trouble = Trouble::fault("The change is refused", &text);
             let is_known = state.refusal.as_ref() == Some(&trouble);
             state.refusal = Some(trouble);
-            state.end_mended() | !is_known
+            // Behind a build that has failed nobody sees it.
+            let is_hidden = matches!(state.build, Build::Failed(_));
+            state.end_mended() | !(is_known || is_hidden)
         });
     }
 
@@ -276,6 +278,19 @@ mod tests {
         bench.build_failed("another");
         bench.swapped();
         assert_eq!(&*bench.trouble().unwrap().text, "another");
+    }
+
+    #[test]
+    fn a_refusal_behind_a_failed_build_is_shown_only_when_that_is_mended() {
+        let bench = Workbench::new();
+        bench.build_failed("a typo");
+        let failed = bench.version();
+        bench.refused("no component".to_owned());
+        assert_eq!(bench.version(), failed);
+        assert_eq!(&*bench.trouble().unwrap().text, "a typo");
+        bench.built(false);
+        assert_ne!(bench.version(), failed);
+        assert_eq!(&*bench.trouble().unwrap().text, "no component");
     }
 
     #[test]

@@ -17,7 +17,8 @@ async fn shown(server: &Running, fault: &str) -> String {
 
 #[tokio::test]
 async fn a_fault_names_its_place_and_its_cause() {
-    let server = serve("[settings]\ndebug = true\n").await;
+    let one = "[settings]\ndebug = true\n[component.'faults.wasm']\ninstances = 1\n";
+    let server = serve(one).await;
 
     let panic = shown(&server, "panic").await;
     let place = panic.lines().next().expect("a line");
@@ -41,6 +42,10 @@ async fn a_fault_names_its_place_and_its_cause() {
         error.starts_with("invalid digit found in string (at faults/src/lib.rs:"),
         "{error}"
     );
+    // An error that is only logged has its place, too, and no later one is said to come from there.
+    assert_eq!(server.get("/faults/late").await.status, 200);
+    let late = server.log.line_with("Uncaught error in on_finish").await;
+    assert!(late.contains("(at faults/src/lib.rs:"), "{late}");
     // A `?` that ends a closure has ended no function of the handler.
     assert_eq!(shown(&server, "inside").await, "no place is known");
 

@@ -229,6 +229,17 @@ async fn an_origin_has_authorities_and_a_certificate_of_its_own() {
     let error = refused["error"].as_str().unwrap_or_default();
     assert!(error.contains("certificate is not accepted"), "{refused}");
 
+    // One that is away for a moment is missed by nobody.
+    let ca = server.app.path().join("ca.pem");
+    std::fs::remove_file(&ca).unwrap();
+    server.signal("HUP");
+    assert_eq!(
+        seen(&fetched(&server, &of(&inner), "").await)["version"],
+        "HTTP/2.0"
+    );
+    std::fs::write(&ca, own.pem()).unwrap();
+    server.log.line_with("nothing has changed").await;
+
     // A certificate that does not go with its key refuses the change, and names the file.
     let config = server.app.path().join("waterspout.toml");
     let text = std::fs::read_to_string(&config).unwrap();

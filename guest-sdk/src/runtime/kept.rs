@@ -17,7 +17,7 @@ use futures_util::task::AtomicWaker;
 
 use crate::runtime::bindings::waterspout::background::background::TaskNumber;
 use crate::runtime::bindings::waterspout::web::types::RequestNumber;
-use crate::runtime::logging;
+use crate::runtime::{logging, place};
 
 /// The function that is under way. A request and a task can be cancelled.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -156,6 +156,8 @@ impl Function {
     /// Does something in the name of the function.
     pub fn poll<T>(&self, poll: impl FnOnce() -> T) -> T {
         let before = CURRENT.replace(Some(self.0));
+        // A `?` of an earlier function, or one before the last wait, has ended nothing that ends now.
+        place::take();
         let polled = poll();
         CURRENT.set(before);
         logging::hand_over();

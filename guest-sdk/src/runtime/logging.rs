@@ -6,6 +6,7 @@ use std::sync::Once;
 
 use crate::result::Result;
 use crate::runtime::bindings::waterspout::logging::logging::{Level, log};
+use crate::runtime::place;
 
 /// Points the macros of the `log` crate at the host, once for each instance.
 ///
@@ -36,8 +37,14 @@ pub(crate) fn hand_over() {
 
 /// Logs an error that no client sees.
 pub(crate) fn log_error(function: &str, result: Result) {
-    if let Err(error) = result {
-        log::error!("Uncaught error in {function}: {error:#}");
+    // Taken in any case, so that no later error is said to come from there.
+    let place = place::take();
+    match (result, place) {
+        (Ok(()), _) => {}
+        (Err(error), None) => log::error!("Uncaught error in {function}: {error:#}"),
+        (Err(error), Some(place)) => {
+            log::error!("Uncaught error in {function}: {error:#} (at {place})");
+        }
     }
 }
 

@@ -389,7 +389,7 @@ fn load_config(
     }
 }
 
-/// The certificates of connections. While files are away or being written, the old ones stay.
+/// The certificates of connections.
 fn load_tls(
     folder: &Path,
     survey: &mut Survey,
@@ -399,29 +399,14 @@ fn load_tls(
     let Some(tls) = &config.server.tls else {
         return Ok(None);
     };
-    let files = || tls.files().map(|file| folder.join(file));
-    let old = previous.filter(|previous| {
-        previous.generation.config.server.tls.as_ref() == Some(tls)
-            && previous.generation.tls.is_some()
-    });
-    if let Some(old) = old
-        && files().any(|path| old.held.has(&path))
-    {
-        return Ok(old.generation.tls.clone());
-    }
-    let were_there = files().all(|path| survey.has(&path));
-    files().for_each(|path| survey.look_at(&path));
-    match (Tls::load(folder, tls), old) {
-        (Err(_), Some(old))
-            if were_there && files().any(|path| Mark::of(&path) == Mark::Missing) =>
-        {
-            Ok(old.generation.tls.clone())
-        }
-        (loaded, _) => loaded.map(Some),
-    }
+    let files = tls.files().map(|file| folder.join(file)).collect();
+    let is_same = |old: &Generation| old.config.server.tls.as_ref() == Some(tls);
+    let old = previous.filter(|previous| is_same(previous.generation));
+    let old = old.and_then(|old| Some((old.held, old.generation.tls.clone()?)));
+    read_or_keep(files, survey, old, || Tls::load(folder, tls)).map(Some)
 }
 
-/// What fetches trust and show. Files that are away for a moment stay as they were.
+/// What fetches trust and show.
 fn load_client_tls(
     folder: &Path,
     survey: &mut Survey,
@@ -429,15 +414,31 @@ fn load_client_tls(
     previous: Option<Previous<'_>>,
 ) -> Result<ClientTls, Faults> {
     let client = &config.http_client;
-    let files = || client.files().map(|file| folder.join(file));
-    if let Some(old) = previous
-        && old.generation.config.http_client == *client
-        && files().any(|path| old.held.has(&path))
-    {
-        return Ok(old.generation.client_tls.clone());
+    let files = client.files().map(|file| folder.join(file)).collect();
+    let serves = |old: &Generation| old.number > 0 && old.config.http_client == *client;
+    let old = previous.filter(|previous| serves(previous.generation));
+    let old = old.map(|old| (old.held, old.generation.client_tls.clone()));
+    read_or_keep(files, survey, old, || ClientTls::load(folder, client))
+}
+
+/// Reads what is in these files. While one is away or being written, what was read before stays.
+fn read_or_keep<T>(
+    files: Vec<PathBuf>,
+    survey: &mut Survey,
+    old: Option<(&Held, T)>,
+    read: impl FnOnce() -> Result<T, Faults>,
+) -> Result<T, Faults> {
+    let old = match old {
+        Some((held, old)) if files.iter().any(|path| held.has(path)) => return Ok(old),
+        old => old.map(|(_, old)| old),
+    };
+    let were_there = files.iter().all(|path| survey.has(path));
+    files.iter().for_each(|path| survey.look_at(path));
+    let is_missing = || files.iter().any(|path| Mark::of(path) == Mark::Missing);
+    match (read(), old) {
+        (Err(_), Some(old)) if were_there && is_missing() => Ok(old),
+        (read, _) => read,
     }
-    files().for_each(|path| survey.look_at(&path));
-    ClientTls::load(folder, client)
 }
 
 /// The files of all components, with those that are away and stay as they were.

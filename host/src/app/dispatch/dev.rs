@@ -91,9 +91,14 @@ where
     }
     let is_head = request.method() == Method::HEAD;
     let mut response = dispatch(&site, request, client).await;
-    if is_page && let Some(Traceback(text)) = response.extensions().get() {
+    let is_traceback = response.extensions().get::<Traceback>().is_some();
+    if is_page
+        && is_traceback
+        && let Some(text) = response.body().bytes()
+    {
         // As a page, so that it goes when the fault is mended.
-        response = trouble::page(&Trouble::of_guest(response.status(), text), &version);
+        let trouble = Trouble::of_guest(response.status(), &String::from_utf8_lossy(text));
+        response = trouble::page(&trouble, &version);
     } else if is_page && !is_head {
         script::put_into(&mut response, &version);
     }

@@ -1,6 +1,6 @@
 //! The pages that the host makes itself, with the words of Tornado's. Chooses no status.
 
-use std::sync::{Arc, LazyLock};
+use std::sync::LazyLock;
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
@@ -56,13 +56,13 @@ pub fn status_of(failure: &Failure) -> StatusCode {
 pub fn traceback(status: StatusCode, text: &str) -> Response<Reply> {
     let body = Bytes::copy_from_slice(text.as_bytes());
     let mut response = page(status, "text/plain; charset=UTF-8", body);
-    response.extensions_mut().insert(Traceback(text.into()));
+    response.extensions_mut().insert(Traceback);
     response
 }
 
-/// Marks a response that shows a fault of a guest, with its text.
+/// Marks a response whose body shows a fault of a guest.
 #[derive(Clone)]
-pub struct Traceback(pub Arc<str>);
+pub struct Traceback;
 
 /// Sets Tornado's reason for a status without a usual one. hyper's would be `<none>`.
 pub fn name_status(response: &mut Response<Reply>) {

@@ -35,6 +35,13 @@ impl RequestHandler for Faults {
             other => cx.write(format!("{other:?}")),
         }
     }
+
+    fn on_finish(&mut self, cx: &Context) -> Result {
+        if cx.request().path() == "/faults/late" {
+            let _: u32 = "seven".parse()?;
+        }
+        Ok(())
+    }
 }
 
 export!(Faults);

@@ -54,11 +54,11 @@ impl Trouble {
     }
 
     /// A handler has failed, with an error or with a trap.
-    pub fn of_guest(status: StatusCode, text: &Arc<str>) -> Self {
+    pub fn of_guest(status: StatusCode, text: &str) -> Self {
         let reason = status.canonical_reason().unwrap_or("Unknown");
         Self {
             title: format!("{}: {reason}", status.as_u16()).into(),
-            text: text.clone(),
+            text: text.into(),
             status,
         }
     }

@@ -133,6 +133,8 @@ impl Workbench {
             let trouble = Trouble::fault("The app does not build", text);
             let is_known = matches!(&state.build, Build::Failed(known) if *known == trouble);
             state.build = Build::Failed(trouble);
+            // It is shown from now on, whichever build it was.
+            state.first_build = None;
             !is_known
         });
     }
@@ -253,6 +255,15 @@ mod tests {
         assert!(bench.waits_for_build());
         bench.has_built();
         assert!(!bench.waits_for_build() && bench.trouble().is_none());
+    }
+
+    #[test]
+    fn a_first_build_that_fails_has_ended() {
+        let bench = Workbench::new();
+        bench.is_building("1 of 2");
+        bench.build_failed("a typo");
+        assert!(!bench.waits_for_build());
+        assert_eq!(&*bench.trouble().unwrap().text, "a typo");
     }
 
     #[test]

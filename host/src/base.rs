@@ -13,3 +13,4 @@ pub mod shards;
 pub(crate) mod timer;
 pub(crate) mod timetable;
 pub(crate) mod unsent;
+pub(crate) mod websocket;

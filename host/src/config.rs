@@ -45,7 +45,7 @@ pub use report::line_to_show;
 pub use route::{Destination, Route, RouteLimits, Target};
 pub use schedule::Schedule;
 pub use server::Server;
-pub use settings::{CookieSecret, Secret, Settings};
+pub use settings::{CookieSecret, MAX_MESSAGE, Secret, Settings};
 pub use tls::{Certificate, ClientAuth, Tls};
 pub use units::{duration, show_duration, show_size};
 

@@ -4,6 +4,7 @@ pub mod http_client;
 pub mod kv;
 pub mod loops;
 pub mod pubsub;
+pub mod sockets;
 
 use std::sync::Arc;
 
@@ -14,12 +15,14 @@ use http_client::HttpClients;
 use kv::Kv;
 use loops::Loops;
 use pubsub::Topics;
+use sockets::Sockets;
 
 /// What the components of an app share, and what is counted of them. It exists as long as the server, whatever is
 /// swapped.
 pub struct Services {
     pub kv: Kv,
     pub topics: Arc<Topics<Bytes>>,
+    pub sockets: Arc<Sockets>,
     /// The clients that send the requests of guests.
     pub http: Arc<HttpClients>,
     /// The locks of loops.
@@ -30,9 +33,11 @@ pub struct Services {
 impl Services {
     /// Makes them with this store, for this number of shards.
     pub fn new(kv: Kv, shards: usize) -> Arc<Self> {
+        let topics = Topics::new();
         Arc::new(Self {
             kv,
-            topics: Topics::new(),
+            sockets: Sockets::new(&topics),
+            topics,
             http: HttpClients::new(shards),
             loops: Loops::default(),
             metrics: Metrics::default(),

@@ -185,6 +185,7 @@ fn entry(
         "requests": stats.map_or(0, |stats| stats.requests),
         "in_flight": stats.map_or(0, |stats| stats.in_flight),
         "traps": stats.map_or(0, |stats| stats.traps),
+        "sockets": stats.map_or(0, |stats| stats.sockets),
     })
 }
 

@@ -10,6 +10,7 @@ mod redirect;
 mod reply;
 mod response;
 mod route;
+mod socket;
 mod streamed;
 
 use std::sync::Arc;
@@ -27,15 +28,14 @@ use crate::base::access::{self, Details, Summary};
 use crate::base::body::{BodyError, Gunzip, RequestBody, Source};
 use crate::base::client::Client;
 use crate::base::request_id;
-use crate::base::router::{self};
 use crate::base::unsent::{FREE, Held};
-use crate::guest::bindings::{self};
 use crate::guest::invoke::invoke;
-use crate::guest::resources::{Answer, Exchange, ShownId, Stage};
+use crate::guest::resources::{Answer, Exchange, ShownId, Stage, Visitor};
 
 use compress::Coding;
 use response::{blame_want_of_room, is_bodiless, respond_to};
 use route::{Routed, Visit, route};
+use socket::Handshake;
 
 pub use reply::Reply;
 
@@ -164,14 +164,17 @@ impl Visit {
         client: Client,
         began: Instant,
     ) -> InFlight {
+        let socket = self.handshake.as_ref();
+        let visitor = socket.map(|handshake| Visitor::new(handshake.handle.socket().clone()));
         let exchange = Exchange::new(
             head,
             client,
             began.into_std(),
             body,
             self.target,
-            Arc::new(arguments(self.arguments)),
+            Arc::new(self.arguments.into()),
             self.stage,
+            visitor,
             self.app,
             self.component.settings.cancel_on_close,
         );
@@ -180,6 +183,7 @@ impl Visit {
             answered: false,
             component: self.component,
             exchange,
+            handshake: self.handshake,
             began,
             deadline: self.deadline,
             debug: self.debug,
@@ -193,6 +197,7 @@ struct InFlight {
     answered: bool,
     component: Arc<Component>,
     exchange: Arc<Exchange>,
+    handshake: Option<Box<Handshake>>,
     began: Instant,
     deadline: Option<Duration>,
     debug: bool,
@@ -205,6 +210,8 @@ impl InFlight {
     )]
     fn answer(mut self, finish: Finish) -> impl Future<Output = Response<Reply>> + Send {
         async move {
+            // Its socket is closed where this is dropped.
+            let mut handshake = self.handshake.take();
             let begun = &mut self;
             let exchange = &begun.exchange;
             let mut response = match &begun.component.state {
@@ -215,7 +222,7 @@ impl InFlight {
                         // So that the connection knows how much of the body is left, before the head is sent.
                         exchange.abandon_body();
                     }
-                    let mut response = begun.respond(answer);
+                    let mut response = begun.respond(answer, &mut handshake);
                     response.body_mut().tells(sent);
                     response
                 }
@@ -247,7 +254,20 @@ impl InFlight {
     }
 
     /// The response for each answer: the table of the contract, section 5.
-    fn respond(&self, answer: Answer) -> Response<Reply> {
+    fn respond(&self, answer: Answer, handshake: &mut Option<Box<Handshake>>) -> Response<Reply> {
+        let answer = match (answer, handshake.take()) {
+            (Answer::Accepted(accepted), Some(handshake)) => {
+                let switched =
+                    socket::switch(&self.exchange, *accepted, *handshake, &self.component);
+                return switched.unwrap_or_else(|problem| {
+                    let request_id = tracing::field::display(ShownId(&self.exchange));
+                    let summary = self.exchange.summary();
+                    tracing::error!(target: "app", request_id, "{summary}: {problem}");
+                    page::error(StatusCode::INTERNAL_SERVER_ERROR)
+                });
+            }
+            (answer, _) => answer,
+        };
         let exchange = &self.exchange;
         let mut response = respond_to(exchange, answer, self.debug, self.deadline, &self.component);
         if exchange.lacked_room() {
@@ -259,7 +279,7 @@ impl InFlight {
             class.methods.is_empty() && response.status() == StatusCode::METHOD_NOT_ALLOWED;
         let is_refused = match &exchange.stage {
             Stage::ErrorPage(failure) => failure.status == StatusCode::METHOD_NOT_ALLOWED.as_u16(),
-            Stage::Whole => false,
+            Stage::Whole | Stage::Resume => false,
         };
         if is_without || is_refused {
             let allow = || class.allow();
@@ -275,15 +295,6 @@ impl Drop for InFlight {
         if !self.answered {
             self.exchange.app.meters.of(self.route).abandoned();
         }
-    }
-}
-
-fn arguments(arguments: router::Arguments) -> bindings::Arguments {
-    match arguments {
-        // A list needs a call into the guest, for its memory, even where the list is empty.
-        router::Arguments::Positional(values) if values.is_empty() => bindings::Arguments::None,
-        router::Arguments::Positional(values) => bindings::Arguments::Positional(values),
-        router::Arguments::Named(values) => bindings::Arguments::Named(values),
     }
 }
 

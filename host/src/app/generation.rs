@@ -6,6 +6,7 @@ mod checks;
 mod claims;
 mod component;
 mod declared;
+mod heirs;
 mod mark;
 mod plan;
 mod refusal;
@@ -40,6 +41,7 @@ pub use schedules::Schedule;
 pub use site::{Site, Swap};
 pub use survey::Survey;
 
+use heirs::Heirs;
 use mark::Mark;
 use survey::component_path;
 use watch::Held;
@@ -67,8 +69,9 @@ pub struct Generation {
     pub is_configured: bool,
     /// The files as they were before the generation was read from them.
     survey: Survey,
-    /// Shared by all generations of the app.
+    /// Shared by all generations of the app, like the next.
     newest: Arc<Newest>,
+    heirs: Arc<Heirs>,
 }
 
 /// Where a route leads.
@@ -162,6 +165,8 @@ impl Generation {
         checks::wrong_grants(folder, &config)?;
         let newest =
             previous.map_or_else(Arc::default, |previous| previous.generation.newest.clone());
+        let heirs =
+            previous.map_or_else(Arc::default, |previous| previous.generation.heirs.clone());
         let settings = app_settings(&config);
         let loading = component::Loading {
             folder,
@@ -171,6 +176,7 @@ impl Generation {
             survey: &survey,
             number,
             newest: &newest,
+            heirs: &heirs,
             settings: &settings,
         };
         let components = loading.load(files).await?;
@@ -204,6 +210,7 @@ impl Generation {
             is_configured,
             survey,
             newest,
+            heirs,
         })
     }
 
@@ -244,6 +251,7 @@ impl Generation {
             is_configured: false,
             survey: Survey::nothing(),
             newest: Arc::default(),
+            heirs: Arc::default(),
         })
     }
 
@@ -269,8 +277,9 @@ impl Generation {
     }
 
     /// It serves from now on.
-    fn begin(&self) {
+    fn begin(self: &Arc<Self>) {
         self.newest.set(&self.app);
+        self.heirs.set(self);
         for pool in self.components.values().filter_map(|one| one.pool()) {
             pool.window().begin();
         }

@@ -46,6 +46,16 @@ pub fn log(
     write(request, status, Some(took), None, &details);
 }
 
+/// Logs the end of a WebSocket, with the code that its client has said (RFC 6455, section 7.4).
+pub fn closed(
+    request: &Summary<'_>,
+    code: u16,
+    took: &dyn Fn() -> Duration,
+    details: impl Fn() -> Details,
+) {
+    write(request, code, Some(took), None, &details);
+}
+
 /// Logs a request that was refused before it was answered, and why. It took no time.
 pub fn refused(request: &Summary<'_>, status: u16, why: &str, details: impl Fn() -> Details) {
     write(request, status, None, Some(why), &details);
@@ -67,7 +77,7 @@ fn write(
         ms: OnceCell::new(),
     });
     match status {
-        ..400 => tracing::info!(target: "access", message),
+        ..400 | 1000.. => tracing::info!(target: "access", message),
         400..500 => tracing::warn!(target: "access", message),
         _ => tracing::error!(target: "access", message),
     }

@@ -197,7 +197,12 @@ pub type Counter = Sharded<AtomicU64>;
 impl Counter {
     /// Adds one.
     pub fn count(&self) {
-        add(self.mine(), 1);
+        self.add(1);
+    }
+
+    /// Adds so many.
+    pub fn add(&self, count: u64) {
+        add(self.mine(), count);
     }
 
     /// The sum over all threads.
@@ -282,6 +287,25 @@ pub struct ComponentMeter {
     pub failed_fetches: Counter,
     /// How many ticks of the clock found one of its guests running.
     pub beats: Arc<AtomicU64>,
+    pub sockets: SocketMeter,
+}
+
+/// The counters of one component's sockets.
+#[derive(Default)]
+pub struct SocketMeter {
+    /// Handshakes that were answered with a socket.
+    pub opened: Counter,
+    pub closed: Counter,
+    pub received: Counter,
+    pub received_bytes: Counter,
+    pub sent: Counter,
+    pub sent_bytes: Counter,
+    /// Published messages that were lost, because a client was too slow.
+    pub dropped: Counter,
+    /// Sockets that went to another instance.
+    pub moved: Counter,
+    /// Sockets whose instance was freed while they were quiet.
+    pub slept: Counter,
 }
 
 /// The counts of one component.
@@ -295,6 +319,51 @@ pub struct ComponentTally {
     pub fetches: HistogramTally,
     pub failed_fetches: u64,
     pub beats: u64,
+    pub sockets: SocketTally,
+}
+
+/// The counts of one component's sockets, as the counters of [`SocketMeter`].
+#[derive(Clone, Copy, Debug, Default)]
+pub struct SocketTally {
+    pub opened: u64,
+    pub closed: u64,
+    pub received: u64,
+    pub received_bytes: u64,
+    pub sent: u64,
+    pub sent_bytes: u64,
+    pub dropped: u64,
+    pub moved: u64,
+    pub slept: u64,
+}
+
+impl SocketMeter {
+    fn tally(&self) -> SocketTally {
+        SocketTally {
+            opened: self.opened.sum(),
+            closed: self.closed.sum(),
+            received: self.received.sum(),
+            received_bytes: self.received_bytes.sum(),
+            sent: self.sent.sum(),
+            sent_bytes: self.sent_bytes.sum(),
+            dropped: self.dropped.sum(),
+            moved: self.moved.sum(),
+            slept: self.slept.sum(),
+        }
+    }
+}
+
+impl SocketTally {
+    fn add(&mut self, other: &Self) {
+        self.opened += other.opened;
+        self.closed += other.closed;
+        self.received += other.received;
+        self.received_bytes += other.received_bytes;
+        self.sent += other.sent;
+        self.sent_bytes += other.sent_bytes;
+        self.dropped += other.dropped;
+        self.moved += other.moved;
+        self.slept += other.slept;
+    }
 }
 
 impl ComponentMeter {
@@ -324,6 +393,7 @@ impl ComponentMeter {
             fetches,
             failed_fetches: self.failed_fetches.sum(),
             beats: self.beats.load(Relaxed),
+            sockets: self.sockets.tally(),
         }
     }
 }
@@ -333,6 +403,7 @@ impl ComponentTally {
         self.waits.add(&other.waits);
         self.instantiations += other.instantiations;
         self.traps += other.traps;
+        self.sockets.add(&other.sockets);
         self.overloads += other.overloads;
         self.fetches.add(&other.fetches);
         self.failed_fetches += other.failed_fetches;

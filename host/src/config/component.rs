@@ -63,6 +63,18 @@ pub struct Component {
     pub executor_deadline: Option<Duration>,
     /// How many of these calls may wait.
     pub executor_queue: usize,
+    /// How many sockets all instances may have together.
+    pub max_sockets: usize,
+    /// How many events of one socket may wait for its guest before its client is not read.
+    pub max_socket_events: usize,
+    /// The most, in bytes, that waits to be sent to one socket's client before a guest that writes waits.
+    pub max_socket_unsent: u64,
+    /// The most, in bytes, that a socket takes along to another object.
+    pub max_socket_state: u64,
+    /// How long an event of a socket may take.
+    pub event_deadline: Option<Duration>,
+    /// How long sockets that can't go to another instance may keep one that is to end.
+    pub drain_deadline: Option<Duration>,
 }
 
 /// A `[component."file.wasm"]` table and its place, for later checks.
@@ -112,6 +124,12 @@ impl Default for Component {
             max_tasks: 1000,
             executor_deadline: Some(Duration::from_secs(300)),
             executor_queue: 100,
+            max_sockets: 10_000,
+            max_socket_events: 16,
+            max_socket_unsent: MB,
+            max_socket_state: MB / 16,
+            event_deadline: None,
+            drain_deadline: Some(Duration::from_secs(30)),
         }
     }
 }
@@ -213,6 +231,20 @@ fn component(
         executor_queue: section.or("executor_queue", default.executor_queue, |value| {
             value.count(0..=MOST)
         }),
+        max_sockets: section.or("max_sockets", default.max_sockets, |value| {
+            value.count(0..=MOST)
+        }),
+        max_socket_events: section.or("max_socket_events", default.max_socket_events, |value| {
+            value.count(1..=MOST)
+        }),
+        max_socket_unsent: section.or("max_socket_unsent", default.max_socket_unsent, |value| {
+            value.size(1..=MOST_BYTES)
+        }),
+        max_socket_state: section.or("max_socket_state", default.max_socket_state, |value| {
+            value.size(0..=MOST_BYTES)
+        }),
+        event_deadline: section.or("event_deadline", default.event_deadline, Value::limit),
+        drain_deadline: section.or("drain_deadline", default.drain_deadline, Value::limit),
     };
     section.finish();
     (component, positions)

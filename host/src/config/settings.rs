@@ -3,13 +3,15 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::time::Duration;
 
 use serde_json::{Map, Value as Json};
 use toml::de::DeValue;
 
 use super::route::{self, Destination};
 use super::section::{Section, table};
-use super::value::{MOST, Value};
+use super::units::MB;
+use super::value::{MOST, MOST_BYTES, Value};
 
 /// The `[settings]` table.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -24,9 +26,18 @@ pub struct Settings {
     pub default_host: Option<String>,
     /// The destination of a path without a route, in place of a 404.
     pub default_handler: Option<Destination>,
+    /// How often clients of WebSockets are pinged: Tornado's `websocket_ping_interval`.
+    pub websocket_ping_interval: Option<Duration>,
+    /// How long the answer may take; `None`: as long as the interval.
+    pub websocket_ping_timeout: Option<Duration>,
+    /// The most bytes of a message; `None`: [`MAX_MESSAGE`].
+    pub websocket_max_message_size: Option<u64>,
     /// The app's own settings, for its handlers.
     pub app: Map<String, Json>,
 }
+
+/// Tornado's default for `websocket_max_message_size`.
+pub const MAX_MESSAGE: u64 = 10 * MB;
 
 /// The secret for signed cookies.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -68,6 +79,11 @@ pub(super) fn read(value: Value<'_, '_>) -> Option<Settings> {
         cookie_secret: cookie_secret(&mut section),
         default_host: section.get("default_host", Value::text).map(str::to_owned),
         default_handler: default_handler(&mut section),
+        websocket_ping_interval: section.or("websocket_ping_interval", None, Value::limit),
+        websocket_ping_timeout: section.or("websocket_ping_timeout", None, Value::limit),
+        websocket_max_message_size: section.get("websocket_max_message_size", |value| {
+            value.size(1..=MOST_BYTES)
+        }),
         app: section.or("app", Map::new(), Value::json_table),
     };
     section.finish_with(|key| {

@@ -8,6 +8,7 @@ mod opening;
 mod refuse;
 mod socket;
 mod watchdog;
+mod websocket;
 
 use std::error::Error;
 use std::future::Future;
@@ -17,7 +18,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Buf;
-use futures_util::future::{Either, maybe_done};
+use futures_util::future::{BoxFuture, Either, maybe_done};
 use http::{Extensions, Method, Request, Response, Uri};
 use http_body::Body;
 use tracing::info;
@@ -97,6 +98,8 @@ where
 ///
 /// When `stop` is ready, the requests in flight are the last ones. An idle connection ends immediately. A client that
 /// has just connected may still send one request.
+///
+/// A connection that becomes a WebSocket is not over then: what is returned carries it to its end.
 pub fn serve_connection<I, S>(
     io: I,
     remote_ip: Option<IpAddr>,
@@ -104,7 +107,7 @@ pub fn serve_connection<I, S>(
     limits: &Arc<Limits>,
     service: &S,
     stop: impl Future<Output = ()> + Unpin,
-) -> impl Future<Output = ()>
+) -> impl Future<Output = Option<Carried>>
 where
     I: Socket + Send + 'static,
     S: Service,
@@ -133,6 +136,9 @@ where
     }
 }
 
+/// A WebSocket that a connection carries, until its end.
+pub type Carried = BoxFuture<'static, ()>;
+
 /// Serves a client that may speak either HTTP/1 or HTTP/2.
 async fn serve_either<I, S>(
     io: I,
@@ -140,19 +146,22 @@ async fn serve_either<I, S>(
     limits: &Arc<Limits>,
     service: &S,
     stop: impl Future<Output = ()>,
-) where
+) -> Option<Carried>
+where
     I: Socket + Send + 'static,
     S: Service,
 {
     // So that it can be polled again when it is ready.
     let mut stop = pin!(maybe_done(stop));
-    match opening::preface(io, limits, stop.as_mut()).await {
-        Some((io, true)) => http2::serve(io, client, limits, service, stop).await,
-        Some((io, false)) => {
-            let since = io.since();
-            http1::serve(io, since, client, limits, service, stop).await;
+    match opening::preface(io, limits, stop.as_mut()).await? {
+        (io, true) => {
+            http2::serve(io, client, limits, service, stop).await;
+            None
         }
-        None => {}
+        (io, false) => {
+            let since = io.since();
+            http1::serve(io, since, client, limits, service, stop).await
+        }
     }
 }
 
@@ -164,15 +173,18 @@ async fn serve_encrypted<I, S>(
     limits: &Arc<Limits>,
     service: &S,
     stop: impl Future<Output = ()>,
-) where
+) -> Option<Carried>
+where
     I: Socket + Send + 'static,
     S: Service,
 {
     let mut stop = pin!(maybe_done(stop));
-    match opening::handshake(io, tls, limits, stop.as_mut()).await {
-        Some((io, true)) => http2::serve(io, client, limits, service, stop).await,
-        Some((io, false)) => http1::serve(io, None, client, limits, service, stop).await,
-        None => {}
+    match opening::handshake(io, tls, limits, stop.as_mut()).await? {
+        (io, true) => {
+            http2::serve(io, client, limits, service, stop).await;
+            None
+        }
+        (io, false) => http1::serve(io, None, client, limits, service, stop).await,
     }
 }
 

@@ -8,6 +8,7 @@ wasmtime::component::bindgen!({
             include waterspout:component/web@0.1.0;
             include waterspout:component/lifecycle@0.1.0;
             include waterspout:component/background@0.1.0;
+            include waterspout:component/websocket@0.1.0;
         }
     ",
     imports: {
@@ -16,6 +17,7 @@ wasmtime::component::bindgen!({
         "waterspout:web/response.flush": async | store | trappable,
         "waterspout:background/background.draining": async | store | trappable,
         "waterspout:background/executor.call": async | store | trappable,
+        "waterspout:sockets/sockets.ready": async | store | trappable,
         default: trappable,
     },
     with: {
@@ -26,17 +28,32 @@ wasmtime::component::bindgen!({
     exports: { default: async | store },
 });
 
+use crate::base::router;
+
 pub use self::waterspout::background::{background, executor};
 pub use self::waterspout::kv::kv;
 pub use self::waterspout::logging::logging;
 pub use self::waterspout::pubsub::pubsub;
 pub use self::waterspout::settings::settings;
+pub use self::waterspout::sockets::sockets;
 pub use self::waterspout::values::values;
 pub use self::waterspout::web::types::{Arguments, Call, Failure, FailureCause, Outcome, Response};
 pub use self::waterspout::web::{application, request, request_body, response, types};
 pub use exports::waterspout::background::work;
+pub use exports::waterspout::sockets::websocket;
 pub use exports::waterspout::web::handler;
 pub use published::wasi::keyvalue;
+
+impl From<router::Arguments> for Arguments {
+    fn from(arguments: router::Arguments) -> Self {
+        match arguments {
+            // A list needs a call into the guest, for its memory, even where the list is empty.
+            router::Arguments::Positional(values) if values.is_empty() => Self::None,
+            router::Arguments::Positional(values) => Self::Positional(values),
+            router::Arguments::Named(values) => Self::Named(values),
+        }
+    }
+}
 
 /// Interfaces of others that are not in wasmtime-wasi. Functions that write are asynchronous for the host only.
 mod published {

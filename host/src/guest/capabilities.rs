@@ -13,6 +13,7 @@ mod request;
 mod request_body;
 mod response;
 mod settings;
+mod sockets;
 mod types;
 mod values;
 pub mod wasi;
@@ -28,7 +29,7 @@ use crate::guest::run::RunClock;
 pub use capability::{Capability, Grant, MakePart, Setup};
 
 /// All capabilities. The data of the first ones is found first.
-static ALL: [Capability; 14] = [
+static ALL: [Capability; 15] = [
     wasi::CAPABILITY,
     http_client::CAPABILITY,
     kv::CAPABILITY,
@@ -41,6 +42,7 @@ static ALL: [Capability; 14] = [
     request_body::CAPABILITY,
     response::CAPABILITY,
     settings::CAPABILITY,
+    sockets::CAPABILITY,
     types::CAPABILITY,
     values::CAPABILITY,
 ];

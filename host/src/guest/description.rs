@@ -1,11 +1,12 @@
 //! A component's description of itself: read once when it is loaded, and trusted from then on. Runs no guest.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use http::{HeaderValue, Method};
 
 use crate::base::error::Error;
+use crate::guest::bindings::websocket::WebsocketClass;
 use crate::guest::bindings::{handler, work};
 
 /// All that a component says of itself.
@@ -29,9 +30,29 @@ pub struct HandlerClass {
 /// What a request needs to know of its handler.
 #[derive(Debug, Default)]
 pub struct Class {
+    /// Unique in the component.
+    pub name: String,
     /// In the order in which the handler names them.
     pub methods: Vec<Method>,
     pub hooks: Hooks,
+    /// For a WebSocket handler.
+    pub socket: Option<SocketHooks>,
+}
+
+/// Which functions a WebSocket handler has.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a name of the WIT")]
+pub struct SocketHooks {
+    pub accept: bool,
+    /// `accept` decides about the origin.
+    pub check_origin: bool,
+    pub open: bool,
+    pub on_message: bool,
+    pub on_ping: bool,
+    pub on_pong: bool,
+    pub on_close: bool,
+    pub suspend: bool,
+    pub resume: bool,
 }
 
 /// Which functions a handler has beside its methods, and what it asks for.
@@ -63,13 +84,14 @@ impl Description {
         classes: Vec<handler::HandlerClass>,
         lifecycle: &[String],
         work: Option<work::Description>,
+        sockets: &[WebsocketClass],
     ) -> Result<Self, Error> {
         check_amount(&classes, work.as_ref())?;
         let (functions, schedules) = work
             .map(|work| (work.functions, work.schedules))
             .unwrap_or_default();
         let description = Self {
-            handlers: handlers(classes)?,
+            handlers: handlers(classes, sockets)?,
             lifecycle: self::lifecycle(lifecycle)?,
             functions,
             schedules,
@@ -158,9 +180,12 @@ impl Class {
         self.position(method).is_some() || self.methods.is_empty() && self.hooks.prepare
     }
 
-    /// The methods, as the header `Allow` lists them.
+    /// The methods, as the header `Allow` lists them. A handshake is a GET.
     pub fn allow(&self) -> HeaderValue {
-        let methods: Vec<&str> = self.methods.iter().map(Method::as_str).collect();
+        let mut methods: Vec<&str> = self.methods.iter().map(Method::as_str).collect();
+        if self.socket.is_some() && !methods.contains(&"GET") {
+            methods.insert(0, "GET");
+        }
         HeaderValue::from_str(&methods.join(", ")).unwrap_or(HeaderValue::from_static(""))
     }
 
@@ -186,8 +211,38 @@ impl Class {
                 });
         let mut functions = present(&before);
         functions.extend(methods);
+        if let Some(socket) = &self.socket {
+            functions.extend(socket.names().map(|name| name.replace('-', "_")));
+        }
         functions.extend(present(&after));
         functions
+    }
+}
+
+impl SocketHooks {
+    /// All names, and whether they are there.
+    fn all(&mut self) -> [(&'static str, &mut bool); 9] {
+        [
+            ("accept", &mut self.accept),
+            ("check-origin", &mut self.check_origin),
+            ("open", &mut self.open),
+            ("on-message", &mut self.on_message),
+            ("on-ping", &mut self.on_ping),
+            ("on-pong", &mut self.on_pong),
+            ("on-close", &mut self.on_close),
+            ("suspend", &mut self.suspend),
+            ("resume", &mut self.resume),
+        ]
+    }
+
+    /// The names of those that a person has written.
+    fn names(self) -> impl Iterator<Item = &'static str> {
+        let mut hooks = self;
+        let present = hooks.all().map(|(name, is_there)| (name, *is_there));
+        let present = present.into_iter().filter(|(_, is_there)| *is_there);
+        present
+            .map(|(name, _)| name)
+            .filter(|name| *name != "accept")
     }
 }
 
@@ -195,10 +250,14 @@ impl Class {
 const KNOWN: [&str; 7] = ["get", "head", "post", "put", "delete", "patch", "options"];
 
 /// Reads the handlers of a component.
-fn handlers(classes: Vec<handler::HandlerClass>) -> Result<Vec<HandlerClass>, Error> {
+fn handlers(
+    classes: Vec<handler::HandlerClass>,
+    sockets: &[WebsocketClass],
+) -> Result<Vec<HandlerClass>, Error> {
     let mut handlers: Vec<HandlerClass> = Vec::new();
     let mut names = BTreeSet::new();
-    for class in classes {
+    let mut hooks_of_sockets = socket_hooks(sockets, classes.len())?;
+    for (at, class) in classes.into_iter().enumerate() {
         let name = class.name;
         if !names.insert(name.clone()) {
             return Err(Error::component(format!(
@@ -208,12 +267,42 @@ fn handlers(classes: Vec<handler::HandlerClass>) -> Result<Vec<HandlerClass>, Er
         let methods = methods(&name, &class.methods)?;
         let hooks = hooks(&name, &class.functions)?;
         handlers.push(HandlerClass {
+            class: Arc::new(Class {
+                name: name.clone(),
+                methods,
+                hooks,
+                socket: hooks_of_sockets.remove(&at),
+            }),
             name,
-            class: Arc::new(Class { methods, hooks }),
             routes: class.routes,
         });
     }
     Ok(handlers)
+}
+
+/// The functions of the WebSocket handlers among so many, by their places.
+fn socket_hooks(
+    sockets: &[WebsocketClass],
+    handlers: usize,
+) -> Result<BTreeMap<usize, SocketHooks>, Error> {
+    let mut hooks = BTreeMap::new();
+    for class in sockets {
+        let at = class.handler as usize;
+        let mut of_this = SocketHooks::default();
+        for name in &class.functions {
+            let known = of_this.all().into_iter().find(|(known, _)| known == name);
+            match known {
+                Some((_, hook)) => *hook = true,
+                None => return Err(unknown("a WebSocket handler of it", name)),
+            }
+        }
+        if at >= handlers || hooks.insert(at, of_this).is_some() {
+            return Err(Error::component(format!(
+                "describes a WebSocket handler {at} that is none of its handlers, or twice"
+            )));
+        }
+    }
+    Ok(hooks)
 }
 
 fn methods(handler: &str, names: &[String]) -> Result<Vec<Method>, Error> {
@@ -292,12 +381,15 @@ mod tests {
 
     fn class(methods: &[&str], functions: &[&str]) -> Result<Vec<HandlerClass>, Error> {
         let owned = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
-        handlers(vec![handler::HandlerClass {
-            name: "A".to_owned(),
-            methods: owned(methods),
-            functions: owned(functions),
-            routes: Vec::new(),
-        }])
+        handlers(
+            vec![handler::HandlerClass {
+                name: "A".to_owned(),
+                methods: owned(methods),
+                functions: owned(functions),
+                routes: Vec::new(),
+            }],
+            &[],
+        )
     }
 
     fn refusal<T>(read: Result<T, Error>) -> String {

@@ -13,13 +13,14 @@ mod instance;
 mod queue;
 mod rules;
 mod slot;
+mod sockets;
 mod task_set;
 mod worker;
 
 use std::future::poll_fn;
 use std::pin::pin;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed, Ordering::SeqCst};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed, Ordering::SeqCst};
+use std::sync::{Arc, Mutex, Weak};
 use std::time::Duration;
 
 use futures_util::FutureExt;
@@ -33,6 +34,7 @@ use crate::guest::description::Description;
 use crate::guest::engine::{Engine, Linked};
 use crate::guest::resources::{AppView, Exchange, ServingWindow};
 use crate::services::Services;
+use crate::services::sockets::{Family, Handle, Home, SocketLimits, TooMany};
 
 pub use crate::config::Isolation;
 use birth::Purpose;
@@ -43,12 +45,15 @@ use queue::Queue;
 pub use rules::Rules;
 use rules::single;
 use slot::Slot;
+pub use sockets::{SocketEnd, Succession};
 
 /// How the function that runs a request in its guest ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LifeEnd {
     /// Nothing of the request is left in the guest.
     Over,
+    /// The request was a handshake, and its object stays for the socket.
+    Stays,
     /// The guest was asked to end the request and did not: the instance must be replaced.
     Deaf,
 }
@@ -56,6 +61,20 @@ pub enum LifeEnd {
 /// Runs one request in its guest, and gives its answer. The guest knows the request by the number.
 pub type Life =
     for<'a> fn(&'a CallContext<'a>, u64, Arc<Exchange>) -> BoxFuture<'a, wasmtime::Result<LifeEnd>>;
+
+/// Runs what waits for one socket in its guest.
+pub type Reactions = for<'a> fn(
+    &'a CallContext<'a>,
+    u64,
+    Arc<Exchange>,
+) -> BoxFuture<'a, wasmtime::Result<SocketEnd>>;
+
+/// What runs in a guest.
+#[derive(Clone, Copy)]
+pub struct Lives {
+    pub request: Life,
+    pub socket: Reactions,
+}
 
 /// A component that was compiled and fits the WIT, with what an instance of it needs.
 pub struct Blueprint {
@@ -70,6 +89,9 @@ pub struct Blueprint {
     /// From when to when its instances serve.
     pub window: Arc<ServingWindow>,
     pub app: AppView,
+    /// The component's sockets, in all its versions.
+    pub family: Arc<Family>,
+    pub succession: Arc<dyn Succession>,
 }
 
 /// The instances of one component, and the requests that wait for them.
@@ -83,7 +105,7 @@ pub struct Pool {
 pub struct PoolInner {
     blueprint: Blueprint,
     description: Description,
-    life: Life,
+    lives: Lives,
     queue: Queue,
     executor: Executor,
     /// Requests that are accepted and not yet over.
@@ -92,6 +114,12 @@ pub struct PoolInner {
     workers: AtomicUsize,
     instances: AtomicUsize,
     traps: AtomicU64,
+    /// The instances, as sockets see them.
+    homes: Mutex<Vec<Weak<Home>>>,
+    /// Sockets that this pool takes over now.
+    resuming: AtomicUsize,
+    /// Its sockets go to another pool.
+    is_handed_over: AtomicBool,
 }
 
 impl Blueprint {
@@ -120,7 +148,7 @@ impl Blueprint {
 
 impl Pool {
     /// Instantiates the component once, asks for its description, and opens the pool.
-    pub async fn open(blueprint: Blueprint, life: Life) -> Result<Self, Error> {
+    pub async fn open(blueprint: Blueprint, lives: Lives) -> Result<Self, Error> {
         let (mut first, description) = blueprint.first().await?;
         let mut blueprint = blueprint;
         if description.lifecycle.single {
@@ -134,13 +162,16 @@ impl Pool {
         let core = Arc::new(PoolInner {
             blueprint,
             description,
-            life,
+            lives,
             queue,
             executor: Executor::default(),
             admitted: AtomicUsize::new(0),
             workers: AtomicUsize::new(0),
             instances: AtomicUsize::new(0),
             traps: AtomicU64::new(0),
+            homes: Mutex::default(),
+            resuming: AtomicUsize::new(0),
+            is_handed_over: AtomicBool::new(false),
         });
         core.add_worker(0, Some(first));
         if core.is_shared() {
@@ -170,6 +201,22 @@ impl Pool {
     /// The component itself.
     pub fn component(&self) -> &wasmtime::component::Component {
         self.core.blueprint.linked.pre.component()
+    }
+
+    /// A socket for a handshake, unless there are as many as may be.
+    pub fn begin_socket(&self, max_message: usize) -> Result<Handle, TooMany> {
+        let blueprint = &self.core.blueprint;
+        let (file, family) = (&blueprint.file, &blueprint.family);
+        let limits = SocketLimits {
+            max_message,
+            ..blueprint.rules.sockets
+        };
+        blueprint.services.sockets.begin(file, family, limits)
+    }
+
+    /// Lets its sockets go to the pool that serves in its place from now on.
+    pub fn hand_over(&self) {
+        self.core.hand_over();
     }
 
     /// Accepts a request, unless the queue is full.
@@ -232,6 +279,8 @@ pub struct PoolStats {
     pub requests: u64,
     pub in_flight: usize,
     pub traps: u64,
+    /// Sockets of all versions of the component.
+    pub sockets: usize,
 }
 
 impl PoolInner {
@@ -241,6 +290,7 @@ impl PoolInner {
             requests: self.queue.accepted(),
             in_flight: self.admitted.load(SeqCst),
             traps: self.traps.load(SeqCst),
+            sockets: self.blueprint.family.open(),
         }
     }
 

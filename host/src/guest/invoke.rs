@@ -2,6 +2,7 @@
 //! that into an `Answer`; words no response.
 
 mod life;
+mod socket;
 
 use std::sync::{Arc, Weak};
 use std::time::Duration;
@@ -12,10 +13,17 @@ use tokio::time::Instant;
 
 use crate::base::timer::until;
 use crate::guest::bindings::{Failure, FailureCause};
-use crate::guest::instances::{Pool, QueueFull};
+use crate::guest::instances::{Lives, Pool, QueueFull};
 use crate::guest::resources::{Answer, Cancel, Exchange, Stage};
 
 pub use life::life;
+pub use socket::react;
+
+/// What a pool is opened with.
+pub const LIVES: Lives = Lives {
+    request: life,
+    socket: react,
+};
 
 /// How often to check whether a handler that waits for its client's body still does.
 const LOOK_AGAIN: Duration = Duration::from_millis(50);

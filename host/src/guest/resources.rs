@@ -10,6 +10,7 @@ mod head;
 mod parts;
 mod stream;
 mod transit;
+mod visitor;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant};
@@ -34,6 +35,7 @@ pub use head::{Head, fields, phrase};
 pub use parts::{Part, Parts};
 pub use stream::{Piece, Stream, StreamedResponse, Wrong};
 pub use transit::{InTransit, Transit};
+pub use visitor::{Accepted, Visitor};
 
 /// Where a route leads inside a component.
 #[derive(Debug)]

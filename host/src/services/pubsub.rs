@@ -7,7 +7,7 @@ use std::collections::VecDeque;
 use std::future::poll_fn;
 use std::hash::{BuildHasher, BuildHasherDefault};
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::Relaxed};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::task::Poll;
 
 use bytes::Bytes;
@@ -107,6 +107,7 @@ struct Topic<T: Message> {
 struct Audience<T: Message> {
     /// By the address of the quota, which exists as long as its group.
     groups: FxHashMap<usize, Group<T>>,
+    listeners: FxHashMap<u64, Weak<dyn Listener<T>>>,
     /// The last subscriber has left, and no new one may come.
     over: bool,
 }
@@ -140,6 +141,19 @@ pub struct Subscription<T: Message> {
     is_read: AtomicBool,
 }
 
+/// Something that takes every message of a topic when it is published, and keeps what it needs.
+pub trait Listener<T>: Send + Sync {
+    /// Returns how many there are for whom it has taken the message. It must not publish or subscribe.
+    fn hear(&self, message: &T) -> u32;
+}
+
+/// A listener's place, which ends when it is dropped.
+pub struct Listening<T: Message> {
+    topics: Arc<Topics<T>>,
+    topic: Arc<Topic<T>>,
+    number: u64,
+}
+
 /// A guest's handle on a subscription.
 pub type MessageSubscription = Arc<Subscription<Bytes>>;
 
@@ -163,11 +177,10 @@ impl<T: Message> Topics<T> {
             return 0;
         };
         let audience = lock(&topic.audience);
-        audience
-            .groups
-            .values()
-            .map(|group| group.hand(message))
-            .sum()
+        let listeners = audience.listeners.values().filter_map(Weak::upgrade);
+        let heard: u32 = listeners.map(|listener| listener.hear(message)).sum();
+        let groups = audience.groups.values();
+        heard + groups.map(|group| group.hand(message)).sum::<u32>()
     }
 
     /// Whether a topic has a subscription.
@@ -199,7 +212,16 @@ impl<T: Message> Topics<T> {
             }),
             arrived: AtomicWaker::new(),
         });
-        let topic = self.join(topic, number, &mailbox, quota);
+        let topic = self.enter(topic, |audience| {
+            let group = audience
+                .groups
+                .entry(address(quota))
+                .or_insert_with(|| Group {
+                    quota: quota.clone(),
+                    members: FxHashMap::default(),
+                });
+            group.members.insert(number, mailbox.clone());
+        });
         Some(Subscription {
             topics: self.clone(),
             topic,
@@ -210,13 +232,21 @@ impl<T: Message> Topics<T> {
         })
     }
 
-    fn join(
-        &self,
-        name: &str,
-        number: u64,
-        mailbox: &Arc<Mailbox<T>>,
-        quota: &Arc<Quota>,
-    ) -> Arc<Topic<T>> {
+    /// Hands each message of a topic to a listener, before all subscriptions.
+    pub fn listen(self: &Arc<Self>, topic: &str, listener: Weak<dyn Listener<T>>) -> Listening<T> {
+        let number = self.next.fetch_add(1, Relaxed);
+        let topic = self.enter(topic, |audience| {
+            audience.listeners.insert(number, listener);
+        });
+        Listening {
+            topics: self.clone(),
+            topic,
+            number,
+        }
+    }
+
+    /// Changes the audience of a topic, which exists from then on.
+    fn enter(&self, name: &str, change: impl FnOnce(&mut Audience<T>)) -> Arc<Topic<T>> {
         loop {
             let topic = {
                 let mut shard = lock(self.shard(name));
@@ -228,6 +258,7 @@ impl<T: Message> Topics<T> {
                             name: name.clone(),
                             audience: Mutex::new(Audience {
                                 groups: FxHashMap::default(),
+                                listeners: FxHashMap::default(),
                                 over: false,
                             }),
                         });
@@ -243,16 +274,25 @@ impl<T: Message> Topics<T> {
                 std::thread::yield_now();
                 continue;
             }
-            let group = audience
-                .groups
-                .entry(address(quota))
-                .or_insert_with(|| Group {
-                    quota: quota.clone(),
-                    members: FxHashMap::default(),
-                });
-            group.members.insert(number, mailbox.clone());
+            change(&mut audience);
             drop(audience);
             return topic;
+        }
+    }
+
+    /// Changes the audience of a topic, which may be over then.
+    fn leave(&self, topic: &Arc<Topic<T>>, change: impl FnOnce(&mut Audience<T>)) {
+        let mut audience = lock(&topic.audience);
+        change(&mut audience);
+        audience.over = audience.groups.is_empty() && audience.listeners.is_empty();
+        let is_over = audience.over;
+        drop(audience);
+        if is_over {
+            let mut shard = lock(self.shard(&topic.name));
+            let known = shard.get(&*topic.name);
+            if known.is_some_and(|known| Arc::ptr_eq(known, topic)) {
+                shard.remove(&*topic.name);
+            }
         }
     }
 
@@ -363,25 +403,24 @@ impl Drop for Reading<'_> {
 
 impl<T: Message> Drop for Subscription<T> {
     fn drop(&mut self) {
-        let mut audience = lock(&self.topic.audience);
         let key = address(&self.quota);
-        if let Some(group) = audience.groups.get_mut(&key) {
-            group.members.remove(&self.number);
-            if group.members.is_empty() {
-                audience.groups.remove(&key);
+        self.topics.leave(&self.topic, |audience| {
+            if let Some(group) = audience.groups.get_mut(&key) {
+                group.members.remove(&self.number);
+                if group.members.is_empty() {
+                    audience.groups.remove(&key);
+                }
             }
-        }
-        audience.over = audience.groups.is_empty();
-        let is_over = audience.over;
-        drop(audience);
-        if is_over {
-            let mut shard = lock(self.topics.shard(&self.topic.name));
-            let known = shard.get(&*self.topic.name);
-            if known.is_some_and(|known| Arc::ptr_eq(known, &self.topic)) {
-                shard.remove(&*self.topic.name);
-            }
-        }
+        });
         self.quota.subscriptions.fetch_sub(1, Relaxed);
+    }
+}
+
+impl<T: Message> Drop for Listening<T> {
+    fn drop(&mut self) {
+        self.topics.leave(&self.topic, |audience| {
+            audience.listeners.remove(&self.number);
+        });
     }
 }
 

@@ -171,6 +171,9 @@ impl Scrape {
         counter("overloads", help, |tally| tally.overloads)?;
         let help = "Requests of handlers that were refused or failed.";
         counter("failed_fetches", help, |tally| tally.failed_fetches)?;
+        for (name, help, count) in SOCKETS {
+            counter(name, help, count)?;
+        }
         let help = "From a request of a handler to the head of its response.";
         page.family("fetch_seconds", help, MetricType::Histogram, |family| {
             components.iter().try_for_each(|(file, tally)| {
@@ -206,6 +209,16 @@ impl Scrape {
                 })
             },
         )?;
+        page.family(
+            "sockets",
+            "WebSockets that are open.",
+            MetricType::Gauge,
+            |family| {
+                censuses.iter().try_for_each(|(file, stats)| {
+                    family.gauge_of(&[("component", file)], stats.sockets as u64)
+                })
+            },
+        )?;
         let help = "Requests that wait for an instance or are in one.";
         page.family("in_flight", help, MetricType::Gauge, |family| {
             censuses.iter().try_for_each(|(file, stats)| {
@@ -214,6 +227,47 @@ impl Scrape {
         })
     }
 }
+
+/// The counters of sockets.
+const SOCKETS: [(&str, &str, fn(&ComponentTally) -> u64); 9] = [
+    ("sockets_opened", "WebSockets that were opened.", |tally| {
+        tally.sockets.opened
+    }),
+    ("sockets_closed", "WebSockets that were closed.", |tally| {
+        tally.sockets.closed
+    }),
+    (
+        "socket_messages_received",
+        "Messages of clients.",
+        |tally| tally.sockets.received,
+    ),
+    (
+        "socket_bytes_received",
+        "Bytes of these messages.",
+        |tally| tally.sockets.received_bytes,
+    ),
+    ("socket_messages_sent", "Messages to clients.", |tally| {
+        tally.sockets.sent
+    }),
+    ("socket_bytes_sent", "Bytes of these messages.", |tally| {
+        tally.sockets.sent_bytes
+    }),
+    (
+        "socket_messages_dropped",
+        "Published messages that a client was too slow for.",
+        |tally| tally.sockets.dropped,
+    ),
+    (
+        "sockets_moved",
+        "WebSockets that went to another object.",
+        |tally| tally.sockets.moved,
+    ),
+    (
+        "sockets_slept",
+        "WebSockets whose instance was freed while they were quiet.",
+        |tally| tally.sockets.slept,
+    ),
+];
 
 /// A route's labels. Requests without a route, and routes that are gone, have labels that can't be taken for a
 /// pattern.

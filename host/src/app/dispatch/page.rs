@@ -44,6 +44,11 @@ pub fn failure(failure: &Failure) -> Response<Reply> {
     response
 }
 
+/// A page of this text alone.
+pub fn plain(status: StatusCode, text: &'static str) -> Response<Reply> {
+    page(status, HTML, Bytes::from_static(text.as_bytes()))
+}
+
 /// The status of a failure: 500 where the guest gave one that is not an error.
 pub fn status_of(failure: &Failure) -> StatusCode {
     match StatusCode::from_u16(failure.status) {

@@ -53,15 +53,20 @@ pub(super) fn respond_to(
             tracing::error!(target: "app", request_id, "{}: {reason}", exchange.summary());
             page::error(StatusCode::SERVICE_UNAVAILABLE)
         }
-        Answer::Busy => {
-            let mut response = page::error(StatusCode::SERVICE_UNAVAILABLE);
-            response.headers_mut().insert(header::RETRY_AFTER, SOON);
-            response
-        }
+        Answer::Busy => busy(),
+        // Handshakes are answered elsewhere.
+        Answer::Accepted(_) => page::error(StatusCode::INTERNAL_SERVER_ERROR),
         Answer::Late => page::error(StatusCode::GATEWAY_TIMEOUT),
         // The client may still read.
         Answer::Gone => page::error(StatusCode::BAD_REQUEST),
     }
+}
+
+/// The answer where there is no room.
+pub(super) fn busy() -> Response<Reply> {
+    let mut response = page::error(StatusCode::SERVICE_UNAVAILABLE);
+    response.headers_mut().insert(header::RETRY_AFTER, SOON);
+    response
 }
 
 /// A body that was late because there was no room is not the client's fault. The client may try again.

@@ -8,6 +8,7 @@ use http::request::Parts;
 use http::{HeaderValue, Method, Response, StatusCode, header};
 
 use super::reply::Reply;
+use super::socket::{self, Handshake};
 use super::{page, redirect};
 use crate::app::generation::{Component, Generation, Lead};
 use crate::base::body::BodyLimits;
@@ -31,6 +32,8 @@ pub(super) struct Visit {
     pub(super) arguments: router::Arguments,
     pub(super) app: Arc<App>,
     pub(super) stage: Stage,
+    /// In a box, as it is rare.
+    pub(super) handshake: Option<Box<Handshake>>,
     pub(super) body_limits: BodyLimits,
     pub(super) deadline: Option<Duration>,
     pub(super) debug: bool,
@@ -91,7 +94,14 @@ fn follow(
             return Routed::Answered(index, page::error(status));
         }
     };
-    let stage = if target.class.takes(&head.method) {
+    let handshake = match socket::is_meant(&target.class, head) {
+        true => match socket::begin(generation, component, &target.class, head) {
+            Ok(handshake) => Some(Box::new(handshake)),
+            Err(response) => return Routed::Answered(index, response),
+        },
+        false => None,
+    };
+    let stage = if handshake.is_some() || target.class.takes(&head.method) {
         Stage::Whole
     } else if target.class.hooks.write_error {
         error_page(StatusCode::METHOD_NOT_ALLOWED)
@@ -119,6 +129,7 @@ fn follow(
         arguments,
         app: generation.app.clone(),
         stage,
+        handshake,
         body_limits,
         deadline: limits.deadline.unwrap_or(component.settings.deadline),
         debug: generation.config.settings.debug,

@@ -12,13 +12,14 @@ use tokio_util::task::AbortOnDropHandle;
 
 use super::checks;
 use super::declared::{self, Declared};
+use super::heirs::Heirs;
 use super::mark::{Mark, is_missing};
 use super::plan::{self, Plan};
 use super::survey::{Survey, component_path};
 use super::{Previous, Refusal, Runtime};
 use crate::base::error::Error;
 use crate::base::shards;
-use crate::config::{self, Config};
+use crate::config::{self, Config, MAX_MESSAGE};
 use crate::guest::capabilities::wasi::granted_folders;
 use crate::guest::capabilities::{self, Setup};
 use crate::guest::description::Description;
@@ -27,6 +28,7 @@ use crate::guest::instances::{Blueprint, Pool, Rules};
 use crate::guest::invoke;
 use crate::guest::resources::{AppView, Newest};
 use crate::guest::run::RunLimits;
+use crate::services::sockets::SocketLimits;
 
 /// A component, in one generation or several.
 pub struct Component {
@@ -96,6 +98,8 @@ pub struct Loading<'a> {
     pub number: u64,
     /// The generation that serves, for instances that ask without a request.
     pub newest: &'a Arc<Newest>,
+    /// The generation that serves, for sockets that go to another object.
+    pub heirs: &'a Arc<Heirs>,
     /// `[settings] app`, as JSON.
     pub settings: &'a Arc<str>,
 }
@@ -260,6 +264,7 @@ impl Loading<'_> {
         let Runtime { engine, services } = self.runtime;
         let file: Arc<str> = file.into();
         let meter = services.metrics.component(&file, Instant::now());
+        let family = services.sockets.family(&file, &meter);
         let parts = capabilities::prepare(&Setup {
             file: &file,
             app: self.folder,
@@ -281,9 +286,11 @@ impl Loading<'_> {
                 loaded: self.settings.clone(),
                 ..AppView::default()
             },
+            family,
+            succession: self.heirs.clone(),
         };
         // On any core. Aborted when nobody waits for it.
-        let opening = tokio::spawn(Pool::open(blueprint, invoke::life));
+        let opening = tokio::spawn(Pool::open(blueprint, invoke::LIVES));
         let pool = AbortOnDropHandle::new(opening)
             .await
             .map_err(|error| Error::host("opening was interrupted", error))??;
@@ -307,6 +314,7 @@ pub async fn describe(runtime: &Runtime, file: &str, linked: Linked) -> Result<D
     let Runtime { engine, services } = runtime;
     let settings = config::Component::default();
     let (file, meter) = (Arc::from(file), Arc::default());
+    let family = services.sockets.family(&file, &meter);
     let parts = capabilities::prepare(&Setup {
         file: &file,
         app: Path::new(""),
@@ -324,6 +332,8 @@ pub async fn describe(runtime: &Runtime, file: &str, linked: Linked) -> Result<D
         meter,
         window: Arc::default(),
         app: AppView::default(),
+        family,
+        succession: Arc::new(Heirs::default()),
     };
     let description = blueprint.description().await?;
     declarations(&description)?;
@@ -366,6 +376,7 @@ enum Read {
 const WITHOUT_DEADLINE: Duration = Duration::from_secs(30);
 
 fn rules(settings: &config::Component) -> Rules {
+    let bytes = |size| usize::try_from(size).unwrap_or(usize::MAX);
     Rules {
         isolation: settings.isolation,
         instances: settings.instances.unwrap_or_else(shards::cores),
@@ -385,5 +396,14 @@ fn rules(settings: &config::Component) -> Rules {
         max_tasks: settings.max_tasks,
         executor_deadline: settings.executor_deadline,
         executor_queue: settings.executor_queue,
+        sockets: SocketLimits {
+            max_sockets: settings.max_sockets,
+            max_events: settings.max_socket_events,
+            max_unsent: bytes(settings.max_socket_unsent),
+            max_message: bytes(MAX_MESSAGE),
+            max_state: bytes(settings.max_socket_state),
+            event_deadline: settings.event_deadline,
+        },
+        drain_deadline: settings.drain_deadline,
     }
 }

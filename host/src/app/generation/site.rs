@@ -14,7 +14,7 @@ use super::watch::Look;
 use super::{Component, Generation, Previous, Refusal, Runtime, State, Survey};
 use crate::base::metrics::{Counter, Metrics};
 use crate::config::Overrides;
-use crate::guest::instances::{self, PoolStats};
+use crate::guest::instances::{self, Pool, PoolStats};
 use crate::guest::resources::ServingWindow;
 
 /// One app and its generations.
@@ -95,6 +95,7 @@ impl Site {
         runtime: Runtime,
         overrides: Overrides,
     ) -> Self {
+        let first = Arc::new(first);
         first.begin();
         let scheduler = Scheduler::default();
         scheduler.follow(&first);
@@ -102,7 +103,7 @@ impl Site {
             folder: folder.to_path_buf(),
             runtime,
             overrides,
-            current: ArcSwap::from_pointee(first),
+            current: ArcSwap::new(first),
             history: Mutex::default(),
             scheduler,
         }
@@ -153,17 +154,20 @@ impl Site {
         // Under the lock, so that the status never has the new number with the old history.
         let old = self.current.swap(Arc::new(next));
         let new = self.current.load();
+        let mut gone = Vec::new();
         for component in old.components.values() {
             let kept = new.components.get(&component.file);
             if !kept.is_some_and(|kept| Arc::ptr_eq(kept, component)) {
                 // Its requests go on, and nothing else does.
                 if let Some(pool) = component.pool() {
                     pool.window().end(None);
+                    gone.push(pool);
                 }
                 history.leaving.extend(leaving(component));
             }
         }
         new.begin();
+        gone.into_iter().for_each(Pool::hand_over);
         self.scheduler.follow(&new);
         history.swaps.0 += 1;
         history.past.truncate(PAST - 1);
@@ -182,6 +186,7 @@ impl Site {
     /// background tasks, by the component's name.
     pub fn end(&self, by: Instant) -> Vec<(String, Arc<ServingWindow>)> {
         self.scheduler.end(by);
+        self.runtime.services.sockets.end();
         let history = self.history();
         let current = self.current.load();
         let serving = current.components.values().filter_map(|component| {

@@ -14,7 +14,7 @@ use std::task::{Poll, ready};
 use std::time::Duration;
 
 use futures_util::future::Either;
-use http::header::{CONNECTION, EXPECT};
+use http::header::{CONNECTION, EXPECT, UPGRADE};
 use http::{HeaderValue, Request, Response, StatusCode};
 use http_body::Body;
 use hyper::body::Incoming;
@@ -31,8 +31,8 @@ use self::timed::TimedIo;
 use self::unread::PATIENCE;
 use super::watchdog::Watchdog;
 use super::{
-    Account, BUFFER, FRESH, IncomingBody, LINGER, Refusal, Service, Socket, held, least_progress,
-    refuse, tell_late_head, tell_refusal,
+    Account, BUFFER, Carried, FRESH, IncomingBody, LINGER, Refusal, Service, Socket, held,
+    least_progress, refuse, tell_late_head, tell_refusal, websocket,
 };
 use crate::base::client::Client;
 use crate::base::timer::with_timer;
@@ -52,12 +52,12 @@ pub(super) fn serve<I, S>(
     io: I,
     since: Option<Instant>,
     client: Client,
-    limits: &Limits,
+    limits: &Arc<Limits>,
     service: &S,
     mut stop: impl Future<Output = ()> + Unpin,
-) -> impl Future<Output = ()>
+) -> impl Future<Output = Option<Carried>>
 where
-    I: Socket,
+    I: Socket + Send + 'static,
     S: Service,
 {
     let activity = Arc::new(Activity::new(least_progress(limits)));
@@ -115,11 +115,18 @@ where
         .await;
 
         let Err(end) = end else {
-            let io = http.into_parts().io.into_inner();
+            let parts = http.into_parts();
+            let io = parts.io.into_inner();
+            if let Some(session) = activity.take_session() {
+                let (io, limits) = (io.into_inner(), limits.clone());
+                return Some(Box::pin(async move {
+                    websocket::serve(io, parts.read_buf, session, &limits, I::set_nodelay).await;
+                }) as Carried);
+            }
             if !io.has_hung_up() {
                 Box::pin(io.hang_up()).await;
             }
-            return;
+            return None;
         };
         debug!(target: "general", ?client, ?end, "connection cut off");
         match end {
@@ -138,6 +145,7 @@ where
                 }
             }
         }
+        None
     }
 }
 
@@ -237,8 +245,11 @@ fn end<T, B>(
     body: impl FnOnce(T) -> Option<B>,
 ) -> Response<ResponseBody<B>> {
     let held = held(response.extensions());
+    if response.status() == StatusCode::SWITCHING_PROTOCOLS {
+        answering.upgrades(response.extensions_mut());
+    }
     let headers = response.headers_mut();
-    if answering.is_last() {
+    if answering.is_last() && !headers.contains_key(UPGRADE) {
         headers.insert(CONNECTION, CLOSE);
     }
     answering.answered(headers);

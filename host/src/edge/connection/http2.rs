@@ -12,14 +12,16 @@ use std::sync::Arc;
 use std::task::{Poll, ready};
 use std::time::Duration;
 
+use bytes::Bytes;
 use http::header::{COOKIE, HOST};
 use http::request::Parts;
 use http::uri::Uri;
-use http::{HeaderMap, HeaderValue, Request, Response};
+use http::{HeaderMap, HeaderValue, Method, Request, Response};
 use http_body::Body;
 use hyper::body::Incoming;
 use hyper::server::conn::http2;
 use hyper::service::service_fn;
+use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use tracing::{debug, info};
 
@@ -30,12 +32,14 @@ use self::traffic::{Phase, Traffic};
 use super::watchdog::Watchdog;
 use super::{
     Account, IncomingBody, LINGER, Refusal, Service, Socket, held, least_progress, refuse,
-    tell_refusal,
+    tell_refusal, websocket,
 };
 use crate::base::client::Client;
 use crate::base::timer::with_timer;
 use crate::base::unsent::FREE;
+use crate::base::websocket::is_http2;
 use crate::config::Limits;
+use crate::services::sockets::Upgrade;
 
 /// How many bytes a client may send before they are read: of one body, and of all in a connection.
 const STREAM_WINDOW: u32 = 256 * 1024;
@@ -69,6 +73,7 @@ pub(super) async fn serve<I, S>(
             .initial_stream_window_size(STREAM_WINDOW)
             .initial_connection_window_size(CONNECTION_WINDOW)
             .max_send_buf_size(SEND_BUFFER)
+            .enable_connect_protocol()
             .serve_connection(TokioIo::new(io), answer)
     );
     let mut stop = pin!(stop);
@@ -146,6 +151,7 @@ fn answer<S: Service>(
     let stream = traffic.begin();
     let declared = request.body().size_hint().lower();
     let (mut head, incoming) = request.into_parts();
+    let upgrading = upgrading(&mut head);
     let refused = refuse(&head).or_else(|| Refusal::of_body(declared, limits));
     if let Some(refusal) = &refused {
         tell_refusal(service, refusal, Some((&head.method, &head.uri)), client);
@@ -156,12 +162,13 @@ fn answer<S: Service>(
     let request = Request::from_parts(head, body);
     let service = service.clone();
     let max_unsent = limits.max_unsent;
+    let limits = upgrading.is_some().then(|| limits.clone());
     async move {
         if stream.account().held() >= max_unsent {
             // Rare, so in a box: the future of every request stays small.
             Box::pin(stream.account().until_less(max_unsent)).await;
         }
-        let response = match refused {
+        let mut response = match refused {
             None => service.call(request, client).await.map(Some),
             Some(status) => {
                 let mut response = Response::new(None);
@@ -173,9 +180,34 @@ fn answer<S: Service>(
             .body()
             .as_ref()
             .map_or(0, |body| body.size_hint().lower());
+        if let (Some(upgrading), Some(limits)) = (upgrading, limits)
+            && let Some(upgrade) = response.extensions_mut().remove::<Upgrade>()
+            && let Some(session) = upgrade.take()
+        {
+            let stream = stream.clone();
+            tokio::spawn(async move {
+                // As long as the socket exists, its connection is not idle.
+                let _stream = stream;
+                if let Ok(io) = upgrading.await {
+                    let io = TokioIo::new(io);
+                    // Its connection has others as well.
+                    websocket::serve(io, Bytes::new(), session, &limits, |_, _| {}).await;
+                }
+            });
+        }
         stream.answered(held(response.extensions()).max(whole.min(FREE)));
         Ok(response.map(|body| ResponseBody::new(body, stream)))
     }
+}
+
+/// A request for a WebSocket becomes the GET that it is in HTTP/1. Returns its stream, which is there once it is answered
+/// (RFC 8441, section 5).
+fn upgrading(head: &mut Parts) -> Option<OnUpgrade> {
+    if !is_http2(head) {
+        return None;
+    }
+    head.method = Method::GET;
+    head.extensions.remove::<OnUpgrade>()
 }
 
 /// Moves the pseudo-headers of HTTP/2 to where HTTP/1 has the same, so that no other code needs to know both: the

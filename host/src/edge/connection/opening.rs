@@ -96,6 +96,10 @@ impl<I: Socket> Socket for TlsStream<I> {
     fn has_unread(&self) -> bool {
         self.get_ref().0.has_unread()
     }
+
+    fn set_nodelay(&self, nodelay: bool) {
+        self.get_ref().0.set_nodelay(nodelay);
+    }
 }
 
 /// A stream whose first bytes were read, and are read again.
@@ -118,6 +122,10 @@ impl<I> Prefaced<I> {
 impl<I: Socket> Socket for Prefaced<I> {
     fn has_unread(&self) -> bool {
         self.next < self.length || self.io.has_unread()
+    }
+
+    fn set_nodelay(&self, nodelay: bool) {
+        self.io.set_nodelay(nodelay);
     }
 }
 

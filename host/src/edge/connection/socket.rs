@@ -10,11 +10,19 @@ use tokio::net::{TcpStream, UnixStream};
 pub trait Socket: AsyncRead + AsyncWrite + Unpin {
     /// Whether bytes have arrived that were not read, even if the runtime does not know of them yet.
     fn has_unread(&self) -> bool;
+
+    /// Sets whether small pieces go out at once (TCP_NODELAY), where there is such a thing.
+    fn set_nodelay(&self, _nodelay: bool) {}
 }
 
 impl Socket for TcpStream {
     fn has_unread(&self) -> bool {
         has_unread(&SockRef::from(self))
+    }
+
+    fn set_nodelay(&self, nodelay: bool) {
+        // A connection that is gone has no such setting.
+        let _ = Self::set_nodelay(self, nodelay);
     }
 }
 

@@ -208,7 +208,12 @@ impl<S: Service> Connections<S> {
             match open() {
                 Ok(io) => {
                     let tls = slot.tls().filter(|_| encrypted);
-                    serve_connection(io, remote_ip, tls, slot.limits(), &service, stopped).await;
+                    let served =
+                        serve_connection(io, remote_ip, tls, slot.limits(), &service, stopped);
+                    // In a box, which a WebSocket does not keep.
+                    if let Some(carried) = Box::pin(served).await {
+                        carried.await;
+                    }
                 }
                 Err(error) => warn!(target: "general", %error, "cannot serve a connection"),
             }

@@ -11,13 +11,15 @@ use wasmtime::component::{
 use wasmtime::error::Context as _;
 
 use crate::guest::bindings::handler::{HandlerClass, MessageHead};
-use crate::guest::bindings::{Arguments, Call, Failure, Outcome, work};
+use crate::guest::bindings::websocket::{Acceptance, SocketCall, WebsocketClass};
+use crate::guest::bindings::{Arguments, Call, Failure, Outcome, sockets, work};
 use crate::guest::resources::Ctx;
 
 /// The interfaces that a component may export, each of which it may do without.
 const HANDLER: &str = "waterspout:web/handler@0.1.0";
 const LIFECYCLE: &str = "waterspout:lifecycle/lifecycle@0.1.0";
 const WORK: &str = "waterspout:background/work@0.1.0";
+const WEBSOCKET: &str = "waterspout:sockets/websocket@0.1.0";
 
 /// The methods that have a function of their own, in the order of [`Handler::methods`].
 const METHODS: [(Method, &str); 7] = [
@@ -35,6 +37,7 @@ pub struct Exports {
     handler: Option<HandlerExports>,
     lifecycle: Option<[ComponentExportIndex; 3]>,
     work: Option<[ComponentExportIndex; 4]>,
+    websocket: Option<[ComponentExportIndex; 9]>,
 }
 
 struct HandlerExports {
@@ -76,6 +79,21 @@ impl Exports {
             handler,
             lifecycle: find(component, LIFECYCLE, ["describe", "start", "stop"])?,
             work: find(component, WORK, ["describe", "run", "cancel", "call"])?,
+            websocket: find(
+                component,
+                WEBSOCKET,
+                [
+                    "describe",
+                    "accept",
+                    "open",
+                    "on-message",
+                    "on-ping",
+                    "on-pong",
+                    "on-close",
+                    "suspend",
+                    "resume",
+                ],
+            )?,
         };
         match exports.handler.is_none() && exports.work.is_none() {
             true => wasmtime::bail!("{}", nothing_known(component)),
@@ -172,6 +190,7 @@ pub struct Guest {
     pub handler: Option<Handler>,
     pub lifecycle: Option<Lifecycle>,
     pub work: Option<Work>,
+    pub websocket: Option<WebSocket>,
 }
 
 /// The functions for requests.
@@ -212,6 +231,22 @@ pub struct Work {
     pub call: Function<(String, Vec<u8>), (Called,)>,
 }
 
+/// The functions for sockets.
+pub struct WebSocket {
+    pub describe: Function<(), (Vec<WebsocketClass>,)>,
+    pub accept: Function<(SocketCall, Vec<String>), (Acceptance,)>,
+    pub open: Reaction<(SocketCall, Arc<Arguments>)>,
+    pub on_message: Reaction<(SocketCall, sockets::Message)>,
+    pub on_ping: Reaction<(SocketCall, Vec<u8>)>,
+    pub on_pong: Reaction<(SocketCall, Vec<u8>)>,
+    pub on_close: Reaction<(SocketCall, Option<u16>, Option<String>)>,
+    pub suspend: Function<(SocketCall,), (Called,)>,
+    pub resume: Reaction<(SocketCall, Arc<Arguments>, Vec<u8>)>,
+}
+
+/// A function with arguments `P` that is told of something.
+pub type Reaction<P> = Function<P, (Result<(), String>,)>;
+
 /// The result of a function that is called by its name.
 pub type Called = Result<Vec<u8>, String>;
 
@@ -231,6 +266,17 @@ impl Guest {
                 run: Function::at(&at[1]),
                 cancel: Function::at(&at[2]),
                 call: Function::at(&at[3]),
+            }),
+            websocket: exports.websocket.as_ref().map(|at| WebSocket {
+                describe: Function::at(&at[0]),
+                accept: Function::at(&at[1]),
+                open: Function::at(&at[2]),
+                on_message: Function::at(&at[3]),
+                on_ping: Function::at(&at[4]),
+                on_pong: Function::at(&at[5]),
+                on_close: Function::at(&at[6]),
+                suspend: Function::at(&at[7]),
+                resume: Function::at(&at[8]),
             }),
         }
     }
@@ -272,6 +318,11 @@ impl Guest {
         }
         if let Some(work) = &self.work {
             check!("work", work, describe, run, cancel, call);
+        }
+        if let Some(websocket) = &self.websocket {
+            check!("websocket", websocket, describe, accept, open);
+            check!("websocket", websocket, on_message, on_ping, on_pong);
+            check!("websocket", websocket, on_close, suspend, resume);
         }
         Ok(())
     }

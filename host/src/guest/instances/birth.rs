@@ -124,6 +124,7 @@ impl Blueprint {
             requests,
             background,
             next_request: 0,
+            home: Arc::default(),
             _place: place,
         })
     }
@@ -149,7 +150,9 @@ impl Blueprint {
         let work = call!(live, "work.describe", work, describe, within);
         let classes = handlers.map(|(classes,)| classes).unwrap_or_default();
         let lifecycle = lifecycle.map(|(names,)| names).unwrap_or_default();
-        Description::read(classes, &lifecycle, work.map(|(work,)| work))
+        let sockets = call!(live, "websocket.describe", websocket, describe, within);
+        let sockets = sockets.map(|(classes,)| classes).unwrap_or_default();
+        Description::read(classes, &lifecycle, work.map(|(work,)| work), &sockets)
     }
 
     /// Starts a new instance.

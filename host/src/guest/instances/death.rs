@@ -9,6 +9,8 @@ use crate::guest::resources::{Exchange, Task};
 pub(super) struct Death {
     /// The requests that were inside, with the culprit if it was one of them.
     pub inside: Vec<Arc<Exchange>>,
+    /// The sockets whose objects were inside.
+    pub residents: Vec<Arc<Exchange>>,
     /// The background tasks that are lost with the instance.
     pub tasks: Vec<Arc<Task>>,
     pub culprit: Culprit,

@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed, Ordering::SeqC
 use std::task::Poll;
 use std::time::Duration;
 
+use futures_util::future::Either;
 use tokio::sync::OwnedSemaphorePermit;
 use wasmtime::Store;
 use wasmtime::component::{ComponentNamedList, Lift, Lower, TypedFunc};
@@ -16,14 +17,16 @@ use super::background::Tasks as Jobs;
 use super::call_context::CallContext;
 use super::death::{Culprit, Death, Forsaken};
 use super::slot::Slot;
+use super::sockets::{self, Departure};
 use super::task_set::{Line, TaskSet};
 use super::{Isolation, LifeEnd, PoolInner};
 use crate::base::error::Error;
 use crate::guest::capabilities::wasi;
 use crate::guest::engine::Guest;
-use crate::guest::resources::{Background, Ctx, Exchange, Offload, Requests, Transit};
+use crate::guest::resources::{Background, Ctx, Exchange, Offload, Requests, Stage, Transit};
 use crate::guest::run::{Overrun, RunClock};
 use crate::guest::stack;
+use crate::services::sockets::{Home, Resident};
 
 /// An instance with its store and its place under the cap.
 pub(super) struct Instance {
@@ -33,6 +36,8 @@ pub(super) struct Instance {
     pub requests: Arc<Requests>,
     pub background: Arc<Background>,
     pub next_request: u64,
+    /// Its sockets.
+    pub home: Arc<Home>,
     pub _place: OwnedSemaphorePermit,
 }
 
@@ -56,6 +61,7 @@ impl Instance {
     ) -> End {
         let executor: Arc<dyn Offload> = core.clone();
         self.store.data_mut().executor = Some(Arc::downgrade(&executor));
+        core.open_home(&self.home);
         let replaced = AtomicBool::new(false);
         match self.turn(core, slot, first, &replaced).await {
             Ok(()) if replaced.load(Relaxed) => End::Spent,
@@ -76,10 +82,11 @@ impl Instance {
         let mut left = core.rules().in_all();
         let mut arrived = first;
         let (guest, run, requests) = (&self.guest, &*self.run, &*self.requests);
-        let background = &self.background;
+        let (background, home) = (&self.background, &self.home);
         let next_request = &mut self.next_request;
         let budget = core.rules().spawn_budget;
         let is_fresh = core.rules().isolation == Isolation::Fresh;
+        let is_shared = core.is_shared();
         let replace = || {
             if !replaced.swap(true, SeqCst) {
                 core.replace(slot);
@@ -100,20 +107,26 @@ impl Instance {
             };
             let mut requests_inside = TaskSet::new(&line);
             let mut jobs = Jobs::default();
+            let mut departure = Departure::default();
+            let mut has_states = false;
             let turn = poll_fn(|cx| {
                 loop {
                     if replaced.load(Relaxed) {
                         left = 0;
                     }
                     let mut next = None;
-                    let has_room = transit.poll_empty(cx).is_ready();
+                    let has_room = transit.poll_empty(cx).is_ready()
+                        // A socket has an instance that is not shared for itself.
+                        && (is_shared || home.is_empty());
                     if left > 0 && has_room && requests_inside.len() < at_once {
                         next = arrived.take().or_else(|| core.queue.take(slot));
                     }
                     if let Some(exchange) = next {
                         left -= 1;
                         *next_request += 1;
-                        requests_inside.push(core.lead(&context, *next_request, exchange));
+                        has_states |= matches!(exchange.stage, Stage::Resume);
+                        let life = core.lead(&context, *next_request, exchange, home);
+                        requests_inside.push(Either::Left(life));
                         if left == 0 {
                             replace();
                         }
@@ -122,13 +135,27 @@ impl Instance {
                             cx.waker().wake_by_ref();
                         }
                     }
+                    while let Some(resident) =
+                        sockets::next_due(home, requests_inside.len() < at_once, cx)
+                    {
+                        requests_inside.push(Either::Right(core.lead_socket(&context, resident)));
+                    }
                     let open = !core.queue.is_closed() && !slot.is_dismissed();
                     slot.set_open(open && has_room && left > 0 && requests_inside.len() < at_once);
                     // A fresh instance has only one request, which is inside at first.
-                    let is_spent = left == 0 && (!is_fresh || requests_inside.is_empty());
-                    if (!open || is_spent) && !(requests_inside.is_empty() && background.is_empty())
-                    {
+                    let is_quiet = requests_inside.is_empty() && home.is_empty();
+                    let is_spent = left == 0 && (!is_fresh || is_quiet);
+                    if (!open || is_spent) && !(is_quiet && background.is_empty()) {
                         background.drain();
+                    }
+                    if !home.is_empty() {
+                        if !open || is_spent || core.is_handed_over.load(Relaxed) {
+                            departure.poll(core, requests, home, cx);
+                        }
+                        if has_states && core.resuming.load(SeqCst) == 0 {
+                            has_states = false;
+                            core.forget_states(requests, home);
+                        }
                     }
                     if !jobs.is_idle(background, cx.waker()) {
                         match jobs.poll(core, &context, background, cx) {
@@ -138,9 +165,10 @@ impl Instance {
                         }
                     }
                     match requests_inside.poll_next(cx) {
-                        Poll::Ready(Some(Ok(LifeEnd::Over))) => {}
+                        Poll::Ready(Some(Ok(LifeEnd::Over | LifeEnd::Stays))) => {}
                         Poll::Ready(Some(Ok(LifeEnd::Deaf))) => replace(),
                         Poll::Ready(Some(Err(error))) => return Poll::Ready(Err(error)),
+                        Poll::Ready(None) if !home.is_empty() => return Poll::Pending,
                         Poll::Ready(None) if is_fresh && left == 0 && !background.is_empty() => {
                             // The last request is over, and only background tasks are left.
                             background.drain();
@@ -181,7 +209,7 @@ impl Instance {
             }
         });
         let in_run = || run.is_under_way();
-        let may_leave = || core.workers_leave() && background.is_empty();
+        let may_leave = || core.workers_leave() && background.is_empty() && home.is_empty();
         let ended = core.queue.attend(slot, may_leave, in_run, listening).await;
         match ended {
             Ok(ended) => ended.and_then(|ended| ended),
@@ -255,6 +283,7 @@ impl PoolInner {
         context: &CallContext<'_>,
         request: u64,
         exchange: Arc<Exchange>,
+        home: &Arc<Home>,
     ) -> wasmtime::Result<LifeEnd> {
         self.blueprint.meter.entered(exchange.began.elapsed());
         context.requests.insert(request, exchange.clone());
@@ -263,8 +292,13 @@ impl PoolInner {
             Poll::Ready(())
         })
         .await;
-        let end = (self.life)(context, request, exchange).await?;
-        context.requests.remove(request);
+        let visitor = exchange.socket.is_some().then(|| exchange.clone());
+        let end = (self.lives.request)(context, request, exchange).await?;
+        match visitor {
+            // Rare, so elsewhere: the future of every request stays small.
+            Some(exchange) => self.settle_socket(context.requests, request, &exchange, end, home),
+            None => context.requests.remove(request),
+        }
         self.over();
         Ok(end)
     }
@@ -293,8 +327,14 @@ impl Instance {
             },
             None => job.map_or(Culprit::Unknown, Culprit::Task),
         };
+        let mut residents = Vec::new();
+        for Resident { request, .. } in self.home.residents() {
+            residents.extend(ctx.requests.get(request));
+            ctx.requests.remove(request);
+        }
         Death {
             inside: ctx.requests.drain(),
+            residents,
             tasks: ctx.background.lose(),
             culprit,
             overrun: error.is::<Overrun>(),

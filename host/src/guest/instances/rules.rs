@@ -5,6 +5,7 @@ use std::time::Duration;
 use crate::base::error::Error;
 use crate::config::Isolation;
 use crate::guest::run::RunLimits;
+use crate::services::sockets::SocketLimits;
 
 /// How a component is to be run.
 #[derive(Clone, Debug, PartialEq)]
@@ -37,6 +38,9 @@ pub struct Rules {
     pub executor_deadline: Option<Duration>,
     /// Such calls that may wait.
     pub executor_queue: usize,
+    pub sockets: SocketLimits,
+    /// How long sockets that can't leave an instance may keep it. `None`: until they close.
+    pub drain_deadline: Option<Duration>,
 }
 
 impl Rules {

@@ -136,6 +136,7 @@ impl PoolInner {
         self.blueprint.meter.traps.count();
         let Death {
             inside,
+            residents,
             culprit,
             overrun,
             what,
@@ -169,6 +170,7 @@ impl PoolInner {
                 );
             }
         }
+        self.bury_sockets(residents);
         let alone = inside.len() == 1;
         for exchange in inside {
             let guilty = match &culprit {
@@ -184,7 +186,7 @@ impl PoolInner {
                     false => Answer::Trapped(what.clone()),
                 };
                 self.settle(&exchange, answer);
-            } else if !(cleared && exchange.claim_replay()) {
+            } else if !(cleared && (exchange.is_resumed() || exchange.claim_replay())) {
                 self.settle(&exchange, Answer::Lost);
             } else if let Err(exchange) = self.requeue(exchange) {
                 self.settle(&exchange, Answer::Lost);
@@ -193,6 +195,9 @@ impl PoolInner {
     }
 
     fn settle(&self, exchange: &Exchange, answer: Answer) {
+        if exchange.is_resumed() {
+            self.lose_socket(exchange);
+        }
         exchange.answer(answer);
         self.over();
     }

@@ -30,37 +30,42 @@ pub fn life<'a>(
     request: u64,
     exchange: Arc<Exchange>,
 ) -> BoxFuture<'a, wasmtime::Result<LifeEnd>> {
-    let hooks = exchange.target.class.hooks;
-    async move {
+    async move { Life::of(context, request, exchange)?.lead().await }.boxed()
+}
+
+pub(super) struct Life<'a> {
+    pub(super) context: &'a CallContext<'a>,
+    pub(super) handler: &'a Handler,
+    pub(super) request: u64,
+    pub(super) hooks: Hooks,
+    pub(super) exchange: Arc<Exchange>,
+}
+
+/// How one call ended.
+pub(super) enum Ended<R> {
+    With(R),
+    /// It was asked to end and did not.
+    Deaf,
+}
+
+impl<'a> Life<'a> {
+    pub(super) fn of(
+        context: &'a CallContext<'a>,
+        request: u64,
+        exchange: Arc<Exchange>,
+    ) -> wasmtime::Result<Self> {
         // Routes lead only to handlers that a component describes. Without this interface it describes none.
         let Some(handler) = &context.guest.handler else {
             wasmtime::bail!("the component has no handlers");
         };
-        let life = Life {
+        Ok(Self {
             context,
             handler,
             request,
-            hooks,
+            hooks: exchange.target.class.hooks,
             exchange,
-        };
-        life.lead().await
+        })
     }
-    .boxed()
-}
-
-struct Life<'a> {
-    context: &'a CallContext<'a>,
-    handler: &'a Handler,
-    request: u64,
-    hooks: Hooks,
-    exchange: Arc<Exchange>,
-}
-
-/// How one call ended.
-enum Ended<R> {
-    With(R),
-    /// It was asked to end and did not.
-    Deaf,
 }
 
 impl Life<'_> {
@@ -68,10 +73,16 @@ impl Life<'_> {
         if self.exchange.is_cancelled() {
             return Ok(LifeEnd::Over);
         }
-        let ended = match &self.exchange.stage {
-            Stage::Whole => self.run_functions().await?,
-            // Rare, so in a box: the future of every request stays small.
-            Stage::ErrorPage(failure) => Box::pin(self.make_error_page(failure)).await?,
+        // All but the first are rare, so in a box: the future of every request stays small.
+        let ended = match (&self.exchange.stage, &self.exchange.socket) {
+            (Stage::Whole, None) => self.run_functions().await?,
+            (Stage::ErrorPage(failure), _) => Box::pin(self.make_error_page(failure)).await?,
+            (Stage::Whole, Some(visitor)) => match Box::pin(self.shake_hands(visitor)).await? {
+                Ended::With(None) => return Ok(LifeEnd::Stays),
+                Ended::With(Some(outcome)) => Ended::With((outcome, false)),
+                Ended::Deaf => Ended::Deaf,
+            },
+            (Stage::Resume, visitor) => return Box::pin(self.resume(visitor.as_ref())).await,
         };
         let (outcome, freed) = match ended {
             Ended::With(ended) => ended,
@@ -106,17 +117,8 @@ impl Life<'_> {
                 Ended::Deaf => Ended::Deaf,
             });
         }
-        if self.hooks.initialize {
-            let parameters = (self.call(false), target.kwargs.clone());
-            match self.step(&self.handler.initialize, parameters).await? {
-                Ended::With(Outcome::Proceed) => {}
-                Ended::With(outcome) => return Ok(Ended::With((outcome, false))),
-                Ended::Deaf => return Ok(Ended::Deaf),
-            }
-        }
-        if self.hooks.prepare {
-            let parameters = (self.call(false), arguments());
-            match self.step(&self.handler.prepare, parameters).await? {
+        if self.hooks.initialize || self.hooks.prepare {
+            match self.before_method().await? {
                 Ended::With(Outcome::Proceed) => {}
                 Ended::With(outcome) => return Ok(Ended::With((outcome, false))),
                 Ended::Deaf => return Ok(Ended::Deaf),
@@ -140,14 +142,31 @@ impl Life<'_> {
         })
     }
 
+    /// Calls `initialize` and `prepare`, as far as the handler declares them.
+    pub(super) async fn before_method(&self) -> wasmtime::Result<Ended<Outcome>> {
+        if self.hooks.initialize {
+            let ended = self.initialize().await?;
+            if !matches!(ended, Ended::With(Outcome::Proceed)) {
+                return Ok(ended);
+            }
+        }
+        if self.hooks.prepare {
+            let parameters = (self.call(false), self.exchange.arguments.clone());
+            return self.step(&self.handler.prepare, parameters).await;
+        }
+        Ok(Ended::With(Outcome::Proceed))
+    }
+
+    pub(super) async fn initialize(&self) -> wasmtime::Result<Ended<Outcome>> {
+        let kwargs = self.exchange.target.kwargs.clone();
+        self.step(&self.handler.initialize, (self.call(false), kwargs))
+            .await
+    }
+
     /// The same for an object that only makes an error page.
     async fn make_error_page(&self, failure: &Failure) -> wasmtime::Result<Ended<(Outcome, bool)>> {
         if self.hooks.initialize {
-            let kwargs = self.exchange.target.kwargs.clone();
-            match self
-                .step(&self.handler.initialize, (self.call(false), kwargs))
-                .await?
-            {
+            match self.initialize().await? {
                 Ended::With(Outcome::Proceed) => {}
                 Ended::With(_) => {
                     return Ok(Ended::With((Outcome::Failed(failure.clone()), false)));
@@ -335,7 +354,11 @@ impl Life<'_> {
     }
 
     /// A call that can be cancelled.
-    async fn step<P>(&self, function: &Step<P>, parameters: P) -> wasmtime::Result<Ended<Outcome>>
+    pub(super) async fn step<P>(
+        &self,
+        function: &Step<P>,
+        parameters: P,
+    ) -> wasmtime::Result<Ended<Outcome>>
     where
         P: ComponentNamedList + Lower + Send + Sync + 'static,
     {
@@ -361,7 +384,7 @@ impl Life<'_> {
     }
 
     /// A call after the answer.
-    async fn afterwards<P>(
+    pub(super) async fn afterwards<P>(
         &self,
         function: &Function<P, ()>,
         parameters: P,
@@ -382,7 +405,7 @@ impl Life<'_> {
     }
 
     /// Starts a call for this request.
-    fn start<P, R>(
+    pub(super) fn start<P, R>(
         &self,
         function: &Function<P, R>,
         parameters: P,
@@ -449,7 +472,7 @@ fn not_allowed() -> Failure {
     }
 }
 
-fn uncaught(message: &str) -> Failure {
+pub(super) fn uncaught(message: &str) -> Failure {
     Failure {
         status: 500,
         reason: None,

@@ -16,6 +16,7 @@ use http::{HeaderMap, Method};
 
 use self::reading::{BodySlot, Waits};
 use super::stream::without_empty_etag;
+use super::visitor::{Accepted, Visitor};
 use super::{App, BodyShare, Head, InTransit, Stream, StreamedResponse, Target, lock};
 use crate::base::access::Summary;
 use crate::base::body::RequestBody;
@@ -31,6 +32,8 @@ pub enum Stage {
     Whole,
     /// Only the error page, by a new object that does not know what failed.
     ErrorPage(Box<Failure>),
+    /// A socket that comes from another object.
+    Resume,
 }
 
 /// Why a request is to end before its handler is done.
@@ -63,6 +66,8 @@ pub enum Answer {
     Gone,
     /// No instance could be had.
     Unavailable(String),
+    /// The request was a handshake, and becomes a socket.
+    Accepted(Box<Accepted>),
 }
 
 /// The place where an answer arrives.
@@ -83,6 +88,8 @@ pub struct Exchange {
     pub target: Arc<Target>,
     pub arguments: Arc<Arguments>,
     pub stage: Stage,
+    /// For a handshake, and what follows it.
+    pub socket: Option<Visitor>,
     pub app: Arc<App>,
     /// Whether a client that is gone ends the request.
     pub cancel_on_close: bool,
@@ -135,6 +142,7 @@ impl Exchange {
         target: Arc<Target>,
         arguments: Arc<Arguments>,
         stage: Stage,
+        socket: Option<Visitor>,
         app: Arc<App>,
         cancel_on_close: bool,
     ) -> Arc<Self> {
@@ -145,6 +153,7 @@ impl Exchange {
             target,
             arguments,
             stage,
+            socket,
             app,
             cancel_on_close,
             shard: shards::here(),
@@ -175,6 +184,7 @@ impl Exchange {
             self.target.clone(),
             self.arguments.clone(),
             Stage::ErrorPage(failure.into()),
+            None,
             self.app.clone(),
             self.cancel_on_close,
         );
@@ -371,6 +381,11 @@ impl Exchange {
     /// The `Host` header as sent, or what Tornado takes where an HTTP/1.0 request has none.
     pub fn host(&self) -> &str {
         host(&self.head)
+    }
+
+    /// Whether it stands for a socket that comes from another object.
+    pub fn is_resumed(&self) -> bool {
+        matches!(self.stage, Stage::Resume)
     }
 
     /// Claims the one replay of a request. It must be safe (RFC 9110, section 9.2.1), unanswered and without a body.

@@ -5,14 +5,15 @@ use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::Relaxed, Ord
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::task::{Context, Poll};
 
-use http::HeaderMap;
 use http::header::CONNECTION;
+use http::{Extensions, HeaderMap};
 use hyper::body::Incoming;
 use tokio::time::timeout;
 
 use super::framing::Framing;
 use super::unread::{MAX_DROPPED, PATIENCE, Unread};
 use crate::base::unsent::{Account, Charge, Unsent};
+use crate::services::sockets::{Session, Upgrade};
 
 /// What a connection waits for.
 ///
@@ -70,6 +71,8 @@ pub(super) struct Activity {
     heard_enough: Flag,
     /// The account of a connection that had a response with much in memory.
     account: OnceLock<Arc<Account>>,
+    /// The connection becomes a WebSocket.
+    upgrade: OnceLock<Upgrade>,
 }
 
 /// A number that only one task changes.
@@ -101,6 +104,11 @@ impl Flag {
 }
 
 impl Activity {
+    /// The WebSocket that the connection becomes.
+    pub(super) fn take_session(&self) -> Option<Session> {
+        self.upgrade.get()?.take()
+    }
+
     /// `least`: the bytes that a client must take to count as progress.
     pub(super) fn new(least: u64) -> Self {
         let activity = Self::default();
@@ -314,6 +322,13 @@ impl Answering {
         });
         if timeout(PATIENCE, ended).await.is_err() {
             unread.give_up();
+        }
+    }
+
+    /// The connection becomes a WebSocket where the response says so.
+    pub(super) fn upgrades(&self, response: &mut Extensions) {
+        if let Some(upgrade) = response.remove::<Upgrade>() {
+            let _ = self.activity.upgrade.set(upgrade);
         }
     }
 

@@ -43,6 +43,11 @@ impl<I> TimedIo<I> {
         }
     }
 
+    /// The stream itself.
+    pub(super) fn into_inner(self) -> I {
+        self.io
+    }
+
     /// The refusal of a head that hyper did not get.
     pub(super) fn refusal(&self) -> Option<Refusal> {
         self.framing.breach().map(Breach::refusal)

@@ -1,0 +1,255 @@
+//! The handshake (RFC 6455, section 4; RFC 8441 for HTTP/2): whether a request is one, what it offers, and what the
+//! answer says. Answers nothing.
+
+use http::request::Parts;
+use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
+use sockudo_ws::deflate::{DeflateConfig, DeflateNegotiation, negotiate_server_deflate};
+use sockudo_ws::handshake::generate_accept_key;
+
+const WEBSOCKET: &str = "websocket";
+const ORIGIN_BEFORE_13: HeaderName = HeaderName::from_static("sec-websocket-origin");
+
+/// Why a request is no handshake, with the status and the words of Tornado's `WebSocketHandler.get`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NoHandshake {
+    pub status: StatusCode,
+    pub why: &'static str,
+}
+
+impl NoHandshake {
+    const fn new(status: StatusCode, why: &'static str) -> Self {
+        Self { status, why }
+    }
+}
+
+const NO_UPGRADE: NoHandshake = NoHandshake::new(
+    StatusCode::BAD_REQUEST,
+    "Can \"Upgrade\" only to \"WebSocket\".",
+);
+const NO_CONNECTION: NoHandshake = NoHandshake::new(
+    StatusCode::BAD_REQUEST,
+    "\"Connection\" must be \"Upgrade\".",
+);
+const FOREIGN: NoHandshake =
+    NoHandshake::new(StatusCode::FORBIDDEN, "Cross origin websockets not allowed");
+const OTHER_VERSION: NoHandshake =
+    NoHandshake::new(StatusCode::UPGRADE_REQUIRED, "Upgrade Required");
+const NO_KEY: NoHandshake =
+    NoHandshake::new(StatusCode::BAD_REQUEST, "Missing/Invalid WebSocket headers");
+
+/// Checks a request. `checks_origin`: a page of another site may not connect.
+pub fn check(head: &Parts, checks_origin: bool) -> Result<(), NoHandshake> {
+    let headers = &head.headers;
+    let is_http2 = is_http2(head);
+    if !is_http2 {
+        if head.method != Method::GET || !has_token(headers, &header::UPGRADE, WEBSOCKET) {
+            return Err(NO_UPGRADE);
+        }
+        if !has_token(headers, &header::CONNECTION, "upgrade") {
+            return Err(NO_CONNECTION);
+        }
+    }
+    if checks_origin && !is_same_origin(headers) {
+        return Err(FOREIGN);
+    }
+    let version = headers.get(header::SEC_WEBSOCKET_VERSION);
+    if version.is_none_or(|version| version.as_bytes() != b"13") {
+        return Err(OTHER_VERSION);
+    }
+    // In HTTP/2 there is no key (RFC 8441, section 5).
+    let has_key = || {
+        let mut keys = headers.get_all(header::SEC_WEBSOCKET_KEY).iter();
+        let key = keys.next().is_some_and(|key| is_key(key.as_bytes()));
+        key && keys.next().is_none()
+    };
+    if !(is_http2 || has_key()) || !headers.contains_key(header::HOST) {
+        return Err(NO_KEY);
+    }
+    Ok(())
+}
+
+/// Whether a request of HTTP/2 asks for a WebSocket (RFC 8441, section 4).
+pub fn is_http2(head: &Parts) -> bool {
+    let protocol = head.extensions.get::<hyper::ext::Protocol>();
+    protocol.is_some_and(|protocol| protocol.as_str() == WEBSOCKET)
+}
+
+/// 16 bytes in Base64 (RFC 6455, section 4.2.1).
+fn is_key(key: &[u8]) -> bool {
+    const LENGTH: usize = 24;
+    let is_base64 = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/');
+    key.len() == LENGTH && key.ends_with(b"==") && key[..LENGTH - 2].iter().all(is_base64)
+}
+
+/// Whether a list in a header has this word.
+fn has_token(headers: &HeaderMap, name: &HeaderName, token: &str) -> bool {
+    let values = headers.get_all(name).iter();
+    let mut words = values
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(','));
+    words.any(|word| word.trim().eq_ignore_ascii_case(token))
+}
+
+/// Tornado's `check_origin`: what follows the scheme is the `Host`. A client that is no browser says no origin.
+fn is_same_origin(headers: &HeaderMap) -> bool {
+    let said = headers.get(header::ORIGIN);
+    let Some(origin) = said.or_else(|| headers.get(ORIGIN_BEFORE_13)) else {
+        return true;
+    };
+    let origin = origin.to_str().unwrap_or_default();
+    let from = origin.split_once("://").map(|(_, authority)| authority);
+    let host = headers
+        .get(header::HOST)
+        .and_then(|host| host.to_str().ok());
+    match (from, host) {
+        (Some(from), Some(host)) => from.eq_ignore_ascii_case(host),
+        _ => false,
+    }
+}
+
+/// The value of `Sec-WebSocket-Accept` for a handshake that has passed the check.
+pub fn accept_key(headers: &HeaderMap) -> Option<HeaderValue> {
+    let key = headers.get(header::SEC_WEBSOCKET_KEY)?.to_str().ok()?;
+    HeaderValue::from_str(&generate_accept_key(key)).ok()
+}
+
+/// What a client offers.
+pub struct Offer<'a>(pub &'a HeaderMap);
+
+impl Offer<'_> {
+    /// The subprotocols, in the client's order.
+    pub fn subprotocols(&self) -> Vec<String> {
+        let values = self.0.get_all(header::SEC_WEBSOCKET_PROTOCOL).iter();
+        let names = values
+            .filter_map(|value| value.to_str().ok())
+            .flat_map(|value| value.split(','))
+            .map(str::trim);
+        names
+            .filter(|name| !name.is_empty())
+            .map(str::to_owned)
+            .collect()
+    }
+
+    /// The first offer of permessage-deflate (RFC 7692) that can be taken, for this level of compression.
+    pub fn deflate(&self, level: u32) -> Option<Deflate> {
+        let policy = DeflateConfig {
+            compression_level: level,
+            // As Tornado does, all but empty messages: of those the library makes frames without the byte that ends them.
+            compression_threshold: 1,
+            ..DeflateConfig::default()
+        };
+        let values = self.0.get_all(header::SEC_WEBSOCKET_EXTENSIONS).iter();
+        let mut offers = values.filter_map(|value| value.to_str().ok());
+        offers
+            .find_map(|offers| negotiate_server_deflate(offers, &policy))
+            .map(Deflate)
+    }
+}
+
+/// An agreement on compression.
+#[derive(Clone, Debug)]
+pub struct Deflate(DeflateNegotiation);
+
+impl Deflate {
+    /// The value of `Sec-WebSocket-Extensions`.
+    pub fn answer(&self) -> Option<HeaderValue> {
+        HeaderValue::from_str(&self.0.to_response_header()).ok()
+    }
+
+    pub(super) fn config(&self) -> &DeflateConfig {
+        &self.0.config
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use http::Request;
+
+    use super::*;
+
+    fn head(headers: &[(&str, &str)]) -> Parts {
+        let mut request = Request::get("/").header("host", "a.example:80");
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        request.body(()).unwrap().into_parts().0
+    }
+
+    const GOOD: [(&str, &str); 4] = [
+        ("upgrade", "WebSocket"),
+        ("connection", "keep-alive, Upgrade"),
+        ("sec-websocket-version", "13"),
+        ("sec-websocket-key", "dGhlIHNhbXBsZSBub25jZQ=="),
+    ];
+
+    /// With this header in place of the good one.
+    fn with(name: &str, value: &str) -> Result<(), NoHandshake> {
+        let others = GOOD.iter().filter(|(other, _)| *other != name).copied();
+        let all: Vec<_> = others.chain([(name, value)]).collect();
+        check(&head(&all), true)
+    }
+
+    #[test]
+    fn the_example_of_the_rfc_is_a_handshake() {
+        let head = head(&GOOD);
+        assert_eq!(check(&head, true), Ok(()));
+        let accept = accept_key(&head.headers).unwrap();
+        assert_eq!(accept, "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=");
+    }
+
+    #[test]
+    fn what_is_none_gets_the_answer_of_tornado() {
+        assert_eq!(with("upgrade", "h2c"), Err(NO_UPGRADE));
+        assert_eq!(with("connection", "close"), Err(NO_CONNECTION));
+        assert_eq!(with("sec-websocket-version", "12"), Err(OTHER_VERSION));
+        for key in [
+            "",
+            "abc",
+            "dGhlIHNhbXBsZSBub25jZQ=a",
+            "dGhlIHNhbXBsZSBub25jZ===",
+        ] {
+            assert_eq!(with("sec-websocket-key", key), Err(NO_KEY), "{key}");
+        }
+        let twice = [GOOD.as_slice(), &GOOD[3..]].concat();
+        assert_eq!(check(&head(&twice), true), Err(NO_KEY));
+    }
+
+    #[test]
+    fn a_page_of_another_site_may_not_connect() {
+        for origin in [
+            "https://b.example",
+            "https://a.example",
+            "null",
+            "a.example:80",
+        ] {
+            assert_eq!(with("origin", origin), Err(FOREIGN), "{origin}");
+        }
+        assert_eq!(with("origin", "https://A.example:80"), Ok(()));
+        assert_eq!(
+            with("sec-websocket-origin", "http://b.example"),
+            Err(FOREIGN)
+        );
+        let all: Vec<_> = GOOD
+            .into_iter()
+            .chain([("origin", "https://b.example")])
+            .collect();
+        assert_eq!(check(&head(&all), false), Ok(()));
+    }
+
+    #[test]
+    fn offers_are_read_over_several_lines() {
+        let head = head(&[
+            ("sec-websocket-protocol", "chat, superchat"),
+            ("sec-websocket-protocol", "third"),
+            ("sec-websocket-extensions", "x-webkit-deflate-frame"),
+            (
+                "sec-websocket-extensions",
+                "permessage-deflate; client_max_window_bits",
+            ),
+        ]);
+        let offer = Offer(&head.headers);
+        assert_eq!(offer.subprotocols(), ["chat", "superchat", "third"]);
+        let answer = offer.deflate(6).unwrap().answer().unwrap();
+        assert_eq!(answer, "permessage-deflate");
+    }
+}

@@ -1,0 +1,129 @@
+//! Topics that sockets are subscribed to: what is published is framed once, and put into the queue of each.
+
+use std::sync::{Arc, Mutex, Weak};
+
+use bytes::Bytes;
+use rustc_hash::FxHashMap;
+
+use super::{Socket, lock};
+use crate::base::websocket::Published;
+use crate::services::pubsub::{Listener, Listening, Topics};
+
+/// The channels of all topics with sockets.
+pub struct Channels {
+    topics: Arc<Topics<Bytes>>,
+    by_topic: Mutex<FxHashMap<Arc<str>, Arc<Channel>>>,
+}
+
+/// The sockets of one topic.
+struct Channel {
+    topic: Arc<str>,
+    members: Members,
+    /// As long as there are members.
+    listening: Mutex<Option<Listening<Bytes>>>,
+}
+
+#[derive(Default)]
+struct Members(Mutex<FxHashMap<u64, Member>>);
+
+struct Member {
+    socket: Weak<Socket>,
+    /// Whether it gets binary messages only.
+    binary: bool,
+}
+
+/// A socket's place in a channel, which ends when it is dropped.
+pub(super) struct Subscription {
+    channels: Arc<Channels>,
+    channel: Arc<Channel>,
+    id: u64,
+}
+
+impl Channels {
+    pub(super) fn new(topics: &Arc<Topics<Bytes>>) -> Arc<Self> {
+        Arc::new(Self {
+            topics: topics.clone(),
+            by_topic: Mutex::default(),
+        })
+    }
+
+    pub(super) fn join(
+        self: &Arc<Self>,
+        topic: &str,
+        socket: &Arc<Socket>,
+        binary: bool,
+    ) -> Subscription {
+        let mut by_topic = lock(&self.by_topic);
+        let channel = match by_topic.get(topic) {
+            Some(channel) => channel.clone(),
+            None => {
+                let topic: Arc<str> = topic.into();
+                let channel = Arc::new(Channel {
+                    topic: topic.clone(),
+                    members: Members::default(),
+                    listening: Mutex::default(),
+                });
+                by_topic.insert(topic, channel.clone());
+                let listener: Weak<dyn Listener<Bytes>> = Arc::downgrade(&channel) as _;
+                *lock(&channel.listening) = Some(self.topics.listen(&channel.topic, listener));
+                channel
+            }
+        };
+        let member = Member {
+            socket: Arc::downgrade(socket),
+            binary,
+        };
+        lock(&channel.members.0).insert(socket.id, member);
+        Subscription {
+            channels: self.clone(),
+            channel,
+            id: socket.id,
+        }
+    }
+
+    fn leave(&self, channel: &Arc<Channel>, id: u64) {
+        let mut by_topic = lock(&self.by_topic);
+        let mut members = lock(&channel.members.0);
+        members.remove(&id);
+        if members.is_empty() {
+            by_topic.remove(&channel.topic);
+            drop(members);
+            drop(by_topic);
+            let listening = lock(&channel.listening).take();
+            drop(listening);
+        }
+    }
+}
+
+impl Listener<Bytes> for Channel {
+    fn hear(&self, message: &Bytes) -> u32 {
+        let members = lock(&self.members.0);
+        if members.is_empty() {
+            return 0;
+        }
+        let published = Arc::new(Published::new(message.clone()));
+        let heard = members.values().filter(|member| {
+            let socket = member.socket.upgrade();
+            socket.is_some_and(|socket| socket.hear(&published, member.binary))
+        });
+        u32::try_from(heard.count()).unwrap_or(u32::MAX)
+    }
+}
+
+impl Subscription {
+    pub(super) fn topic(&self) -> &str {
+        &self.channel.topic
+    }
+
+    pub(super) fn set_binary(&self, id: u64, binary: bool) {
+        if let Some(member) = lock(&self.channel.members.0).get_mut(&id) {
+            member.binary = binary;
+        }
+    }
+}
+
+impl Drop for Subscription {
+    fn drop(&mut self) {
+        self.channels.leave(&self.channel, self.id);
+    }
+}

@@ -1,0 +1,91 @@
+//! What waits to be sent to one client, in the order in which it was said.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use super::incoming::Message;
+use crate::base::websocket::Published;
+
+/// One thing to be sent.
+pub enum Outgoing {
+    Message(Message),
+    Ping(Bytes),
+    /// Published, and whether it is a binary message in any case.
+    Published(Arc<Published>, bool),
+}
+
+/// What keeping one costs beside its bytes.
+const PLACE: usize = 64;
+
+impl Outgoing {
+    fn size(&self) -> usize {
+        PLACE
+            + match self {
+                Self::Message(message) => message.size(),
+                Self::Ping(bytes) => bytes.len(),
+                Self::Published(message, _) => message.size(),
+            }
+    }
+}
+
+/// The queue of one socket.
+#[derive(Default)]
+pub(super) struct Queue {
+    waiting: VecDeque<Outgoing>,
+    bytes: usize,
+    /// How many of them were published.
+    published: usize,
+}
+
+impl Queue {
+    pub(super) fn push(&mut self, outgoing: Outgoing) {
+        self.bytes += outgoing.size();
+        self.published += usize::from(is_published(&outgoing));
+        self.waiting.push_back(outgoing);
+    }
+
+    pub(super) fn pop(&mut self) -> Option<Outgoing> {
+        let outgoing = self.waiting.pop_front()?;
+        self.bytes -= outgoing.size();
+        self.published -= usize::from(is_published(&outgoing));
+        if self.waiting.is_empty() {
+            // Most sockets are quiet.
+            self.waiting = VecDeque::new();
+        }
+        Some(outgoing)
+    }
+
+    /// Drops the oldest that was published. `false`: there is none.
+    pub(super) fn drop_oldest_published(&mut self) -> bool {
+        if self.published == 0 {
+            return false;
+        }
+        let Some(at) = self.waiting.iter().position(is_published) else {
+            return false;
+        };
+        if let Some(dropped) = self.waiting.remove(at) {
+            self.bytes -= dropped.size();
+            self.published -= 1;
+        }
+        true
+    }
+
+    pub(super) fn clear(&mut self) {
+        *self = Self::default();
+    }
+
+    /// Bytes of all that waits.
+    pub(super) fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.waiting.is_empty()
+    }
+}
+
+fn is_published(outgoing: &Outgoing) -> bool {
+    matches!(outgoing, Outgoing::Published(..))
+}

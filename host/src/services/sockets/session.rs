@@ -1,0 +1,48 @@
+//! What a connection needs to know of a socket that it carries, and the way there.
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use super::handle::Handle;
+use super::incoming::Closed;
+use super::lock;
+use crate::base::websocket::Deflate;
+
+/// A socket whose handshake is answered.
+pub struct Session {
+    pub handle: Handle,
+    pub deflate: Option<Deflate>,
+    pub pings: Pings,
+    /// Called at its end.
+    pub tell: Box<dyn FnOnce(&Closed) + Send>,
+}
+
+/// Tornado's `websocket_ping_interval` and `websocket_ping_timeout`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Pings {
+    /// `None`: the server sends none.
+    pub interval: Option<Duration>,
+    /// How long the answer may take; `None`: as long as the interval.
+    pub timeout: Option<Duration>,
+}
+
+/// In the extensions of a response: its connection becomes a socket.
+#[derive(Clone)]
+pub struct Upgrade(Arc<Mutex<Option<Session>>>);
+
+impl Upgrade {
+    pub fn new(session: Session) -> Self {
+        Self(Arc::new(Mutex::new(Some(session))))
+    }
+
+    /// The session, once.
+    pub fn take(&self) -> Option<Session> {
+        lock(&self.0).take()
+    }
+}
+
+impl std::fmt::Debug for Upgrade {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Upgrade")
+    }
+}

@@ -1,0 +1,490 @@
+//! One socket: between its connection's task and the instance that has its object.
+
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::{Arc, Mutex};
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use futures_util::task::AtomicWaker;
+use tokio::sync::Notify;
+
+use super::channel::Subscription;
+use super::home::{Home, Resident};
+use super::incoming::{Closed, Event, Incoming, Message};
+use super::outgoing::{Outgoing, Queue};
+use super::{Family, SocketLimits, Sockets, lock};
+use crate::base::unsent::{Account, Charge, FREE, Unsent};
+use crate::base::websocket::{MAX_CONTROL, MAX_REASON, Published, may_be_said};
+
+/// One socket.
+pub struct Socket {
+    pub id: u64,
+    /// The component's file.
+    pub component: Arc<str>,
+    pub family: Arc<Family>,
+    pub limits: SocketLimits,
+    sockets: Arc<Sockets>,
+    state: Mutex<State>,
+    /// Whether its guest hears of pings and of pongs.
+    hears: [AtomicBool; 2],
+    /// Locked before what publishing locks, which locks the state at last.
+    subscriptions: Mutex<Vec<Subscription>>,
+    /// The connection's task.
+    connection: AtomicWaker,
+    has_room: Notify,
+}
+
+struct State {
+    phase: Phase,
+    incoming: Incoming,
+    /// Where its object is.
+    place: Option<Place>,
+    /// Its instance was called for it, or an event is running.
+    is_due: bool,
+    /// It is to leave its instance.
+    is_leaving: bool,
+    /// It is to be closed when the event that is under way is over.
+    is_ending: Option<u16>,
+    outgoing: Queue,
+    /// What is said at the end.
+    farewell: Option<(u16, String)>,
+    /// Published messages that it lost.
+    dropped: u64,
+    nodelay: Option<bool>,
+    account: Option<Arc<Account>>,
+    charge: Option<Charge>,
+}
+
+struct Place {
+    home: Arc<Home>,
+    request: u64,
+}
+
+/// How far a socket is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Phase {
+    /// Its handshake is not answered, or it is open.
+    Open,
+    /// We have said that we close it.
+    Closing,
+    /// Its connection is gone.
+    Closed,
+}
+
+/// Why something was not taken.
+#[derive(Debug, PartialEq, Eq)]
+pub enum SendError {
+    Closed,
+    Full,
+    TooLarge(u64),
+    TooMany(u32),
+    Invalid(String),
+}
+
+/// What its guest is to do next.
+pub enum Next {
+    Event(Event),
+    /// The object leaves the instance.
+    Leave,
+    Nothing,
+}
+
+/// The most topics of one socket.
+const MAX_SUBSCRIPTIONS: u32 = 100;
+
+impl Socket {
+    pub(super) fn new(
+        id: u64,
+        component: Arc<str>,
+        family: Arc<Family>,
+        sockets: Arc<Sockets>,
+        limits: SocketLimits,
+    ) -> Self {
+        Self {
+            id,
+            component,
+            family,
+            limits,
+            sockets,
+            state: Mutex::new(State {
+                phase: Phase::Open,
+                incoming: Incoming::default(),
+                place: None,
+                is_due: false,
+                is_leaving: false,
+                is_ending: None,
+                outgoing: Queue::default(),
+                farewell: None,
+                dropped: 0,
+                nodelay: None,
+                account: None,
+                charge: None,
+            }),
+            hears: Default::default(),
+            subscriptions: Mutex::default(),
+            connection: AtomicWaker::new(),
+            has_room: Notify::new(),
+        }
+    }
+}
+
+/// For what uses the socket: guests.
+impl Socket {
+    /// Takes a message to be sent.
+    pub fn send(&self, message: Message) -> Result<(), SendError> {
+        let largest = self.limits.max_unsent.max(self.limits.max_message);
+        if message.size() > largest {
+            return Err(SendError::TooLarge(largest as u64));
+        }
+        self.push(Outgoing::Message(message))
+    }
+
+    /// Sends a ping.
+    pub fn ping(&self, data: Bytes) -> Result<(), SendError> {
+        if data.len() > MAX_CONTROL {
+            return Err(SendError::TooLarge(MAX_CONTROL as u64));
+        }
+        self.push(Outgoing::Ping(data))
+    }
+
+    fn push(&self, outgoing: Outgoing) -> Result<(), SendError> {
+        let mut state = lock(&self.state);
+        if state.phase != Phase::Open {
+            return Err(SendError::Closed);
+        }
+        if state.outgoing.bytes() >= self.limits.max_unsent {
+            return Err(SendError::Full);
+        }
+        state.outgoing.push(outgoing);
+        state.settle_charge();
+        drop(state);
+        self.connection.wake();
+        Ok(())
+    }
+
+    /// Waits until a message is taken.
+    pub async fn ready(&self) -> Result<(), SendError> {
+        loop {
+            let room = self.has_room.notified();
+            {
+                let state = lock(&self.state);
+                if state.phase != Phase::Open {
+                    return Err(SendError::Closed);
+                }
+                if state.outgoing.bytes() < self.limits.max_unsent {
+                    return Ok(());
+                }
+            }
+            room.await;
+        }
+    }
+
+    /// Begins to close the socket, as a guest asks for it.
+    pub fn close_with(&self, code: Option<u16>, reason: Option<String>) -> Result<(), SendError> {
+        if let Some(code) = code.filter(|code| !may_be_said(*code)) {
+            return Err(SendError::Invalid(format!(
+                "{code} is no code that a WebSocket may be closed with (RFC 6455, section 7.4)"
+            )));
+        }
+        let reason = reason.unwrap_or_default();
+        if reason.len() > MAX_REASON {
+            return Err(SendError::TooLarge(MAX_REASON as u64));
+        }
+        let code = code.or((!reason.is_empty()).then_some(1000));
+        self.close(code.map(|code| (code, reason)))
+    }
+
+    /// Begins to close the socket. Nothing happens where that has begun already.
+    pub fn close(&self, farewell: Option<(u16, String)>) -> Result<(), SendError> {
+        let mut state = lock(&self.state);
+        if state.phase == Phase::Open {
+            state.phase = Phase::Closing;
+            state.farewell = farewell;
+            drop(state);
+            lock(&self.subscriptions).clear();
+            self.connection.wake();
+            self.has_room.notify_waiters();
+        }
+        Ok(())
+    }
+
+    /// Begins to close the socket when the event that is under way is over.
+    pub fn close_behind_event(&self, code: u16) {
+        let mut state = lock(&self.state);
+        if state.is_due {
+            state.is_ending = Some(code);
+            return;
+        }
+        drop(state);
+        let _ = self.close(Some((code, String::new())));
+    }
+
+    pub fn is_open(&self) -> bool {
+        lock(&self.state).phase == Phase::Open
+    }
+
+    /// What is published to a topic from now on is sent, too.
+    pub fn subscribe(self: &Arc<Self>, topic: &str, binary: bool) -> Result<(), SendError> {
+        let mut subscriptions = lock(&self.subscriptions);
+        if let Some(known) = subscriptions.iter().find(|one| one.topic() == topic) {
+            known.set_binary(self.id, binary);
+            return Ok(());
+        }
+        if subscriptions.len() >= MAX_SUBSCRIPTIONS as usize {
+            return Err(SendError::TooMany(MAX_SUBSCRIPTIONS));
+        }
+        subscriptions.push(self.sockets.channels().join(topic, self, binary));
+        if !self.is_open() {
+            // What closes it has ended all subscriptions before this one, or waits for the lock.
+            subscriptions.clear();
+            return Err(SendError::Closed);
+        }
+        Ok(())
+    }
+
+    pub fn unsubscribe(&self, topic: &str) {
+        lock(&self.subscriptions).retain(|one| one.topic() != topic);
+    }
+
+    /// How many published messages it has lost.
+    pub fn dropped(&self) -> u64 {
+        lock(&self.state).dropped
+    }
+
+    pub fn set_nodelay(&self, nodelay: bool) {
+        lock(&self.state).nodelay = Some(nodelay);
+        self.connection.wake();
+    }
+
+    /// A message that was published. Returns whether the socket takes any.
+    pub(super) fn hear(&self, message: &Arc<Published>, binary: bool) -> bool {
+        let mut state = lock(&self.state);
+        if state.phase != Phase::Open {
+            return false;
+        }
+        while state.outgoing.bytes() + message.size() > self.limits.max_unsent {
+            let is_gone = state.outgoing.drop_oldest_published();
+            if is_gone || state.outgoing.bytes() > 0 {
+                state.dropped += 1;
+                self.family.meter.sockets.dropped.count();
+            }
+            if !is_gone {
+                if state.outgoing.bytes() > 0 {
+                    return true;
+                }
+                break;
+            }
+        }
+        let was_idle = state.outgoing.is_empty();
+        state
+            .outgoing
+            .push(Outgoing::Published(message.clone(), binary));
+        state.settle_charge();
+        drop(state);
+        if was_idle {
+            self.connection.wake();
+        }
+        true
+    }
+}
+
+/// For its connection.
+impl Socket {
+    /// The connection begins. Bytes that wait to be sent count here.
+    pub fn connected(&self, unsent: &Unsent) {
+        lock(&self.state).account = Some(unsent.account());
+    }
+
+    /// Wakes this task when there is something to be sent, or room for events.
+    pub fn listen(&self, cx: &Context<'_>) {
+        self.connection.register(cx.waker());
+    }
+
+    /// Hands out what waits, as long as it is wanted.
+    pub fn take(&self, mut wanted: impl FnMut(Outgoing) -> bool) {
+        let mut state = lock(&self.state);
+        let most = self.limits.max_unsent;
+        let was_full = state.outgoing.bytes() >= most;
+        while let Some(outgoing) = state.outgoing.pop() {
+            if !wanted(outgoing) {
+                break;
+            }
+        }
+        state.settle_charge();
+        if was_full && state.outgoing.bytes() < most {
+            drop(state);
+            self.has_room.notify_waiters();
+        }
+    }
+
+    /// What is said at the end, once all else was handed out. `None`: the socket stays open, or there is more.
+    pub fn farewell(&self) -> Option<Option<(u16, String)>> {
+        let mut state = lock(&self.state);
+        let is_due = state.phase == Phase::Closing && state.outgoing.is_empty();
+        is_due.then(|| state.farewell.take())
+    }
+
+    pub fn nodelay(&self) -> Option<bool> {
+        lock(&self.state).nodelay.take()
+    }
+
+    /// Its client took so many bytes.
+    pub fn took(&self, bytes: usize) {
+        if let Some(charge) = &lock(&self.state).charge {
+            charge.took(bytes as u64);
+        }
+    }
+
+    /// Ready where too much waits to be sent in the whole server, and this client is the slowest.
+    pub fn poll_cut(&self, cx: &mut Context<'_>) -> Poll<()> {
+        match &lock(&self.state).account {
+            Some(account) => account.poll_cut(cx),
+            None => Poll::Pending,
+        }
+    }
+
+    /// Whether there is room for another event. Else the task that listens is woken when there is.
+    pub fn has_room(&self) -> bool {
+        lock(&self.state).incoming.has_room(self.limits.max_events)
+    }
+
+    pub fn hears_pings(&self) -> bool {
+        self.hears[0].load(Relaxed)
+    }
+
+    pub fn hears_pongs(&self) -> bool {
+        self.hears[1].load(Relaxed)
+    }
+
+    /// Something has come.
+    pub fn arrived(self: &Arc<Self>, event: Event) {
+        let mut state = lock(&self.state);
+        if state.phase != Phase::Closed {
+            state.incoming.push(event);
+            self.call(state);
+        }
+    }
+
+    /// The connection has ended.
+    pub fn ended(self: &Arc<Self>, closed: Closed) {
+        let mut state = lock(&self.state);
+        if state.phase == Phase::Closed {
+            return;
+        }
+        state.phase = Phase::Closed;
+        state.outgoing.clear();
+        state.charge = None;
+        state.account = None;
+        state.incoming.push(Event::Close(closed));
+        self.call(state);
+        lock(&self.subscriptions).clear();
+        self.has_room.notify_waiters();
+    }
+
+    /// Calls its instance, unless that was done.
+    fn call(self: &Arc<Self>, mut state: std::sync::MutexGuard<'_, State>) {
+        if state.is_due || (state.incoming.is_empty() && !state.is_leaving) {
+            return;
+        }
+        let Some(Place { home, request }) = &state.place else {
+            return;
+        };
+        let (home, request) = (home.clone(), *request);
+        state.is_due = true;
+        drop(state);
+        home.call(Resident {
+            request,
+            socket: self.clone(),
+        });
+    }
+}
+
+/// For the instance that has its object.
+impl Socket {
+    /// Its object is in this instance from now on.
+    pub fn settle(self: &Arc<Self>, home: &Arc<Home>, request: u64) {
+        home.enter(request, self);
+        let mut state = lock(&self.state);
+        state.place = Some(Place {
+            home: home.clone(),
+            request,
+        });
+        state.is_due = false;
+        state.is_leaving = false;
+        self.call(state);
+    }
+
+    /// Whether its guest wants to hear of pings and of pongs.
+    pub fn hear_of(&self, pings: bool, pongs: bool) {
+        self.hears[0].store(pings, Relaxed);
+        self.hears[1].store(pongs, Relaxed);
+    }
+
+    /// What is to be done next, now that nothing is under way.
+    pub fn next(&self) -> Next {
+        let mut state = lock(&self.state);
+        if let Some(code) = state.is_ending.take() {
+            drop(state);
+            let _ = self.close(Some((code, String::new())));
+            state = lock(&self.state);
+        }
+        if state.place.is_none() {
+            state.is_due = false;
+            return Next::Nothing;
+        }
+        // One that is closed ends where it is.
+        if state.is_leaving && state.phase != Phase::Closed {
+            return Next::Leave;
+        }
+        let was_full = !state.incoming.has_room(self.limits.max_events);
+        let Some(event) = state.incoming.pop() else {
+            state.is_due = false;
+            return Next::Nothing;
+        };
+        drop(state);
+        if was_full {
+            self.connection.wake();
+        }
+        Next::Event(event)
+    }
+
+    /// Asks it to leave its instance, when the event that is under way is over.
+    pub fn ask_to_leave(self: &Arc<Self>) {
+        let mut state = lock(&self.state);
+        state.is_leaving = true;
+        self.call(state);
+    }
+
+    /// Its object is nowhere from now on. What comes waits.
+    pub fn depart(&self) {
+        let mut state = lock(&self.state);
+        state.is_due = false;
+        state.is_leaving = false;
+        let place = state.place.take();
+        drop(state);
+        if let Some(Place { home, request }) = place {
+            home.leave(request);
+        }
+    }
+}
+
+impl State {
+    /// Counts what waits to be sent against the whole server's limit, where it is much.
+    fn settle_charge(&mut self) {
+        let bytes = self.outgoing.bytes() as u64;
+        if bytes <= FREE {
+            self.charge = None;
+        } else if let Some(charge) = &mut self.charge {
+            charge.at_least(bytes);
+        } else if let Some(account) = &self.account {
+            self.charge = Some(account.charge(bytes));
+        }
+    }
+}
+
+impl Drop for Socket {
+    fn drop(&mut self) {
+        self.sockets.forget(self.id);
+        self.family.left();
+    }
+}

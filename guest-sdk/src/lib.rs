@@ -30,6 +30,7 @@
 //! | [`web`] | `tornado.web` | handlers, requests, responses, cookies, forms, server-sent events |
 //! | [`gen_`] | `tornado.gen` | waiting for several futures, for each as it comes, or not for long |
 //! | [`ioloop`] | `tornado.ioloop` | work without a request: now, later, again and again, in another instance |
+//! | [`websocket`] | `tornado.websocket` | handlers of WebSockets, messages, and the sockets themselves |
 //! | [`httpclient`] | `tornado.httpclient` | requests to other servers |
 //! | [`locks`], [`queues`] | `tornado.locks`, `tornado.queues` | order between the requests of one instance |
 //! | [`escape`] | `tornado.escape` | text for HTML, URLs and JSON |
@@ -90,6 +91,7 @@ mod runtime;
 #[cfg(test)]
 mod testing;
 pub mod web;
+pub mod websocket;
 
 pub use anyhow::{self, Error};
 pub use bytes;
@@ -252,6 +254,7 @@ pub mod prelude {
         PeriodicCallback, call_at, call_later, draining, run_in_executor, spawn, spawn_loop,
     };
     pub use crate::web::{Cause, Context, Failure, HttpError, Kwargs, RequestHandler};
+    pub use crate::websocket::{Message, Socket, WebSocketHandler};
     pub use crate::{Result, export, handler, log, route, stream_request_body};
     pub use anyhow::{Context as _, anyhow, bail, ensure};
     pub use bytes::Bytes;
@@ -262,10 +265,11 @@ pub mod prelude {
 pub mod __private {
     pub use crate::runtime::bindings;
     pub use crate::runtime::bindings::__export_bindings as export_bindings;
+    pub use crate::runtime::bindings::websocket::__export_websocket as export_websocket;
     pub use crate::runtime::exports::Exported;
     pub use crate::runtime::exports::base::{call_base, count, join};
     pub use crate::runtime::exports::component::Component;
-    pub use crate::runtime::exports::declared::{Handler, Hooks, Route};
+    pub use crate::runtime::exports::declared::{Handler, Hooks, Route, SocketFunctions};
     pub use crate::runtime::exports::work::{Called, Schedule, ScheduleTiming, call, call_nothing};
     pub use crate::runtime::place::tried;
     pub use crate::web::context::redirect::{add_slash, remove_slash};

@@ -13,6 +13,7 @@ pub fn expand(input: TokenStream) -> Result<TokenStream> {
     let Export {
         handlers,
         single,
+        websocket,
         start,
         stop,
         functions,
@@ -21,6 +22,7 @@ pub fn expand(input: TokenStream) -> Result<TokenStream> {
     let functions = functions.unwrap_or_default();
     let schedules = schedules.unwrap_or_default().into_tokens(&functions)?;
     let functions = functions.into_tokens()?;
+    let websocket = websocket_of(websocket.as_ref(), &handlers);
     // A list of types, one pair in the other. What is wrong with one is reported at its name.
     let handlers = handlers.iter().rfold(
         quote!(()),
@@ -57,14 +59,46 @@ pub fn expand(input: TokenStream) -> Result<TokenStream> {
             ::waterspout_sdk::__private::export_bindings!(
                 Exported with_types_in ::waterspout_sdk::__private::bindings
             );
+            #websocket
         };
     })
+}
+
+/// What a component with WebSocket handlers exports for them, or that it has none.
+fn websocket_of(flag: Option<&Ident>, handlers: &[Type]) -> TokenStream {
+    let Some(flag) = flag else {
+        let checks = handlers.iter().map(|ty| {
+            quote_spanned! {ty.span()=>
+                const _: () = ::core::assert!(
+                    <#ty as ::waterspout_sdk::__private::Handler>::WEBSOCKET.is_none(),
+                    "a component with a `WebSocketHandler` says `websocket`: `export!(Echo, websocket)`"
+                );
+            }
+        });
+        return quote!(#(#checks)*);
+    };
+    let are_some = handlers
+        .iter()
+        .map(|ty| quote!(<#ty as ::waterspout_sdk::__private::Handler>::WEBSOCKET.is_some()));
+    let check = quote_spanned! {flag.span()=>
+        const _: () = ::core::assert!(
+            false #(|| #are_some)*,
+            "`websocket` is for a component with an `impl WebSocketHandler`, and none of these handlers is one"
+        );
+    };
+    quote! {
+        #check
+        ::waterspout_sdk::__private::export_websocket!(
+            Exported with_types_in ::waterspout_sdk::__private::bindings::websocket
+        );
+    }
 }
 
 #[derive(Default)]
 struct Export {
     handlers: Vec<Type>,
     single: bool,
+    websocket: Option<Ident>,
     start: Option<Path>,
     stop: Option<Path>,
     functions: Option<Functions>,
@@ -96,9 +130,17 @@ impl Export {
             return self.parse_function(input);
         }
         let ty: Type = input.parse()?;
-        if matches!(&ty, Type::Path(path) if path.path.is_ident("single")) {
-            self.single = true;
-            return Ok(());
+        if let Type::Path(path) = &ty
+            && let Some(flag) = path.path.get_ident()
+        {
+            if flag == "single" {
+                self.single = true;
+                return Ok(());
+            }
+            if flag == "websocket" {
+                self.websocket = Some(flag.clone());
+                return Ok(());
+            }
         }
         let name = type_name(&ty)?;
         if self
@@ -125,7 +167,7 @@ impl Export {
             "schedules" => self.schedules.replace(input.parse()?).is_some(),
             other => {
                 let message = format!(
-                    "unknown argument `{other}`: a component has `single`, `start`, `stop`, `functions` and `schedules`"
+                    "unknown argument `{other}`: a component has `single`, `websocket`, `start`, `stop`, `functions` and `schedules`"
                 );
                 return Err(Error::new(key.span(), message));
             }

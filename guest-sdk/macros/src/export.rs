@@ -22,7 +22,7 @@ pub fn expand(input: TokenStream) -> Result<TokenStream> {
     let functions = functions.unwrap_or_default();
     let schedules = schedules.unwrap_or_default().into_tokens(&functions)?;
     let functions = functions.into_tokens()?;
-    let websocket = websocket_of(websocket.as_ref(), &handlers);
+    let websocket = self::websocket(websocket.as_ref(), &handlers);
     // A list of types, one pair in the other. What is wrong with one is reported at its name.
     let handlers = handlers.iter().rfold(
         quote!(()),
@@ -59,30 +59,31 @@ pub fn expand(input: TokenStream) -> Result<TokenStream> {
             ::waterspout_sdk::__private::export_bindings!(
                 Exported with_types_in ::waterspout_sdk::__private::bindings
             );
+            use ::waterspout_sdk::__private::NoHandler as _;
             #websocket
         };
     })
 }
 
-/// What a component with WebSocket handlers exports for them, or that it has none.
-fn websocket_of(flag: Option<&Ident>, handlers: &[Type]) -> TokenStream {
+/// What a component with WebSocket handlers exports for them. The flag, and what the handlers are, have to fit.
+fn websocket(flag: Option<&Ident>, handlers: &[Type]) -> TokenStream {
+    let kinds = handlers.iter().map(
+        |ty| quote_spanned!(ty.span()=> ::waterspout_sdk::__private::Kind::<#ty>::IS_WEBSOCKET),
+    );
     let Some(flag) = flag else {
-        let checks = handlers.iter().map(|ty| {
+        let checks = handlers.iter().zip(kinds).map(|(ty, kind)| {
             quote_spanned! {ty.span()=>
                 const _: () = ::core::assert!(
-                    <#ty as ::waterspout_sdk::__private::Handler>::WEBSOCKET.is_none(),
+                    !::core::matches!(#kind, ::core::option::Option::Some(true)),
                     "a component with a `WebSocketHandler` says `websocket`: `export!(Echo, websocket)`"
                 );
             }
         });
         return quote!(#(#checks)*);
     };
-    let are_some = handlers
-        .iter()
-        .map(|ty| quote!(<#ty as ::waterspout_sdk::__private::Handler>::WEBSOCKET.is_some()));
     let check = quote_spanned! {flag.span()=>
         const _: () = ::core::assert!(
-            false #(|| #are_some)*,
+            false #(|| !::core::matches!(#kinds, ::core::option::Option::Some(false)))*,
             "`websocket` is for a component with an `impl WebSocketHandler`, and none of these handlers is one"
         );
     };

@@ -60,6 +60,19 @@ impl Context {
         Self::new(request, |_| Ok(()))
     }
 
+    /// From the first event of a socket on. The handshake was the response: nothing can be added to it.
+    pub(crate) fn open_socket(&mut self, id: u64) -> &mut OpenSocket {
+        let response = &self.response;
+        self.socket.get_or_insert_with(|| {
+            response.borrow_mut().switch_protocols();
+            Box::new(OpenSocket {
+                id,
+                close_code: None,
+                close_reason: None,
+            })
+        })
+    }
+
     pub(crate) fn set_default_headers(&self) {
         if let Err(error) = (self.set_default_headers)(self) {
             log::error!("Uncaught error in set_default_headers: {error:#}");

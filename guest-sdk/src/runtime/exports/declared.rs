@@ -1,5 +1,7 @@
 //! What `#[handler]` notes of a handler, and its description for the host.
 
+use std::marker::PhantomData;
+
 use crate::result::Result;
 use crate::runtime::bindings::exports::waterspout::web::handler as wit;
 use crate::runtime::bindings::websocket::exports::waterspout::sockets::websocket as wit_websocket;
@@ -34,6 +36,22 @@ pub trait Handler: RequestHandler {
         none()
     }
 }
+
+/// What `export!` asks of a type, before it is known to be a handler.
+#[doc(hidden)]
+pub struct Kind<T>(PhantomData<T>);
+
+impl<H: Handler> Kind<H> {
+    pub const IS_WEBSOCKET: Option<bool> = Some(H::WEBSOCKET.is_some());
+}
+
+/// The answer for all else, so that one mistake is one error.
+#[doc(hidden)]
+pub trait NoHandler {
+    const IS_WEBSOCKET: Option<bool> = None;
+}
+
+impl<T> NoHandler for Kind<T> {}
 
 /// What the handlers that are no WebSocket handlers are as such. There is none.
 #[derive(Default)]

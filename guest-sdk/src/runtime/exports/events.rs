@@ -92,7 +92,7 @@ impl<H: Handler> Object<H> {
             undeclared()
         };
         let (handler, cx) = (self.handler.websocket(), &mut self.cx);
-        let open = cx.open(socket);
+        let open = cx.open_socket(socket);
         match event {
             Event::Open(arguments) if has.open => {
                 cx.with(arguments);

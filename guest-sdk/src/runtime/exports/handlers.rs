@@ -24,9 +24,6 @@ pub trait Handlers: 'static {
     /// Does `edge` with the handler at `index`.
     fn run_at_once(index: u32, call: Call, edge: Edge) -> Outcome;
 
-    /// Whether one of them is a WebSocket handler.
-    const HAVE_WEBSOCKET: bool;
-
     /// What `describe` says of the WebSocket handlers; `first`: the index of the first handler.
     fn websocket_classes(first: u32) -> Vec<WebsocketClass>;
 
@@ -49,8 +46,6 @@ impl Handlers for () {
     fn run_at_once(_: u32, call: Call, _: Edge) -> Outcome {
         no_handler(call.handler)
     }
-
-    const HAVE_WEBSOCKET: bool = false;
 
     fn websocket_classes(_: u32) -> Vec<WebsocketClass> {
         Vec::new()
@@ -89,8 +84,6 @@ impl<H: Handler, Rest: Handlers> Handlers for (H, Rest) {
             Some(index) => Rest::run_at_once(index, call, edge),
         }
     }
-
-    const HAVE_WEBSOCKET: bool = H::WEBSOCKET.is_some() || Rest::HAVE_WEBSOCKET;
 
     fn websocket_classes(first: u32) -> Vec<WebsocketClass> {
         let own = websocket_class::<H>(first).into_iter();

@@ -10,7 +10,8 @@
 //! cargo build --release --target wasm32-wasip2      # a `cdylib` crate
 //! ```
 //!
-//! - A handler is a struct that is `Default` and implements [`RequestHandler`] under [`#[handler]`](macro@handler).
+//! - A handler is a struct that is `Default` and implements [`RequestHandler`], or [`WebSocketHandler`], under
+//!   [`#[handler]`](macro@handler).
 //!   Each request gets an object of its own; its fields live as long as the request. What has to outlive it is a
 //!   `static` or a `thread_local!`: module state, one copy for each instance of the component.
 //! - Each function gets a [`Context`]: the [`request()`](Context::request), the arguments, the response under
@@ -30,6 +31,7 @@
 //! | [`web`] | `tornado.web` | handlers, requests, responses, cookies, forms, server-sent events |
 //! | [`gen_`] | `tornado.gen` | waiting for several futures, for each as it comes, or not for long |
 //! | [`ioloop`] | `tornado.ioloop` | work without a request: now, later, again and again, in another instance |
+//! | [`websocket`] | `tornado.websocket` | handlers of WebSockets, messages, and the sockets themselves |
 //! | [`httpclient`] | `tornado.httpclient` | requests to other servers |
 //! | [`locks`], [`queues`] | `tornado.locks`, `tornado.queues` | order between the requests of one instance |
 //! | [`escape`] | `tornado.escape` | text for HTML, URLs and JSON |
@@ -90,6 +92,7 @@ mod runtime;
 #[cfg(test)]
 mod testing;
 pub mod web;
+pub mod websocket;
 
 pub use anyhow::{self, Error};
 pub use bytes;
@@ -116,6 +119,7 @@ pub use log;
 /// ```
 ///
 /// - `single`: the state of this component must not be split, so there is one instance of it.
+/// - `websocket`: some of the handlers are a [`WebSocketHandler`].
 /// - `start`: an `async fn() -> Result` that runs once for each instance, before its first request. Its error refuses the
 ///   component.
 /// - `stop`: the same, after the last request of an instance. Its error is logged.
@@ -141,7 +145,7 @@ pub use log;
 /// );
 /// ```
 pub use waterspout_sdk_macros::export;
-/// Notes the functions that an `impl RequestHandler` has, and the routes that the handler declares for itself.
+/// Notes the functions that an `impl RequestHandler` or an `impl WebSocketHandler` has, and the routes that the handler declares for itself.
 ///
 /// Routes are for apps whose configuration does not name the component. The first argument is the pattern, anchored at
 /// both ends, in the syntax of the [`regex`](https://docs.rs/regex) crate. Without routes, such an app has the handler
@@ -218,6 +222,26 @@ pub use waterspout_sdk_macros::export;
 /// }
 /// ```
 ///
+/// In an `impl WebSocketHandler` stand the functions of [`RequestHandler`] as well, and go where they belong. Its base is
+/// a `RequestHandler`.
+///
+/// ```
+/// # use waterspout_sdk::prelude::*;
+/// # #[derive(Default)] struct Echo;
+/// #[handler]
+/// #[route("/echo")]
+/// impl WebSocketHandler for Echo {
+///     async fn prepare(&mut self, cx: &Context) -> Result {
+///         cx.set_cookie(("seen", "yes"))
+///     }
+///
+///     async fn on_message(&mut self, cx: &Context, message: Message) -> Result {
+///         cx.socket().write_message(message).await?;
+///         Ok(())
+///     }
+/// }
+/// ```
+///
 /// With `#[stream_request_body]` below it, Tornado's
 /// [decorator](https://www.tornadoweb.org/en/stable/web.html#tornado.web.stream_request_body), the body goes piece by piece
 /// to [`data_received`](RequestHandler::data_received), before the method is called.
@@ -243,6 +267,8 @@ pub use waterspout_sdk_macros::{route, stream_request_body};
 pub use result::Result;
 #[doc(inline)]
 pub use web::{Context, HttpError, RequestHandler};
+#[doc(inline)]
+pub use websocket::WebSocketHandler;
 
 /// What most handlers need: `use waterspout_sdk::prelude::*;`.
 pub mod prelude {
@@ -252,6 +278,7 @@ pub mod prelude {
         PeriodicCallback, call_at, call_later, draining, run_in_executor, spawn, spawn_loop,
     };
     pub use crate::web::{Cause, Context, Failure, HttpError, Kwargs, RequestHandler};
+    pub use crate::websocket::{Message, Socket, WebSocketHandler};
     pub use crate::{Result, export, handler, log, route, stream_request_body};
     pub use anyhow::{Context as _, anyhow, bail, ensure};
     pub use bytes::Bytes;
@@ -262,10 +289,13 @@ pub mod prelude {
 pub mod __private {
     pub use crate::runtime::bindings;
     pub use crate::runtime::bindings::__export_bindings as export_bindings;
+    pub use crate::runtime::bindings::websocket::__export_websocket as export_websocket;
     pub use crate::runtime::exports::Exported;
     pub use crate::runtime::exports::base::{call_base, count, join};
     pub use crate::runtime::exports::component::Component;
-    pub use crate::runtime::exports::declared::{Handler, Hooks, Route};
+    pub use crate::runtime::exports::declared::{
+        Handler, Hooks, Kind, NoHandler, Route, SocketFunctions,
+    };
     pub use crate::runtime::exports::work::{Called, Schedule, ScheduleTiming, call, call_nothing};
     pub use crate::runtime::place::tried;
     pub use crate::web::context::redirect::{add_slash, remove_slash};

@@ -13,6 +13,7 @@ pub fn expand(input: TokenStream) -> Result<TokenStream> {
     let Export {
         handlers,
         single,
+        websocket,
         start,
         stop,
         functions,
@@ -21,6 +22,7 @@ pub fn expand(input: TokenStream) -> Result<TokenStream> {
     let functions = functions.unwrap_or_default();
     let schedules = schedules.unwrap_or_default().into_tokens(&functions)?;
     let functions = functions.into_tokens()?;
+    let websocket = self::websocket(websocket.as_ref(), &handlers);
     // A list of types, one pair in the other. What is wrong with one is reported at its name.
     let handlers = handlers.iter().rfold(
         quote!(()),
@@ -57,14 +59,47 @@ pub fn expand(input: TokenStream) -> Result<TokenStream> {
             ::waterspout_sdk::__private::export_bindings!(
                 Exported with_types_in ::waterspout_sdk::__private::bindings
             );
+            use ::waterspout_sdk::__private::NoHandler as _;
+            #websocket
         };
     })
+}
+
+/// What a component with WebSocket handlers exports for them. The flag, and what the handlers are, have to fit.
+fn websocket(flag: Option<&Ident>, handlers: &[Type]) -> TokenStream {
+    let kinds = handlers.iter().map(
+        |ty| quote_spanned!(ty.span()=> ::waterspout_sdk::__private::Kind::<#ty>::IS_WEBSOCKET),
+    );
+    let Some(flag) = flag else {
+        let checks = handlers.iter().zip(kinds).map(|(ty, kind)| {
+            quote_spanned! {ty.span()=>
+                const _: () = ::core::assert!(
+                    !::core::matches!(#kind, ::core::option::Option::Some(true)),
+                    "a component with a `WebSocketHandler` says `websocket`: `export!(Echo, websocket)`"
+                );
+            }
+        });
+        return quote!(#(#checks)*);
+    };
+    let check = quote_spanned! {flag.span()=>
+        const _: () = ::core::assert!(
+            false #(|| !::core::matches!(#kinds, ::core::option::Option::Some(false)))*,
+            "`websocket` is for a component with an `impl WebSocketHandler`, and none of these handlers is one"
+        );
+    };
+    quote! {
+        #check
+        ::waterspout_sdk::__private::export_websocket!(
+            Exported with_types_in ::waterspout_sdk::__private::bindings::websocket
+        );
+    }
 }
 
 #[derive(Default)]
 struct Export {
     handlers: Vec<Type>,
     single: bool,
+    websocket: Option<Ident>,
     start: Option<Path>,
     stop: Option<Path>,
     functions: Option<Functions>,
@@ -96,9 +131,17 @@ impl Export {
             return self.parse_function(input);
         }
         let ty: Type = input.parse()?;
-        if matches!(&ty, Type::Path(path) if path.path.is_ident("single")) {
-            self.single = true;
-            return Ok(());
+        if let Type::Path(path) = &ty
+            && let Some(flag) = path.path.get_ident()
+        {
+            if flag == "single" {
+                self.single = true;
+                return Ok(());
+            }
+            if flag == "websocket" {
+                self.websocket = Some(flag.clone());
+                return Ok(());
+            }
         }
         let name = type_name(&ty)?;
         if self
@@ -125,7 +168,7 @@ impl Export {
             "schedules" => self.schedules.replace(input.parse()?).is_some(),
             other => {
                 let message = format!(
-                    "unknown argument `{other}`: a component has `single`, `start`, `stop`, `functions` and `schedules`"
+                    "unknown argument `{other}`: a component has `single`, `websocket`, `start`, `stop`, `functions` and `schedules`"
                 );
                 return Err(Error::new(key.span(), message));
             }

@@ -4,6 +4,7 @@ mod base;
 mod method;
 mod place;
 mod route;
+mod websocket;
 
 use proc_macro2::TokenStream;
 use quote::{format_ident, quote, quote_spanned};
@@ -14,14 +15,16 @@ use self::method::{Other, expand_slash, take_others};
 use self::place::note_places;
 pub use self::route::parse_json;
 use self::route::{Route, take_routes};
+use self::websocket::WebSocket;
 
 /// The functions of a handler that belong to no method.
-const HOOKS: [&str; 5] = [
+const HOOKS: [&str; 6] = [
     "initialize",
     "prepare",
     "write_error",
     "on_connection_close",
     "on_finish",
+    "set_default_headers",
 ];
 
 /// Those of them that HTTP has.
@@ -29,7 +32,7 @@ const METHODS: [&str; 7] = ["get", "head", "post", "put", "delete", "patch", "op
 
 pub fn expand(arguments: TokenStream, item: TokenStream) -> Result<TokenStream> {
     let mut item: ItemImpl = syn::parse2(item)?;
-    check_trait(&item)?;
+    let is_websocket = check_trait(&item)?;
     let name = type_name(&item.self_ty)?;
 
     // After a fault in here there is still a handler, so that `export!` reports nothing more.
@@ -63,6 +66,8 @@ pub fn expand(arguments: TokenStream, item: TokenStream) -> Result<TokenStream> 
     let (others, other_faults) = take_others(&mut item);
     faults.extend(other_faults);
     let faults = faults.into_iter().map(Error::into_compile_error);
+    // What is left is what belongs to every handler.
+    let websocket = is_websocket.then(|| WebSocket::take(&mut item));
 
     let names = item.items.iter().filter_map(function_name);
     let names: Vec<Ident> = names.cloned().collect();
@@ -122,6 +127,8 @@ pub fn expand(arguments: TokenStream, item: TokenStream) -> Result<TokenStream> 
         ),
     };
     let functions = others.iter().map(|other| &other.function);
+    let websocket = websocket.map(|websocket| websocket.into_tokens(base.as_ref()));
+    let (websocket, noted) = websocket.unzip();
     let ty = &item.self_ty;
     let (generics, _, bounds) = item.generics.split_for_impl();
     let inherent = match others.is_empty() {
@@ -137,6 +144,8 @@ pub fn expand(arguments: TokenStream, item: TokenStream) -> Result<TokenStream> 
 
         #item
 
+        #websocket
+
         #inherent
 
         impl #generics ::waterspout_sdk::__private::Handler for #ty #bounds {
@@ -147,6 +156,7 @@ pub fn expand(arguments: TokenStream, item: TokenStream) -> Result<TokenStream> 
             };
             const ROUTES: &'static [::waterspout_sdk::__private::Route] = &[#(#routes),*];
             const STREAMS_BODY: bool = #streams;
+            #noted
 
             async fn call_method(&mut self, cx: &::waterspout_sdk::Context, at: u32) -> ::waterspout_sdk::Result {
                 match at {
@@ -172,18 +182,17 @@ pub fn type_name(ty: &Type) -> Result<String> {
     }
 }
 
-fn check_trait(item: &ItemImpl) -> Result<()> {
-    let name = item
-        .trait_
-        .as_ref()
-        .and_then(|(_, path, _)| path.segments.last());
-    if name.is_some_and(|segment| segment.ident == "RequestHandler") {
-        return Ok(());
+/// Whether the handler is a `WebSocketHandler`.
+fn check_trait(item: &ItemImpl) -> Result<bool> {
+    let path = item.trait_.as_ref().map(|(_, path, _)| path);
+    match path.and_then(|path| path.segments.last()) {
+        Some(name) if name.ident == "RequestHandler" => Ok(false),
+        Some(name) if name.ident == "WebSocketHandler" => Ok(true),
+        _ => Err(Error::new_spanned(
+            &item.self_ty,
+            "`#[handler]` belongs on an `impl RequestHandler for …` or an `impl WebSocketHandler for …`",
+        )),
     }
-    Err(Error::new_spanned(
-        &item.self_ty,
-        "`#[handler]` belongs on an `impl RequestHandler for …`",
-    ))
 }
 
 /// What stands between the parentheses of `#[handler]`.

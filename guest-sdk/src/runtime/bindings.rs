@@ -27,3 +27,27 @@ wit_bindgen::generate!({
     export_macro_name: "__export_bindings",
     default_bindings_module: "::waterspout_sdk::__private::bindings",
 });
+
+/// The interface that only a component with WebSocket handlers exports.
+pub mod websocket {
+    wit_bindgen::generate!({
+        path: "wit",
+        inline: "
+            package waterspout:guest-websocket;
+            world websocket {
+                export waterspout:sockets/websocket@0.1.0;
+            }
+        ",
+        with: {
+            "waterspout:web/types@0.1.0": crate::runtime::bindings::waterspout::web::types,
+            "waterspout:sockets/sockets@0.1.0": crate::runtime::bindings::waterspout::sockets::sockets,
+        },
+        sync: [
+            "export:waterspout:sockets/websocket@0.1.0#describe",
+            "export:waterspout:sockets/websocket@0.1.0#accept",
+        ],
+        pub_export_macro: true,
+        export_macro_name: "__export_websocket",
+        default_bindings_module: "::waterspout_sdk::__private::bindings::websocket",
+    });
+}

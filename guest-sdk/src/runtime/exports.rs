@@ -4,11 +4,14 @@ pub mod base;
 pub mod calls;
 pub mod component;
 pub mod declared;
+mod events;
 pub mod handlers;
 mod lifecycle;
 pub mod object;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod websocket_tests;
 mod wire;
 pub mod work;
 
@@ -24,11 +27,16 @@ use crate::runtime::bindings::exports::waterspout::web::handler::{
     self, HandlerClass, MessageHead,
 };
 use crate::runtime::bindings::waterspout::background::background::TaskNumber;
+use crate::runtime::bindings::waterspout::sockets::sockets;
 use crate::runtime::bindings::waterspout::web::types::{
     self, Arguments, Call, Outcome, RequestNumber,
 };
+use crate::runtime::bindings::websocket::exports::waterspout::sockets::websocket::{
+    self as wit_websocket, Acceptance, SocketCall, WebsocketClass,
+};
 use crate::runtime::cancel;
 use crate::runtime::exports::component::Component;
+use crate::runtime::exports::events::Event;
 use crate::runtime::exports::handlers::Handlers;
 use crate::runtime::exports::object::{Edge, Hook, Which};
 use crate::runtime::kept::{self, Work};
@@ -114,6 +122,56 @@ impl<C: Component> handler::Guest for Exported<C> {
 
     async fn release(request: RequestNumber) {
         calls::release(request);
+    }
+}
+
+async fn event_in<C: Component>(call: SocketCall, event: Event) -> Result<Vec<u8>, String> {
+    C::Handlers::run_event(call.handler, call, event).await
+}
+
+/// Only of a component whose `export!` says `websocket`.
+impl<C: Component> wit_websocket::Guest for Exported<C> {
+    fn describe() -> Vec<WebsocketClass> {
+        C::Handlers::websocket_classes(0)
+    }
+
+    fn accept(call: SocketCall, subprotocols: Vec<String>) -> Acceptance {
+        C::Handlers::accept(call.handler, call, &subprotocols)
+    }
+
+    async fn open(call: SocketCall, arguments: Arguments) -> Result<(), String> {
+        event_in::<C>(call, Event::Open(arguments)).await.map(drop)
+    }
+
+    async fn on_message(call: SocketCall, message: sockets::Message) -> Result<(), String> {
+        let message = Event::Message(message.into());
+        event_in::<C>(call, message).await.map(drop)
+    }
+
+    async fn on_ping(call: SocketCall, data: Vec<u8>) -> Result<(), String> {
+        event_in::<C>(call, Event::Ping(data)).await.map(drop)
+    }
+
+    async fn on_pong(call: SocketCall, data: Vec<u8>) -> Result<(), String> {
+        event_in::<C>(call, Event::Pong(data)).await.map(drop)
+    }
+
+    async fn on_close(
+        call: SocketCall,
+        code: Option<u16>,
+        reason: Option<String>,
+    ) -> Result<(), String> {
+        let close = Event::Close(code, reason);
+        event_in::<C>(call, close).await.map(drop)
+    }
+
+    async fn suspend(call: SocketCall) -> Result<Vec<u8>, String> {
+        event_in::<C>(call, Event::Suspend).await
+    }
+
+    async fn resume(call: SocketCall, arguments: Arguments, state: Vec<u8>) -> Result<(), String> {
+        let resume = Event::Resume(arguments, state);
+        event_in::<C>(call, resume).await.map(drop)
     }
 }
 

@@ -39,12 +39,9 @@ pub(crate) fn hand_over() {
 pub(crate) fn log_error(function: &str, result: Result) {
     // Taken in any case, so that no later error is said to come from there.
     let place = place::take();
-    match (result, place) {
-        (Ok(()), _) => {}
-        (Err(error), None) => log::error!("Uncaught error in {function}: {error:#}"),
-        (Err(error), Some(place)) => {
-            log::error!("Uncaught error in {function}: {error:#} (at {place})");
-        }
+    if let Err(error) = result {
+        let error = place::described(&error, place);
+        log::error!("Uncaught error in {function}: {error}");
     }
 }
 

@@ -5,6 +5,8 @@ use std::ops::ControlFlow;
 use std::panic::Location;
 use std::task::Poll;
 
+use anyhow::Error;
+
 thread_local! {
     static PLACE: Cell<Option<&'static Location<'static>>> = const { Cell::new(None) };
 }
@@ -58,6 +60,14 @@ pub fn tried<T: Tried>(value: T) -> T {
         PLACE.set(Some(Location::caller()));
     }
     value
+}
+
+/// What an error says of itself, all its sources and the place of the `?` that ended its function, in one line.
+pub(crate) fn described(error: &Error, place: Option<&Location<'_>>) -> String {
+    match place {
+        Some(place) => format!("{error:#} (at {place})"),
+        None => format!("{error:#}"),
+    }
 }
 
 /// Takes the place where a function has just ended.

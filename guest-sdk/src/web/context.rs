@@ -6,6 +6,7 @@ mod arguments;
 mod cookies;
 mod events;
 mod flush;
+pub(crate) mod open_socket;
 pub(super) mod path_arguments;
 pub(crate) mod pieces;
 pub(crate) mod redirect;
@@ -18,6 +19,7 @@ use tokio::sync::Notify;
 use crate::ioloop::background::draining;
 use crate::result::Result;
 use crate::runtime::bindings::waterspout::web::types::RequestNumber;
+use crate::web::context::open_socket::OpenSocket;
 use crate::web::path_arguments::PathArguments;
 use crate::web::request::Request;
 use crate::web::response::Response;
@@ -33,6 +35,8 @@ pub struct Context {
     pub(crate) response: RefCell<Response>,
     /// For flushes that wait until another has ended.
     pub(crate) flushed: Notify,
+    /// In the events of a WebSocket handler.
+    pub(crate) socket: Option<Box<OpenSocket>>,
     set_default_headers: fn(&Context) -> Result,
 }
 
@@ -43,6 +47,7 @@ impl Context {
             path_arguments: PathArguments::None,
             response: RefCell::default(),
             flushed: Notify::const_new(),
+            socket: None,
             set_default_headers,
         };
         cx.set_default_headers();
@@ -53,6 +58,19 @@ impl Context {
     #[cfg(test)]
     pub(crate) fn of_test(request: RequestNumber) -> Self {
         Self::new(request, |_| Ok(()))
+    }
+
+    /// From the first event of a socket on. The handshake was the response: nothing can be added to it.
+    pub(crate) fn open_socket(&mut self, id: u64) -> &mut OpenSocket {
+        let response = &self.response;
+        self.socket.get_or_insert_with(|| {
+            response.borrow_mut().switch_protocols();
+            Box::new(OpenSocket {
+                id,
+                close_code: None,
+                close_reason: None,
+            })
+        })
     }
 
     pub(crate) fn set_default_headers(&self) {

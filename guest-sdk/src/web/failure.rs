@@ -6,6 +6,7 @@ use anyhow::Error;
 
 use crate::escape::xhtml_escape;
 use crate::httputil::usual_reason;
+use crate::runtime::place;
 use crate::web::error::HttpError;
 
 /// Where a [`Failure`] comes from.
@@ -112,14 +113,10 @@ impl Failure {
                 cause: Cause::HttpError,
                 error: None,
             },
-            // `{:#}`: the error and all its sources in one line.
             _ => Self {
                 status: 500,
                 reason: None,
-                message: Some(match place {
-                    Some(place) => format!("{error:#} (at {place})"),
-                    None => format!("{error:#}"),
-                }),
+                message: Some(place::described(error, place)),
                 cause: Cause::Uncaught,
                 error: None,
             },

@@ -1,7 +1,7 @@
 //! The response that is being made: status, headers, cookies and body. It does not know how they are sent.
 
 use anyhow::{Context as _, ensure};
-use http::header::{CONTENT_TYPE, SET_COOKIE};
+use http::header::{CONTENT_TYPE, DATE, SERVER, SET_COOKIE};
 use http::{HeaderName, HeaderValue};
 
 use crate::result::Result;
@@ -116,6 +116,25 @@ impl Response {
             headers: self.take_headers(),
             body: std::mem::take(&mut self.body),
         }
+    }
+
+    /// Hands over what goes out with the answer to a handshake (RFC 6455, section 4.2.2), which has no body.
+    pub fn take_handshake_headers(&mut self) -> types::Fields {
+        for name in [CONTENT_TYPE, DATE, SERVER] {
+            self.clear_header(name.as_str());
+        }
+        self.take_headers()
+    }
+
+    /// The connection speaks no HTTP any more. What would still be said is an error.
+    pub(super) fn switch_protocols(&mut self) {
+        *self = Self {
+            status: 101,
+            headers: Vec::new(),
+            finished: true,
+            is_flushed: true,
+            ..Self::default()
+        };
     }
 
     /// Hands the head over, once.

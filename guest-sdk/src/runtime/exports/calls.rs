@@ -9,8 +9,12 @@ use std::pin::{Pin, pin};
 use rustc_hash::FxBuildHasher;
 
 use crate::runtime::bindings::waterspout::web::types::{Call, Outcome, RequestNumber};
+use crate::runtime::bindings::websocket::exports::waterspout::sockets::websocket::{
+    Acceptance, SocketCall,
+};
 use crate::runtime::cancel::cancellable;
 use crate::runtime::exports::declared::Handler;
+use crate::runtime::exports::events::{Event, Happening};
 use crate::runtime::exports::object::{Edge, Hook, Object};
 use crate::runtime::kept::{Function, Work};
 
@@ -22,25 +26,58 @@ pub(super) fn run<H: Handler>(call: Call, hook: Hook) -> Pin<Box<dyn Future<Outp
 /// The call owns the object while it is under way: nothing is borrowed across an await, and an object whose only call
 /// is its last sees neither the table nor a box of its own.
 async fn run_with<H: Handler>(call: Call, hook: Hook) -> Outcome {
-    let mut object = Held::<H>::take(&call);
+    let mut object = Held::<H>::take(call.request);
     let outcome = {
         let run = pin!(object.object().run(hook));
         let ended = cancellable(Work::Request(call.request), run).await;
         ended.unwrap_or(Outcome::Cancelled)
     };
-    object.leave(&call, &outcome);
+    object.leave(call.request, call.last && !waits(&outcome));
     outcome
 }
 
 /// Does `edge` with the object of the call's request, without a future and without a task of the component.
 pub(super) fn run_at_once<H: Handler>(call: Call, edge: Edge) -> Outcome {
-    let mut object = Held::<H>::take(&call);
+    let mut object = Held::<H>::take(call.request);
     let outcome = {
         let function = Function::begin(Work::Request(call.request));
         function.poll(|| object.object().run_at_once(edge))
     };
-    object.leave(&call, &outcome);
+    object.leave(call.request, call.last && !waits(&outcome));
     outcome
+}
+
+/// Decides about a handshake with the object of the call's request.
+pub(super) fn accept<H: Handler>(call: SocketCall, subprotocols: &[String]) -> Acceptance {
+    let mut object = Held::<H>::take(call.request);
+    let acceptance = {
+        let function = Function::begin(Work::Request(call.request));
+        function.poll(|| object.object().accept(subprotocols))
+    };
+    let stays = matches!(&acceptance, Acceptance::Refused(outcome) if waits(outcome));
+    object.leave(call.request, call.last && !stays);
+    acceptance
+}
+
+/// Does what an event of a socket asks for, with the object of the request that was its handshake. One that is cancelled
+/// ends at its next await, with the error `cancelled`.
+pub(super) fn run_event<H: Handler>(call: SocketCall, event: Event) -> Happening {
+    Box::pin(async move {
+        let mut object = Held::<H>::take(call.request);
+        let result = {
+            let run = pin!(object.object().run_event(call.socket, event));
+            let ended = cancellable(Work::Request(call.request), run).await;
+            ended.unwrap_or_else(|| Err("cancelled".to_owned()))
+        };
+        // Also one that has failed: no error page waits for it.
+        object.leave(call.request, call.last);
+        result
+    })
+}
+
+/// Whether an object stays after its last call: its error page follows, or what a cancelled request still calls.
+fn waits(outcome: &Outcome) -> bool {
+    matches!(outcome, Outcome::Failed(_) | Outcome::Cancelled)
 }
 
 /// An object during a call.
@@ -55,17 +92,17 @@ enum Held<H> {
 }
 
 impl<H: Handler> Held<H> {
-    fn take(call: &Call) -> Self {
-        match take(call.request) {
+    fn take(request: RequestNumber) -> Self {
+        match take(request) {
             Some(object) => Self::Kept(object),
-            None => Self::New(Object::new(call.request)),
+            None => Self::New(Object::new(request)),
         }
     }
 
     /// After the call: it stays for the next one, if there is any.
-    fn leave(self, call: &Call, outcome: &Outcome) {
-        if !call.last || matches!(outcome, Outcome::Failed(_) | Outcome::Cancelled) {
-            keep(call.request, self.into_box());
+    fn leave(self, request: RequestNumber, is_last: bool) {
+        if !is_last {
+            keep(request, self.into_box());
         }
     }
 

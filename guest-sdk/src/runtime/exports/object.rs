@@ -4,7 +4,7 @@ use anyhow::Error;
 
 use crate::result::Result;
 use crate::runtime::bindings::waterspout::web::types::{self, Arguments, Outcome, RequestNumber};
-use crate::runtime::exports::declared::Handler;
+use crate::runtime::exports::declared::{Handler, undeclared};
 use crate::runtime::exports::wire;
 use crate::runtime::logging::{self, log_error};
 use crate::runtime::place;
@@ -38,8 +38,8 @@ pub enum Edge {
 
 /// A handler with what the SDK keeps beside it.
 pub(super) struct Object<H> {
-    handler: H,
-    cx: Context,
+    pub(super) handler: H,
+    pub(super) cx: Context,
     /// Why the last call failed, for `write_error`.
     error: Option<Error>,
 }
@@ -179,7 +179,7 @@ impl<H: Handler> Object<H> {
     }
 
     /// The outcome of a function that makes the response.
-    fn finish(&mut self, result: Result) -> Outcome {
+    pub(super) fn finish(&mut self, result: Result) -> Outcome {
         let sent = self.cx.response.borrow_mut().take_sent_error();
         if let Some(sent) = sent {
             if let Err(error) = result
@@ -235,12 +235,8 @@ fn position<H: Handler>(name: &str) -> Option<u32> {
     u32::try_from(at).ok()
 }
 
-fn undeclared() -> ! {
-    panic!("the host called a function that the handler does not declare")
-}
-
 impl Context {
-    fn with(&mut self, arguments: Arguments) {
+    pub(super) fn with(&mut self, arguments: Arguments) {
         self.path_arguments = wire::path_arguments(arguments);
     }
 

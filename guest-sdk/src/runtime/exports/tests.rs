@@ -27,6 +27,7 @@ impl Handler for Diary {
         write_error: true,
         on_connection_close: true,
         on_finish: true,
+        set_default_headers: false,
     };
     const ROUTES: &'static [Route] = &[];
 

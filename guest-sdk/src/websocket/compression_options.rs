@@ -1,0 +1,36 @@
+//! How the messages of a socket are compressed, as a handler asks for it. Compresses nothing: the host does.
+
+/// How messages are compressed (RFC 7692), where the client can: what
+/// [`get_compression_options`](crate::websocket::WebSocketHandler::get_compression_options) returns. By default as
+/// Tornado does it.
+///
+/// ```
+/// # use waterspout_sdk::prelude::*;
+/// # use waterspout_sdk::websocket::CompressionOptions;
+/// # #[derive(Default)] struct Echo;
+/// #[handler]
+/// impl WebSocketHandler for Echo {
+///     fn get_compression_options(&mut self, _: &Context) -> Option<CompressionOptions> {
+///         Some(CompressionOptions::default().with_compression_level(9))
+///     }
+/// }
+/// ```
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct CompressionOptions {
+    pub(crate) level: Option<u8>,
+    pub(crate) mem_level: Option<u8>,
+}
+
+impl CompressionOptions {
+    /// From 0, which compresses nothing, to 9, which takes longest. Without it: 6.
+    pub fn with_compression_level(mut self, level: u8) -> Self {
+        self.level = Some(level);
+        self
+    }
+
+    /// How much memory the state of a socket's compression takes, from 1 to 9. Without it: 8.
+    pub fn with_mem_level(mut self, level: u8) -> Self {
+        self.mem_level = Some(level);
+        self
+    }
+}

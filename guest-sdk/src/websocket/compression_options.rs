@@ -18,19 +18,12 @@
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct CompressionOptions {
     pub(crate) level: Option<u8>,
-    pub(crate) mem_level: Option<u8>,
 }
 
 impl CompressionOptions {
     /// From 0, which compresses nothing, to 9, which takes longest. Without it: 6.
     pub fn with_compression_level(mut self, level: u8) -> Self {
         self.level = Some(level);
-        self
-    }
-
-    /// How much memory the state of a socket's compression takes, from 1 to 9. Without it: 8.
-    pub fn with_mem_level(mut self, level: u8) -> Self {
-        self.mem_level = Some(level);
         self
     }
 }

@@ -122,14 +122,10 @@ fn no_place() {
 }
 
 fn compression(options: CompressionOptions) -> Result<Compression> {
-    let CompressionOptions { level, mem_level } = options;
+    let CompressionOptions { level } = options;
     ensure!(
         level.is_none_or(|level| level <= 9),
         "a compression level is 0 to 9"
     );
-    ensure!(
-        mem_level.is_none_or(|level| (1..=9).contains(&level)),
-        "a mem_level is 1 to 9"
-    );
-    Ok(Compression { level, mem_level })
+    Ok(Compression { level })
 }

@@ -50,7 +50,7 @@ impl WebSocketHandler for Diary {
     }
 
     fn get_compression_options(&mut self, _: &Context) -> Option<CompressionOptions> {
-        Some(CompressionOptions::default().with_mem_level(3))
+        Some(CompressionOptions::default().with_compression_level(3))
     }
 
     async fn open(&mut self, cx: &Context) -> Result {
@@ -264,10 +264,7 @@ fn a_handshake_is_answered_with_what_was_set() {
     assert_eq!(subprotocol.as_deref(), Some("superchat"));
     assert!(matches!(
         compression,
-        Some(Compression {
-            level: None,
-            mem_level: Some(3)
-        })
+        Some(Compression { level: Some(3) })
     ));
     let names: Vec<_> = headers.iter().map(|(name, _)| &**name).collect();
     assert_eq!(names, ["x-diary", "set-cookie"]);

@@ -16,6 +16,7 @@ mod status;
 pub mod tls;
 mod under_way;
 mod vitals;
+pub mod websocket;
 
 pub use app::App;
 pub use binary::{cache, command};
@@ -29,3 +30,4 @@ pub use running::Running;
 pub use status::entry;
 pub use under_way::let_go;
 pub use vitals::{entries, mebibytes, raise_descriptors, resident};
+pub use websocket::{Frame, Ws};

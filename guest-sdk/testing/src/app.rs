@@ -11,7 +11,10 @@ use crate::jar::Jar;
 use crate::process::Missing;
 use crate::server::Server;
 use crate::stage::Stage;
-use crate::{Builder, HttpRequest, HttpResponse, Session, StreamedResponse};
+use crate::{
+    Builder, HttpRequest, HttpResponse, Refused, Session, StreamedResponse, USER_AGENT, WebSocket,
+    WebSocketRequest,
+};
 
 /// An app that is being served, until this is dropped.
 ///
@@ -54,7 +57,7 @@ impl App {
             .allow_non_standard_methods(true)
             // The server is here, whatever the environment says of the world outside.
             .proxy(None)
-            .user_agent(concat!("waterspout-test/", env!("CARGO_PKG_VERSION")))
+            .user_agent(USER_AGENT)
             .build()
             .into();
         Ok(Self {
@@ -105,6 +108,34 @@ impl App {
         response.unwrap_or_else(|error| panic!("{error}"))
     }
 
+    /// Opens a WebSocket: Tornado's `websocket_connect`. No redirect is followed.
+    ///
+    /// ```no_run
+    /// use waterspout_test::{App, WebSocketRequest};
+    ///
+    /// let app = App::serve();
+    /// let mut ws = app.ws_connect("/ws/echo").unwrap();
+    /// ws.write_message("hello");
+    /// assert_eq!(ws.read_message(), Some("hello".into()));
+    ///
+    /// let elsewhere = WebSocketRequest::new("/ws/echo").with_header("Origin", "http://example.com");
+    /// let refused = app.ws_connect(elsewhere).unwrap_err();
+    /// assert_eq!(refused.response().code(), 403);
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// Where the app answers with another status than 101. The error has the response.
+    ///
+    /// # Panics
+    ///
+    /// Where no answer comes in time, or none that is HTTP, or one that agrees to what was not asked.
+    #[track_caller]
+    pub fn ws_connect(&self, request: impl Into<WebSocketRequest>) -> Result<WebSocket, Refused> {
+        let answer = self.open(&request.into(), None);
+        answer.unwrap_or_else(|error| panic!("{error}"))
+    }
+
     /// A client that keeps cookies, as a browser does. [`fetch`](Self::fetch) keeps none, as in Tornado.
     ///
     /// ```no_run
@@ -126,6 +157,18 @@ impl App {
     ) -> Result<StreamedResponse, String> {
         let url = self.get_url(request.path());
         exchange::send(request, &self.agent, &url, self.timeout, jar)
+    }
+
+    pub(crate) fn open(
+        &self,
+        request: &WebSocketRequest,
+        jar: Option<&Jar>,
+    ) -> Result<Result<WebSocket, Refused>, String> {
+        let url = match request.path.strip_prefix("ws://") {
+            Some(rest) => format!("http://{rest}"),
+            None => self.get_url(&request.path),
+        };
+        WebSocket::connect(request, &url, self.timeout, jar)
     }
 
     /// The URL of this path: Tornado's `get_url`. One that is a URL already stays as it is.

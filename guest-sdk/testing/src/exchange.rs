@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use ureq::http::{self, HeaderMap, HeaderValue, header};
+use ureq::http::{self, HeaderMap, header};
 use ureq::{Agent, AsSendBody, Body};
 use url::Url;
 
@@ -67,16 +67,9 @@ fn once(
     if method == "POST" && !request.has_header("Content-Type") {
         sent = sent.header("Content-Type", "application/x-www-form-urlencoded");
     }
-    let kept = jar.zip(Url::parse(url).ok()).map(|(jar, url)| jar.of(&url));
-    if let (Some(kept), Some(headers)) = (kept, sent.headers_mut()) {
-        let own = headers.get_all(header::COOKIE).iter();
-        let own = own.filter_map(|value| Some(value.to_str().ok()?.to_owned()));
-        let kept = kept.into_iter().map(|(name, value)| name + "=" + &value);
-        let all: Vec<_> = own.chain(kept).collect();
-        if !all.is_empty() {
-            let all = HeaderValue::try_from(all.join("; ")).map_err(http::Error::from)?;
-            headers.insert(header::COOKIE, all);
-        }
+    let kept = jar.zip(Url::parse(url).ok());
+    if let (Some((jar, url)), Some(headers)) = (kept, sent.headers_mut()) {
+        jar.add_to(headers, &url).map_err(http::Error::from)?;
     }
     match &request.body {
         Some(body) => run(agent, sent.body(&body[..]), timeout),

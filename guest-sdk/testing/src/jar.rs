@@ -5,7 +5,8 @@ use std::fmt;
 use std::sync::{Mutex, PoisonError};
 
 use cookie_store::{CookieStore, RawCookie};
-use ureq::http::{HeaderMap, header};
+use ureq::http::header::InvalidHeaderValue;
+use ureq::http::{HeaderMap, HeaderValue, header};
 use url::Url;
 
 #[derive(Default)]
@@ -31,6 +32,19 @@ impl Jar {
             let pairs = cookies.into_iter();
             pairs.map(|cookie| pair(cookie.name_value())).collect()
         })
+    }
+
+    /// Adds the cookies to the headers of a request to this URL, after those that it has.
+    pub fn add_to(&self, headers: &mut HeaderMap, url: &Url) -> Result<(), InvalidHeaderValue> {
+        let own = headers.get_all(header::COOKIE).iter();
+        let own = own.filter_map(|value| Some(value.to_str().ok()?.to_owned()));
+        let kept = self.of(url).into_iter();
+        let kept = kept.map(|(name, value)| name + "=" + &value);
+        let all: Vec<_> = own.chain(kept).collect();
+        if !all.is_empty() {
+            headers.insert(header::COOKIE, HeaderValue::try_from(all.join("; "))?);
+        }
+        Ok(())
     }
 
     fn with<T>(&self, on: impl FnOnce(&mut CookieStore) -> T) -> T {

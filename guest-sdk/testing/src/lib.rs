@@ -13,6 +13,7 @@
 //!   a port of its own, which ends when the `App` is dropped, and in any case with the test's process.
 //! - [`App::fetch`] asks it, waits for the answer, and panics where there is none.
 //! - [`App::fetch_streaming`] reads a response while it arrives, and [`App::session`] keeps cookies.
+//! - [`App::ws_connect`] opens a WebSocket.
 //! - [`App::builder`] is for a test that wants it otherwise: another configuration, another folder.
 //! - [`App::expect_log`] waits for a line of the server's log. When a test fails, all of the log is shown.
 //!
@@ -44,6 +45,7 @@ mod exchange;
 mod http_request;
 mod http_response;
 mod jar;
+mod message;
 mod options;
 #[doc(hidden)]
 pub mod process;
@@ -51,6 +53,8 @@ mod server;
 mod session;
 mod stage;
 mod streamed_response;
+mod websocket;
+mod websocket_request;
 
 /// `json!` makes what [`HttpResponse::json`] is compared with.
 pub use serde_json::{self, json};
@@ -61,5 +65,11 @@ pub use app::App;
 pub use builder::Builder;
 pub use http_request::HttpRequest;
 pub use http_response::HttpResponse;
+pub use message::Message;
 pub use session::Session;
 pub use streamed_response::StreamedResponse;
+pub use websocket::{Refused, WebSocket};
+pub use websocket_request::WebSocketRequest;
+
+/// What every request says of its sender.
+const USER_AGENT: &str = concat!("waterspout-test/", env!("CARGO_PKG_VERSION"));

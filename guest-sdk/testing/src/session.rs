@@ -1,7 +1,9 @@
 //! A client that keeps cookies. Sends its requests through the app.
 
 use crate::jar::Jar;
-use crate::{App, HttpRequest, HttpResponse, StreamedResponse};
+use crate::{
+    App, HttpRequest, HttpResponse, Refused, StreamedResponse, WebSocket, WebSocketRequest,
+};
 
 /// A client that keeps cookies from one fetch to the next: [`App::session`]. Two of them share none.
 #[derive(Debug)]
@@ -37,6 +39,21 @@ impl<'a> Session<'a> {
     pub fn fetch_streaming(&self, request: impl Into<HttpRequest>) -> StreamedResponse {
         let response = self.app.send(request.into(), Some(&self.jar));
         response.unwrap_or_else(|error| panic!("{error}"))
+    }
+
+    /// [`App::ws_connect`] with the cookies of this client.
+    ///
+    /// # Errors
+    ///
+    /// As [`App::ws_connect`].
+    ///
+    /// # Panics
+    ///
+    /// As [`App::ws_connect`].
+    #[track_caller]
+    pub fn ws_connect(&self, request: impl Into<WebSocketRequest>) -> Result<WebSocket, Refused> {
+        let answer = self.app.open(&request.into(), Some(&self.jar));
+        answer.unwrap_or_else(|error| panic!("{error}"))
     }
 
     /// The value of a cookie that the next request to this path would send.

@@ -142,6 +142,7 @@ async fn a_visitor_uses_the_examples_in_a_browser() {
             "78498 primes below 1000000",
         ),
         ("/crawler", "Crawl", "Pages: 31"),
+        ("/try/ws-echo", "Send", "hello there"),
     ] {
         let tab = visitor.open(path).await;
         visitor.click(&tab, button).await;
@@ -150,7 +151,9 @@ async fn a_visitor_uses_the_examples_in_a_browser() {
     }
     visitor.uploads("/upload", "POST /upload").await;
     visitor.uploads("/stream", "Send").await;
-    visitor.chats().await;
+    visitor.chats("/chat").await;
+    visitor.chats("/websocket-chat").await;
+    visitor.sees_the_ticker().await;
     assert_eq!(visitor.browser.complaints(), [""; 0]);
     visitor.browser.end().await;
 }
@@ -196,13 +199,22 @@ impl Visitor {
     }
 
     /// In two windows.
-    async fn chats(&mut self) {
-        let (one, other) = (self.open("/chat").await, self.open("/chat").await);
+    async fn chats(&mut self, path: &str) {
+        let (one, other) = (self.open(path).await, self.open(path).await);
+        if path == "/websocket-chat" {
+            self.until_shown(&one, "Connected.").await;
+        }
         let write = "document.getElementById('message').value = '<b> & co'";
         self.browser.run(&one, write).await;
         self.click(&one, "Post").await;
         self.until_shown(&other, "<b> & co").await;
         self.until_shown(&one, "<b> & co").await;
+    }
+
+    async fn sees_the_ticker(&mut self) {
+        let tab = self.open("/ticker").await;
+        let clock = "document.getElementById('clock').textContent.includes(':')";
+        self.browser.until(&tab, clock).await;
     }
 }
 

@@ -513,6 +513,11 @@ fn the_reference_has_every_signature() {
         "web/context/events.rs",
         "web/request_body.rs",
         "web/sse.rs",
+        "websocket/compression_options.rs",
+        "websocket/connection.rs",
+        "websocket/error.rs",
+        "websocket/message.rs",
+        "websocket/sockets.rs",
     ] {
         let text = on_one_line(&code(&read(&format!("guest-sdk/src/{file}"))));
         let own = signature.find_iter(&text);
@@ -528,7 +533,7 @@ fn the_reference_has_every_signature() {
         .map(str::to_owned)
         .collect();
     assert_eq!(shown, found, "in docs/reference.md, and in the SDK");
-    for variants in ["kv/bucket.rs", "kv/error.rs"] {
+    for variants in ["kv/bucket.rs", "kv/error.rs", "websocket/error.rs"] {
         let text = code(&read(&format!("guest-sdk/src/{variants}")));
         let (_, body) = text.split_once("pub enum ").expect("an enum");
         let (body, _) = body.split_once("\n}").expect("its end");

@@ -28,6 +28,9 @@ pub fn demo() -> App {
         "blocking",
         "fetch",
         "crawler",
+        "ws_echo",
+        "websocket_chat",
+        "ticker",
     ];
     let app = names.into_iter().fold(App::new(), |app, name| {
         app.handler(&format!("{name}.wasm"), example(name))

@@ -26,6 +26,8 @@ impl Example {
 
 const DEVELOPMENT: &str = "Tornado开发指南";
 const EXPLAINED: &str = "Tornado完全解读";
+/// Its own documentation and demos; the others are in Chinese.
+pub const TORNADO: &str = "Tornado";
 
 macro_rules! sources {
     ($example:literal: $($file:literal),+) => {
@@ -159,5 +161,29 @@ pub const LISTING: &[Example] = &[
         chapter: (EXPLAINED, "示例 - 一个并发网络爬虫"),
         form: None,
         sources: sources!("crawler": "lib.rs", "links.rs", "pages.rs", "page.html"),
+    },
+    Example {
+        name: "ws-echo",
+        line: "The smallest useful WebSocket. Each message comes back.",
+        routes: &["/ws/echo"],
+        chapter: (TORNADO, "tornado.websocket"),
+        form: form!("ws-echo"),
+        sources: sources!("ws-echo": "lib.rs"),
+    },
+    Example {
+        name: "websocket-chat",
+        line: "A chat over WebSockets, which goes on while its handler is replaced. Open it in two windows.",
+        routes: &["/websocket-chat"],
+        chapter: (TORNADO, "demos/websocket"),
+        form: None,
+        sources: sources!("websocket-chat": "lib.rs", "messages.rs", "page.html"),
+    },
+    Example {
+        name: "ticker",
+        line: "The time, once a second, to all sockets that have subscribed to it.",
+        routes: &["/ticker"],
+        chapter: (TORNADO, "tornado.websocket"),
+        form: None,
+        sources: sources!("ticker": "lib.rs", "page.html"),
     },
 ];

@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use waterspout_sdk::escape::xhtml_escape;
 
-use crate::listing::Example;
+use crate::listing::{Example, TORNADO};
 
 /// All examples, with where each is tried, what it answers at, and where it is from.
 pub fn front(listing: &[Example]) -> String {
@@ -61,8 +61,9 @@ fn about(example: &Example) -> String {
         .collect();
     let (guide, chapter) = example.chapter;
     let name = example.name;
+    let language = if guide == TORNADO { "en" } else { "zh" };
     format!(
-        "<span>{routes}</span> <cite lang=\"zh\">{guide}: {chapter}</cite> \
+        "<span>{routes}</span> <cite lang=\"{language}\">{guide}: {chapter}</cite> \
          <a href=\"/source/{name}\">Source<span class=\"hidden\"> of {name}</span></a>"
     )
 }

@@ -41,10 +41,30 @@ async function send(form, button) {
   }
 }
 
+// What a form with `data-socket` has in its field goes over a WebSocket, and what comes back is shown.
+function say(form) {
+  const [head, text] = [".head", ".body"].map(part => form.nextElementSibling.querySelector(part));
+  const message = form.elements.message.value;
+  let { socket } = form;
+  if (!socket || socket.readyState > WebSocket.OPEN) {
+    const url = new URL(form.dataset.socket, location.href);
+    url.protocol = url.protocol.replace("http", "ws");
+    form.socket = socket = new WebSocket(url);
+    text.textContent = "";
+    head.textContent = "…";
+    socket.onmessage = event => text.append(`${event.data}\n`);
+    socket.onclose = event => { head.textContent = `closed with ${event.code} ${event.reason}`; };
+    socket.onopen = () => { head.textContent = `open · ${socket.extensions || "not compressed"}`; };
+  }
+  if (socket.readyState === WebSocket.OPEN) socket.send(message);
+  else socket.addEventListener("open", () => socket.send(message));
+}
+
 for (const form of document.forms) {
   form.insertAdjacentHTML("afterend", '<output class="answer"><span class="head"></span><span class="body"></span></output>');
   form.addEventListener("submit", event => {
     event.preventDefault();
-    send(form, event.submitter);
+    if (form.dataset.socket) say(form);
+    else send(form, event.submitter);
   });
 }

@@ -41,6 +41,7 @@ use crate::runtime::exports::handlers::Handlers;
 use crate::runtime::exports::object::{Edge, Hook, Which};
 use crate::runtime::kept::{self, Work};
 use crate::runtime::logging;
+use crate::websocket::message::Message;
 
 async fn run_in<C: Component>(call: Call, hook: Hook) -> Outcome {
     C::Handlers::run(call.handler, call, hook).await
@@ -144,7 +145,7 @@ impl<C: Component> wit_websocket::Guest for Exported<C> {
     }
 
     async fn on_message(call: SocketCall, message: sockets::Message) -> Result<(), String> {
-        let message = Event::Message(message.into());
+        let message = Event::Message(Message::from_host(message));
         event_in::<C>(call, message).await.map(drop)
     }
 

@@ -78,21 +78,17 @@ impl Message {
         }
     }
 
+    pub(crate) fn from_host(message: host::Message) -> Self {
+        match message {
+            host::Message::Text(text) => Self::Text(text),
+            host::Message::Binary(data) => Self::Binary(data),
+        }
+    }
+
     pub(super) fn into_host(self) -> host::Message {
         match self {
             Self::Text(text) => host::Message::Text(text),
             Self::Binary(data) => host::Message::Binary(data),
-        }
-    }
-}
-
-/// As the host sends it.
-#[doc(hidden)]
-impl From<host::Message> for Message {
-    fn from(message: host::Message) -> Self {
-        match message {
-            host::Message::Text(text) => Self::Text(text),
-            host::Message::Binary(data) => Self::Binary(data),
         }
     }
 }

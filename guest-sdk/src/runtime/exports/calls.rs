@@ -60,17 +60,21 @@ pub(super) fn accept<H: Handler>(call: SocketCall, subprotocols: &[String]) -> A
 }
 
 /// Does what an event of a socket asks for, with the object of the request that was its handshake. One that is cancelled
-/// ends at its next await, with the error `cancelled`.
+/// ends at its next await, with the error `cancelled`. After the last one the object is freed, also where that has failed
+/// or was cancelled: no error page follows.
 pub(super) fn run_event<H: Handler>(call: SocketCall, event: Event) -> Happening {
     Box::pin(async move {
-        let mut object = Held::<H>::take(call.request);
+        // In its box, in which it has been or will be: the future of an event stays small.
+        let object = take::<H>(call.request);
+        let mut object = object.unwrap_or_else(|| Box::new(Object::new(call.request)));
         let result = {
-            let run = pin!(object.object().run_event(call.socket, event));
+            let run = pin!(object.run_event(call.socket, event));
             let ended = cancellable(Work::Request(call.request), run).await;
             ended.unwrap_or_else(|| Err("cancelled".to_owned()))
         };
-        // Also one that has failed: no error page waits for it.
-        object.leave(call.request, call.last);
+        if !call.last {
+            keep(call.request, object);
+        }
         result
     })
 }

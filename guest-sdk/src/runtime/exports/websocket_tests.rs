@@ -15,7 +15,7 @@ use crate::web::context::Context;
 use crate::web::error::HttpError;
 use crate::web::handler::RequestHandler;
 use crate::web::kwargs::Kwargs;
-use crate::websocket::{CompressionOptions, Message, WebSocketHandler};
+use crate::websocket::{CompressionOptions, WebSocketHandler};
 
 /// Writes down what happens to it. Its state is the diary.
 #[derive(Default)]

@@ -50,6 +50,40 @@ impl WebSocketHandler for Guarded {
     }
 }
 
+/// Refuses a client without the cookie `user`, for all that have it as their base.
+#[derive(Default)]
+struct Users {
+    user: String,
+}
+
+#[handler]
+impl RequestHandler for Users {
+    async fn prepare(&mut self, cx: &Context) -> Result {
+        let user = cx.get_cookie("user").ok_or(HttpError::new(401))?;
+        self.user = user.to_owned();
+        Ok(())
+    }
+}
+
+/// Says who has come. A `GET` that is no handshake gets a page.
+#[derive(Default)]
+struct Member {
+    base: Users,
+}
+
+#[handler(base = Users)]
+#[route("/member")]
+impl WebSocketHandler for Member {
+    async fn get(&mut self, cx: &Context) -> Result {
+        cx.write(format!("a page for {}", self.base.user))
+    }
+
+    async fn open(&mut self, cx: &Context) -> Result {
+        let hello = format!("Hello, {}", self.base.user);
+        Ok(cx.socket().write_message(hello).await?)
+    }
+}
+
 export!(
-    Echo, Guarded, Events, Log, Topic, Publish, Everyone, One, websocket
+    Echo, Guarded, Member, Events, Log, Topic, Publish, Everyone, One, websocket
 );

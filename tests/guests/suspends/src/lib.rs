@@ -1,5 +1,5 @@
 //! Sockets that move from one version of the component to the next. Tests of `sockets` swap it, and see that no message is
-//! lost, doubled or counted anew.
+//! lost or counted twice.
 
 use std::env;
 

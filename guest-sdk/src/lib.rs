@@ -11,9 +11,8 @@
 //! ```
 //!
 //! - A handler is a struct that is `Default` and implements [`RequestHandler`], or [`WebSocketHandler`], under
-//!   [`#[handler]`](macro@handler).
-//!   Each request gets an object of its own; its fields live as long as the request. What has to outlive it is a
-//!   `static` or a `thread_local!`: module state, one copy for each instance of the component.
+//!   [`#[handler]`](macro@handler). Each request gets an object of its own; its fields live as long as the request. What
+//!   has to outlive it is a `static` or a `thread_local!`: module state, one copy for each instance of the component.
 //! - Each function gets a [`Context`]: the [`request()`](Context::request), the arguments, the response under
 //!   construction, the app. What is asked of the host is asked when it is needed, and once.
 //! - Each function returns [`Result`], so `?` works with any error. [`HttpError`] makes the error page of its status,
@@ -29,9 +28,9 @@
 //! | module | Tornado's | what is in it |
 //! |---|---|---|
 //! | [`web`] | `tornado.web` | handlers, requests, responses, cookies, forms, server-sent events |
+//! | [`websocket`] | `tornado.websocket` | handlers of WebSockets, messages, and the sockets themselves |
 //! | [`gen_`] | `tornado.gen` | waiting for several futures, for each as it comes, or not for long |
 //! | [`ioloop`] | `tornado.ioloop` | work without a request: now, later, again and again, in another instance |
-//! | [`websocket`] | `tornado.websocket` | handlers of WebSockets, messages, and the sockets themselves |
 //! | [`httpclient`] | `tornado.httpclient` | requests to other servers |
 //! | [`locks`], [`queues`] | `tornado.locks`, `tornado.queues` | order between the requests of one instance |
 //! | [`escape`] | `tornado.escape` | text for HTML, URLs and JSON |
@@ -145,7 +144,8 @@ pub use log;
 /// );
 /// ```
 pub use waterspout_sdk_macros::export;
-/// Notes the functions that an `impl RequestHandler` or an `impl WebSocketHandler` has, and the routes that the handler declares for itself.
+/// Notes the functions that an `impl RequestHandler` or an `impl WebSocketHandler` has, and the routes that the handler
+/// declares for itself.
 ///
 /// Routes are for apps whose configuration does not name the component. The first argument is the pattern, anchored at
 /// both ends, in the syntax of the [`regex`](https://docs.rs/regex) crate. Without routes, such an app has the handler

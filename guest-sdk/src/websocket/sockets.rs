@@ -67,8 +67,8 @@ impl Socket {
         Ok(send_in_order(id, send, || host::ready(id)).await?)
     }
 
-    /// Sends a ping, with up to 125 bytes that come back with the answer. The host sends pings by itself where the setting
-    /// `websocket_ping_interval` is there.
+    /// Sends a ping, with up to 125 bytes that come back with the answer, in
+    /// [`on_pong`](crate::websocket::WebSocketHandler::on_pong).
     pub fn ping(&self, data: impl AsRef<[u8]>) -> Result<(), WebSocketError> {
         Ok(host::ping(self.id, data.as_ref())?)
     }

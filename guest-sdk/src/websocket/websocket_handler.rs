@@ -30,7 +30,8 @@ use crate::websocket::message::Message;
 /// has returned. Those of other sockets run while one awaits. An error is logged and closes the socket with code 1011. So
 /// does an event that lasts too long, where the configuration sets a limit: it ends at its next `.await`.
 ///
-/// After the handshake there is no response any more: [`Context::write`], [`Context::set_header`] and the like are errors.
+/// [`Context::request`] is the handshake, as long as the socket is open. After it there is no response any more:
+/// [`Context::write`], [`Context::set_header`] and the like are errors.
 ///
 /// ```
 /// # use waterspout_sdk::prelude::*;

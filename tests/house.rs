@@ -147,7 +147,9 @@ fn the_router_is_pure() {
 
 #[test]
 fn the_edge_knows_no_guest() {
-    let guests = Regex::new(r"\bwasmtime|crate::(app|guest|services)\b").unwrap();
+    // It carries sockets, whatever uses them.
+    let guests = r"\bwasmtime|crate::(app|guest)\b|crate::services(::([^s]|s[^o])|[^:]|$)";
+    let guests = Regex::new(guests).unwrap();
     assert_absent(
         &["edge/listener", "edge/connection", "edge/server"],
         &guests,

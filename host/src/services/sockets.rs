@@ -21,13 +21,17 @@ use crate::base::websocket::code;
 use crate::services::pubsub::Topics;
 
 pub use handle::Handle;
-pub use home::{Home, Resident};
 pub use incoming::{Closed, Event, Message};
 pub use outgoing::Outgoing;
 pub use session::{Pings, Session, Upgrade};
 pub use socket::{Next, SendError, Socket};
 
 use channel::Channels;
+
+/// The sockets whose objects are in one instance.
+pub type Home = home::Home<Socket>;
+/// One of them.
+pub type Resident = home::Resident<Socket>;
 
 /// What the sockets of one component may take.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

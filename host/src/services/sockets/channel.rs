@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, Weak};
 use bytes::Bytes;
 use rustc_hash::FxHashMap;
 
-use super::{Socket, lock};
+use super::lock;
 use crate::base::websocket::Published;
 use crate::services::pubsub::{Listener, Listening, Topics};
 
@@ -27,9 +27,15 @@ struct Channel {
 struct Members(Mutex<FxHashMap<u64, Member>>);
 
 struct Member {
-    socket: Weak<Socket>,
+    ear: Weak<dyn Ear>,
     /// Whether it gets binary messages only.
     binary: bool,
+}
+
+/// A socket, as a channel sees it.
+pub(super) trait Ear: Send + Sync {
+    /// Takes a message, which is binary where it has to be. Returns whether it takes any.
+    fn hear(&self, message: &Arc<Published>, binary: bool) -> bool;
 }
 
 /// A socket's place in a channel, which ends when it is dropped.
@@ -50,7 +56,8 @@ impl Channels {
     pub(super) fn join(
         self: &Arc<Self>,
         topic: &str,
-        socket: &Arc<Socket>,
+        id: u64,
+        ear: Weak<dyn Ear>,
         binary: bool,
     ) -> Subscription {
         let mut by_topic = lock(&self.by_topic);
@@ -69,15 +76,11 @@ impl Channels {
                 channel
             }
         };
-        let member = Member {
-            socket: Arc::downgrade(socket),
-            binary,
-        };
-        lock(&channel.members.0).insert(socket.id, member);
+        lock(&channel.members.0).insert(id, Member { ear, binary });
         Subscription {
             channels: self.clone(),
             channel,
-            id: socket.id,
+            id,
         }
     }
 
@@ -103,8 +106,8 @@ impl Listener<Bytes> for Channel {
         }
         let published = Arc::new(Published::new(message.clone()));
         let heard = members.values().filter(|member| {
-            let socket = member.socket.upgrade();
-            socket.is_some_and(|socket| socket.hear(&published, member.binary))
+            let ear = member.ear.upgrade();
+            ear.is_some_and(|ear| ear.hear(&published, member.binary))
         });
         u32::try_from(heard.count()).unwrap_or(u32::MAX)
     }

@@ -8,31 +8,41 @@ use std::task::{Context, Poll};
 use futures_util::task::AtomicWaker;
 use rustc_hash::FxHashMap;
 
-use super::{Socket, lock};
+use super::lock;
 
 /// An instance, as its sockets see it.
-#[derive(Default)]
-pub struct Home {
+pub struct Home<S> {
     /// Sockets with an event, the first one first.
-    due: Mutex<VecDeque<Resident>>,
+    due: Mutex<VecDeque<Resident<S>>>,
     due_count: AtomicUsize,
     /// By the number that the guest has for each.
-    residents: Mutex<FxHashMap<u64, Arc<Socket>>>,
+    residents: Mutex<FxHashMap<u64, Arc<S>>>,
     /// How many have ever come.
     entered: AtomicU64,
     waker: AtomicWaker,
 }
 
 /// A socket in an instance, with the number that the guest has for it.
-#[derive(Clone)]
-pub struct Resident {
+pub struct Resident<S> {
     pub request: u64,
-    pub socket: Arc<Socket>,
+    pub socket: Arc<S>,
 }
 
-impl Home {
+impl<S> Default for Home<S> {
+    fn default() -> Self {
+        Self {
+            due: Mutex::default(),
+            due_count: AtomicUsize::new(0),
+            residents: Mutex::default(),
+            entered: AtomicU64::new(0),
+            waker: AtomicWaker::new(),
+        }
+    }
+}
+
+impl<S> Home<S> {
     /// The next socket with an event. The task is woken when there is one.
-    pub fn poll_due(&self, cx: &mut Context<'_>) -> Poll<Resident> {
+    pub fn poll_due(&self, cx: &mut Context<'_>) -> Poll<Resident<S>> {
         if let Some(due) = self.take() {
             return Poll::Ready(due);
         }
@@ -43,7 +53,7 @@ impl Home {
         }
     }
 
-    fn take(&self) -> Option<Resident> {
+    fn take(&self) -> Option<Resident<S>> {
         if self.due_count.load(SeqCst) == 0 {
             return None;
         }
@@ -53,7 +63,7 @@ impl Home {
     }
 
     /// A socket's object is here from now on. Called before the socket knows.
-    pub(super) fn enter(&self, request: u64, socket: &Arc<Socket>) {
+    pub(super) fn enter(&self, request: u64, socket: &Arc<S>) {
         lock(&self.residents).insert(request, socket.clone());
         self.entered.fetch_add(1, SeqCst);
     }
@@ -73,7 +83,7 @@ impl Home {
         self.waker.wake();
     }
 
-    pub(super) fn call(&self, due: Resident) {
+    pub(super) fn call(&self, due: Resident<S>) {
         lock(&self.due).push_back(due);
         self.due_count.fetch_add(1, SeqCst);
         self.waker.wake();
@@ -85,9 +95,9 @@ impl Home {
     }
 
     /// All of them.
-    pub fn residents(&self) -> Vec<Resident> {
+    pub fn residents(&self) -> Vec<Resident<S>> {
         let residents = lock(&self.residents);
-        let resident = |(&request, socket): (&u64, &Arc<Socket>)| Resident {
+        let resident = |(&request, socket): (&u64, &Arc<S>)| Resident {
             request,
             socket: socket.clone(),
         };

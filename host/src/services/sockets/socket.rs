@@ -1,14 +1,14 @@
 //! One socket: between its connection's task and the instance that has its object.
 
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, Weak};
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use futures_util::task::AtomicWaker;
 use tokio::sync::Notify;
 
-use super::channel::Subscription;
+use super::channel::{Ear, Subscription};
 use super::home::{Home, Resident};
 use super::incoming::{Closed, Event, Incoming, Message};
 use super::outgoing::{Outgoing, Queue};
@@ -56,7 +56,7 @@ struct State {
 }
 
 struct Place {
-    home: Arc<Home>,
+    home: Arc<Home<Socket>>,
     request: u64,
 }
 
@@ -233,7 +233,8 @@ impl Socket {
         if subscriptions.len() >= MAX_SUBSCRIPTIONS as usize {
             return Err(SendError::TooMany(MAX_SUBSCRIPTIONS));
         }
-        subscriptions.push(self.sockets.channels().join(topic, self, binary));
+        let ear: Weak<dyn Ear> = Arc::downgrade(self) as _;
+        subscriptions.push(self.sockets.channels().join(topic, self.id, ear, binary));
         if !self.is_open() {
             // What closes it has ended all subscriptions before this one, or waits for the lock.
             subscriptions.clear();
@@ -255,9 +256,10 @@ impl Socket {
         lock(&self.state).nodelay = Some(nodelay);
         self.connection.wake();
     }
+}
 
-    /// A message that was published. Returns whether the socket takes any.
-    pub(super) fn hear(&self, message: &Arc<Published>, binary: bool) -> bool {
+impl Ear for Socket {
+    fn hear(&self, message: &Arc<Published>, binary: bool) -> bool {
         let mut state = lock(&self.state);
         if state.phase != Phase::Open {
             return false;
@@ -402,7 +404,7 @@ impl Socket {
 /// For the instance that has its object.
 impl Socket {
     /// Its object is in this instance from now on.
-    pub fn settle(self: &Arc<Self>, home: &Arc<Home>, request: u64) {
+    pub fn settle(self: &Arc<Self>, home: &Arc<Home<Socket>>, request: u64) {
         home.enter(request, self);
         let mut state = lock(&self.state);
         state.place = Some(Place {

@@ -58,11 +58,23 @@ pub(super) fn begin(
 
 /// The answer of Tornado to what is no handshake: the page is the reason alone.
 fn refused(no: NoHandshake) -> Response<Reply> {
-    let is_old = no.status == StatusCode::UPGRADE_REQUIRED;
-    let mut response = page::plain(no.status, if is_old { "" } else { no.why });
-    if is_old {
-        let headers = response.headers_mut();
+    let (status, why) = match no {
+        NoHandshake::NoUpgrade => (
+            StatusCode::BAD_REQUEST,
+            "Can \"Upgrade\" only to \"WebSocket\".",
+        ),
+        NoHandshake::NoConnection => (
+            StatusCode::BAD_REQUEST,
+            "\"Connection\" must be \"Upgrade\".",
+        ),
+        NoHandshake::Foreign => (StatusCode::FORBIDDEN, "Cross origin websockets not allowed"),
+        NoHandshake::OtherVersion => (StatusCode::UPGRADE_REQUIRED, ""),
+        NoHandshake::NoKey => (StatusCode::BAD_REQUEST, "Missing/Invalid WebSocket headers"),
+    };
+    let mut response = page::plain(status, why);
+    if no == NoHandshake::OtherVersion {
         let version = HeaderValue::from_static("13");
+        let headers = response.headers_mut();
         headers.insert(header::SEC_WEBSOCKET_VERSION, version);
     }
     response

@@ -2,40 +2,23 @@
 //! answer says. Answers nothing.
 
 use http::request::Parts;
-use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, header};
 use sockudo_ws::deflate::{DeflateConfig, DeflateNegotiation, negotiate_server_deflate};
 use sockudo_ws::handshake::generate_accept_key;
 
 const WEBSOCKET: &str = "websocket";
 const ORIGIN_BEFORE_13: HeaderName = HeaderName::from_static("sec-websocket-origin");
 
-/// Why a request is no handshake, with the status and the words of Tornado's `WebSocketHandler.get`.
+/// Why a request is no handshake, in the order in which Tornado's `WebSocketHandler.get` looks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct NoHandshake {
-    pub status: StatusCode,
-    pub why: &'static str,
+pub enum NoHandshake {
+    NoUpgrade,
+    NoConnection,
+    /// It comes from a page of another site.
+    Foreign,
+    OtherVersion,
+    NoKey,
 }
-
-impl NoHandshake {
-    const fn new(status: StatusCode, why: &'static str) -> Self {
-        Self { status, why }
-    }
-}
-
-const NO_UPGRADE: NoHandshake = NoHandshake::new(
-    StatusCode::BAD_REQUEST,
-    "Can \"Upgrade\" only to \"WebSocket\".",
-);
-const NO_CONNECTION: NoHandshake = NoHandshake::new(
-    StatusCode::BAD_REQUEST,
-    "\"Connection\" must be \"Upgrade\".",
-);
-const FOREIGN: NoHandshake =
-    NoHandshake::new(StatusCode::FORBIDDEN, "Cross origin websockets not allowed");
-const OTHER_VERSION: NoHandshake =
-    NoHandshake::new(StatusCode::UPGRADE_REQUIRED, "Upgrade Required");
-const NO_KEY: NoHandshake =
-    NoHandshake::new(StatusCode::BAD_REQUEST, "Missing/Invalid WebSocket headers");
 
 /// Checks a request. `checks_origin`: a page of another site may not connect.
 pub fn check(head: &Parts, checks_origin: bool) -> Result<(), NoHandshake> {
@@ -43,18 +26,18 @@ pub fn check(head: &Parts, checks_origin: bool) -> Result<(), NoHandshake> {
     let is_http2 = is_http2(head);
     if !is_http2 {
         if head.method != Method::GET || !has_token(headers, &header::UPGRADE, WEBSOCKET) {
-            return Err(NO_UPGRADE);
+            return Err(NoHandshake::NoUpgrade);
         }
         if !has_token(headers, &header::CONNECTION, "upgrade") {
-            return Err(NO_CONNECTION);
+            return Err(NoHandshake::NoConnection);
         }
     }
     if checks_origin && !is_same_origin(headers) {
-        return Err(FOREIGN);
+        return Err(NoHandshake::Foreign);
     }
     let version = headers.get(header::SEC_WEBSOCKET_VERSION);
     if version.is_none_or(|version| version.as_bytes() != b"13") {
-        return Err(OTHER_VERSION);
+        return Err(NoHandshake::OtherVersion);
     }
     // In HTTP/2 there is no key (RFC 8441, section 5).
     let has_key = || {
@@ -63,7 +46,7 @@ pub fn check(head: &Parts, checks_origin: bool) -> Result<(), NoHandshake> {
         key && keys.next().is_none()
     };
     if !(is_http2 || has_key()) || !headers.contains_key(header::HOST) {
-        return Err(NO_KEY);
+        return Err(NoHandshake::NoKey);
     }
     Ok(())
 }
@@ -199,19 +182,26 @@ mod tests {
 
     #[test]
     fn what_is_none_gets_the_answer_of_tornado() {
-        assert_eq!(with("upgrade", "h2c"), Err(NO_UPGRADE));
-        assert_eq!(with("connection", "close"), Err(NO_CONNECTION));
-        assert_eq!(with("sec-websocket-version", "12"), Err(OTHER_VERSION));
+        assert_eq!(with("upgrade", "h2c"), Err(NoHandshake::NoUpgrade));
+        assert_eq!(with("connection", "close"), Err(NoHandshake::NoConnection));
+        assert_eq!(
+            with("sec-websocket-version", "12"),
+            Err(NoHandshake::OtherVersion)
+        );
         for key in [
             "",
             "abc",
             "dGhlIHNhbXBsZSBub25jZQ=a",
             "dGhlIHNhbXBsZSBub25jZ===",
         ] {
-            assert_eq!(with("sec-websocket-key", key), Err(NO_KEY), "{key}");
+            assert_eq!(
+                with("sec-websocket-key", key),
+                Err(NoHandshake::NoKey),
+                "{key}"
+            );
         }
         let twice = [GOOD.as_slice(), &GOOD[3..]].concat();
-        assert_eq!(check(&head(&twice), true), Err(NO_KEY));
+        assert_eq!(check(&head(&twice), true), Err(NoHandshake::NoKey));
     }
 
     #[test]
@@ -222,12 +212,16 @@ mod tests {
             "null",
             "a.example:80",
         ] {
-            assert_eq!(with("origin", origin), Err(FOREIGN), "{origin}");
+            assert_eq!(
+                with("origin", origin),
+                Err(NoHandshake::Foreign),
+                "{origin}"
+            );
         }
         assert_eq!(with("origin", "https://A.example:80"), Ok(()));
         assert_eq!(
             with("sec-websocket-origin", "http://b.example"),
-            Err(FOREIGN)
+            Err(NoHandshake::Foreign)
         );
         let all: Vec<_> = GOOD
             .into_iter()

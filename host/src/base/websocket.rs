@@ -9,7 +9,7 @@ mod writer;
 pub use handshake::{Deflate, NoHandshake, Offer, accept_key, check, is_http2};
 pub use published::Published;
 pub use reader::{Reader, Received};
-pub use writer::Writer;
+pub use writer::{AT_ONCE, Writer};
 
 /// Why a socket is closed (RFC 6455, section 7.4.1).
 pub mod code {

@@ -2,6 +2,7 @@
 //! instance is replaced. Decides nothing about HTTP. How a request runs in its guest is a function that the pool was
 //! given.
 
+mod asleep;
 mod attend;
 mod background;
 mod birth;

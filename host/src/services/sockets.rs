@@ -24,7 +24,7 @@ pub use handle::Handle;
 pub use incoming::{Closed, Event, Message};
 pub use outgoing::Outgoing;
 pub use session::{Pings, Session, Upgrade};
-pub use socket::{Next, SendError, Socket};
+pub use socket::{Next, SendError, Sleeper, Socket};
 
 use channel::Channels;
 

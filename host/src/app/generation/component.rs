@@ -405,5 +405,6 @@ fn rules(settings: &config::Component) -> Rules {
             event_deadline: settings.event_deadline,
         },
         drain_deadline: settings.drain_deadline,
+        hibernate: settings.hibernate,
     }
 }

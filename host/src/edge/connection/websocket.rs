@@ -1,6 +1,6 @@
 //! A connection that carries a WebSocket: frames in both directions, pings, and the end. Knows no handler.
 
-use std::io;
+use std::io::{self, IoSlice};
 use std::mem::MaybeUninit;
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -14,7 +14,7 @@ use tracing::debug;
 
 use super::{LINGER, least_progress};
 use crate::base::timer::Timer;
-use crate::base::websocket::{Reader, Received, Writer, code};
+use crate::base::websocket::{self, Reader, Received, Writer, code};
 use crate::config::Limits;
 use crate::services::sockets::{Closed, Event, Handle, Message, Outgoing, Pings, Session};
 
@@ -123,7 +123,7 @@ impl<I: AsyncRead + AsyncWrite + Unpin> Carrier<I> {
             self.fill();
             let written = self.poll_write(cx);
             if let Closing::Said(Some(closed)) = &mut self.closing
-                && self.writer.unwritten().is_empty()
+                && self.writer.is_empty()
             {
                 return Poll::Ready(std::mem::take(closed));
             }
@@ -235,7 +235,7 @@ impl<I: AsyncRead + AsyncWrite + Unpin> Carrier<I> {
     fn say_goodbye(&mut self, farewell: Option<(u16, String)>) {
         let _ = self.handle.close(None);
         if let Some(pong) = self.pong.take() {
-            self.writer.pong(&pong);
+            self.writer.pong(pong);
         }
         self.writer.close(farewell);
         self.clock.closes();
@@ -243,11 +243,11 @@ impl<I: AsyncRead + AsyncWrite + Unpin> Carrier<I> {
 
     /// Makes frames of what waits.
     fn fill(&mut self) {
-        if !matches!(self.closing, Closing::No) || self.writer.unwritten().len() >= BATCH {
+        if !matches!(self.closing, Closing::No) || self.writer.len() >= BATCH {
             return;
         }
         if let Some(pong) = self.pong.take() {
-            self.writer.pong(&pong);
+            self.writer.pong(pong);
         }
         let (writer, meter) = (&mut self.writer, &self.handle.family.meter.sockets);
         let mut sent = 0;
@@ -257,22 +257,22 @@ impl<I: AsyncRead + AsyncWrite + Unpin> Carrier<I> {
             match outgoing {
                 Outgoing::Message(Message::Text(text)) => {
                     bytes += text.len();
-                    writer.text(&text);
+                    writer.text(text);
                 }
                 Outgoing::Message(Message::Binary(binary)) => {
                     bytes += binary.len();
-                    writer.binary(&binary);
+                    writer.binary(binary);
                 }
                 Outgoing::Ping(data) => {
                     sent -= 1;
-                    writer.ping(&data);
+                    writer.ping(data);
                 }
                 Outgoing::Published(message, binary) => {
                     bytes += message.size();
                     writer.published(&message, binary);
                 }
             }
-            writer.unwritten().len() < BATCH
+            writer.len() < BATCH
         });
         if sent > 0 {
             meter.sent.add(sent);
@@ -288,20 +288,23 @@ impl<I: AsyncRead + AsyncWrite + Unpin> Carrier<I> {
 
     /// Ready with how much was written, if anything was to be written.
     fn poll_write(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
-        let frames = self.writer.unwritten();
-        if frames.is_empty() {
+        if self.writer.is_empty() {
             self.is_blocked = false;
             return Poll::Pending;
         }
-        let written = Pin::new(&mut self.io).poll_write(cx, frames);
+        let mut places = [IoSlice::new(&[]); websocket::AT_ONCE];
+        let written = match self.writer.pieces(&mut places) {
+            1 => Pin::new(&mut self.io).poll_write(cx, &places[0]),
+            count => Pin::new(&mut self.io).poll_write_vectored(cx, &places[..count]),
+        };
         self.is_blocked = written.is_pending();
         match &written {
             Poll::Ready(Ok(0)) => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
             Poll::Ready(Ok(bytes)) => {
                 self.writer.wrote(*bytes);
                 self.handle.took(*bytes);
-                self.clock.wrote(*bytes, self.writer.unwritten().is_empty());
-                if self.writer.unwritten().is_empty() {
+                self.clock.wrote(*bytes, self.writer.is_empty());
+                if self.writer.is_empty() {
                     // TLS may keep some of it.
                     if let Poll::Ready(Err(error)) = Pin::new(&mut self.io).poll_flush(cx) {
                         return Poll::Ready(Err(error));
@@ -320,7 +323,7 @@ impl<I: AsyncRead + AsyncWrite + Unpin> Carrier<I> {
             match due {
                 Due::TooSlow => return Poll::Ready(Closed::default()),
                 Due::Ping => {
-                    self.writer.ping(b"");
+                    self.writer.ping(Bytes::new());
                     cx.waker().wake_by_ref();
                 }
                 Due::NoPong => {

@@ -22,16 +22,22 @@ const FOR_A_PLACE: Duration = Duration::from_secs(10);
 impl PoolInner {
     /// Serves until there is nothing more to do here.
     pub(super) async fn worker(self: Arc<Self>, slot: Arc<Slot>, mut live: Option<Instance>) {
+        // Its sockets do without an instance until something comes.
+        let mut is_asleep = false;
         loop {
             let (mut instance, first) = match live.take() {
                 Some(instance) => (instance, None),
-                None => match self.furnish(&slot).await {
+                None => match self.furnish(&slot, std::mem::take(&mut is_asleep)).await {
                     Some(furnished) => furnished,
                     None => break,
                 },
             };
             let _alive = Count::one(&self.instances);
             match instance.serve(&self, &slot, first).await {
+                End::Asleep => {
+                    self.stop(instance).await;
+                    is_asleep = true;
+                }
                 // Another worker took its place when it stopped taking requests.
                 End::Spent => {
                     self.stop(instance).await;
@@ -65,13 +71,16 @@ impl PoolInner {
     }
 
     /// An instance for this worker, and its first request. A shared instance is made before a request is taken,
-    /// because another worker might serve the request meanwhile. `None`: there is nothing more to do here.
+    /// because another worker might serve the request meanwhile, unless it `is_asleep`. `None`: there is nothing more to do
+    /// here.
     async fn furnish(
         self: &Arc<Self>,
         slot: &Arc<Slot>,
+        is_asleep: bool,
     ) -> Option<(Instance, Option<Arc<Exchange>>)> {
         loop {
-            let first = match self.is_shared() && !self.queue.is_closed() {
+            let is_early = self.is_shared() && !self.queue.is_closed() && !is_asleep;
+            let first = match is_early {
                 true => {
                     self.pass_on(slot);
                     None

@@ -39,6 +39,7 @@ struct State {
     incoming: Incoming,
     /// Where its object is.
     place: Option<Place>,
+    asleep: Option<Box<dyn Sleeper>>,
     /// Its instance was called for it, or an event is running.
     is_due: bool,
     /// It is to leave its instance.
@@ -58,6 +59,12 @@ struct State {
 struct Place {
     home: Arc<Home<Socket>>,
     request: u64,
+}
+
+/// What is kept of a socket whose object is nowhere for now.
+pub trait Sleeper: Send {
+    /// Something has come for it.
+    fn wake(self: Box<Self>, socket: &Arc<Socket>);
 }
 
 /// How far a socket is.
@@ -110,6 +117,7 @@ impl Socket {
                 phase: Phase::Open,
                 incoming: Incoming::default(),
                 place: None,
+                asleep: None,
                 is_due: false,
                 is_leaving: false,
                 is_ending: None,
@@ -217,6 +225,11 @@ impl Socket {
         }
         drop(state);
         let _ = self.close(Some((code, String::new())));
+    }
+
+    /// Whether its connection is gone.
+    pub fn is_closed(&self) -> bool {
+        lock(&self.state).phase == Phase::Closed
     }
 
     pub fn is_open(&self) -> bool {
@@ -388,6 +401,10 @@ impl Socket {
         if state.is_due || (state.incoming.is_empty() && !state.is_leaving) {
             return;
         }
+        if let Some(asleep) = state.asleep.take() {
+            drop(state);
+            return asleep.wake(self);
+        }
         let Some(Place { home, request }) = &state.place else {
             return;
         };
@@ -454,6 +471,13 @@ impl Socket {
     pub fn ask_to_leave(self: &Arc<Self>) {
         let mut state = lock(&self.state);
         state.is_leaving = true;
+        self.call(state);
+    }
+
+    /// Its object is nowhere until something comes.
+    pub fn sleep(self: &Arc<Self>, asleep: Box<dyn Sleeper>) {
+        let mut state = lock(&self.state);
+        state.asleep = Some(asleep);
         self.call(state);
     }
 

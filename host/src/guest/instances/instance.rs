@@ -16,6 +16,7 @@ use wasmtime::component::{ComponentNamedList, Lift, Lower, TypedFunc};
 use super::background::Tasks as Jobs;
 use super::call_context::CallContext;
 use super::death::{Culprit, Death, Forsaken};
+use super::handover::Bequest;
 use super::slot::Slot;
 use super::sockets::{self, Departure, Quiet};
 use super::task_set::{Line, TaskSet};
@@ -117,6 +118,7 @@ impl Instance {
             let mut jobs = Jobs::default();
             let mut departure = Departure::default();
             let mut quiet = Quiet::default();
+            let mut bequest = Bequest::default();
             let mut has_states = false;
             let turn = poll_fn(|cx| {
                 loop {
@@ -136,7 +138,7 @@ impl Instance {
                         *next_request += 1;
                         has_states |= matches!(exchange.stage, Stage::Resume);
                         let life = core.lead(&context, *next_request, exchange, home);
-                        requests_inside.push(Either::Left(life));
+                        requests_inside.push(Either::Left(Either::Left(life)));
                         if left == 0 {
                             replace();
                         }
@@ -150,7 +152,15 @@ impl Instance {
                     {
                         quiet.disturb();
                         let socket = core.lead_socket(&context, resident, is_asleep);
-                        requests_inside.push(Either::Right(socket));
+                        requests_inside.push(Either::Left(Either::Right(socket)));
+                    }
+                    for copy in core.take_wanted() {
+                        requests_inside.push(Either::Right(core.save(&context, Some(copy))));
+                    }
+                    let is_over =
+                        core.queue.is_closed() && requests_inside.is_empty() && home.is_empty();
+                    if bequest.is_due(core, is_over, cx) {
+                        requests_inside.push(Either::Right(core.save(&context, None)));
                     }
                     let open = !core.queue.is_closed() && !slot.is_dismissed();
                     slot.set_open(open && has_room && left > 0 && requests_inside.len() < at_once);

@@ -2,7 +2,7 @@
 //! what becomes of them when it dies. Calls no guest itself.
 
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed, Ordering::SeqCst};
-use std::sync::{Arc, PoisonError, Weak};
+use std::sync::{Arc, PoisonError};
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
@@ -207,16 +207,6 @@ impl PoolInner {
                 .and_then(|exchange| exchange.socket.as_ref());
             visitor.inspect(|visitor| visitor.forget_state());
         }
-    }
-
-    /// Asks the sockets of all instances to go to the component's next version.
-    pub(super) fn hand_over(&self) {
-        self.is_handed_over.store(true, SeqCst);
-        let homes = self.homes.lock().unwrap_or_else(PoisonError::into_inner);
-        homes
-            .iter()
-            .filter_map(Weak::upgrade)
-            .for_each(|home| home.wake());
     }
 
     /// A new instance, for its sockets.

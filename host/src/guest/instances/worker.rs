@@ -33,8 +33,13 @@ impl PoolInner {
                 },
             };
             let _alive = Count::one(&self.instances);
+            if let Err(error) = self.inherit(&mut instance).await {
+                // It serves with the copy from before the swap.
+                tracing::error!(target: "general", "{}: {error}", self.blueprint.file);
+            }
             match instance.serve(&self, &slot, first).await {
                 End::Asleep => {
+                    self.keep_state(&mut instance).await;
                     self.stop(instance).await;
                     is_asleep = true;
                 }
@@ -65,6 +70,7 @@ impl PoolInner {
 
     fn leave(self: &Arc<Self>, slot: &Slot) {
         self.workers.fetch_sub(1, SeqCst);
+        self.release_heir();
         // A request may wait that found no idle worker, and no place for a new one.
         self.pass_on(slot);
         self.add_worker_if_needed();
@@ -178,6 +184,10 @@ impl PoolInner {
                     "the background task `{name}` is lost with its instance after {ran:.1} s"
                 );
             }
+        }
+        if self.is_handed_over.load(SeqCst) {
+            // A new instance has another state.
+            self.release_heir();
         }
         self.bury_sockets(residents);
         let alone = inside.len() == 1;

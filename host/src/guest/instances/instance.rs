@@ -122,9 +122,14 @@ impl Instance {
                         next = arrived.take().or_else(|| core.queue.take(slot));
                     }
                     if let Some(exchange) = next {
-                        left -= 1;
+                        let is_resumed = matches!(exchange.stage, Stage::Resume);
+                        if is_fresh || !is_resumed {
+                            // Its request was the handshake. If it counted anew, sockets would wear out one instance
+                            // after the other without end.
+                            left -= 1;
+                        }
                         *next_request += 1;
-                        has_states |= matches!(exchange.stage, Stage::Resume);
+                        has_states |= is_resumed;
                         let life = core.lead(&context, *next_request, exchange, home);
                         requests_inside.push(Either::Left(life));
                         if left == 0 {

@@ -62,6 +62,8 @@ const SHARDS: usize = 64;
 pub struct Family {
     /// How many there are, handshakes among them.
     open: AtomicUsize,
+    /// How many are to leave their instance, or have left it and are in no other yet.
+    moving: AtomicUsize,
     pub meter: Arc<ComponentMeter>,
 }
 
@@ -71,8 +73,29 @@ impl Family {
         self.open.load(Relaxed)
     }
 
+    /// How many are to leave their instance, or have left it and are in no other yet.
+    pub fn moving(&self) -> usize {
+        self.moving.load(SeqCst)
+    }
+
     fn left(&self) {
         self.open.fetch_sub(1, Relaxed);
+    }
+}
+
+/// Counts a socket as moving as long as it exists.
+struct Move(Arc<Family>);
+
+impl Move {
+    fn begin(family: &Arc<Family>) -> Self {
+        family.moving.fetch_add(1, SeqCst);
+        Self(family.clone())
+    }
+}
+
+impl Drop for Move {
+    fn drop(&mut self) {
+        self.0.moving.fetch_sub(1, SeqCst);
     }
 }
 
@@ -99,6 +122,7 @@ impl Sockets {
             families.retain(|_, family| family.strong_count() > 0);
             let family = Arc::new(Family {
                 open: AtomicUsize::new(0),
+                moving: AtomicUsize::new(0),
                 meter: meter.clone(),
             });
             families.insert(component.clone(), Arc::downgrade(&family));

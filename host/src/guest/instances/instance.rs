@@ -157,7 +157,7 @@ impl Instance {
                         if !open || is_spent || core.is_handed_over.load(Relaxed) {
                             departure.poll(core, requests, home, cx);
                         }
-                        if has_states && core.resuming.load(SeqCst) == 0 {
+                        if has_states && !core.sockets_are_moving() {
                             has_states = false;
                             core.forget_states(requests, home);
                         }

@@ -12,7 +12,7 @@ use super::channel::Subscription;
 use super::home::{Home, Resident};
 use super::incoming::{Closed, Event, Incoming, Message};
 use super::outgoing::{Outgoing, Queue};
-use super::{Family, SocketLimits, Sockets, lock};
+use super::{Family, Move, SocketLimits, Sockets, lock};
 use crate::base::unsent::{Account, Charge, FREE, Unsent};
 use crate::base::websocket::{MAX_CONTROL, MAX_REASON, Published, code, may_be_said};
 
@@ -43,6 +43,8 @@ struct State {
     is_due: bool,
     /// It is to leave its instance.
     is_leaving: bool,
+    /// From then on until it is in another instance.
+    moving: Option<Move>,
     /// It is to be closed when the event that is under way is over.
     is_ending: Option<u16>,
     /// Its client says nothing more, and its connection waits until all that it said was told.
@@ -116,6 +118,7 @@ impl Socket {
                 place: None,
                 is_due: false,
                 is_leaving: false,
+                moving: None,
                 is_ending: None,
                 is_awaited: false,
                 has_failed: false,
@@ -407,6 +410,7 @@ impl Socket {
         state.outgoing.clear();
         state.charge = None;
         state.account = None;
+        state.moving = None;
         state.incoming.push(Event::Close(closed));
         self.call(state);
         lock(&self.subscriptions).clear();
@@ -443,6 +447,7 @@ impl Socket {
         });
         state.is_due = false;
         state.is_leaving = false;
+        state.moving = None;
         self.call(state);
     }
 
@@ -490,6 +495,8 @@ impl Socket {
     pub fn ask_to_leave(self: &Arc<Self>) {
         let mut state = lock(&self.state);
         state.is_leaving = true;
+        let family = &self.family;
+        state.moving.get_or_insert_with(|| Move::begin(family));
         self.call(state);
     }
 

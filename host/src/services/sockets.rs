@@ -48,12 +48,15 @@ pub struct SocketLimits {
 
 /// All sockets of a server, by id.
 pub struct Sockets {
-    by_id: Box<[Mutex<FxHashMap<u64, Weak<Socket>>>]>,
+    by_id: Box<[Shard]>,
     next: AtomicU64,
     is_ending: AtomicBool,
     families: Mutex<FxHashMap<Arc<str>, Weak<Family>>>,
     channels: Arc<Channels>,
 }
+
+/// Some of them, by id.
+type Shard = Mutex<FxHashMap<u64, Weak<Socket>>>;
 
 /// So that tasks with different sockets seldom wait for the same lock.
 const SHARDS: usize = 64;
@@ -182,7 +185,7 @@ impl Sockets {
         lock(self.shard(id)).remove(&id);
     }
 
-    fn shard(&self, id: u64) -> &Mutex<FxHashMap<u64, Weak<Socket>>> {
+    fn shard(&self, id: u64) -> &Shard {
         &self.by_id[id as usize % SHARDS]
     }
 }

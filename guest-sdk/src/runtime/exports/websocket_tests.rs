@@ -262,10 +262,7 @@ fn a_handshake_is_answered_with_what_was_set() {
         headers,
     } = accepted;
     assert_eq!(subprotocol.as_deref(), Some("superchat"));
-    assert!(matches!(
-        compression,
-        Some(Compression { level: Some(3) })
-    ));
+    assert!(matches!(compression, Some(Compression { level: Some(3) })));
     let names: Vec<_> = headers.iter().map(|(name, _)| &**name).collect();
     assert_eq!(names, ["x-diary", "set-cookie"]);
     assert!(headers[1].1.starts_with(b"user=ada"));

@@ -124,7 +124,7 @@ impl Instance {
                     if let Some(exchange) = next {
                         let is_resumed = matches!(exchange.stage, Stage::Resume);
                         if is_fresh || !is_resumed {
-                            // Its request was the handshake. If it counted anew, sockets would wear out one instance
+                            // Its request was the handshake. If it counted again, sockets would wear out one instance
                             // after the other without end.
                             left -= 1;
                         }

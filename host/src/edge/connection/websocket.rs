@@ -102,8 +102,20 @@ struct Carrier<I> {
 /// How far the end is.
 enum Closing {
     No,
+    /// The client has closed, or has broken the rules. It gets the answers to what came before, and then this.
+    Heard(Option<(u16, String)>, Closed),
     /// We have said that we close. What the client has said, if it has.
     Said(Option<Closed>),
+}
+
+impl Closing {
+    /// What the client has said, at the end.
+    fn heard(&mut self) -> Closed {
+        match std::mem::replace(self, Self::Said(None)) {
+            Self::Heard(_, closed) | Self::Said(Some(closed)) => closed,
+            Self::No | Self::Said(None) => Closed::default(),
+        }
+    }
 }
 
 impl<I: AsyncRead + AsyncWrite + Unpin> Carrier<I> {
@@ -111,7 +123,7 @@ impl<I: AsyncRead + AsyncWrite + Unpin> Carrier<I> {
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Closed> {
         self.handle.listen(cx);
         if self.handle.poll_cut(cx).is_ready() {
-            return Poll::Ready(Closed::default());
+            return Poll::Ready(self.closing.heard());
         }
         if let Some(nodelay) = self.handle.nodelay() {
             (self.set_nodelay)(&self.io, nodelay);
@@ -122,13 +134,11 @@ impl<I: AsyncRead + AsyncWrite + Unpin> Carrier<I> {
         loop {
             self.fill();
             let written = self.poll_write(cx);
-            if let Closing::Said(Some(closed)) = &mut self.closing
-                && self.writer.is_empty()
-            {
-                return Poll::Ready(std::mem::take(closed));
+            if matches!(self.closing, Closing::Said(Some(_))) && self.writer.is_empty() {
+                return Poll::Ready(self.closing.heard());
             }
             let read = match written {
-                Poll::Ready(Err(_)) => return Poll::Ready(Closed::default()),
+                Poll::Ready(Err(_)) => return Poll::Ready(self.closing.heard()),
                 _ if self.may_read() => self.poll_read(cx),
                 _ => Poll::Pending,
             };
@@ -153,7 +163,7 @@ impl<I: AsyncRead + AsyncWrite + Unpin> Carrier<I> {
             // Answers to pings that it does not take are not piled up.
             Closing::No => self.handle.has_room() && !(self.is_blocked && self.pong.is_some()),
             Closing::Said(None) => true,
-            Closing::Said(Some(_)) => false,
+            Closing::Heard(..) | Closing::Said(Some(_)) => false,
         }
     }
 
@@ -175,76 +185,72 @@ impl<I: AsyncRead + AsyncWrite + Unpin> Carrier<I> {
         let (handle, clock) = (&self.handle, &mut self.clock);
         let (pong, closing) = (&mut self.pong, &mut self.closing);
         let meter = &handle.family.meter.sockets;
-        let mut answer = None;
-        let read = self.reader.read(|received| {
-            let is_open = matches!(closing, Closing::No);
-            match received {
-                Received::Close(said) => {
-                    let (code, reason) = said.clone().unzip();
-                    if is_open {
-                        answer = Some(said);
-                    }
-                    if !matches!(closing, Closing::Said(Some(_))) {
-                        *closing = Closing::Said(Some(Closed { code, reason }));
-                    }
+        let read = self.reader.read(|received| match received {
+            // Behind a close frame nothing counts (RFC 6455, section 5.5.1).
+            _ if matches!(closing, Closing::Heard(..) | Closing::Said(Some(_))) => {}
+            Received::Close(said) => {
+                let (code, reason) = said.clone().unzip();
+                let reason = reason.filter(|reason| !reason.is_empty());
+                let closed = Closed { code, reason };
+                *closing = match closing {
+                    // The client's own words are the answer.
+                    Closing::No => Closing::Heard(said, closed),
+                    Closing::Heard(..) | Closing::Said(_) => Closing::Said(Some(closed)),
+                };
+            }
+            Received::Ping(data) => {
+                if handle.hears_pings() {
+                    handle.arrived(Event::Ping(data.clone()));
                 }
-                // Behind a close frame nothing counts (RFC 6455, section 5.5.1).
-                _ if matches!(closing, Closing::Said(Some(_))) => {}
-                Received::Ping(data) => {
-                    if handle.hears_pings() {
-                        handle.arrived(Event::Ping(data.clone()));
-                    }
-                    *pong = Some(data);
+                *pong = Some(data);
+            }
+            Received::Pong(data) => {
+                clock.ponged();
+                if handle.hears_pongs() {
+                    handle.arrived(Event::Pong(data));
                 }
-                Received::Pong(data) => {
-                    clock.ponged();
-                    if handle.hears_pongs() {
-                        handle.arrived(Event::Pong(data));
-                    }
-                }
-                Received::Text(data) => {
-                    meter.received.count();
-                    meter.received_bytes.add(data.len() as u64);
-                    handle.arrived(Event::Message(Message::Text(data)));
-                }
-                Received::Binary(data) => {
-                    meter.received.count();
-                    meter.received_bytes.add(data.len() as u64);
-                    handle.arrived(Event::Message(Message::Binary(data)));
-                }
+            }
+            Received::Text(data) => {
+                meter.received.count();
+                meter.received_bytes.add(data.len() as u64);
+                handle.arrived(Event::Message(Message::Text(data)));
+            }
+            Received::Binary(data) => {
+                meter.received.count();
+                meter.received_bytes.add(data.len() as u64);
+                handle.arrived(Event::Message(Message::Binary(data)));
             }
         });
-        if let Some(said) = answer {
-            // The client's own words (RFC 6455, section 5.5.1), after the pong that is due.
-            self.say_goodbye(said);
-        }
-        let Err(breach) = read else {
-            return Ok(());
-        };
-        debug!(target: "general", why = breach.why, code = breach.code, "a WebSocket broke the rules");
-        match self.closing {
-            Closing::No => {
-                self.say_goodbye(Some((breach.code, String::new())));
-                self.closing = Closing::Said(Some(Closed::default()));
-                Ok(())
+        if let Err(breach) = read {
+            let is_open = matches!(self.closing, Closing::No);
+            debug!(target: "general", why = breach.why, code = breach.code, is_open, "a WebSocket broke the rules");
+            match self.closing {
+                Closing::No => {
+                    let farewell = Some((breach.code, String::new()));
+                    self.closing = Closing::Heard(farewell, Closed::default());
+                }
+                // Behind its close frame.
+                Closing::Heard(..) | Closing::Said(Some(_)) => {}
+                Closing::Said(None) => return Err(Closed::default()),
             }
-            Closing::Said(_) => Err(Closed::default()),
         }
-    }
-
-    fn say_goodbye(&mut self, farewell: Option<(u16, String)>) {
-        let _ = self.handle.close(None);
-        if let Some(pong) = self.pong.take() {
-            self.writer.pong(pong);
+        if let Closing::Heard(..) = self.closing {
+            self.reader.buffer.clear();
+            self.handle.hears_no_more();
+            self.clock.hears_no_more();
         }
-        self.writer.close(farewell);
-        self.clock.closes();
+        Ok(())
     }
 
     /// Makes frames of what waits.
     fn fill(&mut self) {
-        if !matches!(self.closing, Closing::No) || self.writer.len() >= BATCH {
+        if matches!(self.closing, Closing::Said(_)) || self.writer.len() >= BATCH {
             return;
+        }
+        if let Closing::Heard(farewell, _) = &mut self.closing
+            && self.handle.is_idle()
+        {
+            let _ = self.handle.close(farewell.take());
         }
         if let Some(pong) = self.pong.take() {
             self.writer.pong(pong);
@@ -281,7 +287,10 @@ impl<I: AsyncRead + AsyncWrite + Unpin> Carrier<I> {
         }
         if let Some(farewell) = self.handle.farewell() {
             self.writer.close(farewell);
-            self.closing = Closing::Said(None);
+            self.closing = match &mut self.closing {
+                Closing::Heard(_, closed) => Closing::Said(Some(std::mem::take(closed))),
+                Closing::No | Closing::Said(_) => Closing::Said(None),
+            };
             self.clock.closes();
         }
     }
@@ -321,7 +330,7 @@ impl<I: AsyncRead + AsyncWrite + Unpin> Carrier<I> {
     fn poll_clock(&mut self, cx: &mut Context<'_>) -> Poll<Closed> {
         while let Some(due) = self.clock.poll_due(cx) {
             match due {
-                Due::TooSlow => return Poll::Ready(Closed::default()),
+                Due::TooSlow => return Poll::Ready(self.closing.heard()),
                 Due::Ping => {
                     self.writer.ping(Bytes::new());
                     cx.waker().wake_by_ref();
@@ -383,9 +392,13 @@ impl Clock {
         self.pong_due = None;
     }
 
-    fn closes(&mut self) {
+    fn hears_no_more(&mut self) {
         self.next_ping = None;
         self.pong_due = None;
+    }
+
+    fn closes(&mut self) {
+        self.hears_no_more();
         self.closing = Some(Instant::now());
     }
 

@@ -134,9 +134,14 @@ impl Instance {
                     }
                     if let Some(exchange) = next {
                         quiet.disturb();
-                        left -= 1;
+                        let is_resumed = matches!(exchange.stage, Stage::Resume);
+                        if is_fresh || !is_resumed {
+                            // Its request was the handshake. If it counted again, sockets would wear out one instance
+                            // after the other without end.
+                            left -= 1;
+                        }
                         *next_request += 1;
-                        has_states |= matches!(exchange.stage, Stage::Resume);
+                        has_states |= is_resumed;
                         let life = core.lead(&context, *next_request, exchange, home);
                         requests_inside.push(Either::Left(Either::Left(life)));
                         if left == 0 {
@@ -188,7 +193,7 @@ impl Instance {
                         if is_to_end || core.is_handed_over.load(Relaxed) {
                             departure.poll(core, requests, home, cx);
                         }
-                        if has_states && core.resuming.load(SeqCst) == 0 {
+                        if has_states && !core.sockets_are_moving() {
                             has_states = false;
                             core.forget_states(requests, home);
                         }

@@ -198,6 +198,11 @@ impl PoolInner {
         }
     }
 
+    /// Whether there are sockets on their way to an instance of this component, which may die of one.
+    pub(super) fn sockets_are_moving(&self) -> bool {
+        self.blueprint.family.moving() > 0 || self.resuming.load(SeqCst) > 0
+    }
+
     /// Frees what sockets took along, once no other object can need it.
     pub(super) fn forget_states(&self, requests: &Requests, home: &Home) {
         for Resident { request, .. } in home.residents() {

@@ -1,7 +1,7 @@
 //! One socket: between its connection's task and the instance that has its object.
 
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
-use std::sync::{Arc, Mutex, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, Weak};
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
@@ -12,9 +12,9 @@ use super::channel::{Ear, Subscription};
 use super::home::{Home, Resident};
 use super::incoming::{Closed, Event, Incoming, Message};
 use super::outgoing::{Outgoing, Queue};
-use super::{Family, SocketLimits, Sockets, lock};
+use super::{Family, Move, SocketLimits, Sockets, lock};
 use crate::base::unsent::{Account, Charge, FREE, Unsent};
-use crate::base::websocket::{MAX_CONTROL, MAX_REASON, Published, may_be_said};
+use crate::base::websocket::{MAX_CONTROL, MAX_REASON, Published, code, may_be_said};
 
 /// One socket.
 pub struct Socket {
@@ -44,8 +44,14 @@ struct State {
     is_due: bool,
     /// It is to leave its instance.
     is_leaving: bool,
+    /// From then on until it is in another instance.
+    moving: Option<Move>,
     /// It is to be closed when the event that is under way is over.
     is_ending: Option<u16>,
+    /// Its client says nothing more, and its connection waits until all that it said was told.
+    is_awaited: bool,
+    /// Its guest has failed, and is told of nothing but the end.
+    has_failed: bool,
     outgoing: Queue,
     /// What is said at the end.
     farewell: Option<(u16, String)>,
@@ -120,7 +126,10 @@ impl Socket {
                 asleep: None,
                 is_due: false,
                 is_leaving: false,
+                moving: None,
                 is_ending: None,
+                is_awaited: false,
+                has_failed: false,
                 outgoing: Queue::default(),
                 farewell: None,
                 dropped: 0,
@@ -214,6 +223,15 @@ impl Socket {
             self.has_room.notify_waiters();
         }
         Ok(())
+    }
+
+    /// Closes the socket because its guest has failed, which is told of nothing more but the end.
+    pub fn fail(&self) {
+        let mut state = lock(&self.state);
+        state.has_failed = true;
+        state.incoming.keep_the_end();
+        drop(state);
+        let _ = self.close(Some((code::INTERNAL_ERROR, String::new())));
     }
 
     /// Begins to close the socket when the event that is under way is over.
@@ -374,10 +392,27 @@ impl Socket {
     /// Something has come.
     pub fn arrived(self: &Arc<Self>, event: Event) {
         let mut state = lock(&self.state);
-        if state.phase != Phase::Closed {
+        let is_wanted = match state.phase {
+            Phase::Open => true,
+            // What its client says until it has heard that we close. It is read in any case.
+            Phase::Closing => state.incoming.has_room(self.limits.max_events),
+            Phase::Closed => false,
+        };
+        if is_wanted && !state.has_failed {
             state.incoming.push(event);
             self.call(state);
         }
+    }
+
+    /// Its client says nothing more. The task that listens is woken when the socket is idle.
+    pub fn hears_no_more(&self) {
+        lock(&self.state).is_awaited = true;
+    }
+
+    /// Whether its guest was told of all that has come.
+    pub fn is_idle(&self) -> bool {
+        let state = lock(&self.state);
+        state.incoming.is_empty() && !state.is_due
     }
 
     /// The connection has ended.
@@ -390,6 +425,7 @@ impl Socket {
         state.outgoing.clear();
         state.charge = None;
         state.account = None;
+        state.moving = None;
         state.incoming.push(Event::Close(closed));
         self.call(state);
         lock(&self.subscriptions).clear();
@@ -397,7 +433,7 @@ impl Socket {
     }
 
     /// Calls its instance, unless that was done.
-    fn call(self: &Arc<Self>, mut state: std::sync::MutexGuard<'_, State>) {
+    fn call(self: &Arc<Self>, mut state: MutexGuard<'_, State>) {
         if state.is_due || (state.incoming.is_empty() && !state.is_leaving) {
             return;
         }
@@ -430,6 +466,7 @@ impl Socket {
         });
         state.is_due = false;
         state.is_leaving = false;
+        state.moving = None;
         self.call(state);
     }
 
@@ -448,8 +485,7 @@ impl Socket {
             state = lock(&self.state);
         }
         if state.place.is_none() {
-            state.is_due = false;
-            return Next::Nothing;
+            return self.rest(state);
         }
         // One that is closed ends where it is.
         if state.is_leaving && state.phase != Phase::Closed {
@@ -457,8 +493,7 @@ impl Socket {
         }
         let was_full = !state.incoming.has_room(self.limits.max_events);
         let Some(event) = state.incoming.pop() else {
-            state.is_due = false;
-            return Next::Nothing;
+            return self.rest(state);
         };
         drop(state);
         if was_full {
@@ -467,10 +502,20 @@ impl Socket {
         Next::Event(event)
     }
 
+    fn rest(&self, mut state: MutexGuard<'_, State>) -> Next {
+        state.is_due = false;
+        if state.is_awaited {
+            self.connection.wake();
+        }
+        Next::Nothing
+    }
+
     /// Asks it to leave its instance, when the event that is under way is over.
     pub fn ask_to_leave(self: &Arc<Self>) {
         let mut state = lock(&self.state);
         state.is_leaving = true;
+        let family = &self.family;
+        state.moving.get_or_insert_with(|| Move::begin(family));
         self.call(state);
     }
 
@@ -487,6 +532,9 @@ impl Socket {
         state.is_due = false;
         state.is_leaving = false;
         let place = state.place.take();
+        if state.is_awaited {
+            self.connection.wake();
+        }
         drop(state);
         if let Some(Place { home, request }) = place {
             home.leave(request);

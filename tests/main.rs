@@ -83,6 +83,7 @@ mod schedule;
 mod settings;
 mod soak;
 mod sockets;
+mod state;
 mod swap;
 mod systemd;
 mod testing;

@@ -8,6 +8,7 @@ mod events;
 pub mod handlers;
 mod lifecycle;
 pub mod object;
+mod state;
 #[cfg(test)]
 mod tests;
 #[cfg(test)]
@@ -194,11 +195,11 @@ impl<C: Component> wit_lifecycle::Guest for Exported<C> {
 /// Only of a component whose `export!` names `save` and `restore`.
 impl<C: Component> wit_state::Guest for Exported<C> {
     async fn save() -> Result<Vec<u8>, String> {
-        lifecycle::save::<C>().await
+        state::save::<C>().await
     }
 
-    async fn restore(state: Vec<u8>) -> Result<(), String> {
-        lifecycle::restore::<C>(state).await
+    async fn restore(saved: Vec<u8>) -> Result<(), String> {
+        state::restore::<C>(saved).await
     }
 }
 

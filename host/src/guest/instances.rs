@@ -16,6 +16,8 @@ mod queue;
 mod rules;
 mod slot;
 mod sockets;
+mod state;
+mod succession;
 mod task_set;
 mod worker;
 
@@ -48,7 +50,8 @@ use queue::Queue;
 pub use rules::Rules;
 use rules::single;
 use slot::Slot;
-pub use sockets::{SocketEnd, Succession};
+pub use sockets::SocketEnd;
+pub use succession::Succession;
 
 /// How the function that runs a request in its guest ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

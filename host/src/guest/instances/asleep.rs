@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::sockets::{Succession, pass_over};
+use super::succession::{Succession, pass_over};
 use crate::base::client::Client;
 use crate::guest::description::Class;
 use crate::guest::resources::{Homeless, PackedHead};

@@ -11,10 +11,11 @@ use tokio::time::Instant;
 
 use super::asleep::Asleep;
 use super::call_context::CallContext;
+use super::succession::pass_over;
 use super::{LifeEnd, PoolInner};
 use crate::base::timer::Timer;
 use crate::base::websocket::code;
-use crate::guest::resources::{Exchange, Homeless, Requests};
+use crate::guest::resources::{Exchange, Requests};
 use crate::services::sockets::{Home, Resident};
 
 /// How the events of a socket ended.
@@ -28,12 +29,6 @@ pub enum SocketEnd {
     Leaves(Bytes),
     /// The guest was asked to end an event and did not: the instance must be replaced.
     Deaf,
-}
-
-/// Finds the object that takes a socket over.
-pub trait Succession: Send + Sync {
-    /// The pool and the request for it, if there is a handler that can take the socket over.
-    fn successor(&self, homeless: Homeless<'_>) -> Option<(Arc<PoolInner>, Arc<Exchange>)>;
 }
 
 /// When the sockets of an instance have been quiet for so long that it is freed.
@@ -158,18 +153,6 @@ impl PoolInner {
         Ok(LifeEnd::Over)
     }
 
-    /// Accepts a socket from another instance, beyond the limit for requests: it was accepted long ago.
-    fn take_over(self: &Arc<Self>, exchange: Arc<Exchange>) -> Result<(), Arc<Exchange>> {
-        self.admitted.fetch_add(1, SeqCst);
-        self.resuming.fetch_add(1, SeqCst);
-        let taken = self.requeue(exchange);
-        if taken.is_err() {
-            self.resuming.fetch_sub(1, SeqCst);
-            self.over();
-        }
-        taken
-    }
-
     /// Notes where the object of a socket is, now that its handshake is answered or it was taken over.
     pub(super) fn settle_socket(
         &self,
@@ -243,25 +226,6 @@ impl PoolInner {
             }
         }
     }
-}
-
-/// Gives a socket without an object to an instance.
-pub(super) fn pass_over(succession: &dyn Succession, homeless: Homeless<'_>, state: Bytes) {
-    /// The one that was found may have closed since.
-    const TRIES: usize = 8;
-    for _ in 0..TRIES {
-        let Some((core, next)) = succession.successor(homeless) else {
-            break;
-        };
-        if let Some(visitor) = &next.socket {
-            visitor.set_state(state.clone());
-        }
-        if core.take_over(next).is_ok() {
-            return;
-        }
-    }
-    let farewell = (code::SERVICE_RESTART, String::new());
-    let _ = homeless.socket.close(Some(farewell));
 }
 
 /// The next socket with something to do, if this instance has room for it.

@@ -1,6 +1,7 @@
 //! `sockets`: what the server does with WebSockets, as a client of it sees that, frame by frame.
 
 mod events;
+mod examples;
 mod handshake;
 mod limits;
 mod moves;

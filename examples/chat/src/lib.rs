@@ -77,5 +77,23 @@ async fn start() -> Result {
     })
 }
 
+/// What was said stays, whatever becomes of this version.
+async fn save() -> Result<Vec<u8>> {
+    Ok(serde_json::to_vec(&messages::since(None))?)
+}
+
+async fn restore(state: Vec<u8>) -> Result {
+    messages::keep(serde_json::from_slice(&state)?);
+    Ok(())
+}
+
 // What was said is in the memory of one instance, so there must be no other.
-export!(Page, New, Poll, single, start = start);
+export!(
+    Page,
+    New,
+    Poll,
+    single,
+    start = start,
+    save = save,
+    restore = restore
+);

@@ -3,14 +3,14 @@
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 use waterspout_sdk::locks::Condition;
 
 /// How many messages are kept.
 const CACHE_SIZE: usize = 200;
 
-#[derive(Clone, Serialize)]
+#[derive(Clone, Deserialize, Serialize)]
 pub struct Message {
     id: String,
     body: String,
@@ -49,6 +49,12 @@ pub fn since(cursor: Option<&str>) -> Vec<Message> {
         let unseen = cache.iter().skip(seen.map_or(0, |seen| seen + 1));
         unseen.cloned().collect()
     })
+}
+
+/// Keeps these, in place of what is kept.
+pub fn keep(messages: Vec<Message>) {
+    CACHE.set(messages.into());
+    NEWS.notify_all();
 }
 
 /// Ends all waits: nobody says anything here any more.

@@ -36,7 +36,7 @@ struct New {
     body: String,
 }
 
-/// What one version tells the next, with each socket.
+/// What one version tells the next.
 #[derive(Deserialize, Serialize)]
 struct State {
     sockets: Vec<u64>,
@@ -79,20 +79,27 @@ impl WebSocketHandler for Chat {
         Ok(())
     }
 
-    /// The sockets stay in the set: until all have moved, those who move last still write to those who moved first.
+    /// All that the next version has to know is in its state.
     async fn suspend(&mut self, _: &Context) -> Result<Vec<u8>> {
-        let sockets = SOCKETS.with_borrow(|sockets| sockets.iter().map(Socket::id).collect());
-        let messages = messages::since("");
-        Ok(serde_json::to_vec(&State { sockets, messages })?)
+        Ok(Vec::new())
     }
 
-    async fn resume(&mut self, cx: &Context, state: Vec<u8>) -> Result {
-        let State { sockets, messages } = serde_json::from_slice(&state)?;
-        let sockets = sockets.into_iter().map(Socket::with_id);
-        SOCKETS.with_borrow_mut(|all| all.extend(sockets.chain([cx.socket()])));
-        messages::keep(messages);
+    async fn resume(&mut self, _: &Context, _: Vec<u8>) -> Result {
         Ok(())
     }
+}
+
+async fn save() -> Result<Vec<u8>> {
+    let sockets = SOCKETS.with_borrow(|sockets| sockets.iter().map(Socket::id).collect());
+    let messages = messages::since("");
+    Ok(serde_json::to_vec(&State { sockets, messages })?)
+}
+
+async fn restore(state: Vec<u8>) -> Result {
+    let State { sockets, messages } = serde_json::from_slice(&state)?;
+    SOCKETS.set(sockets.into_iter().map(Socket::with_id).collect());
+    messages::keep(messages);
+    Ok(())
 }
 
 /// Nobody waits long for a client that does not read: it is sent away, and its page comes back for what it has missed.
@@ -115,4 +122,11 @@ async fn write_to_all(message: Message) {
 }
 
 // The set is in the memory of one instance, so there must be no other.
-export!(Page, Chat, single, websocket);
+export!(
+    Page,
+    Chat,
+    single,
+    websocket,
+    save = save,
+    restore = restore
+);

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 use waterspout_sdk::escape::xhtml_escape;
 
-/// How many messages are kept. Each socket takes them along to a new version, so they should not be large.
+/// How many messages are kept.
 const CACHE_SIZE: usize = 50;
 
 /// How many characters of a message are taken.

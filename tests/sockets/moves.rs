@@ -171,7 +171,9 @@ async fn no_message_is_lost_doubled_or_reordered_while_versions_follow_each_othe
     );
     assert!(counts.iter().all(|count| *count > 50), "{counts:?}");
     until_open(&server, SUSPENDS, 0).await;
-    assert_eq!(metric(&server, "sockets_moved_total").await, 50 * 28);
+    // One that was busy may have left out a version that was replaced already.
+    let moved = metric(&server, "sockets_moved_total").await;
+    assert!((50 * 14..=50 * 28).contains(&moved), "{moved}");
     let component = server.component(SUSPENDS).await;
     assert_eq!(component["in_flight"], 0, "{component}");
 }

@@ -137,6 +137,26 @@ async fn on_close_is_told_what_the_client_said_exactly_once() {
 }
 
 #[tokio::test]
+async fn a_client_that_does_not_wait_for_the_answer_has_said_its_code() {
+    let server = serve(ONE).await;
+    for number in 0..20 {
+        let mut ws = connect(&server, &format!("/events?as={number}&ms=50")).await;
+        let close = [&4001_u16.to_be_bytes()[..], b"off"].concat();
+        let both = [(TEXT, &b"slow"[..]), (CLOSE, &close)];
+        let both = both.map(|(opcode, payload)| frame(true, 0, opcode, payload, true));
+        ws.send(both.concat()).await;
+        // A reset: what the server writes fails.
+        let reset = socket2::SockRef::from(&ws.stream);
+        if number % 2 == 0 {
+            reset.set_linger(Some(Duration::ZERO)).unwrap();
+            logged(&server, &format!("{number} begin slow")).await;
+        }
+        drop(ws);
+        logged(&server, &format!("{number} close Some(4001) Some(\"off\")")).await;
+    }
+}
+
+#[tokio::test]
 async fn on_close_comes_exactly_once_for_clients_that_vanish() {
     let server = serve(ONE).await;
     let half = frame(true, 0, TEXT, &[b'x'; 100], true)[..50].to_vec();

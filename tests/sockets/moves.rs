@@ -171,7 +171,7 @@ async fn no_message_is_lost_doubled_or_reordered_while_versions_follow_each_othe
     );
     assert!(counts.iter().all(|count| *count > 50), "{counts:?}");
     until_open(&server, SUSPENDS, 0).await;
-    // One that is late goes to the newest version at once.
+    // One that was busy may have left out a version that was replaced already.
     let moved = metric(&server, "sockets_moved_total").await;
     assert!((50..=50 * 28).contains(&moved), "{moved}");
     let component = server.component(SUSPENDS).await;

@@ -176,6 +176,17 @@ async fn a_message_in_pieces_may_have_control_frames_in_it() {
 }
 
 #[tokio::test]
+async fn what_comes_before_a_breach_is_answered() {
+    let server = serve(ONE).await;
+    let mut ws = connect(&server, "/echo").await;
+    let unmasked = frame(true, 0, TEXT, b"bad", false);
+    ws.send([whole(TEXT, b"good"), unmasked].concat()).await;
+    ws.expect_text("good").await;
+    ws.expect_close(1002).await;
+    assert_eq!(ws.rest().await, b"");
+}
+
+#[tokio::test]
 async fn nothing_counts_behind_a_close_frame() {
     let server = serve(ONE).await;
     let mut ws = connect(&server, "/events?as=a").await;

@@ -269,7 +269,13 @@ impl From<Fault> for ConnectError {
     fn from(fault: Fault) -> Self {
         let text = fault.to_string();
         match fault {
-            Fault::NotGranted | Fault::Prohibited(_) => Self::NotGranted(text),
+            Fault::NotGranted => {
+                let why = "`allow = { http = […] }` of the component does not name this origin";
+                Self::NotGranted(why.to_owned())
+            }
+            Fault::Prohibited(address) => Self::NotGranted(format!(
+                "the name leads to {address}, where no name may lead"
+            )),
             Fault::Uri | Fault::Method | Fault::Host => Self::Invalid(text),
             Fault::Unresolved(_) | Fault::Unreachable(_) | Fault::Proxy(_) => {
                 Self::Unreachable(text)

@@ -21,6 +21,7 @@
 //! | waiting inside a request, locks, queues | `waiting` |
 //! | an interface that guests import | the one of its name: `background`, `executor`, `kv`, `pubsub`; `schedule` for schedules |
 //! | requests of handlers to other servers | `http_client`; `websocket_client` for WebSockets to them |
+//! | WebSockets | `sockets` |
 //! | compiling, and what it may take | `compiler` |
 //! | a change of the app while it is served | `swap`; `watch` for what is noticed, `refusals` for what is refused |
 //! | the end of a server or of a version | `drain` |
@@ -81,6 +82,7 @@ mod routes;
 mod schedule;
 mod settings;
 mod soak;
+mod sockets;
 mod swap;
 mod systemd;
 mod testing;

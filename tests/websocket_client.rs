@@ -462,7 +462,7 @@ async fn the_handler_closes_with_a_code_and_reads_on_until_the_server_does() {
     let (talked_, ()) = tokio::join!(talked(&app, &url, "", &steps), wire);
     assert_eq!(
         talked_["done"],
-        json!(["ok", "ok", "ok", "the WebSocket is closed", { "text": "behind" }, null, [4000, ""]])
+        json!(["ok", "ok", "ok", "the WebSocket is closed", { "text": "behind" }, null, [4000, null]])
     );
 
     // No code, and codes that nobody may say.

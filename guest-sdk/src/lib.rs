@@ -122,6 +122,10 @@ pub use log;
 /// - `start`: an `async fn() -> Result` that runs once for each instance, before its first request. Its error refuses the
 ///   component.
 /// - `stop`: the same, after the last request of an instance. Its error is logged.
+/// - `save`, `restore`: how the state of a `single` component goes to its next version, an
+///   `async fn() -> Result<Vec<u8>>` and an `async fn(Vec<u8>) -> Result`. A version that can't take what the one before
+///   has saved is refused, and the old one serves on. `restore` puts the state in place of what is there, and may be
+///   called again with a newer one before the first request.
 /// - `functions`: what [`run_in_executor`](ioloop::run_in_executor) and schedules call by name, each
 ///   `fn(A) -> Result<R>` or `async fn(A) -> Result<R>`, where `A` and `R` serialize.
 /// - `schedules`: when some of them are due: `every("60s", tidy_up)`, `cron("0 3 * * *", report)`, with `name`,
@@ -289,6 +293,7 @@ pub mod prelude {
 pub mod __private {
     pub use crate::runtime::bindings;
     pub use crate::runtime::bindings::__export_bindings as export_bindings;
+    pub use crate::runtime::bindings::state::__export_state as export_state;
     pub use crate::runtime::bindings::websocket::__export_websocket as export_websocket;
     pub use crate::runtime::exports::Exported;
     pub use crate::runtime::exports::base::{call_base, count, join};

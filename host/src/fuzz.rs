@@ -144,7 +144,7 @@ pub fn description(data: &[u8]) {
         functions,
         schedules,
     };
-    if let Ok(description) = Description::read(classes, &[], Some(work)) {
+    if let Ok(description) = Description::read(classes, &[], Some(work), &[]) {
         let _ = declarations(&description);
     }
 }

@@ -16,6 +16,8 @@ pub fn expand(input: TokenStream) -> Result<TokenStream> {
         websocket,
         start,
         stop,
+        save,
+        restore,
         functions,
         schedules,
     } = syn::parse2(input)?;
@@ -23,6 +25,7 @@ pub fn expand(input: TokenStream) -> Result<TokenStream> {
     let schedules = schedules.unwrap_or_default().into_tokens(&functions)?;
     let functions = functions.into_tokens()?;
     let websocket = self::websocket(websocket.as_ref(), &handlers);
+    let (state_functions, state_exports) = state(save.as_ref(), restore.as_ref(), single)?;
     // A list of types, one pair in the other. What is wrong with one is reported at its name.
     let handlers = handlers.iter().rfold(
         quote!(()),
@@ -53,6 +56,8 @@ pub fn expand(input: TokenStream) -> Result<TokenStream> {
                 async fn stop() -> ::waterspout_sdk::Result {
                     #stop
                 }
+
+                #state_functions
             }
 
             type Exported = ::waterspout_sdk::__private::Exported<Component>;
@@ -61,8 +66,46 @@ pub fn expand(input: TokenStream) -> Result<TokenStream> {
             );
             use ::waterspout_sdk::__private::NoHandler as _;
             #websocket
+            #state_exports
         };
     })
+}
+
+/// The functions that hand the component's state over, and what it exports for them.
+fn state(
+    save: Option<&Path>,
+    restore: Option<&Path>,
+    single: bool,
+) -> Result<(TokenStream, TokenStream)> {
+    let (save, restore) = match (save, restore) {
+        (None, None) => return Ok((TokenStream::new(), TokenStream::new())),
+        (Some(save), Some(restore)) => (save, restore),
+        (Some(alone), None) | (None, Some(alone)) => {
+            let message = "`save` and `restore` need each other: what one makes, the other takes";
+            return Err(Error::new_spanned(alone, message));
+        }
+    };
+    if !single {
+        let message = "only a `single` component has one state to hand over: `export!(Room, single, save = …)`";
+        return Err(Error::new_spanned(save, message));
+    }
+    let save = quote_spanned!(save.span()=> #save().await);
+    let restore = quote_spanned!(restore.span()=> #restore(state).await);
+    let functions = quote! {
+        async fn save() -> ::waterspout_sdk::Result<::std::vec::Vec<u8>> {
+            #save
+        }
+
+        async fn restore(state: ::std::vec::Vec<u8>) -> ::waterspout_sdk::Result {
+            #restore
+        }
+    };
+    let exports = quote! {
+        ::waterspout_sdk::__private::export_state!(
+            Exported with_types_in ::waterspout_sdk::__private::bindings::state
+        );
+    };
+    Ok((functions, exports))
 }
 
 /// What a component with WebSocket handlers exports for them. The flag, and what the handlers are, have to fit.
@@ -102,6 +145,8 @@ struct Export {
     websocket: Option<Ident>,
     start: Option<Path>,
     stop: Option<Path>,
+    save: Option<Path>,
+    restore: Option<Path>,
     functions: Option<Functions>,
     schedules: Option<Schedules>,
 }
@@ -164,11 +209,13 @@ impl Export {
         let was_there = match key.to_string().as_str() {
             "start" => self.start.replace(input.parse()?).is_some(),
             "stop" => self.stop.replace(input.parse()?).is_some(),
+            "save" => self.save.replace(input.parse()?).is_some(),
+            "restore" => self.restore.replace(input.parse()?).is_some(),
             "functions" => self.functions.replace(input.parse()?).is_some(),
             "schedules" => self.schedules.replace(input.parse()?).is_some(),
             other => {
                 let message = format!(
-                    "unknown argument `{other}`: a component has `single`, `websocket`, `start`, `stop`, `functions` and `schedules`"
+                    "unknown argument `{other}`: a component has `single`, `websocket`, `start`, `stop`, `save`, `restore`, `functions` and `schedules`"
                 );
                 return Err(Error::new(key.span(), message));
             }

@@ -51,3 +51,19 @@ pub mod websocket {
         default_bindings_module: "::waterspout_sdk::__private::bindings::websocket",
     });
 }
+
+/// The interface that only a component with state to hand over exports.
+pub mod state {
+    wit_bindgen::generate!({
+        path: "wit",
+        inline: "
+            package waterspout:guest-state;
+            world state {
+                export waterspout:lifecycle/state@0.1.0;
+            }
+        ",
+        pub_export_macro: true,
+        export_macro_name: "__export_state",
+        default_bindings_module: "::waterspout_sdk::__private::bindings::state",
+    });
+}

@@ -26,6 +26,7 @@ use crate::runtime::bindings::exports::waterspout::lifecycle::lifecycle as wit_l
 use crate::runtime::bindings::exports::waterspout::web::handler::{
     self, HandlerClass, MessageHead,
 };
+use crate::runtime::bindings::state::exports::waterspout::lifecycle::state as wit_state;
 use crate::runtime::bindings::waterspout::background::background::TaskNumber;
 use crate::runtime::bindings::waterspout::sockets::sockets;
 use crate::runtime::bindings::waterspout::web::types::{
@@ -187,6 +188,17 @@ impl<C: Component> wit_lifecycle::Guest for Exported<C> {
 
     async fn stop() {
         lifecycle::stop::<C>().await;
+    }
+}
+
+/// Only of a component whose `export!` names `save` and `restore`.
+impl<C: Component> wit_state::Guest for Exported<C> {
+    async fn save() -> Result<Vec<u8>, String> {
+        lifecycle::save::<C>().await
+    }
+
+    async fn restore(state: Vec<u8>) -> Result<(), String> {
+        lifecycle::restore::<C>(state).await
     }
 }
 

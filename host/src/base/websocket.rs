@@ -11,7 +11,7 @@ pub use handshake::{Deflate, NoHandshake, Offer, accept_key, check, is_http2};
 pub use opening::Opening;
 pub use published::Published;
 pub use reader::{Reader, Received};
-pub use writer::Writer;
+pub use writer::{AT_ONCE, Writer};
 
 /// Which end of a connection this is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

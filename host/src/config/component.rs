@@ -75,6 +75,8 @@ pub struct Component {
     pub event_deadline: Option<Duration>,
     /// How long sockets that can't go to another instance may keep one that is to end.
     pub drain_deadline: Option<Duration>,
+    /// How long the sockets of an instance have to be quiet before it is freed; `None`: it stays.
+    pub hibernate: Option<Duration>,
 }
 
 /// A `[component."file.wasm"]` table and its place, for later checks.
@@ -130,6 +132,7 @@ impl Default for Component {
             max_socket_state: MB / 16,
             event_deadline: None,
             drain_deadline: Some(Duration::from_secs(30)),
+            hibernate: None,
         }
     }
 }
@@ -245,6 +248,7 @@ fn component(
         }),
         event_deadline: section.or("event_deadline", default.event_deadline, Value::limit),
         drain_deadline: section.or("drain_deadline", default.drain_deadline, Value::limit),
+        hibernate: section.or("hibernate", default.hibernate, Value::limit),
     };
     section.finish();
     (component, positions)

@@ -9,6 +9,7 @@ wasmtime::component::bindgen!({
             include waterspout:component/lifecycle@0.1.0;
             include waterspout:component/background@0.1.0;
             include waterspout:component/websocket@0.1.0;
+            include waterspout:component/state@0.1.0;
         }
     ",
     imports: {

@@ -2,12 +2,14 @@
 //! instance is replaced. Decides nothing about HTTP. How a request runs in its guest is a function that the pool was
 //! given.
 
+mod asleep;
 mod attend;
 mod background;
 mod birth;
 mod call_context;
 mod death;
 mod executor;
+mod handover;
 mod hooks;
 mod instance;
 mod queue;
@@ -40,6 +42,7 @@ pub use crate::config::Isolation;
 use birth::Purpose;
 pub use call_context::CallContext;
 use executor::Executor;
+use handover::Handover;
 use instance::Instance;
 use queue::Queue;
 pub use rules::Rules;
@@ -120,6 +123,7 @@ pub struct PoolInner {
     resuming: AtomicUsize,
     /// Its sockets go to another pool.
     is_handed_over: AtomicBool,
+    handover: Handover,
 }
 
 impl Blueprint {
@@ -147,16 +151,25 @@ impl Blueprint {
 }
 
 impl Pool {
-    /// Instantiates the component once, asks for its description, and opens the pool.
-    pub async fn open(blueprint: Blueprint, lives: Lives) -> Result<Self, Error> {
+    /// Instantiates the component once, asks for its description, and opens the pool. `before`: the version that serves.
+    pub async fn open(
+        blueprint: Blueprint,
+        lives: Lives,
+        before: Option<Arc<PoolInner>>,
+    ) -> Result<Self, Error> {
         let (mut first, description) = blueprint.first().await?;
         let mut blueprint = blueprint;
         if description.lifecycle.single {
             blueprint.rules = single(blueprint.rules)?;
+        } else if blueprint.linked.exports.has_state() {
+            return Err(Error::component(
+                "hands its state over and does not declare itself `single`: which of its instances has the state?",
+            ));
         }
         if description.lifecycle.start {
             blueprint.start(&mut first).await?;
         }
+        let inherits = blueprint.try_state(&mut first, before.as_ref()).await?;
         let shards = &blueprint.engine.shards;
         let queue = Queue::new(blueprint.rules.workers(), shards.next(), shards.count());
         let core = Arc::new(PoolInner {
@@ -172,7 +185,11 @@ impl Pool {
             homes: Mutex::default(),
             resuming: AtomicUsize::new(0),
             is_handed_over: AtomicBool::new(false),
+            handover: Handover::default(),
         });
+        if inherits {
+            core.handover.expect();
+        }
         core.add_worker(0, Some(first));
         if core.is_shared() {
             let shard_queues = core.queue.shard_queues();
@@ -214,9 +231,9 @@ impl Pool {
         blueprint.services.sockets.begin(file, family, limits)
     }
 
-    /// Lets its sockets go to the pool that serves in its place from now on.
-    pub fn hand_over(&self) {
-        self.core.hand_over();
+    /// Lets its sockets, and its state, go to the pool that serves in its place from now on.
+    pub fn hand_over(&self, heir: Option<&Self>) {
+        self.core.hand_over(heir.map(|heir| &heir.core));
     }
 
     /// Accepts a request, unless the queue is full.
@@ -263,6 +280,8 @@ impl Pool {
 impl Drop for Pool {
     fn drop(&mut self) {
         self.core.window().end(None);
+        // Where it never served, nothing comes.
+        self.core.handover.bequeath(None);
         self.core.queue.close();
         self.core.let_workers_go();
     }

@@ -35,7 +35,7 @@ pub use head::{Head, fields, phrase};
 pub use parts::{Part, Parts};
 pub use stream::{Piece, Stream, StreamedResponse, Wrong};
 pub use transit::{InTransit, Transit};
-pub use visitor::{Accepted, Visitor};
+pub use visitor::{Accepted, Homeless, PackedHead, Visitor};
 
 /// Where a route leads inside a component.
 #[derive(Debug)]

@@ -27,7 +27,7 @@ pub use client_socket::{ClientLimits, ClientSocket};
 pub use handle::Handle;
 pub use incoming::{Closed, Event, Message};
 pub use session::{Session, Upgrade};
-pub use socket::{Next, SendError, Socket};
+pub use socket::{Next, SendError, Sleeper, Socket};
 
 use channel::Channels;
 
@@ -55,12 +55,15 @@ pub struct SocketLimits {
 
 /// All sockets of a server, by id.
 pub struct Sockets {
-    by_id: Box<[Mutex<FxHashMap<u64, Weak<Socket>>>]>,
+    by_id: Box<[Shard]>,
     next: AtomicU64,
     is_ending: AtomicBool,
     families: Mutex<FxHashMap<Arc<str>, Weak<Family>>>,
     channels: Arc<Channels>,
 }
+
+/// Some of them, by id.
+type Shard = Mutex<FxHashMap<u64, Weak<Socket>>>;
 
 /// So that tasks with different sockets seldom wait for the same lock.
 const SHARDS: usize = 64;
@@ -69,6 +72,8 @@ const SHARDS: usize = 64;
 pub struct Family {
     /// How many there are, handshakes among them.
     open: AtomicUsize,
+    /// How many are to leave their instance, or have left it and are in no other yet.
+    moving: AtomicUsize,
     pub meter: Arc<ComponentMeter>,
 }
 
@@ -78,8 +83,29 @@ impl Family {
         self.open.load(Relaxed)
     }
 
+    /// How many are to leave their instance, or have left it and are in no other yet.
+    pub fn moving(&self) -> usize {
+        self.moving.load(SeqCst)
+    }
+
     fn left(&self) {
         self.open.fetch_sub(1, Relaxed);
+    }
+}
+
+/// Counts a socket as moving as long as it exists.
+struct Move(Arc<Family>);
+
+impl Move {
+    fn begin(family: &Arc<Family>) -> Self {
+        family.moving.fetch_add(1, SeqCst);
+        Self(family.clone())
+    }
+}
+
+impl Drop for Move {
+    fn drop(&mut self) {
+        self.0.moving.fetch_sub(1, SeqCst);
     }
 }
 
@@ -106,6 +132,7 @@ impl Sockets {
             families.retain(|_, family| family.strong_count() > 0);
             let family = Arc::new(Family {
                 open: AtomicUsize::new(0),
+                moving: AtomicUsize::new(0),
                 meter: meter.clone(),
             });
             families.insert(component.clone(), Arc::downgrade(&family));
@@ -165,7 +192,7 @@ impl Sockets {
         lock(self.shard(id)).remove(&id);
     }
 
-    fn shard(&self, id: u64) -> &Mutex<FxHashMap<u64, Weak<Socket>>> {
+    fn shard(&self, id: u64) -> &Shard {
         &self.by_id[id as usize % SHARDS]
     }
 }

@@ -16,6 +16,15 @@ pub trait Component: 'static {
     fn start() -> impl Future<Output = Result>;
     fn stop() -> impl Future<Output = Result>;
 
+    /// The state for the next version, and from the one before. Only of a component that says so.
+    fn save() -> impl Future<Output = Result<Vec<u8>>> {
+        std::future::ready(Ok(Vec::new()))
+    }
+    fn restore(state: Vec<u8>) -> impl Future<Output = Result> {
+        let _ = state;
+        std::future::ready(Ok(()))
+    }
+
     /// The functions that can be called by name, and what is scheduled.
     const FUNCTIONS: &'static [&'static str] = &[];
     const SCHEDULES: &'static [Schedule] = &[];

@@ -12,7 +12,6 @@ use crate::runtime::bindings::websocket::exports::waterspout::sockets::websocket
 use crate::runtime::exports::declared::{Handler, undeclared};
 use crate::runtime::exports::object::Object;
 use crate::runtime::place;
-use crate::web::error::HttpError;
 use crate::websocket::compression_options::CompressionOptions;
 use crate::websocket::message::Message;
 use crate::websocket::origin;
@@ -49,19 +48,21 @@ impl<H: Handler> Object<H> {
             undeclared()
         };
         let (handler, cx) = (self.handler.websocket(), &self.cx);
-        if has.check_origin {
-            let check = |origin: &str| handler.check_origin(cx, origin);
-            let message = "Cross origin websockets not allowed";
-            ensure!(
-                origin::is_allowed(cx, check),
-                HttpError::new(403).with_message(message)
-            );
-        }
         let mut accepted = Accepted {
             subprotocol: None,
             compression: None,
             headers: Vec::new(),
         };
+        if has.check_origin {
+            let check = |origin: &str| handler.check_origin(cx, origin);
+            if !origin::is_allowed(cx, check) {
+                // As the host refuses others: the page is the reason alone.
+                cx.set_status(403);
+                cx.write("Cross origin websockets not allowed")?;
+                cx.finish()?;
+                return Ok(accepted);
+            }
+        }
         if has.select_subprotocol {
             let selected = handler.select_subprotocol(cx, subprotocols);
             no_place();

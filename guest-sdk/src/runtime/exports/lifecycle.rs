@@ -26,3 +26,14 @@ pub(super) async fn stop<C: Component>() {
     logging::install();
     log_error("stop", kept::function(Work::Instance, C::stop()).await);
 }
+
+pub(super) async fn save<C: Component>() -> Result<Vec<u8>, String> {
+    let saved = kept::function(Work::Instance, C::save()).await;
+    saved.map_err(|error| format!("{error:#}"))
+}
+
+pub(super) async fn restore<C: Component>(state: Vec<u8>) -> Result<(), String> {
+    logging::install();
+    let restored = kept::function(Work::Instance, C::restore(state)).await;
+    restored.map_err(|error| format!("{error:#}"))
+}

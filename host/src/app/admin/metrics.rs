@@ -228,8 +228,11 @@ impl Scrape {
     }
 }
 
+/// A counter of a component: its name, its help, and where it is.
+type Counter = (&'static str, &'static str, fn(&ComponentTally) -> u64);
+
 /// The counters of sockets.
-const SOCKETS: [(&str, &str, fn(&ComponentTally) -> u64); 9] = [
+const SOCKETS: [Counter; 9] = [
     ("sockets_opened", "WebSockets that were opened.", |tally| {
         tally.sockets.opened
     }),

@@ -33,6 +33,10 @@ pub(super) fn is_meant(class: &Class, head: &Parts) -> bool {
 }
 
 /// Checks a handshake, and makes a place for its socket. The error is the answer to one that is none.
+#[expect(
+    clippy::result_large_err,
+    reason = "the answer is moved on as it is, once"
+)]
 pub(super) fn begin(
     generation: &Generation,
     component: &Component,

@@ -175,7 +175,10 @@ impl Loading<'_> {
             }
         };
         let opened = match linked {
-            Ok(linked) => self.open(&file, *linked, &settings).await,
+            Ok(linked) => {
+                let before = before.and_then(|before| before.pool());
+                self.open(&file, *linked, &settings, before).await
+            }
             Err(error) => Err(error),
         };
         Some(match opened {
@@ -257,7 +260,9 @@ impl Loading<'_> {
         file: &str,
         linked: Linked,
         settings: &config::Component,
+        before: Option<&Pool>,
     ) -> Result<State, Error> {
+        let before = before.map(|before| before.core().clone());
         if let Some(fault) = checks::missing_folder(self.folder, self.config, file) {
             return Err(Error::component(fault.to_string()));
         }
@@ -290,7 +295,7 @@ impl Loading<'_> {
             succession: self.heirs.clone(),
         };
         // On any core. Aborted when nobody waits for it.
-        let opening = tokio::spawn(Pool::open(blueprint, invoke::LIVES));
+        let opening = tokio::spawn(Pool::open(blueprint, invoke::LIVES, before));
         let pool = AbortOnDropHandle::new(opening)
             .await
             .map_err(|error| Error::host("opening was interrupted", error))??;
@@ -405,5 +410,6 @@ fn rules(settings: &config::Component) -> Rules {
             event_deadline: settings.event_deadline,
         },
         drain_deadline: settings.drain_deadline,
+        hibernate: settings.hibernate,
     }
 }

@@ -6,7 +6,7 @@ use std::time::Instant;
 use super::{Generation, Lead};
 use crate::base::router::{self, Found};
 use crate::guest::instances::{PoolInner, Succession};
-use crate::guest::resources::{Exchange, Stage, Visitor, host};
+use crate::guest::resources::{Exchange, Homeless, Stage, Visitor, host};
 
 /// The generation that serves. Shared by all generations of an app.
 #[derive(Default)]
@@ -25,10 +25,9 @@ impl Heirs {
 }
 
 impl Succession for Heirs {
-    fn successor(&self, exchange: &Exchange) -> Option<(Arc<PoolInner>, Arc<Exchange>)> {
-        let socket = &exchange.socket.as_ref()?.socket;
+    fn successor(&self, homeless: Homeless<'_>) -> Option<(Arc<PoolInner>, Arc<Exchange>)> {
+        let Homeless { socket, head, .. } = homeless;
         let generation = self.generation()?;
-        let head = &exchange.head;
         let is_proxied = || head.headers.contains_key("x-real-ip");
         let found = generation.find(router::host_name(host(head)), head.uri.path(), is_proxied);
         let (lead, arguments) = match found {
@@ -45,13 +44,13 @@ impl Succession for Heirs {
         let pool = component.pool()?;
         let takes_over = target.class.socket.is_some_and(|hooks| hooks.resume);
         let is_same =
-            *component.file == *socket.component && target.class.name == exchange.target.class.name;
+            *component.file == *socket.component && target.class.name == homeless.class.name;
         if !(takes_over && is_same) {
             return None;
         }
         let next = Exchange::new(
             head.clone(),
-            exchange.client,
+            homeless.client,
             Instant::now(),
             None,
             target.clone(),
@@ -61,6 +60,6 @@ impl Succession for Heirs {
             generation.app.clone(),
             false,
         );
-        Some((pool.core().clone(), next))
+        Some((pool.core().clone(), next.known_as(homeless.id)))
     }
 }

@@ -14,7 +14,7 @@ use super::watch::Look;
 use super::{Component, Generation, Previous, Refusal, Runtime, State, Survey};
 use crate::base::metrics::{Counter, Metrics};
 use crate::config::Overrides;
-use crate::guest::instances::{self, Pool, PoolStats};
+use crate::guest::instances::{self, PoolStats};
 use crate::guest::resources::ServingWindow;
 
 /// One app and its generations.
@@ -161,13 +161,14 @@ impl Site {
                 // Its requests go on, and nothing else does.
                 if let Some(pool) = component.pool() {
                     pool.window().end(None);
-                    gone.push(pool);
+                    gone.push((pool, kept.and_then(|kept| kept.pool())));
                 }
                 history.leaving.extend(leaving(component));
             }
         }
         new.begin();
-        gone.into_iter().for_each(Pool::hand_over);
+        gone.into_iter()
+            .for_each(|(pool, heir)| pool.hand_over(heir));
         self.scheduler.follow(&new);
         history.swaps.0 += 1;
         history.past.truncate(PAST - 1);

@@ -7,6 +7,7 @@ use sockudo_ws::deflate::{DeflateConfig, DeflateNegotiation, negotiate_server_de
 use sockudo_ws::handshake::generate_accept_key;
 
 pub(super) const WEBSOCKET: &str = "websocket";
+const FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 const ORIGIN_BEFORE_13: HeaderName = HeaderName::from_static("sec-websocket-origin");
 
 /// Why a request is no handshake, in the order in which Tornado's `WebSocketHandler.get` looks.
@@ -73,18 +74,21 @@ pub(super) fn has_token(headers: &HeaderMap, name: &HeaderName, token: &str) -> 
     words.any(|word| word.trim().eq_ignore_ascii_case(token))
 }
 
-/// Tornado's `check_origin`: what follows the scheme is the `Host`. A client that is no browser says no origin.
+/// Tornado's cross-origin protection, where a handler does not decide by itself. A client that is no browser says nothing.
 fn is_same_origin(headers: &HeaderMap) -> bool {
-    let said = headers.get(header::ORIGIN);
-    let Some(origin) = said.or_else(|| headers.get(ORIGIN_BEFORE_13)) else {
+    let text = |name: &HeaderName| {
+        let value = headers.get(name)?;
+        Some(value.to_str().unwrap_or_default())
+    };
+    // A browser knows, whatever a proxy has made of the `Host`.
+    if let Some(site) = text(&FETCH_SITE) {
+        return matches!(site, "same-origin" | "none");
+    }
+    let Some(origin) = text(&header::ORIGIN).or_else(|| text(&ORIGIN_BEFORE_13)) else {
         return true;
     };
-    let origin = origin.to_str().unwrap_or_default();
     let from = origin.split_once("://").map(|(_, authority)| authority);
-    let host = headers
-        .get(header::HOST)
-        .and_then(|host| host.to_str().ok());
-    match (from, host) {
+    match (from, text(&header::HOST)) {
         (Some(from), Some(host)) => from.eq_ignore_ascii_case(host),
         _ => false,
     }
@@ -253,6 +257,21 @@ mod tests {
             .chain([("origin", "https://b.example")])
             .collect();
         assert_eq!(check(&head(&all), false), Ok(()));
+    }
+
+    #[test]
+    fn a_browser_that_names_its_site_is_believed() {
+        for (site, origin, is_allowed) in [
+            ("same-origin", "https://behind.a.proxy", true),
+            ("none", "https://b.example", true),
+            ("same-site", "https://a.example:80", false),
+            ("cross-site", "https://a.example:80", false),
+        ] {
+            let says = [("sec-fetch-site", site), ("origin", origin)];
+            let all = [GOOD.as_slice(), &says].concat();
+            let checked = check(&head(&all), true);
+            assert_eq!(checked.is_ok(), is_allowed, "{site}");
+        }
     }
 
     #[test]

@@ -19,6 +19,7 @@ use crate::guest::resources::Ctx;
 const HANDLER: &str = "waterspout:web/handler@0.1.0";
 const LIFECYCLE: &str = "waterspout:lifecycle/lifecycle@0.1.0";
 const WORK: &str = "waterspout:background/work@0.1.0";
+const STATE: &str = "waterspout:lifecycle/state@0.1.0";
 const WEBSOCKET: &str = "waterspout:sockets/websocket@0.1.0";
 
 /// The methods that have a function of their own, in the order of [`Handler::methods`].
@@ -38,6 +39,7 @@ pub struct Exports {
     lifecycle: Option<[ComponentExportIndex; 3]>,
     work: Option<[ComponentExportIndex; 4]>,
     websocket: Option<[ComponentExportIndex; 9]>,
+    state: Option<[ComponentExportIndex; 2]>,
 }
 
 struct HandlerExports {
@@ -60,6 +62,11 @@ const OTHERS: [&str; 9] = [
 ];
 
 impl Exports {
+    /// Whether the component hands its state over.
+    pub fn has_state(&self) -> bool {
+        self.state.is_some()
+    }
+
     /// Whether the component has work beside its requests.
     pub fn has_work(&self) -> bool {
         self.work.is_some()
@@ -79,6 +86,7 @@ impl Exports {
             handler,
             lifecycle: find(component, LIFECYCLE, ["describe", "start", "stop"])?,
             work: find(component, WORK, ["describe", "run", "cancel", "call"])?,
+            state: find(component, STATE, ["save", "restore"])?,
             websocket: find(
                 component,
                 WEBSOCKET,
@@ -191,6 +199,7 @@ pub struct Guest {
     pub lifecycle: Option<Lifecycle>,
     pub work: Option<Work>,
     pub websocket: Option<WebSocket>,
+    pub state: Option<State>,
 }
 
 /// The functions for requests.
@@ -229,6 +238,12 @@ pub struct Work {
     pub run: Function<(u64,), (Result<(), String>,)>,
     pub cancel: Function<(u64,), ()>,
     pub call: Function<(String, Vec<u8>), (Called,)>,
+}
+
+/// The functions for the state of a component.
+pub struct State {
+    pub save: Function<(), (Called,)>,
+    pub restore: Reaction<(Vec<u8>,)>,
 }
 
 /// The functions for sockets.
@@ -278,6 +293,10 @@ impl Guest {
                 suspend: Function::at(&at[7]),
                 resume: Function::at(&at[8]),
             }),
+            state: exports.state.as_ref().map(|at| State {
+                save: Function::at(&at[0]),
+                restore: Function::at(&at[1]),
+            }),
         }
     }
 
@@ -318,6 +337,9 @@ impl Guest {
         }
         if let Some(work) = &self.work {
             check!("work", work, describe, run, cancel, call);
+        }
+        if let Some(state) = &self.state {
+            check!("state", state, save, restore);
         }
         if let Some(websocket) = &self.websocket {
             check!("websocket", websocket, describe, accept, open);

@@ -16,8 +16,9 @@ use wasmtime::component::{ComponentNamedList, Lift, Lower, TypedFunc};
 use super::background::Tasks as Jobs;
 use super::call_context::CallContext;
 use super::death::{Culprit, Death, Forsaken};
+use super::handover::Bequest;
 use super::slot::Slot;
-use super::sockets::{self, Departure};
+use super::sockets::{self, Departure, Quiet};
 use super::task_set::{Line, TaskSet};
 use super::{Isolation, LifeEnd, PoolInner};
 use crate::base::error::Error;
@@ -47,6 +48,8 @@ pub(super) enum End {
     Whole,
     /// It took all the requests that it may, or one of them did not react to cancellation.
     Spent,
+    /// Its sockets are quiet, and do without it until something comes.
+    Asleep,
     /// A fault ended it, with all requests inside.
     Dead(Death),
 }
@@ -63,20 +66,25 @@ impl Instance {
         self.store.data_mut().executor = Some(Arc::downgrade(&executor));
         core.open_home(&self.home);
         let replaced = AtomicBool::new(false);
-        match self.turn(core, slot, first, &replaced).await {
+        let is_asleep = AtomicBool::new(false);
+        let turned = self.turn(core, slot, first, &replaced, &is_asleep).await;
+        match turned {
             Ok(()) if replaced.load(Relaxed) => End::Spent,
+            Ok(()) if is_asleep.load(Relaxed) && !core.queue.is_closed() => End::Asleep,
             Ok(()) => End::Whole,
             Err(error) => End::Dead(self.death(&error, replaced.load(Relaxed))),
         }
     }
 
-    /// Runs the instance's event loop. `replaced` says that it takes no more requests, because another instance does.
+    /// Runs the instance's event loop. `replaced` says that it takes no more requests, because another instance does;
+    /// `is_asleep`, that it takes none until its sockets have left it.
     async fn turn(
         &mut self,
         core: &Arc<PoolInner>,
         slot: &Arc<Slot>,
         first: Option<Arc<Exchange>>,
         replaced: &AtomicBool,
+        is_asleep: &AtomicBool,
     ) -> wasmtime::Result<()> {
         let at_once = core.rules().per_instance();
         let mut left = core.rules().in_all();
@@ -87,6 +95,7 @@ impl Instance {
         let budget = core.rules().spawn_budget;
         let is_fresh = core.rules().isolation == Isolation::Fresh;
         let is_shared = core.is_shared();
+        let hibernate = core.rules().hibernate;
         let replace = || {
             if !replaced.swap(true, SeqCst) {
                 core.replace(slot);
@@ -108,6 +117,8 @@ impl Instance {
             let mut requests_inside = TaskSet::new(&line);
             let mut jobs = Jobs::default();
             let mut departure = Departure::default();
+            let mut quiet = Quiet::default();
+            let mut bequest = Bequest::default();
             let mut has_states = false;
             let turn = poll_fn(|cx| {
                 loop {
@@ -122,11 +133,17 @@ impl Instance {
                         next = arrived.take().or_else(|| core.queue.take(slot));
                     }
                     if let Some(exchange) = next {
-                        left -= 1;
+                        quiet.disturb();
+                        let is_resumed = matches!(exchange.stage, Stage::Resume);
+                        if is_fresh || !is_resumed {
+                            // Its request was the handshake. If it counted again, sockets would wear out one instance
+                            // after the other without end.
+                            left -= 1;
+                        }
                         *next_request += 1;
-                        has_states |= matches!(exchange.stage, Stage::Resume);
+                        has_states |= is_resumed;
                         let life = core.lead(&context, *next_request, exchange, home);
-                        requests_inside.push(Either::Left(life));
+                        requests_inside.push(Either::Left(Either::Left(life)));
                         if left == 0 {
                             replace();
                         }
@@ -138,7 +155,17 @@ impl Instance {
                     while let Some(resident) =
                         sockets::next_due(home, requests_inside.len() < at_once, cx)
                     {
-                        requests_inside.push(Either::Right(core.lead_socket(&context, resident)));
+                        quiet.disturb();
+                        let socket = core.lead_socket(&context, resident, is_asleep);
+                        requests_inside.push(Either::Left(Either::Right(socket)));
+                    }
+                    for copy in core.take_wanted() {
+                        requests_inside.push(Either::Right(core.save(&context, Some(copy))));
+                    }
+                    let is_over =
+                        core.queue.is_closed() && requests_inside.is_empty() && home.is_empty();
+                    if bequest.is_due(core, is_over, cx) {
+                        requests_inside.push(Either::Right(core.save(&context, None)));
                     }
                     let open = !core.queue.is_closed() && !slot.is_dismissed();
                     slot.set_open(open && has_room && left > 0 && requests_inside.len() < at_once);
@@ -149,10 +176,24 @@ impl Instance {
                         background.drain();
                     }
                     if !home.is_empty() {
-                        if !open || is_spent || core.is_handed_over.load(Relaxed) {
+                        if let Some(long) = hibernate
+                            && requests_inside.is_empty()
+                            && background.is_empty()
+                            && left > 0
+                            && quiet.poll(long, cx).is_ready()
+                        {
+                            quiet.disturb();
+                            if core.may_sleep(requests, home) {
+                                left = 0;
+                                is_asleep.store(true, Relaxed);
+                                slot.set_open(false);
+                            }
+                        }
+                        let is_to_end = !open || is_spent || is_asleep.load(Relaxed);
+                        if is_to_end || core.is_handed_over.load(Relaxed) {
                             departure.poll(core, requests, home, cx);
                         }
-                        if has_states && core.resuming.load(SeqCst) == 0 {
+                        if has_states && !core.sockets_are_moving() {
                             has_states = false;
                             core.forget_states(requests, home);
                         }

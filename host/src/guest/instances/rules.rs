@@ -41,6 +41,8 @@ pub struct Rules {
     pub sockets: SocketLimits,
     /// How long sockets that can't leave an instance may keep it. `None`: until they close.
     pub drain_deadline: Option<Duration>,
+    /// How long the sockets of an instance have to be quiet before it is freed. `None`: it stays.
+    pub hibernate: Option<Duration>,
 }
 
 impl Rules {

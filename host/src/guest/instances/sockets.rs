@@ -1,18 +1,20 @@
 //! The sockets whose objects are in an instance: their events, their way to another instance when this one ends, and
 //! what becomes of them when it dies. Calls no guest itself.
 
-use std::sync::atomic::Ordering::SeqCst;
-use std::sync::{Arc, PoisonError, Weak};
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed, Ordering::SeqCst};
+use std::sync::{Arc, PoisonError};
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
+use std::time::Duration;
 use tokio::time::Instant;
 
+use super::asleep::Asleep;
 use super::call_context::CallContext;
 use super::{LifeEnd, PoolInner};
 use crate::base::timer::Timer;
 use crate::base::websocket::code;
-use crate::guest::resources::{Exchange, Requests};
+use crate::guest::resources::{Exchange, Homeless, Requests};
 use crate::services::sockets::{Home, Resident};
 
 /// How the events of a socket ended.
@@ -31,7 +33,27 @@ pub enum SocketEnd {
 /// Finds the object that takes a socket over.
 pub trait Succession: Send + Sync {
     /// The pool and the request for it, if there is a handler that can take the socket over.
-    fn successor(&self, exchange: &Exchange) -> Option<(Arc<PoolInner>, Arc<Exchange>)>;
+    fn successor(&self, homeless: Homeless<'_>) -> Option<(Arc<PoolInner>, Arc<Exchange>)>;
+}
+
+/// When the sockets of an instance have been quiet for so long that it is freed.
+#[derive(Default)]
+pub(super) struct Quiet {
+    since: Option<Instant>,
+    timer: Timer,
+}
+
+impl Quiet {
+    /// Something happens.
+    pub(super) fn disturb(&mut self) {
+        self.since = None;
+    }
+
+    /// Ready when nothing has happened for this long.
+    pub(super) fn poll(&mut self, long: Duration, cx: &mut Context<'_>) -> Poll<()> {
+        let since = *self.since.get_or_insert_with(Instant::now);
+        self.timer.poll_until(since + long, cx)
+    }
 }
 
 /// The end of an instance with sockets.
@@ -87,14 +109,23 @@ impl PoolInner {
             return false;
         };
         let hooks = exchange.target.class.socket.unwrap_or_default();
-        hooks.suspend && self.blueprint.succession.successor(&exchange).is_some()
+        let succession = &self.blueprint.succession;
+        let successor = || succession.successor(exchange.homeless()?);
+        hooks.suspend && successor().is_some()
     }
 
-    /// Drives one socket until nothing waits for it.
+    /// Whether all sockets of an instance can do without it.
+    pub(super) fn may_sleep(&self, requests: &Requests, home: &Home) -> bool {
+        let mut residents = home.residents().into_iter();
+        residents.all(|resident| self.may_leave(requests, resident.request))
+    }
+
+    /// Drives one socket until nothing waits for it. `is_asleep`: if it leaves, nothing takes it over for now.
     pub(super) async fn lead_socket(
         self: &Arc<Self>,
         context: &CallContext<'_>,
         resident: Resident,
+        is_asleep: &AtomicBool,
     ) -> wasmtime::Result<LifeEnd> {
         let Resident { request, socket } = resident;
         let Some(exchange) = context.requests.get(request) else {
@@ -113,34 +144,18 @@ impl PoolInner {
         };
         context.requests.remove(request);
         socket.depart();
-        if let Some(state) = state {
-            self.pass_over(&exchange, state);
+        if let (Some(state), Some(homeless)) = (state, exchange.homeless()) {
+            let succession = &self.blueprint.succession;
+            if is_asleep.load(Relaxed) {
+                let class = exchange.target.class.clone();
+                socket.family.meter.sockets.slept.count();
+                let asleep = Asleep::new(homeless, class, &state, succession);
+                socket.sleep(Box::new(asleep));
+            } else {
+                pass_over(&**succession, homeless, state);
+            }
         }
         Ok(LifeEnd::Over)
-    }
-
-    /// Gives a socket without an object to another instance.
-    fn pass_over(&self, exchange: &Exchange, state: Bytes) {
-        /// The one that was found may have closed since.
-        const TRIES: usize = 8;
-        let Some(visitor) = &exchange.socket else {
-            return;
-        };
-        for _ in 0..TRIES {
-            let found = self.blueprint.succession.successor(exchange);
-            let Some((core, next)) = found else {
-                break;
-            };
-            if let Some(visitor) = &next.socket {
-                visitor.set_state(state.clone());
-            }
-            if core.take_over(next).is_ok() {
-                return;
-            }
-        }
-        let _ = visitor
-            .socket
-            .close(Some((code::SERVICE_RESTART, String::new())));
     }
 
     /// Accepts a socket from another instance, beyond the limit for requests: it was accepted long ago.
@@ -183,6 +198,11 @@ impl PoolInner {
         }
     }
 
+    /// Whether there are sockets on their way to an instance of this component, which may die of one.
+    pub(super) fn sockets_are_moving(&self) -> bool {
+        self.blueprint.family.moving() > 0 || self.resuming.load(SeqCst) > 0
+    }
+
     /// Frees what sockets took along, once no other object can need it.
     pub(super) fn forget_states(&self, requests: &Requests, home: &Home) {
         for Resident { request, .. } in home.residents() {
@@ -192,16 +212,6 @@ impl PoolInner {
                 .and_then(|exchange| exchange.socket.as_ref());
             visitor.inspect(|visitor| visitor.forget_state());
         }
-    }
-
-    /// Asks the sockets of all instances to go to the component's next version.
-    pub(super) fn hand_over(&self) {
-        self.is_handed_over.store(true, SeqCst);
-        let homes = self.homes.lock().unwrap_or_else(PoisonError::into_inner);
-        homes
-            .iter()
-            .filter_map(Weak::upgrade)
-            .for_each(|home| home.wake());
     }
 
     /// A new instance, for its sockets.
@@ -220,7 +230,11 @@ impl PoolInner {
             };
             visitor.socket.depart();
             match visitor.state() {
-                Some(state) => self.pass_over(&exchange, state),
+                Some(state) => {
+                    if let Some(homeless) = exchange.homeless() {
+                        pass_over(&*self.blueprint.succession, homeless, state);
+                    }
+                }
                 None => {
                     let _ = visitor
                         .socket
@@ -229,6 +243,25 @@ impl PoolInner {
             }
         }
     }
+}
+
+/// Gives a socket without an object to an instance.
+pub(super) fn pass_over(succession: &dyn Succession, homeless: Homeless<'_>, state: Bytes) {
+    /// The one that was found may have closed since.
+    const TRIES: usize = 8;
+    for _ in 0..TRIES {
+        let Some((core, next)) = succession.successor(homeless) else {
+            break;
+        };
+        if let Some(visitor) = &next.socket {
+            visitor.set_state(state.clone());
+        }
+        if core.take_over(next).is_ok() {
+            return;
+        }
+    }
+    let farewell = (code::SERVICE_RESTART, String::new());
+    let _ = homeless.socket.close(Some(farewell));
 }
 
 /// The next socket with something to do, if this instance has room for it.

@@ -22,16 +22,27 @@ const FOR_A_PLACE: Duration = Duration::from_secs(10);
 impl PoolInner {
     /// Serves until there is nothing more to do here.
     pub(super) async fn worker(self: Arc<Self>, slot: Arc<Slot>, mut live: Option<Instance>) {
+        // Its sockets do without an instance until something comes.
+        let mut is_asleep = false;
         loop {
             let (mut instance, first) = match live.take() {
                 Some(instance) => (instance, None),
-                None => match self.furnish(&slot).await {
+                None => match self.furnish(&slot, std::mem::take(&mut is_asleep)).await {
                     Some(furnished) => furnished,
                     None => break,
                 },
             };
             let _alive = Count::one(&self.instances);
+            if let Err(error) = self.inherit(&mut instance).await {
+                // It serves with the copy from before the swap.
+                tracing::error!(target: "general", "{}: {error}", self.blueprint.file);
+            }
             match instance.serve(&self, &slot, first).await {
+                End::Asleep => {
+                    self.keep_state(&mut instance).await;
+                    self.stop(instance).await;
+                    is_asleep = true;
+                }
                 // Another worker took its place when it stopped taking requests.
                 End::Spent => {
                     self.stop(instance).await;
@@ -59,19 +70,23 @@ impl PoolInner {
 
     fn leave(self: &Arc<Self>, slot: &Slot) {
         self.workers.fetch_sub(1, SeqCst);
+        self.release_heir();
         // A request may wait that found no idle worker, and no place for a new one.
         self.pass_on(slot);
         self.add_worker_if_needed();
     }
 
     /// An instance for this worker, and its first request. A shared instance is made before a request is taken,
-    /// because another worker might serve the request meanwhile. `None`: there is nothing more to do here.
+    /// because another worker might serve the request meanwhile, unless it `is_asleep`. `None`: there is nothing more to do
+    /// here.
     async fn furnish(
         self: &Arc<Self>,
         slot: &Arc<Slot>,
+        is_asleep: bool,
     ) -> Option<(Instance, Option<Arc<Exchange>>)> {
         loop {
-            let first = match self.is_shared() && !self.queue.is_closed() {
+            let is_early = self.is_shared() && !self.queue.is_closed() && !is_asleep;
+            let first = match is_early {
                 true => {
                     self.pass_on(slot);
                     None
@@ -169,6 +184,10 @@ impl PoolInner {
                     "the background task `{name}` is lost with its instance after {ran:.1} s"
                 );
             }
+        }
+        if self.is_handed_over.load(SeqCst) {
+            // A new instance has another state.
+            self.release_heir();
         }
         self.bury_sockets(residents);
         let alone = inside.len() == 1;

@@ -11,7 +11,7 @@ use tokio::time::timeout;
 use wasmtime::component::{ComponentNamedList, Lower};
 
 use super::life::{Ended, Life, uncaught};
-use crate::base::websocket::{Offer, code};
+use crate::base::websocket::Offer;
 use crate::guest::bindings::Outcome;
 use crate::guest::bindings::sockets;
 use crate::guest::bindings::websocket::{Acceptance, Accepted, SocketCall};
@@ -138,7 +138,7 @@ impl Life<'_> {
         if !why.is_empty() {
             self.log_failure("resume", why);
         }
-        let _ = socket.close(Some((code::INTERNAL_ERROR, String::new())));
+        socket.fail();
         self.afterwards(&self.handler.release, (self.request,))
             .await
     }
@@ -246,9 +246,7 @@ impl Life<'_> {
             Err(_) => "it did not end within 5 s".to_owned(),
         };
         self.log_failure("suspend", &why);
-        let _ = visitor
-            .socket
-            .close(Some((code::INTERNAL_ERROR, String::new())));
+        visitor.socket.fail();
         Ok(SocketEnd::Gone)
     }
 
@@ -284,7 +282,7 @@ impl Life<'_> {
             return Ok(Told::Well);
         };
         self.log_failure(name, &error);
-        let _ = socket.close(Some((code::INTERNAL_ERROR, String::new())));
+        socket.fail();
         Ok(Told::Badly)
     }
 

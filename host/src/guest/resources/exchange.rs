@@ -16,7 +16,7 @@ use http::{HeaderMap, Method};
 
 use self::reading::{BodySlot, Waits};
 use super::stream::without_empty_etag;
-use super::visitor::{Accepted, Visitor};
+use super::visitor::{Accepted, Homeless, Visitor};
 use super::{App, BodyShare, Head, InTransit, Stream, StreamedResponse, Target, lock};
 use crate::base::access::Summary;
 use crate::base::body::RequestBody;
@@ -381,6 +381,23 @@ impl Exchange {
     /// The `Host` header as sent, or what Tornado takes where an HTTP/1.0 request has none.
     pub fn host(&self) -> &str {
         host(&self.head)
+    }
+
+    /// The same request under the id that it had in another instance.
+    pub fn known_as(self: Arc<Self>, id: &str) -> Arc<Self> {
+        let _ = self.id.set(id.into());
+        self
+    }
+
+    /// What tells who can take its socket over.
+    pub fn homeless(&self) -> Option<Homeless<'_>> {
+        Some(Homeless {
+            socket: &self.socket.as_ref()?.socket,
+            head: &self.head,
+            client: self.client,
+            id: self.id(),
+            class: &self.target.class,
+        })
     }
 
     /// Whether it stands for a socket that comes from another object.

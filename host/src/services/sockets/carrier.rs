@@ -1,7 +1,7 @@
 //! A connection that carries a WebSocket: frames in both directions, pings, and the end. Knows neither what uses it nor how
 //! it was opened.
 
-use std::io;
+use std::io::{self, IoSlice};
 use std::mem::MaybeUninit;
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -16,7 +16,7 @@ use tracing::debug;
 use super::incoming::{Closed, Event, Message};
 use super::outgoing::Outgoing;
 use crate::base::timer::Timer;
-use crate::base::websocket::{Deflate, Reader, Received, Role, Writer, code};
+use crate::base::websocket::{self, Deflate, Reader, Received, Role, Writer, code};
 
 /// How long a peer may take to answer our close frame, as Tornado has it.
 const TO_CLOSE: Duration = Duration::from_secs(5);
@@ -51,6 +51,12 @@ pub trait Endpoint {
 
     /// Something has come.
     fn arrived(&self, event: Event);
+
+    /// Nothing more comes. The task that listens is woken when it is idle.
+    fn hears_no_more(&self);
+
+    /// Whether all that has come was told, as far as the answer to the peer's end waits for that.
+    fn is_idle(&self) -> bool;
 
     /// Hands out what waits, as long as it is wanted.
     fn take(&self, wanted: impl FnMut(Outgoing) -> bool);
@@ -160,8 +166,20 @@ struct Carrier<'e, I, E> {
 /// How far the end is.
 enum Closing {
     No,
+    /// The peer has closed, or has broken the rules. It gets the answers to what came before, and then this.
+    Heard(Option<(u16, String)>, Closed),
     /// We have said that we close. What the peer has said, if it has.
     Said(Option<Closed>),
+}
+
+impl Closing {
+    /// What the peer has said, at the end.
+    fn heard(&mut self) -> Closed {
+        match std::mem::replace(self, Self::Said(None)) {
+            Self::Heard(_, closed) | Self::Said(Some(closed)) => closed,
+            Self::No | Self::Said(None) => Closed::default(),
+        }
+    }
 }
 
 impl<I: AsyncRead + AsyncWrite + Unpin, E: Endpoint> Carrier<'_, I, E> {
@@ -169,7 +187,7 @@ impl<I: AsyncRead + AsyncWrite + Unpin, E: Endpoint> Carrier<'_, I, E> {
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Closed> {
         self.endpoint.listen(cx);
         if self.endpoint.poll_cut(cx).is_ready() {
-            return Poll::Ready(Closed::default());
+            return Poll::Ready(self.closing.heard());
         }
         if let Some(nodelay) = self.endpoint.nodelay() {
             (self.set_nodelay)(&self.io, nodelay);
@@ -180,13 +198,11 @@ impl<I: AsyncRead + AsyncWrite + Unpin, E: Endpoint> Carrier<'_, I, E> {
         loop {
             self.fill();
             let written = self.poll_write(cx);
-            if let Closing::Said(Some(closed)) = &mut self.closing
-                && self.writer.unwritten().is_empty()
-            {
-                return Poll::Ready(std::mem::take(closed));
+            if matches!(self.closing, Closing::Said(Some(_))) && self.writer.is_empty() {
+                return Poll::Ready(self.closing.heard());
             }
             let read = match written {
-                Poll::Ready(Err(_)) => return Poll::Ready(Closed::default()),
+                Poll::Ready(Err(_)) => return Poll::Ready(self.closing.heard()),
                 _ if self.may_read() => self.poll_read(cx),
                 _ => Poll::Pending,
             };
@@ -211,7 +227,7 @@ impl<I: AsyncRead + AsyncWrite + Unpin, E: Endpoint> Carrier<'_, I, E> {
             // Answers to pings that it does not take are not piled up.
             Closing::No => self.endpoint.has_room() && !(self.is_blocked && self.pong.is_some()),
             Closing::Said(None) => true,
-            Closing::Said(Some(_)) => false,
+            Closing::Heard(..) | Closing::Said(Some(_)) => false,
         }
     }
 
@@ -232,75 +248,71 @@ impl<I: AsyncRead + AsyncWrite + Unpin, E: Endpoint> Carrier<'_, I, E> {
         }
         let (endpoint, clock) = (self.endpoint, &mut self.clock);
         let (pong, closing) = (&mut self.pong, &mut self.closing);
-        let mut answer = None;
-        let read = self.reader.read(|received| {
-            let is_open = matches!(closing, Closing::No);
-            match received {
-                Received::Close(said) => {
-                    let (code, reason) = said.clone().unzip();
-                    if is_open {
-                        answer = Some(said);
-                    }
-                    if !matches!(closing, Closing::Said(Some(_))) {
-                        *closing = Closing::Said(Some(Closed { code, reason }));
-                    }
+        let read = self.reader.read(|received| match received {
+            // Behind a close frame nothing counts (RFC 6455, section 5.5.1).
+            _ if matches!(closing, Closing::Heard(..) | Closing::Said(Some(_))) => {}
+            Received::Close(said) => {
+                let (code, reason) = said.clone().unzip();
+                let reason = reason.filter(|reason| !reason.is_empty());
+                let closed = Closed { code, reason };
+                *closing = match closing {
+                    // The peer's own words are the answer.
+                    Closing::No => Closing::Heard(said, closed),
+                    Closing::Heard(..) | Closing::Said(_) => Closing::Said(Some(closed)),
+                };
+            }
+            Received::Ping(data) => {
+                if endpoint.hears_pings() {
+                    endpoint.arrived(Event::Ping(data.clone()));
                 }
-                // Behind a close frame nothing counts (RFC 6455, section 5.5.1).
-                _ if matches!(closing, Closing::Said(Some(_))) => {}
-                Received::Ping(data) => {
-                    if endpoint.hears_pings() {
-                        endpoint.arrived(Event::Ping(data.clone()));
-                    }
-                    *pong = Some(data);
+                *pong = Some(data);
+            }
+            Received::Pong(data) => {
+                clock.ponged();
+                if endpoint.hears_pongs() {
+                    endpoint.arrived(Event::Pong(data));
                 }
-                Received::Pong(data) => {
-                    clock.ponged();
-                    if endpoint.hears_pongs() {
-                        endpoint.arrived(Event::Pong(data));
-                    }
-                }
-                Received::Text(data) => {
-                    endpoint.arrived(Event::Message(Message::Text(data)));
-                }
-                Received::Binary(data) => {
-                    endpoint.arrived(Event::Message(Message::Binary(data)));
-                }
+            }
+            Received::Text(data) => {
+                endpoint.arrived(Event::Message(Message::Text(data)));
+            }
+            Received::Binary(data) => {
+                endpoint.arrived(Event::Message(Message::Binary(data)));
             }
         });
-        if let Some(said) = answer {
-            // The peer's own words (RFC 6455, section 5.5.1), after the pong that is due.
-            self.say_goodbye(said);
-        }
-        let Err(breach) = read else {
-            return Ok(());
-        };
-        debug!(target: "general", why = breach.why, code = breach.code, "a WebSocket broke the rules");
-        match self.closing {
-            Closing::No => {
-                self.say_goodbye(Some((breach.code, String::new())));
-                self.closing = Closing::Said(Some(Closed::default()));
-                Ok(())
+        if let Err(breach) = read {
+            let is_open = matches!(self.closing, Closing::No);
+            debug!(target: "general", why = breach.why, code = breach.code, is_open, "a WebSocket broke the rules");
+            match self.closing {
+                Closing::No => {
+                    let farewell = Some((breach.code, String::new()));
+                    self.closing = Closing::Heard(farewell, Closed::default());
+                }
+                // Behind its close frame.
+                Closing::Heard(..) | Closing::Said(Some(_)) => {}
+                Closing::Said(None) => return Err(Closed::default()),
             }
-            Closing::Said(_) => Err(Closed::default()),
         }
-    }
-
-    fn say_goodbye(&mut self, farewell: Option<(u16, String)>) {
-        self.endpoint.close(None);
-        if let Some(pong) = self.pong.take() {
-            self.writer.pong(&pong);
+        if let Closing::Heard(..) = self.closing {
+            self.reader.buffer.clear();
+            self.endpoint.hears_no_more();
+            self.clock.hears_no_more();
         }
-        self.writer.close(farewell);
-        self.clock.closes();
+        Ok(())
     }
 
     /// Makes frames of what waits.
     fn fill(&mut self) {
-        if !matches!(self.closing, Closing::No) || self.writer.unwritten().len() >= BATCH {
+        if matches!(self.closing, Closing::Said(_)) || self.writer.len() >= BATCH {
             return;
         }
+        if let Closing::Heard(farewell, _) = &mut self.closing
+            && self.endpoint.is_idle()
+        {
+            self.endpoint.close(farewell.take());
+        }
         if let Some(pong) = self.pong.take() {
-            self.writer.pong(&pong);
+            self.writer.pong(pong);
         }
         let writer = &mut self.writer;
         let mut sent = 0;
@@ -310,22 +322,22 @@ impl<I: AsyncRead + AsyncWrite + Unpin, E: Endpoint> Carrier<'_, I, E> {
             match outgoing {
                 Outgoing::Message(Message::Text(text)) => {
                     bytes += text.len();
-                    writer.text(&text);
+                    writer.text(text);
                 }
                 Outgoing::Message(Message::Binary(binary)) => {
                     bytes += binary.len();
-                    writer.binary(&binary);
+                    writer.binary(binary);
                 }
                 Outgoing::Ping(data) => {
                     sent -= 1;
-                    writer.ping(&data);
+                    writer.ping(data);
                 }
                 Outgoing::Published(message, binary) => {
                     bytes += message.size();
                     writer.published(&message, binary);
                 }
             }
-            writer.unwritten().len() < BATCH
+            writer.len() < BATCH
         });
         if sent > 0 {
             self.endpoint.sent(sent, bytes as u64);
@@ -333,27 +345,33 @@ impl<I: AsyncRead + AsyncWrite + Unpin, E: Endpoint> Carrier<'_, I, E> {
         }
         if let Some(farewell) = self.endpoint.farewell() {
             self.writer.close(farewell);
-            self.closing = Closing::Said(None);
+            self.closing = match &mut self.closing {
+                Closing::Heard(_, closed) => Closing::Said(Some(std::mem::take(closed))),
+                Closing::No | Closing::Said(_) => Closing::Said(None),
+            };
             self.clock.closes();
         }
     }
 
     /// Ready with how much was written, if anything was to be written.
     fn poll_write(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
-        let frames = self.writer.unwritten();
-        if frames.is_empty() {
+        if self.writer.is_empty() {
             self.is_blocked = false;
             return Poll::Pending;
         }
-        let written = Pin::new(&mut self.io).poll_write(cx, frames);
+        let mut places = [IoSlice::new(&[]); websocket::AT_ONCE];
+        let written = match self.writer.pieces(&mut places) {
+            1 => Pin::new(&mut self.io).poll_write(cx, &places[0]),
+            count => Pin::new(&mut self.io).poll_write_vectored(cx, &places[..count]),
+        };
         self.is_blocked = written.is_pending();
         match &written {
             Poll::Ready(Ok(0)) => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
             Poll::Ready(Ok(bytes)) => {
                 self.writer.wrote(*bytes);
                 self.endpoint.took(*bytes);
-                self.clock.wrote(*bytes, self.writer.unwritten().is_empty());
-                if self.writer.unwritten().is_empty() {
+                self.clock.wrote(*bytes, self.writer.is_empty());
+                if self.writer.is_empty() {
                     // TLS may keep some of it.
                     if let Poll::Ready(Err(error)) = Pin::new(&mut self.io).poll_flush(cx) {
                         return Poll::Ready(Err(error));
@@ -370,9 +388,9 @@ impl<I: AsyncRead + AsyncWrite + Unpin, E: Endpoint> Carrier<'_, I, E> {
     fn poll_clock(&mut self, cx: &mut Context<'_>) -> Poll<Closed> {
         while let Some(due) = self.clock.poll_due(cx) {
             match due {
-                Due::TooSlow => return Poll::Ready(Closed::default()),
+                Due::TooSlow => return Poll::Ready(self.closing.heard()),
                 Due::Ping => {
-                    self.writer.ping(b"");
+                    self.writer.ping(Bytes::new());
                     cx.waker().wake_by_ref();
                 }
                 Due::NoPong => {
@@ -429,9 +447,13 @@ impl Clock {
         self.pong_due = None;
     }
 
-    fn closes(&mut self) {
+    fn hears_no_more(&mut self) {
         self.next_ping = None;
         self.pong_due = None;
+    }
+
+    fn closes(&mut self) {
+        self.hears_no_more();
         self.closing = Some(Instant::now());
     }
 

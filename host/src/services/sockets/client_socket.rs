@@ -239,6 +239,13 @@ impl Endpoint for ClientSocket {
         }
     }
 
+    fn hears_no_more(&self) {}
+
+    /// The answer to the server's end waits for nothing.
+    fn is_idle(&self) -> bool {
+        true
+    }
+
     fn take(&self, mut wanted: impl FnMut(Outgoing) -> bool) {
         let mut state = lock(&self.state);
         let most = self.limits.max_unsent;

@@ -67,6 +67,12 @@ impl Incoming {
         Some(event)
     }
 
+    /// Forgets all but the end.
+    pub(super) fn keep_the_end(&mut self) {
+        self.events.retain(|event| matches!(event, Event::Close(_)));
+        self.bytes = self.events.iter().map(size).sum();
+    }
+
     pub(super) fn is_empty(&self) -> bool {
         self.events.is_empty()
     }

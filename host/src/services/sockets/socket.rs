@@ -1,7 +1,7 @@
 //! One socket: between its connection's task and the instance that has its object.
 
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
-use std::sync::{Arc, Mutex, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, Weak};
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
@@ -13,7 +13,7 @@ use super::channel::{Ear, Subscription};
 use super::home::{Home, Resident};
 use super::incoming::{Closed, Event, Incoming, Message};
 use super::outgoing::{Outgoing, Queue};
-use super::{Family, SocketLimits, Sockets, lock};
+use super::{Family, Move, SocketLimits, Sockets, lock};
 use crate::base::unsent::{Account, Charge, FREE, Unsent};
 use crate::base::websocket::{MAX_CONTROL, MAX_REASON, Published, code, may_be_said};
 
@@ -40,12 +40,19 @@ struct State {
     incoming: Incoming,
     /// Where its object is.
     place: Option<Place>,
+    asleep: Option<Box<dyn Sleeper>>,
     /// Its instance was called for it, or an event is running.
     is_due: bool,
     /// It is to leave its instance.
     is_leaving: bool,
+    /// From then on until it is in another instance.
+    moving: Option<Move>,
     /// It is to be closed when the event that is under way is over.
     is_ending: Option<u16>,
+    /// Its client says nothing more, and its connection waits until all that it said was told.
+    is_awaited: bool,
+    /// Its guest has failed, and is told of nothing but the end.
+    has_failed: bool,
     outgoing: Queue,
     /// What is said at the end.
     farewell: Option<(u16, String)>,
@@ -59,6 +66,12 @@ struct State {
 struct Place {
     home: Arc<Home<Socket>>,
     request: u64,
+}
+
+/// What is kept of a socket whose object is nowhere for now.
+pub trait Sleeper: Send {
+    /// Something has come for it.
+    fn wake(self: Box<Self>, socket: &Arc<Socket>);
 }
 
 /// How far a socket is.
@@ -111,9 +124,13 @@ impl Socket {
                 phase: Phase::Open,
                 incoming: Incoming::default(),
                 place: None,
+                asleep: None,
                 is_due: false,
                 is_leaving: false,
+                moving: None,
                 is_ending: None,
+                is_awaited: false,
+                has_failed: false,
                 outgoing: Queue::default(),
                 farewell: None,
                 dropped: 0,
@@ -199,6 +216,15 @@ impl Socket {
         Ok(())
     }
 
+    /// Closes the socket because its guest has failed, which is told of nothing more but the end.
+    pub fn fail(&self) {
+        let mut state = lock(&self.state);
+        state.has_failed = true;
+        state.incoming.keep_the_end();
+        drop(state);
+        let _ = self.close(Some((code::INTERNAL_ERROR, String::new())));
+    }
+
     /// Begins to close the socket when the event that is under way is over.
     pub fn close_behind_event(&self, code: u16) {
         let mut state = lock(&self.state);
@@ -208,6 +234,11 @@ impl Socket {
         }
         drop(state);
         let _ = self.close(Some((code, String::new())));
+    }
+
+    /// Whether its connection is gone.
+    pub fn is_closed(&self) -> bool {
+        lock(&self.state).phase == Phase::Closed
     }
 
     pub fn is_open(&self) -> bool {
@@ -357,6 +388,16 @@ impl Endpoint for Arc<Socket> {
         }
         Socket::arrived(self, event);
     }
+
+    fn hears_no_more(&self) {
+        lock(&self.state).is_awaited = true;
+    }
+
+    /// Whether its guest was told of all that has come.
+    fn is_idle(&self) -> bool {
+        let state = lock(&self.state);
+        state.incoming.is_empty() && !state.is_due
+    }
 }
 
 /// For what begins and ends its connection.
@@ -369,7 +410,13 @@ impl Socket {
     /// Something has come.
     pub fn arrived(self: &Arc<Self>, event: Event) {
         let mut state = lock(&self.state);
-        if state.phase != Phase::Closed {
+        let is_wanted = match state.phase {
+            Phase::Open => true,
+            // What its client says until it has heard that we close. It is read in any case.
+            Phase::Closing => state.incoming.has_room(self.limits.max_events),
+            Phase::Closed => false,
+        };
+        if is_wanted && !state.has_failed {
             state.incoming.push(event);
             self.call(state);
         }
@@ -385,6 +432,7 @@ impl Socket {
         state.outgoing.clear();
         state.charge = None;
         state.account = None;
+        state.moving = None;
         state.incoming.push(Event::Close(closed));
         self.call(state);
         lock(&self.subscriptions).clear();
@@ -392,9 +440,13 @@ impl Socket {
     }
 
     /// Calls its instance, unless that was done.
-    fn call(self: &Arc<Self>, mut state: std::sync::MutexGuard<'_, State>) {
+    fn call(self: &Arc<Self>, mut state: MutexGuard<'_, State>) {
         if state.is_due || (state.incoming.is_empty() && !state.is_leaving) {
             return;
+        }
+        if let Some(asleep) = state.asleep.take() {
+            drop(state);
+            return asleep.wake(self);
         }
         let Some(Place { home, request }) = &state.place else {
             return;
@@ -421,6 +473,7 @@ impl Socket {
         });
         state.is_due = false;
         state.is_leaving = false;
+        state.moving = None;
         self.call(state);
     }
 
@@ -439,8 +492,7 @@ impl Socket {
             state = lock(&self.state);
         }
         if state.place.is_none() {
-            state.is_due = false;
-            return Next::Nothing;
+            return self.rest(state);
         }
         // One that is closed ends where it is.
         if state.is_leaving && state.phase != Phase::Closed {
@@ -448,8 +500,7 @@ impl Socket {
         }
         let was_full = !state.incoming.has_room(self.limits.max_events);
         let Some(event) = state.incoming.pop() else {
-            state.is_due = false;
-            return Next::Nothing;
+            return self.rest(state);
         };
         drop(state);
         if was_full {
@@ -458,10 +509,27 @@ impl Socket {
         Next::Event(event)
     }
 
+    fn rest(&self, mut state: MutexGuard<'_, State>) -> Next {
+        state.is_due = false;
+        if state.is_awaited {
+            self.connection.wake();
+        }
+        Next::Nothing
+    }
+
     /// Asks it to leave its instance, when the event that is under way is over.
     pub fn ask_to_leave(self: &Arc<Self>) {
         let mut state = lock(&self.state);
         state.is_leaving = true;
+        let family = &self.family;
+        state.moving.get_or_insert_with(|| Move::begin(family));
+        self.call(state);
+    }
+
+    /// Its object is nowhere until something comes.
+    pub fn sleep(self: &Arc<Self>, asleep: Box<dyn Sleeper>) {
+        let mut state = lock(&self.state);
+        state.asleep = Some(asleep);
         self.call(state);
     }
 
@@ -471,6 +539,9 @@ impl Socket {
         state.is_due = false;
         state.is_leaving = false;
         let place = state.place.take();
+        if state.is_awaited {
+            self.connection.wake();
+        }
         drop(state);
         if let Some(Place { home, request }) = place {
             home.leave(request);

@@ -139,7 +139,7 @@ async fn one_connection_serves_one_fetch_after_the_other() {
     assert!(metrics.body.contains(count), "{}", metrics.body);
 }
 
-fn acceptor(pair: &Pair) -> TlsAcceptor {
+pub fn acceptor(pair: &Pair) -> TlsAcceptor {
     acceptor_for(pair, None)
 }
 

@@ -20,7 +20,7 @@
 //! | a trap or a run that is too long | `traps`; `hostile` for many of them, and for clients that mean harm; `host_memory` for what the host keeps for a guest |
 //! | waiting inside a request, locks, queues | `waiting` |
 //! | an interface that guests import | the one of its name: `background`, `executor`, `kv`, `pubsub`; `schedule` for schedules |
-//! | requests of handlers to other servers | `http_client` |
+//! | requests of handlers to other servers | `http_client`; `websocket_client` for WebSockets to them |
 //! | WebSockets | `sockets` |
 //! | compiling, and what it may take | `compiler` |
 //! | a change of the app while it is served | `swap`; `watch` for what is noticed, `refusals` for what is refused |
@@ -92,3 +92,4 @@ mod traps;
 mod unix;
 mod waiting;
 mod watch;
+mod websocket_client;

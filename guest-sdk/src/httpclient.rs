@@ -17,9 +17,9 @@ mod exchange;
 mod fetch;
 mod incoming;
 mod request;
-mod response;
+pub(crate) mod response;
 mod streamed;
-mod url;
+pub(crate) mod url;
 
 pub use self::body_writer::BodyWriter;
 pub use self::fetch::{fetch, fetch_streaming};

@@ -28,7 +28,7 @@
 //! | module | Tornado's | what is in it |
 //! |---|---|---|
 //! | [`web`] | `tornado.web` | handlers, requests, responses, cookies, forms, server-sent events |
-//! | [`websocket`] | `tornado.websocket` | handlers of WebSockets, messages, and the sockets themselves |
+//! | [`websocket`] | `tornado.websocket` | handlers of WebSockets, messages, the sockets themselves, and WebSockets to other servers |
 //! | [`gen_`] | `tornado.gen` | waiting for several futures, for each as it comes, or not for long |
 //! | [`ioloop`] | `tornado.ioloop` | work without a request: now, later, again and again, in another instance |
 //! | [`httpclient`] | `tornado.httpclient` | requests to other servers |

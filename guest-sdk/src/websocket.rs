@@ -1,5 +1,5 @@
-//! WebSockets: the handler, its messages, and the sockets that anything in the instance may write to. Tornado's
-//! [`tornado.websocket`](https://www.tornadoweb.org/en/stable/websocket.html).
+//! WebSockets: the handler, its messages, and the sockets that anything in the instance may write to; and the client,
+//! [`websocket_connect`]. Tornado's [`tornado.websocket`](https://www.tornadoweb.org/en/stable/websocket.html).
 //!
 //! ```
 //! use std::cell::RefCell;
@@ -45,10 +45,14 @@ mod in_order;
 pub(crate) mod message;
 pub(crate) mod origin;
 mod sockets;
+mod websocket_client;
 pub(crate) mod websocket_handler;
+mod websocket_request;
 
 pub use compression_options::CompressionOptions;
 pub use error::WebSocketError;
 pub use message::Message;
 pub use sockets::Socket;
+pub use websocket_client::{WebSocketClientConnection, websocket_connect};
 pub use websocket_handler::WebSocketHandler;
+pub use websocket_request::WebSocketRequest;

@@ -5,6 +5,7 @@ pub mod kv;
 pub mod loops;
 pub mod pubsub;
 pub mod sockets;
+pub mod websocket_client;
 
 use std::sync::Arc;
 

@@ -71,7 +71,7 @@ pub struct HttpClientError {
 }
 
 impl HttpClientError {
-    pub(super) fn new(code: u16, message: impl Into<String>) -> Self {
+    pub(crate) fn new(code: u16, message: impl Into<String>) -> Self {
         Self {
             code,
             message: message.into(),

@@ -1,7 +1,8 @@
-//! How the messages of a socket are compressed, as a handler asks for it. Compresses nothing: the host does.
+//! How the messages of a socket are compressed, as a handler or a client asks for it. Compresses nothing: the host does.
 
-/// How messages are compressed (RFC 7692), where the client can: what
-/// [`get_compression_options`](crate::websocket::WebSocketHandler::get_compression_options) returns. By default as
+/// How messages are compressed (RFC 7692), where the other side can: what
+/// [`get_compression_options`](crate::websocket::WebSocketHandler::get_compression_options) returns, and what
+/// [`with_compression_options`](crate::websocket::WebSocketRequest::with_compression_options) offers. By default as
 /// Tornado does it.
 ///
 /// ```

@@ -2,14 +2,33 @@
 //! what goes out. Reads no socket, and knows no handler.
 
 mod handshake;
+mod opening;
 mod published;
 mod reader;
 mod writer;
 
 pub use handshake::{Deflate, NoHandshake, Offer, accept_key, check, is_http2};
+pub use opening::Opening;
 pub use published::Published;
 pub use reader::{Reader, Received};
 pub use writer::{AT_ONCE, Writer};
+
+/// Which end of a connection this is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Role {
+    /// It has opened the connection, and masks what it sends.
+    Client,
+    Server,
+}
+
+impl From<Role> for sockudo_ws::protocol::Role {
+    fn from(role: Role) -> Self {
+        match role {
+            Role::Client => Self::Client,
+            Role::Server => Self::Server,
+        }
+    }
+}
 
 /// Why a socket is closed (RFC 6455, section 7.4.1).
 pub mod code {

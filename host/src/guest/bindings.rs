@@ -19,10 +19,14 @@ wasmtime::component::bindgen!({
         "waterspout:background/background.draining": async | store | trappable,
         "waterspout:background/executor.call": async | store | trappable,
         "waterspout:sockets/sockets.ready": async | store | trappable,
+        "waterspout:sockets/websocket-client.connect": async | store | trappable,
+        "waterspout:sockets/websocket-client.[method]connection.ready": async | store | trappable,
+        "waterspout:sockets/websocket-client.[method]connection.writable": async | store | trappable,
         default: trappable,
     },
     with: {
         "waterspout:pubsub/pubsub.subscription": crate::services::pubsub::MessageSubscription,
+        "waterspout:sockets/websocket-client.connection": crate::services::websocket_client::Connection,
         "waterspout:kv/kv.bucket": crate::services::kv::Bucket,
         "waterspout:kv/kv.watcher": crate::services::kv::Watcher,
     },
@@ -36,7 +40,7 @@ pub use self::waterspout::kv::kv;
 pub use self::waterspout::logging::logging;
 pub use self::waterspout::pubsub::pubsub;
 pub use self::waterspout::settings::settings;
-pub use self::waterspout::sockets::sockets;
+pub use self::waterspout::sockets::{sockets, websocket_client};
 pub use self::waterspout::values::values;
 pub use self::waterspout::web::types::{Arguments, Call, Failure, FailureCause, Outcome, Response};
 pub use self::waterspout::web::{application, request, request_body, response, types};

@@ -17,6 +17,7 @@ mod sockets;
 mod types;
 mod values;
 pub mod wasi;
+mod websocket_client;
 
 use std::sync::Arc;
 
@@ -29,7 +30,7 @@ use crate::guest::run::RunClock;
 pub use capability::{Capability, Grant, MakePart, Setup};
 
 /// All capabilities. The data of the first ones is found first.
-static ALL: [Capability; 15] = [
+static ALL: [Capability; 16] = [
     wasi::CAPABILITY,
     http_client::CAPABILITY,
     kv::CAPABILITY,
@@ -45,6 +46,7 @@ static ALL: [Capability; 15] = [
     sockets::CAPABILITY,
     types::CAPABILITY,
     values::CAPABILITY,
+    websocket_client::CAPABILITY,
 ];
 
 /// Puts every interface that a component may import into the linker.

@@ -12,6 +12,7 @@ mod origin;
 mod resolve;
 mod settings;
 mod trust;
+mod upgrade;
 
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
@@ -41,6 +42,7 @@ use settings::Settings;
 use trust::{Roots, Versions};
 
 pub use fault::Fault;
+pub use upgrade::Upgraded;
 
 /// How many idle connections to one origin a shard keeps.
 const MAX_IDLE: usize = 256;

@@ -1,7 +1,9 @@
 //! Sockets between their connections and their guests: what has come and waits for a guest, what waits to be sent, and
-//! where the object of each is. Speaks no protocol, and runs no guest.
+//! where the object of each is; and those that guests have opened to other servers. Carries the frames of a connection whose handshake others have made; runs no guest.
 
+mod carrier;
 mod channel;
+mod client_socket;
 mod handle;
 mod home;
 mod incoming;
@@ -20,10 +22,11 @@ use crate::base::metrics::ComponentMeter;
 use crate::base::websocket::code;
 use crate::services::pubsub::Topics;
 
+pub use carrier::{Pings, Progress, Terms, carry, hang_up};
+pub use client_socket::{ClientLimits, ClientSocket};
 pub use handle::Handle;
 pub use incoming::{Closed, Event, Message};
-pub use outgoing::Outgoing;
-pub use session::{Pings, Session, Upgrade};
+pub use session::{Session, Upgrade};
 pub use socket::{Next, SendError, Sleeper, Socket};
 
 use channel::Channels;

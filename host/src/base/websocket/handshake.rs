@@ -1,12 +1,12 @@
-//! The handshake (RFC 6455, section 4; RFC 8441 for HTTP/2): whether a request is one, what it offers, and what the
-//! answer says. Answers nothing.
+//! The handshake of a server (RFC 6455, section 4.2; RFC 8441 for HTTP/2): whether a request is one, what it offers, and
+//! what the answer says. Answers nothing.
 
 use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, header};
 use sockudo_ws::deflate::{DeflateConfig, DeflateNegotiation, negotiate_server_deflate};
 use sockudo_ws::handshake::generate_accept_key;
 
-const WEBSOCKET: &str = "websocket";
+pub(super) const WEBSOCKET: &str = "websocket";
 const FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 const ORIGIN_BEFORE_13: HeaderName = HeaderName::from_static("sec-websocket-origin");
 
@@ -66,7 +66,7 @@ fn is_key(key: &[u8]) -> bool {
 }
 
 /// Whether a list in a header has this word.
-fn has_token(headers: &HeaderMap, name: &HeaderName, token: &str) -> bool {
+pub(super) fn has_token(headers: &HeaderMap, name: &HeaderName, token: &str) -> bool {
     let values = headers.get_all(name).iter();
     let mut words = values
         .filter_map(|value| value.to_str().ok())
@@ -119,32 +119,57 @@ impl Offer<'_> {
 
     /// The first offer of permessage-deflate (RFC 7692) that can be taken, for this level of compression.
     pub fn deflate(&self, level: u32) -> Option<Deflate> {
-        let policy = DeflateConfig {
-            compression_level: level,
-            // As Tornado does, all but empty messages: of those the library makes frames without the byte that ends them.
-            compression_threshold: 1,
-            ..DeflateConfig::default()
-        };
+        let policy = policy(level);
         let values = self.0.get_all(header::SEC_WEBSOCKET_EXTENSIONS).iter();
         let mut offers = values.filter_map(|value| value.to_str().ok());
         offers
             .find_map(|offers| negotiate_server_deflate(offers, &policy))
-            .map(Deflate)
+            .map(|agreed| Deflate(Agreed::Here(agreed)))
+    }
+}
+
+/// What is compressed, at this level.
+pub(super) fn policy(level: u32) -> DeflateConfig {
+    DeflateConfig {
+        compression_level: level,
+        // As Tornado does, all but empty messages: of those the library makes frames without the byte that ends them.
+        compression_threshold: 1,
+        ..DeflateConfig::default()
     }
 }
 
 /// An agreement on compression.
 #[derive(Clone, Debug)]
-pub struct Deflate(DeflateNegotiation);
+pub struct Deflate(Agreed);
+
+#[derive(Clone, Debug)]
+enum Agreed {
+    /// What a server answers.
+    Here(DeflateNegotiation),
+    /// What a client was answered.
+    There(DeflateConfig),
+}
 
 impl Deflate {
+    /// What a client was answered.
+    pub(super) fn answered(config: DeflateConfig) -> Self {
+        Self(Agreed::There(config))
+    }
+
     /// The value of `Sec-WebSocket-Extensions`.
     pub fn answer(&self) -> Option<HeaderValue> {
-        HeaderValue::from_str(&self.0.to_response_header()).ok()
+        let answer = match &self.0 {
+            Agreed::Here(agreed) => agreed.to_response_header(),
+            Agreed::There(config) => config.to_response_header(),
+        };
+        HeaderValue::from_str(&answer).ok()
     }
 
     pub(super) fn config(&self) -> &DeflateConfig {
-        &self.0.config
+        match &self.0 {
+            Agreed::Here(agreed) => &agreed.config,
+            Agreed::There(config) => config,
+        }
     }
 }
 

@@ -1,11 +1,11 @@
-//! The messages in what a client sends. It keeps what is not whole yet, and no more.
+//! The messages in what the peer sends. It keeps what is not whole yet, and no more.
 
 use bytes::{Bytes, BytesMut};
 use sockudo_ws::Error;
-use sockudo_ws::protocol::{CompressedReaderProtocol, Message, Protocol, Role};
+use sockudo_ws::protocol::{CompressedReaderProtocol, Message, Protocol};
 
 use super::handshake::Deflate;
-use super::{MAX_REASON, code, shortened};
+use super::{MAX_REASON, Role, code, shortened};
 
 /// What has come, whole.
 #[derive(Debug, PartialEq, Eq)]
@@ -15,11 +15,11 @@ pub enum Received {
     Binary(Bytes),
     Ping(Bytes),
     Pong(Bytes),
-    /// The client closes the socket: code and reason.
+    /// The peer closes the socket: code and reason.
     Close(Option<(u16, String)>),
 }
 
-/// What a client has sent is against the rules.
+/// What the peer has sent is against the rules.
 #[derive(Debug)]
 pub struct Breach {
     /// What it is told.
@@ -27,7 +27,7 @@ pub struct Breach {
     pub why: String,
 }
 
-/// Reads the messages of one client.
+/// Reads the messages of one peer.
 pub struct Reader {
     protocol: Box<ReaderProtocol>,
     /// What is not read yet.
@@ -44,14 +44,16 @@ const SMALL: usize = 4096;
 
 impl Reader {
     /// `max_message`: the most bytes of a message, whether they were compressed or not.
-    pub fn new(max_message: usize, deflate: Option<&Deflate>) -> Self {
+    pub fn new(role: Role, max_message: usize, deflate: Option<&Deflate>) -> Self {
         let protocol = match deflate {
-            None => ReaderProtocol::Plain(Protocol::new(Role::Server, max_message, max_message)),
-            Some(deflate) => ReaderProtocol::Deflate(CompressedReaderProtocol::server(
-                max_message,
-                max_message,
-                deflate.config(),
-            )),
+            None => ReaderProtocol::Plain(Protocol::new(role.into(), max_message, max_message)),
+            Some(deflate) => {
+                let new = match role {
+                    Role::Server => CompressedReaderProtocol::server,
+                    Role::Client => CompressedReaderProtocol::client,
+                };
+                ReaderProtocol::Deflate(new(max_message, max_message, deflate.config()))
+            }
         };
         Self {
             protocol: Box::new(protocol),

@@ -1,4 +1,4 @@
-//! The frames of what goes to a client. Keeps what is not written yet.
+//! The frames of what goes to the peer. Keeps what is not written yet.
 
 use std::collections::VecDeque;
 use std::io::IoSlice;
@@ -9,10 +9,11 @@ use sockudo_ws::deflate::DeflateEncoder;
 use sockudo_ws::frame::{encode_frame_header_with_rsv, encode_frame_with_rsv};
 
 use super::handshake::Deflate;
-use super::{MAX_REASON, Published, code, shortened};
+use super::{MAX_REASON, Published, Role, code, shortened};
 
-/// Writes the frames for one client.
+/// Writes the frames for one peer.
 pub struct Writer {
+    role: Role,
     deflate: Option<Deflate>,
     /// Made when it is needed. In a box, as few sockets have one at a time.
     encoder: Option<Box<DeflateEncoder>>,
@@ -30,8 +31,9 @@ const LARGE: usize = 4096;
 pub const AT_ONCE: usize = 16;
 
 impl Writer {
-    pub fn new(deflate: Option<Deflate>) -> Self {
+    pub fn new(role: Role, deflate: Option<Deflate>) -> Self {
         Self {
+            role,
             deflate,
             encoder: None,
             pieces: VecDeque::new(),
@@ -56,7 +58,7 @@ impl Writer {
         self.frame(OpCode::Pong, bytes, false);
     }
 
-    /// A published message, whose frame is shared.
+    /// A published message, whose frame is shared. Only for clients: what goes to a server is masked.
     pub fn published(&mut self, message: &Published, binary: bool) {
         let deflate = self.deflate.as_ref().map(Deflate::config);
         let frame = message.frame(binary, deflate);
@@ -117,7 +119,7 @@ impl Writer {
         }
     }
 
-    /// Frees what is only good for more messages. A client can read on: what follows refers to nothing before.
+    /// Frees what is only good for more messages. The peer can read on: what follows refers to nothing before.
     pub fn rest(&mut self) {
         self.encoder = None;
     }
@@ -127,10 +129,20 @@ impl Writer {
             return self.frame(kind, bytes, false);
         };
         let config = deflate.config();
-        let encoder = self.encoder.get_or_insert_with(|| {
-            Box::new(DeflateEncoder::new(
+        let (bits, takes_nothing_over) = match self.role {
+            Role::Server => (
                 config.server_max_window_bits,
                 config.server_no_context_takeover,
+            ),
+            Role::Client => (
+                config.client_max_window_bits,
+                config.client_no_context_takeover,
+            ),
+        };
+        let encoder = self.encoder.get_or_insert_with(|| {
+            Box::new(DeflateEncoder::new(
+                bits,
+                takes_nothing_over,
                 config.compression_level,
                 config.compression_threshold,
             ))
@@ -139,7 +151,7 @@ impl Writer {
             Ok(Some(compressed)) => self.frame(kind, compressed, true),
             Ok(None) => self.frame(kind, bytes, false),
             Err(_) => {
-                // Its window may have bytes that the client never gets.
+                // Its window may have bytes that the peer never gets.
                 self.encoder = None;
                 self.frame(kind, bytes, false);
             }
@@ -148,8 +160,13 @@ impl Writer {
 
     fn frame(&mut self, kind: OpCode, bytes: Bytes, is_compressed: bool) {
         let before = self.frames.len();
-        if bytes.len() < LARGE {
-            encode_frame_with_rsv(&mut self.frames, kind, &bytes, true, None, is_compressed);
+        // Another one for each frame, which nobody can guess (RFC 6455, section 5.3).
+        let mask = match self.role {
+            Role::Server => None,
+            Role::Client => Some(rand::random()),
+        };
+        if bytes.len() < LARGE || mask.is_some() {
+            encode_frame_with_rsv(&mut self.frames, kind, &bytes, true, mask, is_compressed);
             self.length += self.frames.len() - before;
             return;
         }
@@ -196,7 +213,7 @@ mod tests {
     fn frames_keep_their_order_however_they_are_written() {
         let large = Bytes::from(vec![7; LARGE]);
         let whole = |most| {
-            let mut writer = Writer::new(None);
+            let mut writer = Writer::new(Role::Server, None);
             for _ in 0..AT_ONCE {
                 writer.text("a".into());
                 writer.binary(large.clone());

@@ -22,7 +22,7 @@ use crate::guest::resources::Ctx;
 use crate::services::http_client::{self, Access, Fault, Timeouts};
 
 /// How long the header fields of a request may be together, in bytes.
-const MAX_FIELDS: usize = 64 * 1024;
+pub(super) const MAX_FIELDS: usize = 64 * 1024;
 
 /// The largest piece of a request's body that is taken from a guest, in bytes.
 const PIECE: usize = 64 * 1024;
@@ -52,9 +52,10 @@ fn link(linker: &mut Linker<Ctx>) -> wasmtime::Result<()> {
     wasmtime_wasi_http::p3::add_to_linker(linker)
 }
 
-/// `outgoing-handler` in WASI 0.2, `client` and `handler` in 0.3.
+/// `outgoing-handler` in WASI 0.2, `client` and `handler` in 0.3; and our own for WebSockets, whose handshake is a request.
 fn used_by(imports: &[Import]) -> Option<&str> {
-    const SENDERS: [&str; 3] = [
+    const SENDERS: [&str; 4] = [
+        "waterspout:sockets/websocket-client@",
         "wasi:http/outgoing-handler@",
         "wasi:http/client@",
         "wasi:http/handler@",
@@ -100,6 +101,14 @@ struct Fetches {
     meter: Arc<ComponentMeter>,
 }
 
+impl Ctx {
+    /// What this store may fetch, which is also what it may open WebSockets to; and the meter of its requests.
+    pub(super) fn access(&self) -> (Arc<Access>, Arc<ComponentMeter>) {
+        let State { fetches, .. } = self.parts.get();
+        (fetches.access.clone(), fetches.meter.clone())
+    }
+}
+
 fn prepare(setup: &Setup<'_>) -> MakePart {
     let settings = setup.settings;
     let grants: Vec<_> = settings.allow.texts(KEY).filter_map(grant).collect();
@@ -133,7 +142,7 @@ type Sending = Box<dyn Future<Output = Result<(http::Response<WasiBody>, Io), Er
 
 /// The headers that a guest can't set, because the connection sets them. It can set `Host`: the client decides about
 /// its value.
-fn is_forbidden(name: &HeaderName) -> bool {
+pub(super) fn is_forbidden(name: &HeaderName) -> bool {
     *name != HOST && DEFAULT_FORBIDDEN_HEADERS.contains(name)
 }
 

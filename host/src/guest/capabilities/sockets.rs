@@ -25,13 +25,9 @@ impl Ctx {
 
 impl Host for Ctx {
     fn send(&mut self, socket: SocketId, message: Message) -> wasmtime::Result<Result<(), Error>> {
-        Ok(self.socket(socket).and_then(|socket| {
-            let message = match message {
-                Message::Text(text) => service::Message::Text(text.into()),
-                Message::Binary(bytes) => service::Message::Binary(bytes.into()),
-            };
-            Ok(socket.send(message)?)
-        }))
+        Ok(self
+            .socket(socket)
+            .and_then(|socket| Ok(socket.send(message.into())?)))
     }
 
     fn ping(&mut self, socket: SocketId, data: Vec<u8>) -> wasmtime::Result<Result<(), Error>> {
@@ -101,6 +97,15 @@ impl HostWithStore<Ctx> for HasSelf<Ctx> {
         };
         give_way(accessor).await;
         Ok(ready)
+    }
+}
+
+impl From<Message> for service::Message {
+    fn from(message: Message) -> Self {
+        match message {
+            Message::Text(text) => Self::Text(text.into()),
+            Message::Binary(bytes) => Self::Binary(bytes.into()),
+        }
     }
 }
 

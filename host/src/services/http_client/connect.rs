@@ -93,7 +93,7 @@ impl Connector {
                     return Err(Fault::Prohibited(address));
                 }
                 match self.settings.proxy_for(&uri) {
-                    Some(proxy) => self.dial_proxy(&uri, &origin, &proxy).await?,
+                    Some(proxy) => self.dial_proxy(&origin, &proxy).await?,
                     None => (dial(&mut self.guarded, uri).await?, false),
                 }
             }
@@ -119,12 +119,12 @@ impl Connector {
     /// A connection through the proxy, and whether requests must be written for a proxy.
     async fn dial_proxy(
         &mut self,
-        uri: &Uri,
         origin: &Origin,
         proxy: &Intercept,
     ) -> Result<(TcpStream, bool), Fault> {
         let fault = |error: &dyn std::fmt::Display| Fault::Proxy(error.to_string());
-        if !origin.encrypted {
+        // What is to speak another protocol needs a tunnel in any case (RFC 6455, section 4.1).
+        if !origin.encrypted && self.versions != Versions::Upgraded {
             let socket = self.plain.call(proxy.uri().clone()).await;
             return Ok((socket.map_err(|error| fault(&error))?.into_inner(), true));
         }
@@ -132,7 +132,8 @@ impl Connector {
         if let Some(password) = proxy.basic_auth() {
             tunnel = tunnel.with_auth(password.clone());
         }
-        let socket = tunnel.call(uri.clone()).await;
+        let target = origin.with_port().ok_or(Fault::Uri)?;
+        let socket = tunnel.call(target).await;
         Ok((socket.map_err(|error| fault(&error))?.into_inner(), false))
     }
 

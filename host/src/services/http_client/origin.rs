@@ -61,6 +61,11 @@ impl Origin {
         Uri::from_parts(parts).ok()
     }
 
+    /// Its URI with the port, whatever the scheme's usual one is: the target of a tunnel.
+    pub fn with_port(&self) -> Option<Uri> {
+        format!("{}:{}", self.host, self.port).parse().ok()
+    }
+
     /// The host, an IPv6 address without its brackets.
     pub fn bare_host(&self) -> &str {
         bare(&self.host)

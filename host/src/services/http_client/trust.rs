@@ -18,6 +18,8 @@ pub enum Versions {
     All,
     /// HTTP/1.1 only: HTTP/2 has no place for a `Host` that is not the URL's (RFC 9113, section 8.3.1).
     Http1,
+    /// HTTP/1.1 only, for a connection that is to speak another protocol after it.
+    Upgraded,
 }
 
 /// The system's authorities, or those of `SSL_CERT_FILE` and `SSL_CERT_DIR`.
@@ -58,7 +60,7 @@ impl Roots {
         };
         Ok(match versions {
             Versions::All => handshakes.all.clone(),
-            Versions::Http1 => handshakes.http1.clone(),
+            Versions::Http1 | Versions::Upgraded => handshakes.http1.clone(),
         })
     }
 

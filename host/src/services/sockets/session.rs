@@ -1,8 +1,8 @@
 //! What a connection needs to know of a socket that it carries, and the way there.
 
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
 
+use super::carrier::Pings;
 use super::handle::Handle;
 use super::incoming::Closed;
 use super::lock;
@@ -15,15 +15,6 @@ pub struct Session {
     pub pings: Pings,
     /// Called at its end.
     pub tell: Box<dyn FnOnce(&Closed) + Send>,
-}
-
-/// Tornado's `websocket_ping_interval` and `websocket_ping_timeout`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Pings {
-    /// `None`: the server sends none.
-    pub interval: Option<Duration>,
-    /// How long the answer may take; `None`: as long as the interval.
-    pub timeout: Option<Duration>,
 }
 
 /// In the extensions of a response: its connection becomes a socket.

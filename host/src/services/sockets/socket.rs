@@ -8,6 +8,7 @@ use bytes::Bytes;
 use futures_util::task::AtomicWaker;
 use tokio::sync::Notify;
 
+use super::carrier::Endpoint;
 use super::channel::{Ear, Subscription};
 use super::home::{Home, Resident};
 use super::incoming::{Closed, Event, Incoming, Message};
@@ -75,7 +76,7 @@ pub trait Sleeper: Send {
 
 /// How far a socket is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Phase {
+pub(super) enum Phase {
     /// Its handshake is not answered, or it is open.
     Open,
     /// We have said that we close it.
@@ -198,17 +199,7 @@ impl Socket {
 
     /// Begins to close the socket, as a guest asks for it.
     pub fn close_with(&self, code: Option<u16>, reason: Option<String>) -> Result<(), SendError> {
-        if let Some(code) = code.filter(|code| !may_be_said(*code)) {
-            return Err(SendError::Invalid(format!(
-                "{code} is no code that a WebSocket may be closed with (RFC 6455, section 7.4)"
-            )));
-        }
-        let reason = reason.unwrap_or_default();
-        if reason.len() > MAX_REASON {
-            return Err(SendError::TooLarge(MAX_REASON as u64));
-        }
-        let code = code.or((!reason.is_empty()).then_some(1000));
-        self.close(code.map(|code| (code, reason)))
+        self.close(farewell(code, reason)?)
     }
 
     /// Begins to close the socket. Nothing happens where that has begun already.
@@ -322,19 +313,12 @@ impl Ear for Socket {
 }
 
 /// For its connection.
-impl Socket {
-    /// The connection begins. Bytes that wait to be sent count here.
-    pub fn connected(&self, unsent: &Unsent) {
-        lock(&self.state).account = Some(unsent.account());
-    }
-
-    /// Wakes this task when there is something to be sent, or room for events.
-    pub fn listen(&self, cx: &Context<'_>) {
+impl Endpoint for Arc<Socket> {
+    fn listen(&self, cx: &Context<'_>) {
         self.connection.register(cx.waker());
     }
 
-    /// Hands out what waits, as long as it is wanted.
-    pub fn take(&self, mut wanted: impl FnMut(Outgoing) -> bool) {
+    fn take(&self, mut wanted: impl FnMut(Outgoing) -> bool) {
         let mut state = lock(&self.state);
         let most = self.limits.max_unsent;
         let was_full = state.outgoing.bytes() >= most;
@@ -350,43 +334,77 @@ impl Socket {
         }
     }
 
-    /// What is said at the end, once all else was handed out. `None`: the socket stays open, or there is more.
-    pub fn farewell(&self) -> Option<Option<(u16, String)>> {
+    fn sent(&self, messages: u64, bytes: u64) {
+        let meter = &self.family.meter.sockets;
+        meter.sent.add(messages);
+        meter.sent_bytes.add(bytes);
+    }
+
+    fn close(&self, farewell: Option<(u16, String)>) {
+        let _ = Socket::close(self, farewell);
+    }
+
+    fn farewell(&self) -> Option<Option<(u16, String)>> {
         let mut state = lock(&self.state);
         let is_due = state.phase == Phase::Closing && state.outgoing.is_empty();
         is_due.then(|| state.farewell.take())
     }
 
-    pub fn nodelay(&self) -> Option<bool> {
+    fn nodelay(&self) -> Option<bool> {
         lock(&self.state).nodelay.take()
     }
 
-    /// Its client took so many bytes.
-    pub fn took(&self, bytes: usize) {
+    fn took(&self, bytes: usize) {
         if let Some(charge) = &lock(&self.state).charge {
             charge.took(bytes as u64);
         }
     }
 
-    /// Ready where too much waits to be sent in the whole server, and this client is the slowest.
-    pub fn poll_cut(&self, cx: &mut Context<'_>) -> Poll<()> {
+    /// Where too much waits to be sent in the whole server, and this client is the slowest.
+    fn poll_cut(&self, cx: &mut Context<'_>) -> Poll<()> {
         match &lock(&self.state).account {
             Some(account) => account.poll_cut(cx),
             None => Poll::Pending,
         }
     }
 
-    /// Whether there is room for another event. Else the task that listens is woken when there is.
-    pub fn has_room(&self) -> bool {
+    fn has_room(&self) -> bool {
         lock(&self.state).incoming.has_room(self.limits.max_events)
     }
 
-    pub fn hears_pings(&self) -> bool {
+    fn hears_pings(&self) -> bool {
         self.hears[0].load(Relaxed)
     }
 
-    pub fn hears_pongs(&self) -> bool {
+    fn hears_pongs(&self) -> bool {
         self.hears[1].load(Relaxed)
+    }
+
+    fn arrived(&self, event: Event) {
+        if let Event::Message(message) = &event {
+            let meter = &self.family.meter.sockets;
+            meter.received.count();
+            meter.received_bytes.add(message.size() as u64);
+        }
+        Socket::arrived(self, event);
+    }
+
+    fn hears_no_more(&self) {
+        lock(&self.state).is_awaited = true;
+    }
+
+    /// Whether its guest was told of all that has come.
+    fn is_idle(&self) -> bool {
+        let state = lock(&self.state);
+        state.incoming.is_empty() && !state.is_due
+    }
+}
+
+/// For what begins and ends its connection.
+impl Socket {
+    /// The connection begins. Bytes that wait to be sent count here.
+    pub fn connected(&self, unsent: &Unsent) {
+        lock(&self.state).account = Some(unsent.account());
     }
 
     /// Something has come.
@@ -402,17 +420,6 @@ impl Socket {
             state.incoming.push(event);
             self.call(state);
         }
-    }
-
-    /// Its client says nothing more. The task that listens is woken when the socket is idle.
-    pub fn hears_no_more(&self) {
-        lock(&self.state).is_awaited = true;
-    }
-
-    /// Whether its guest was told of all that has come.
-    pub fn is_idle(&self) -> bool {
-        let state = lock(&self.state);
-        state.incoming.is_empty() && !state.is_due
     }
 
     /// The connection has ended.
@@ -540,6 +547,24 @@ impl Socket {
             home.leave(request);
         }
     }
+}
+
+/// What is said at the end, as a guest asks for it.
+pub(super) fn farewell(
+    code: Option<u16>,
+    reason: Option<String>,
+) -> Result<Option<(u16, String)>, SendError> {
+    if let Some(code) = code.filter(|code| !may_be_said(*code)) {
+        return Err(SendError::Invalid(format!(
+            "{code} is no code that a WebSocket may be closed with (RFC 6455, section 7.4)"
+        )));
+    }
+    let reason = reason.unwrap_or_default();
+    if reason.len() > MAX_REASON {
+        return Err(SendError::TooLarge(MAX_REASON as u64));
+    }
+    let code = code.or((!reason.is_empty()).then_some(code::NORMAL));
+    Ok(code.map(|code| (code, reason)))
 }
 
 impl State {

@@ -1,0 +1,360 @@
+//! A WebSocket that a guest has opened to another server: what has come and waits for the guest, and what waits to be
+//! sent. Opens no connection.
+
+use std::sync::Mutex;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures_util::task::AtomicWaker;
+use tokio::sync::Notify;
+use tokio::time::Instant;
+
+use super::carrier::Endpoint;
+use super::incoming::{Closed, Event, Incoming, Message};
+use super::lock;
+use super::outgoing::{Outgoing, Queue};
+use super::socket::{Phase, SendError, farewell};
+use crate::base::timer::Timer;
+use crate::base::websocket::MAX_CONTROL;
+
+/// How long the end may take from when the guest asks for it: what was sent before goes out, and the server answers. As
+/// Tornado has it.
+const TO_CLOSE: Duration = Duration::from_secs(5);
+
+/// What one may take.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ClientLimits {
+    /// Messages that may wait for the guest. Then the server is not read.
+    pub max_events: usize,
+    /// Bytes that may wait to be sent.
+    pub max_unsent: usize,
+    /// Bytes of a message from the server.
+    pub max_message: usize,
+}
+
+/// The two queues of one.
+pub struct ClientSocket {
+    limits: ClientLimits,
+    state: Mutex<State>,
+    /// The connection's task.
+    connection: AtomicWaker,
+    has_room: Notify,
+    has_more: Notify,
+}
+
+struct State {
+    phase: Phase,
+    incoming: Incoming,
+    outgoing: Queue,
+    /// What is said at the end.
+    farewell: Option<(u16, String)>,
+    /// How the server has closed it.
+    closed: Closed,
+    /// When its time is over, once it closes.
+    end: Option<Instant>,
+    timer: Timer,
+}
+
+impl ClientSocket {
+    pub fn new(limits: ClientLimits) -> Self {
+        Self {
+            limits,
+            state: Mutex::new(State {
+                phase: Phase::Open,
+                incoming: Incoming::default(),
+                outgoing: Queue::default(),
+                farewell: None,
+                closed: Closed::default(),
+                end: None,
+                timer: Timer::default(),
+            }),
+            connection: AtomicWaker::new(),
+            has_room: Notify::new(),
+            has_more: Notify::new(),
+        }
+    }
+
+    /// Takes a message to be sent.
+    pub fn send(&self, message: Message) -> Result<(), SendError> {
+        let largest = self.limits.max_unsent.max(self.limits.max_message);
+        if message.size() > largest {
+            return Err(SendError::TooLarge(largest as u64));
+        }
+        self.push(Outgoing::Message(message))
+    }
+
+    /// Sends a ping.
+    pub fn ping(&self, data: Bytes) -> Result<(), SendError> {
+        if data.len() > MAX_CONTROL {
+            return Err(SendError::TooLarge(MAX_CONTROL as u64));
+        }
+        self.push(Outgoing::Ping(data))
+    }
+
+    fn push(&self, outgoing: Outgoing) -> Result<(), SendError> {
+        let mut state = lock(&self.state);
+        if state.phase != Phase::Open {
+            return Err(SendError::Closed);
+        }
+        if state.outgoing.bytes() >= self.limits.max_unsent {
+            return Err(SendError::Full);
+        }
+        state.outgoing.push(outgoing);
+        drop(state);
+        self.connection.wake();
+        Ok(())
+    }
+
+    /// Waits until a message is taken.
+    pub async fn writable(&self) -> Result<(), SendError> {
+        loop {
+            let room = self.has_room.notified();
+            {
+                let state = lock(&self.state);
+                if state.phase != Phase::Open {
+                    return Err(SendError::Closed);
+                }
+                if state.outgoing.bytes() < self.limits.max_unsent {
+                    return Ok(());
+                }
+            }
+            room.await;
+        }
+    }
+
+    /// The next message. `Ok(None)`: there is none yet. An error: there is none any more.
+    pub fn take_message(&self) -> Result<Option<Message>, SendError> {
+        let mut state = lock(&self.state);
+        let was_full = !state.incoming.has_room(self.limits.max_events);
+        match state.incoming.pop() {
+            Some(Event::Message(message)) => {
+                drop(state);
+                if was_full {
+                    self.connection.wake();
+                }
+                Ok(Some(message))
+            }
+            _ if state.phase == Phase::Closed => Err(SendError::Closed),
+            _ => Ok(None),
+        }
+    }
+
+    /// Waits until there is a message to take, or none any more.
+    pub async fn ready(&self) {
+        loop {
+            let more = self.has_more.notified();
+            {
+                let state = lock(&self.state);
+                if !state.incoming.is_empty() || state.phase == Phase::Closed {
+                    return;
+                }
+            }
+            more.await;
+        }
+    }
+
+    /// Begins to close, as a guest asks for it. Nothing happens where that has begun already.
+    pub fn close_with(&self, code: Option<u16>, reason: Option<String>) -> Result<(), SendError> {
+        self.begin_to_close(farewell(code, reason)?);
+        Ok(())
+    }
+
+    /// Begins to close. Nothing happens where that has begun already.
+    pub fn begin_to_close(&self, farewell: Option<(u16, String)>) {
+        let mut state = lock(&self.state);
+        if state.phase == Phase::Open {
+            state.phase = Phase::Closing;
+            state.farewell = farewell;
+            state.end = Some(Instant::now() + TO_CLOSE);
+            drop(state);
+            self.connection.wake();
+            self.has_room.notify_waiters();
+        }
+    }
+
+    /// The connection has ended.
+    pub fn ended(&self, closed: Closed) {
+        let mut state = lock(&self.state);
+        if state.phase == Phase::Closed {
+            return;
+        }
+        state.phase = Phase::Closed;
+        state.closed = closed;
+        state.outgoing.clear();
+        drop(state);
+        self.has_room.notify_waiters();
+        self.has_more.notify_waiters();
+    }
+
+    /// How the server has closed it; nothing before.
+    pub fn closed(&self) -> Closed {
+        lock(&self.state).closed.clone()
+    }
+}
+
+impl Endpoint for ClientSocket {
+    fn listen(&self, cx: &Context<'_>) {
+        self.connection.register(cx.waker());
+    }
+
+    /// Where the end takes too long.
+    fn poll_cut(&self, cx: &mut Context<'_>) -> Poll<()> {
+        let mut state = lock(&self.state);
+        match state.end {
+            Some(end) => state.timer.poll_until(end, cx),
+            None => Poll::Pending,
+        }
+    }
+
+    /// It is set from the beginning.
+    fn nodelay(&self) -> Option<bool> {
+        None
+    }
+
+    fn has_room(&self) -> bool {
+        lock(&self.state).incoming.has_room(self.limits.max_events)
+    }
+
+    fn hears_pings(&self) -> bool {
+        false
+    }
+
+    fn hears_pongs(&self) -> bool {
+        false
+    }
+
+    fn arrived(&self, event: Event) {
+        let mut state = lock(&self.state);
+        // Once it closes the server is read to its end, even if nobody takes that.
+        let is_kept = match state.phase {
+            Phase::Open => true,
+            Phase::Closing => state.incoming.has_room(self.limits.max_events),
+            Phase::Closed => false,
+        };
+        if is_kept {
+            state.incoming.push(event);
+            drop(state);
+            self.has_more.notify_waiters();
+        }
+    }
+
+    fn hears_no_more(&self) {}
+
+    /// The answer to the server's end waits for nothing.
+    fn is_idle(&self) -> bool {
+        true
+    }
+
+    fn take(&self, mut wanted: impl FnMut(Outgoing) -> bool) {
+        let mut state = lock(&self.state);
+        let most = self.limits.max_unsent;
+        let was_full = state.outgoing.bytes() >= most;
+        while let Some(outgoing) = state.outgoing.pop() {
+            if !wanted(outgoing) {
+                break;
+            }
+        }
+        if was_full && state.outgoing.bytes() < most {
+            drop(state);
+            self.has_room.notify_waiters();
+        }
+    }
+
+    fn sent(&self, _messages: u64, _bytes: u64) {}
+
+    fn took(&self, _bytes: usize) {}
+
+    fn close(&self, farewell: Option<(u16, String)>) {
+        self.begin_to_close(farewell);
+    }
+
+    fn farewell(&self) -> Option<Option<(u16, String)>> {
+        let mut state = lock(&self.state);
+        let is_due = state.phase == Phase::Closing && state.outgoing.is_empty();
+        is_due.then(|| state.farewell.take())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::task::Waker;
+
+    use super::*;
+
+    const LIMITS: ClientLimits = ClientLimits {
+        max_events: 2,
+        max_unsent: 100,
+        max_message: 1000,
+    };
+
+    fn text(text: &str) -> Message {
+        Message::Text(Bytes::copy_from_slice(text.as_bytes()))
+    }
+
+    #[tokio::test]
+    async fn what_has_come_is_taken_before_the_end() {
+        let socket = ClientSocket::new(LIMITS);
+        assert_eq!(socket.take_message(), Ok(None));
+        for word in ["a", "b"] {
+            assert!(socket.has_room());
+            socket.arrived(Event::Message(text(word)));
+        }
+        assert!(!socket.has_room());
+        socket.ended(Closed {
+            code: Some(4000),
+            reason: None,
+        });
+        for word in ["a", "b"] {
+            socket.ready().await;
+            assert_eq!(socket.take_message(), Ok(Some(text(word))));
+        }
+        socket.ready().await;
+        assert_eq!(socket.take_message(), Err(SendError::Closed));
+        assert_eq!(socket.closed().code, Some(4000));
+    }
+
+    #[tokio::test]
+    async fn what_nobody_takes_is_dropped_once_it_closes() {
+        let socket = ClientSocket::new(LIMITS);
+        socket.begin_to_close(None);
+        for word in ["a", "b", "c", "d"] {
+            socket.arrived(Event::Message(text(word)));
+        }
+        assert_eq!(socket.take_message(), Ok(Some(text("a"))));
+        assert_eq!(socket.take_message(), Ok(Some(text("b"))));
+        assert_eq!(socket.take_message(), Ok(None));
+    }
+
+    #[tokio::test]
+    async fn a_full_queue_takes_more_when_there_is_room() {
+        let socket = ClientSocket::new(LIMITS);
+        socket.send(text(&"x".repeat(100))).unwrap();
+        assert_eq!(socket.send(text("y")), Err(SendError::Full));
+        assert_eq!(
+            socket.send(text(&"x".repeat(1001))),
+            Err(SendError::TooLarge(1000))
+        );
+        let (writable, ()) = tokio::join!(socket.writable(), async { socket.take(|_| true) });
+        assert_eq!(writable, Ok(()));
+        assert_eq!(socket.send(text("y")), Ok(()));
+        socket.begin_to_close(Some((1000, String::new())));
+        assert_eq!(socket.send(text("z")), Err(SendError::Closed));
+        assert_eq!(socket.writable().await, Err(SendError::Closed));
+        // What was sent before goes out first.
+        assert_eq!(socket.farewell(), None);
+        socket.take(|_| true);
+        assert_eq!(socket.farewell(), Some(Some((1000, String::new()))));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_end_has_a_time_limit() {
+        let socket = ClientSocket::new(LIMITS);
+        let cx = &mut Context::from_waker(Waker::noop());
+        assert!(socket.poll_cut(cx).is_pending());
+        socket.begin_to_close(None);
+        assert!(socket.poll_cut(cx).is_pending());
+        tokio::time::advance(TO_CLOSE).await;
+        assert!(socket.poll_cut(cx).is_ready());
+    }
+}

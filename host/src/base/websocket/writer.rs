@@ -198,12 +198,12 @@ mod tests {
         while !writer.is_empty() {
             let mut places = [IoSlice::new(&[]); AT_ONCE];
             let count = writer.pieces(&mut places);
-            let bytes: Vec<u8> = places[..count]
-                .iter()
-                .flat_map(|piece| piece.to_vec())
-                .collect();
-            let part = bytes.len().min(most);
-            all.extend(&bytes[..part]);
+            let before = all.len();
+            for piece in &places[..count] {
+                let left = most - (all.len() - before);
+                all.extend_from_slice(&piece[..piece.len().min(left)]);
+            }
+            let part = all.len() - before;
             writer.wrote(part);
         }
         all

@@ -86,15 +86,17 @@ async fn measure() -> Figures {
     let folder = tempfile::tempdir().unwrap();
     let counts = folder.path().join("counts");
     let hello = example("hello");
-    let server = App::new()
-        .handler("shared.wasm", &hello)
-        .handler("exclusive.wasm", &hello)
-        .handler("fresh.wasm", &hello)
-        .handler("lifecycle.wasm", guest("four_calls"))
-        .config(CONFIG)
-        .counting_instructions(&counts)
-        .serve()
-        .await;
+    let app = || {
+        App::new()
+            .handler("shared.wasm", &hello)
+            .handler("exclusive.wasm", &hello)
+            .handler("fresh.wasm", &hello)
+            .handler("lifecycle.wasm", guest("four_calls"))
+            .config(CONFIG)
+    };
+    // Under callgrind to compile them would take longer than a test waits. Now they are in the cache.
+    assert!(app().serve().await.stop().await.success());
+    let server = app().counting_instructions(&counts).serve().await;
     let mut clients = Vec::new();
     for _ in 0..CONNECTIONS {
         clients.push(server.connect().await);

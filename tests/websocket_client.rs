@@ -521,9 +521,13 @@ async fn a_request_that_is_cancelled_closes_its_own() {
     let app = serving(&server).await;
     // While it reads, and while it waits for the handshake's answer.
     let client = app
-        .send(&format!("GET {}", talk(&server.url(), "", &["read"])))
+        .send(&format!(
+            "GET {}",
+            talk(&server.url(), "", &["text:x", "read"])
+        ))
         .await;
     let mut peer = server.client(&[]).await;
+    assert_eq!(peer.next().await, Frame::whole(TEXT, "x"));
     drop(client);
     peer.expect_close(1001).await;
     peer.send_close(1001, "").await;

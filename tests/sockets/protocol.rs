@@ -416,6 +416,19 @@ async fn a_deflate_bomb_ends_its_socket_with_1009_and_costs_no_memory() {
 }
 
 #[tokio::test]
+async fn pings_that_come_together_are_all_answered() {
+    let server = serve("").await;
+    let mut ws = connect(&server, "/echo").await;
+    let pings: Vec<u8> = (0..10_u8)
+        .flat_map(|number| frame(true, 0, PING, &[number], true))
+        .collect();
+    ws.send(pings).await;
+    for number in 0..10 {
+        assert_eq!(ws.next().await, Frame::whole(PONG, [number]));
+    }
+}
+
+#[tokio::test]
 async fn a_flood_of_pings_disturbs_no_other() {
     let server = serve(ONE).await;
     let mut other = connect(&server, "/echo").await;

@@ -154,7 +154,7 @@ struct Carrier<'e, I, E> {
     endpoint: &'e E,
     reader: Reader,
     writer: Writer,
-    /// The answer to the latest ping.
+    /// The answer to the latest ping, if the client takes nothing.
     pong: Option<Bytes>,
     closing: Closing,
     /// The peer takes no more at the moment.
@@ -248,6 +248,7 @@ impl<I: AsyncRead + AsyncWrite + Unpin, E: Endpoint> Carrier<'_, I, E> {
         }
         let (endpoint, clock) = (self.endpoint, &mut self.clock);
         let (pong, closing) = (&mut self.pong, &mut self.closing);
+        let writer = &mut self.writer;
         let read = self.reader.read(|received| match received {
             // Behind a close frame nothing counts (RFC 6455, section 5.5.1).
             _ if matches!(closing, Closing::Heard(..) | Closing::Said(Some(_))) => {}
@@ -265,7 +266,11 @@ impl<I: AsyncRead + AsyncWrite + Unpin, E: Endpoint> Carrier<'_, I, E> {
                 if endpoint.hears_pings() {
                     endpoint.arrived(Event::Ping(data.clone()));
                 }
-                *pong = Some(data);
+                // To a client that takes them, each (RFC 6455, section 5.5.2); else only the latest (5.5.3).
+                match writer.len() < BATCH {
+                    true => writer.pong(data),
+                    false => *pong = Some(data),
+                }
             }
             Received::Pong(data) => {
                 clock.ponged();

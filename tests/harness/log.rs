@@ -1,10 +1,12 @@
 //! The log of a server, for tests that wait for its lines beside other things: `waterspout_test::process` reads it.
 
+use std::time::Duration;
+
 use tokio::sync::watch;
 use waterspout_test::process;
 use waterspout_test::process::lines::nth_with;
 
-use super::{LONG, soon};
+use super::soon;
 
 /// What the server has written to standard error so far.
 #[derive(Clone)]
@@ -12,11 +14,17 @@ pub struct Log {
     log: process::Log,
     /// Changes with each line, and is closed at the end.
     lines: watch::Receiver<()>,
+    /// How long a line may take.
+    patience: Duration,
 }
 
 impl Log {
-    pub fn new(log: process::Log, lines: watch::Receiver<()>) -> Self {
-        Self { log, lines }
+    pub fn new(log: process::Log, lines: watch::Receiver<()>, patience: Duration) -> Self {
+        Self {
+            log,
+            lines,
+            patience,
+        }
     }
 
     /// Stops reading, so that the server can't write its lines.
@@ -61,7 +69,7 @@ impl Log {
                 lines.changed().await.ok()?;
             }
         };
-        match tokio::time::timeout(LONG, found).await {
+        match tokio::time::timeout(self.patience, found).await {
             Ok(Some(found)) => found,
             Ok(None) => panic!(
                 "the server ended without a word of {words:?}:\n{}",

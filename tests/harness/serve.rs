@@ -3,7 +3,7 @@
 use tokio::sync::watch;
 use waterspout_test::process::{ServerProcess, lines};
 
-use super::{App, Log, Running};
+use super::{App, LONG, Log, Running};
 
 impl App {
     /// Serves it on free ports.
@@ -27,7 +27,9 @@ impl App {
         let (on_line, lines) = watch::channel(());
         let process = ServerProcess::start(server, move || on_line.send_replace(()));
         let process = process.expect("waterspout starts");
-        let log = Log::new(process.log().clone(), lines);
+        // Inside callgrind all takes some fifty times as long.
+        let patience = LONG * if self.launch.counts.is_some() { 6 } else { 1 };
+        let log = Log::new(process.log().clone(), lines, patience);
         let (_, address) = log.wait_for("serving on", lines::serving_on).await;
         let admin = log.wait_for("status on", lines::status_on).await;
         Running {

@@ -18,7 +18,7 @@ use super::call_context::CallContext;
 use super::death::{Culprit, Death, Forsaken};
 use super::handover::Bequest;
 use super::slot::Slot;
-use super::sockets::{self, Departure, Quiet};
+use super::sockets::{Departure, Quiet};
 use super::task_set::{Line, TaskSet};
 use super::{Isolation, LifeEnd, PoolInner};
 use crate::base::error::Error;
@@ -119,6 +119,7 @@ impl Instance {
             let mut departure = Departure::default();
             let mut quiet = Quiet::default();
             let mut bequest = Bequest::default();
+            let mut known = None;
             let mut has_states = false;
             let turn = poll_fn(|cx| {
                 loop {
@@ -152,20 +153,24 @@ impl Instance {
                             cx.waker().wake_by_ref();
                         }
                     }
-                    while let Some(resident) =
-                        sockets::next_due(home, requests_inside.len() < at_once, cx)
+                    if home.poll_news(&mut known, cx) {
+                        for copy in core.take_wanted() {
+                            requests_inside.push(Either::Right(core.save(&context, Some(copy))));
+                        }
+                    }
+                    while requests_inside.len() < at_once
+                        && let Some(resident) = home.next_due()
                     {
                         quiet.disturb();
                         let socket = core.lead_socket(&context, resident, is_asleep);
                         requests_inside.push(Either::Left(Either::Right(socket)));
                     }
-                    for copy in core.take_wanted() {
-                        requests_inside.push(Either::Right(core.save(&context, Some(copy))));
-                    }
-                    let is_over =
-                        core.queue.is_closed() && requests_inside.is_empty() && home.is_empty();
-                    if bequest.is_due(core, is_over, cx) {
-                        requests_inside.push(Either::Right(core.save(&context, None)));
+                    if core.is_handed_over.load(Relaxed) {
+                        let is_over =
+                            core.queue.is_closed() && requests_inside.is_empty() && home.is_empty();
+                        if bequest.is_due(core, is_over, cx) {
+                            requests_inside.push(Either::Right(core.save(&context, None)));
+                        }
                     }
                     let open = !core.queue.is_closed() && !slot.is_dismissed();
                     slot.set_open(open && has_room && left > 0 && requests_inside.len() < at_once);

@@ -227,14 +227,3 @@ impl PoolInner {
         }
     }
 }
-
-/// The next socket with something to do, if this instance has room for it.
-pub(super) fn next_due(home: &Home, has_room: bool, cx: &mut Context<'_>) -> Option<Resident> {
-    if !has_room {
-        return None;
-    }
-    match home.poll_due(cx) {
-        Poll::Ready(resident) => Some(resident),
-        Poll::Pending => None,
-    }
-}

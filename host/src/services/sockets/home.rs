@@ -1,9 +1,9 @@
 //! The sockets whose objects are in one instance, and those among them that have something for their guest.
 
 use std::collections::VecDeque;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::SeqCst};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::SeqCst};
 use std::sync::{Arc, Mutex};
-use std::task::{Context, Poll};
+use std::task::{Context, Waker};
 
 use futures_util::task::AtomicWaker;
 use rustc_hash::FxHashMap;
@@ -17,8 +17,11 @@ pub struct Home<S> {
     due_count: AtomicUsize,
     /// By the number that the guest has for each.
     residents: Mutex<FxHashMap<u64, Arc<S>>>,
+    resident_count: AtomicUsize,
     /// How many have ever come.
     entered: AtomicU64,
+    /// The instance was woken since it has last looked.
+    has_news: AtomicBool,
     waker: AtomicWaker,
 }
 
@@ -34,26 +37,31 @@ impl<S> Default for Home<S> {
             due: Mutex::default(),
             due_count: AtomicUsize::new(0),
             residents: Mutex::default(),
+            resident_count: AtomicUsize::new(0),
             entered: AtomicU64::new(0),
+            has_news: AtomicBool::new(false),
             waker: AtomicWaker::new(),
         }
     }
 }
 
 impl<S> Home<S> {
-    /// The next socket with an event. The task is woken when there is one.
-    pub fn poll_due(&self, cx: &mut Context<'_>) -> Poll<Resident<S>> {
-        if let Some(due) = self.take() {
-            return Poll::Ready(due);
+    /// Whether something has changed since the last look. The task is woken when something does. `known`: its waker.
+    pub fn poll_news(&self, known: &mut Option<Waker>, cx: &Context<'_>) -> bool {
+        let is_known = known
+            .as_ref()
+            .is_some_and(|known| known.will_wake(cx.waker()));
+        if is_known && !self.has_news.load(SeqCst) {
+            return false;
         }
+        self.has_news.store(false, SeqCst);
         self.waker.register(cx.waker());
-        match self.take() {
-            Some(due) => Poll::Ready(due),
-            None => Poll::Pending,
-        }
+        *known = Some(cx.waker().clone());
+        true
     }
 
-    fn take(&self) -> Option<Resident<S>> {
+    /// The next socket with an event.
+    pub fn next_due(&self) -> Option<Resident<S>> {
         if self.due_count.load(SeqCst) == 0 {
             return None;
         }
@@ -64,7 +72,12 @@ impl<S> Home<S> {
 
     /// A socket's object is here from now on. Called before the socket knows.
     pub(super) fn enter(&self, request: u64, socket: &Arc<S>) {
-        lock(&self.residents).insert(request, socket.clone());
+        if lock(&self.residents)
+            .insert(request, socket.clone())
+            .is_none()
+        {
+            self.resident_count.fetch_add(1, SeqCst);
+        }
         self.entered.fetch_add(1, SeqCst);
     }
 
@@ -75,23 +88,26 @@ impl<S> Home<S> {
 
     /// Has the instance look at what has changed.
     pub fn wake(&self) {
+        self.has_news.store(true, SeqCst);
         self.waker.wake();
     }
 
     pub(super) fn leave(&self, request: u64) {
-        lock(&self.residents).remove(&request);
-        self.waker.wake();
+        if lock(&self.residents).remove(&request).is_some() {
+            self.resident_count.fetch_sub(1, SeqCst);
+        }
+        self.wake();
     }
 
     pub(super) fn call(&self, due: Resident<S>) {
         lock(&self.due).push_back(due);
         self.due_count.fetch_add(1, SeqCst);
-        self.waker.wake();
+        self.wake();
     }
 
     /// Whether no socket has its object here.
     pub fn is_empty(&self) -> bool {
-        lock(&self.residents).is_empty()
+        self.resident_count.load(SeqCst) == 0
     }
 
     /// All of them.

@@ -7,6 +7,7 @@ mod limits;
 mod moves;
 mod protocol;
 mod shutdown;
+mod sleep;
 mod topics;
 
 use serde_json::{Value, json};

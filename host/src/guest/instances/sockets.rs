@@ -79,7 +79,7 @@ impl Departure {
                     if core.may_leave(requests, request) {
                         socket.ask_to_leave();
                     } else if self.is_late {
-                        let _ = socket.close(Some((code::SERVICE_RESTART, String::new())));
+                        socket.close_for(code::SERVICE_RESTART);
                     }
                 }
                 since
@@ -91,7 +91,7 @@ impl Departure {
         if !self.is_late && self.timer.poll_until(since + deadline, cx).is_ready() {
             self.is_late = true;
             for Resident { socket, .. } in home.residents() {
-                let _ = socket.close(Some((code::SERVICE_RESTART, String::new())));
+                socket.close_for(code::SERVICE_RESTART);
             }
         }
     }
@@ -131,7 +131,7 @@ impl PoolInner {
         let state = match end {
             SocketEnd::Waits => return Ok(LifeEnd::Over),
             SocketEnd::Deaf => {
-                let _ = socket.close(Some((code::INTERNAL_ERROR, String::new())));
+                socket.close_for(code::INTERNAL_ERROR);
                 return Ok(LifeEnd::Deaf);
             }
             SocketEnd::Gone => None,
@@ -175,9 +175,7 @@ impl PoolInner {
     pub(super) fn lose_socket(&self, exchange: &Exchange) {
         self.resuming.fetch_sub(1, SeqCst);
         if let Some(visitor) = &exchange.socket {
-            let _ = visitor
-                .socket
-                .close(Some((code::INTERNAL_ERROR, String::new())));
+            visitor.socket.close_for(code::INTERNAL_ERROR);
         }
     }
 
@@ -219,9 +217,7 @@ impl PoolInner {
                     }
                 }
                 None => {
-                    let _ = visitor
-                        .socket
-                        .close(Some((code::INTERNAL_ERROR, String::new())));
+                    visitor.socket.close_for(code::INTERNAL_ERROR);
                 }
             }
         }

@@ -30,8 +30,7 @@ pub(super) fn pass_over(succession: &dyn Succession, homeless: Homeless<'_>, sta
             return;
         }
     }
-    let farewell = (code::SERVICE_RESTART, String::new());
-    let _ = homeless.socket.close(Some(farewell));
+    homeless.socket.close_for(code::SERVICE_RESTART);
 }
 
 impl PoolInner {

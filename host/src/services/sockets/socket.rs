@@ -199,11 +199,17 @@ impl Socket {
 
     /// Begins to close the socket, as a guest asks for it.
     pub fn close_with(&self, code: Option<u16>, reason: Option<String>) -> Result<(), SendError> {
-        self.close(farewell(code, reason)?)
+        self.close(farewell(code, reason)?);
+        Ok(())
+    }
+
+    /// Begins to close the socket with this code, as the host asks for it.
+    pub fn close_for(&self, code: u16) {
+        self.close(Some((code, String::new())));
     }
 
     /// Begins to close the socket. Nothing happens where that has begun already.
-    pub fn close(&self, farewell: Option<(u16, String)>) -> Result<(), SendError> {
+    fn close(&self, farewell: Option<(u16, String)>) {
         let mut state = lock(&self.state);
         if state.phase == Phase::Open {
             state.phase = Phase::Closing;
@@ -213,7 +219,6 @@ impl Socket {
             self.connection.wake();
             self.has_room.notify_waiters();
         }
-        Ok(())
     }
 
     /// Closes the socket because its guest has failed, which is told of nothing more but the end.
@@ -222,7 +227,7 @@ impl Socket {
         state.has_failed = true;
         state.incoming.keep_the_end();
         drop(state);
-        let _ = self.close(Some((code::INTERNAL_ERROR, String::new())));
+        self.close_for(code::INTERNAL_ERROR);
     }
 
     /// Begins to close the socket when the event that is under way is over.
@@ -233,7 +238,7 @@ impl Socket {
             return;
         }
         drop(state);
-        let _ = self.close(Some((code, String::new())));
+        self.close_for(code);
     }
 
     /// Whether its connection is gone.
@@ -341,7 +346,7 @@ impl Endpoint for Arc<Socket> {
     }
 
     fn close(&self, farewell: Option<(u16, String)>) {
-        let _ = Socket::close(self, farewell);
+        Socket::close(self, farewell);
     }
 
     fn farewell(&self) -> Option<Option<(u16, String)>> {
@@ -488,7 +493,7 @@ impl Socket {
         let mut state = lock(&self.state);
         if let Some(code) = state.is_ending.take() {
             drop(state);
-            let _ = self.close(Some((code, String::new())));
+            self.close_for(code);
             state = lock(&self.state);
         }
         if state.place.is_none() {
@@ -530,6 +535,8 @@ impl Socket {
     pub fn sleep(self: &Arc<Self>, asleep: Box<dyn Sleeper>) {
         let mut state = lock(&self.state);
         state.asleep = Some(asleep);
+        // Until something comes it goes nowhere.
+        state.moving = None;
         self.call(state);
     }
 

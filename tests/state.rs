@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 
-use crate::harness::{App, Client, Running, guest, soon};
+use crate::harness::{App, Client, Running, guest, renumbered, soon};
 
 const ROOM: &str = "room.wasm";
 
@@ -134,4 +134,18 @@ async fn what_is_under_way_is_waited_for_a_moment_and_no_longer() {
         .log
         .line_with("what they change is not handed over")
         .await;
+}
+
+#[tokio::test]
+async fn a_component_without_state_is_not_waited_for() {
+    let (file, component) = ("slow.wasm", guest("slow"));
+    let server = App::new().handler(file, &component).serve().await;
+    let mut slow = server.send("GET /slow?ms=1500").await;
+    server.until_in_flight(file, 1).await;
+    let next = renumbered(component, 2);
+    server.app.replace(file, &next);
+    server.until_serving(file, &next).await;
+    assert_eq!(soon(slow.answer()).await.status, 200);
+    let log = server.logged().await;
+    assert!(!log.contains("handed over"), "{log}");
 }

@@ -18,7 +18,8 @@ use crate::base::timer::Timer;
 /// How long requests that are under way may hold the state back, once the next version serves.
 const PATIENCE: Duration = Duration::from_secs(1);
 
-/// How long the next version waits for the state at most: past it something is wrong, and it serves with the copy.
+/// How long the next version, once it is to serve, waits for the state at most: past it something is wrong, and it serves
+/// with the copy.
 const AT_MOST: Duration = Duration::from_secs(30);
 
 /// A pool's part in the state of its component.
@@ -43,6 +44,10 @@ impl Handover {
         *lock(&self.waits) = Some(waits);
     }
 
+    fn expects(&self) -> bool {
+        lock(&self.legacy).is_some()
+    }
+
     /// Hands this version its state, or nothing: then the copy stays. Only the first time counts.
     pub(super) fn bequeath(&self, state: Option<Bytes>) {
         let legacy = lock(&self.legacy).take();
@@ -55,7 +60,7 @@ impl Handover {
     /// Waits for the state. `None`: this version expects none, or gets none.
     pub(super) async fn legacy(&self) -> Option<Bytes> {
         let waits = lock(&self.waits).take()?;
-        timeout(AT_MOST, waits).await.ok()?.ok()
+        waits.await.ok()
     }
 
     pub(super) fn keep(&self, state: Bytes) {
@@ -127,12 +132,20 @@ impl PoolInner {
     }
 
     /// Gives the state to this version when there is no request left, or nothing where there is no instance to ask.
-    pub(super) fn set_heir(&self, heir: &Arc<PoolInner>) {
-        if self.handover.heir.set(heir.clone()).is_ok()
-            && let Some(kept) = self.handover.take_kept()
-        {
-            heir.handover.bequeath(Some(kept));
+    fn set_heir(&self, heir: &Arc<PoolInner>) {
+        if self.handover.heir.set(heir.clone()).is_err() {
+            return;
         }
+        if let Some(kept) = self.handover.take_kept() {
+            return heir.handover.bequeath(Some(kept));
+        }
+        let heir = Arc::downgrade(heir);
+        tokio::spawn(async move {
+            tokio::time::sleep(AT_MOST).await;
+            if let Some(heir) = heir.upgrade() {
+                heir.handover.bequeath(None);
+            }
+        });
     }
 
     /// Nothing is left to be given.
@@ -183,7 +196,7 @@ impl PoolInner {
 
     /// Asks the sockets of all instances to go to the component's next version, and these to give it their state.
     pub(super) fn hand_over(&self, heir: Option<&Arc<PoolInner>>) {
-        if let Some(heir) = heir {
+        if let Some(heir) = heir.filter(|heir| heir.handover.expects()) {
             self.set_heir(heir);
         }
         self.is_handed_over.store(true, SeqCst);

@@ -5,7 +5,6 @@ use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::SeqCst};
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Waker};
 
-use futures_util::task::AtomicWaker;
 use rustc_hash::FxHashMap;
 
 use super::lock;
@@ -22,7 +21,7 @@ pub struct Home<S> {
     entered: AtomicU64,
     /// The instance was woken since it has last looked.
     has_news: AtomicBool,
-    waker: AtomicWaker,
+    waker: Mutex<Option<Waker>>,
 }
 
 /// A socket in an instance, with the number that the guest has for it.
@@ -40,7 +39,7 @@ impl<S> Default for Home<S> {
             resident_count: AtomicUsize::new(0),
             entered: AtomicU64::new(0),
             has_news: AtomicBool::new(false),
-            waker: AtomicWaker::new(),
+            waker: Mutex::default(),
         }
     }
 }
@@ -51,13 +50,12 @@ impl<S> Home<S> {
         let is_known = known
             .as_ref()
             .is_some_and(|known| known.will_wake(cx.waker()));
-        if is_known && !self.has_news.load(SeqCst) {
-            return false;
+        if !is_known {
+            *lock(&self.waker) = Some(cx.waker().clone());
+            *known = Some(cx.waker().clone());
         }
-        self.has_news.store(false, SeqCst);
-        self.waker.register(cx.waker());
-        *known = Some(cx.waker().clone());
-        true
+        let has_news = self.has_news.load(SeqCst) && self.has_news.swap(false, SeqCst);
+        !is_known || has_news
     }
 
     /// The next socket with an event.
@@ -89,7 +87,10 @@ impl<S> Home<S> {
     /// Has the instance look at what has changed.
     pub fn wake(&self) {
         self.has_news.store(true, SeqCst);
-        self.waker.wake();
+        // It stays: a waker that a wake takes away would have to be set again, and until then wakes would be lost.
+        if let Some(waker) = &*lock(&self.waker) {
+            waker.wake_by_ref();
+        }
     }
 
     pub(super) fn leave(&self, request: u64) {

@@ -26,8 +26,9 @@ pub use carrier::{Pings, Progress, Terms, carry, hang_up};
 pub use client_socket::{ClientLimits, ClientSocket};
 pub use handle::Handle;
 pub use incoming::{Closed, Event, Message};
+pub use outgoing::SendError;
 pub use session::{Session, Upgrade};
-pub use socket::{Next, SendError, Sleeper, Socket};
+pub use socket::{Next, Sleeper, Socket};
 
 use channel::Channels;
 

@@ -13,10 +13,9 @@ use tokio::time::Instant;
 use super::carrier::Endpoint;
 use super::incoming::{Closed, Event, Incoming, Message};
 use super::lock;
-use super::outgoing::{Outgoing, Queue};
-use super::socket::{Phase, SendError, farewell};
+use super::outgoing::{Outgoing, Queue, Room, SendError};
+use super::socket::{Phase, farewell};
 use crate::base::timer::Timer;
-use crate::base::websocket::MAX_CONTROL;
 
 /// How long the end may take from when the guest asks for it: what was sent before goes out, and the server answers. As
 /// Tornado has it.
@@ -77,18 +76,11 @@ impl ClientSocket {
 
     /// Takes a message to be sent.
     pub fn send(&self, message: Message) -> Result<(), SendError> {
-        let largest = self.limits.max_unsent.max(self.limits.max_message);
-        if message.size() > largest {
-            return Err(SendError::TooLarge(largest as u64));
-        }
         self.push(Outgoing::Message(message))
     }
 
     /// Sends a ping.
     pub fn ping(&self, data: Bytes) -> Result<(), SendError> {
-        if data.len() > MAX_CONTROL {
-            return Err(SendError::TooLarge(MAX_CONTROL as u64));
-        }
         self.push(Outgoing::Ping(data))
     }
 
@@ -97,13 +89,17 @@ impl ClientSocket {
         if state.phase != Phase::Open {
             return Err(SendError::Closed);
         }
-        if state.outgoing.bytes() >= self.limits.max_unsent {
-            return Err(SendError::Full);
-        }
-        state.outgoing.push(outgoing);
+        state.outgoing.offer(outgoing, self.room())?;
         drop(state);
         self.connection.wake();
         Ok(())
+    }
+
+    fn room(&self) -> Room {
+        Room {
+            max_unsent: self.limits.max_unsent,
+            max_message: self.limits.max_message,
+        }
     }
 
     /// Waits until a message is taken.
@@ -115,7 +111,7 @@ impl ClientSocket {
                 if state.phase != Phase::Open {
                     return Err(SendError::Closed);
                 }
-                if state.outgoing.bytes() < self.limits.max_unsent {
+                if state.outgoing.has_room(self.room()) {
                     return Ok(());
                 }
             }
@@ -246,17 +242,11 @@ impl Endpoint for ClientSocket {
         true
     }
 
-    fn take(&self, mut wanted: impl FnMut(Outgoing) -> bool) {
+    fn take(&self, wanted: impl FnMut(Outgoing) -> bool) {
         let mut state = lock(&self.state);
-        let most = self.limits.max_unsent;
-        let was_full = state.outgoing.bytes() >= most;
-        while let Some(outgoing) = state.outgoing.pop() {
-            if !wanted(outgoing) {
-                break;
-            }
-        }
-        if was_full && state.outgoing.bytes() < most {
-            drop(state);
+        let has_room_again = state.outgoing.hand_out(self.room(), wanted);
+        drop(state);
+        if has_room_again {
             self.has_room.notify_waiters();
         }
     }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use super::incoming::Message;
-use crate::base::websocket::Published;
+use crate::base::websocket::{MAX_CONTROL, Published};
 
 /// One thing to be sent.
 pub enum Outgoing {
@@ -14,6 +14,25 @@ pub enum Outgoing {
     Ping(Bytes),
     /// Published, and whether it is a binary message in any case.
     Published(Arc<Published>, bool),
+}
+
+/// Why something was not taken.
+#[derive(Debug, PartialEq, Eq)]
+pub enum SendError {
+    Closed,
+    Full,
+    TooLarge(u64),
+    TooMany(u32),
+    Invalid(String),
+}
+
+/// What may wait to be sent to one client.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Room {
+    /// Bytes of all together, before more is taken.
+    pub max_unsent: usize,
+    /// Bytes of a message.
+    pub max_message: usize,
 }
 
 /// What keeping one costs beside its bytes.
@@ -46,7 +65,43 @@ impl Queue {
         self.waiting.push_back(outgoing);
     }
 
-    pub(super) fn pop(&mut self) -> Option<Outgoing> {
+    /// Takes what a guest sends, if there is room.
+    pub(super) fn offer(&mut self, outgoing: Outgoing, room: Room) -> Result<(), SendError> {
+        let (size, largest) = match &outgoing {
+            Outgoing::Message(message) => (message.size(), room.max_message.max(room.max_unsent)),
+            Outgoing::Ping(data) => (data.len(), MAX_CONTROL),
+            Outgoing::Published(message, _) => (message.size(), room.max_unsent),
+        };
+        if size > largest {
+            return Err(SendError::TooLarge(largest as u64));
+        }
+        if !self.has_room(room) {
+            return Err(SendError::Full);
+        }
+        self.push(outgoing);
+        Ok(())
+    }
+
+    pub(super) fn has_room(&self, room: Room) -> bool {
+        self.bytes < room.max_unsent
+    }
+
+    /// Hands out what waits, as long as it is wanted. Returns whether there is room again that was not there before.
+    pub(super) fn hand_out(
+        &mut self,
+        room: Room,
+        mut wanted: impl FnMut(Outgoing) -> bool,
+    ) -> bool {
+        let was_full = !self.has_room(room);
+        while let Some(outgoing) = self.pop() {
+            if !wanted(outgoing) {
+                break;
+            }
+        }
+        was_full && self.has_room(room)
+    }
+
+    fn pop(&mut self) -> Option<Outgoing> {
         let outgoing = self.waiting.pop_front()?;
         self.bytes -= outgoing.size();
         self.published -= usize::from(is_published(&outgoing));

@@ -12,10 +12,10 @@ use super::carrier::Endpoint;
 use super::channel::{Ear, Subscription};
 use super::home::{Home, Resident};
 use super::incoming::{Closed, Event, Incoming, Message};
-use super::outgoing::{Outgoing, Queue};
+use super::outgoing::{Outgoing, Queue, Room, SendError};
 use super::{Family, Move, SocketLimits, Sockets, lock};
 use crate::base::unsent::{Account, Charge, FREE, Unsent};
-use crate::base::websocket::{MAX_CONTROL, MAX_REASON, Published, code, may_be_said};
+use crate::base::websocket::{MAX_REASON, Published, code, may_be_said};
 
 /// One socket.
 pub struct Socket {
@@ -85,16 +85,6 @@ pub(super) enum Phase {
     Closed,
 }
 
-/// Why something was not taken.
-#[derive(Debug, PartialEq, Eq)]
-pub enum SendError {
-    Closed,
-    Full,
-    TooLarge(u64),
-    TooMany(u32),
-    Invalid(String),
-}
-
 /// What its guest is to do next.
 pub enum Next {
     Event(Event),
@@ -150,18 +140,11 @@ impl Socket {
 impl Socket {
     /// Takes a message to be sent.
     pub fn send(&self, message: Message) -> Result<(), SendError> {
-        let largest = self.limits.max_unsent.max(self.limits.max_message);
-        if message.size() > largest {
-            return Err(SendError::TooLarge(largest as u64));
-        }
         self.push(Outgoing::Message(message))
     }
 
     /// Sends a ping.
     pub fn ping(&self, data: Bytes) -> Result<(), SendError> {
-        if data.len() > MAX_CONTROL {
-            return Err(SendError::TooLarge(MAX_CONTROL as u64));
-        }
         self.push(Outgoing::Ping(data))
     }
 
@@ -170,14 +153,18 @@ impl Socket {
         if state.phase != Phase::Open {
             return Err(SendError::Closed);
         }
-        if state.outgoing.bytes() >= self.limits.max_unsent {
-            return Err(SendError::Full);
-        }
-        state.outgoing.push(outgoing);
+        state.outgoing.offer(outgoing, self.room())?;
         state.settle_charge();
         drop(state);
         self.connection.wake();
         Ok(())
+    }
+
+    fn room(&self) -> Room {
+        Room {
+            max_unsent: self.limits.max_unsent,
+            max_message: self.limits.max_message,
+        }
     }
 
     /// Waits until a message is taken.
@@ -189,7 +176,7 @@ impl Socket {
                 if state.phase != Phase::Open {
                     return Err(SendError::Closed);
                 }
-                if state.outgoing.bytes() < self.limits.max_unsent {
+                if state.outgoing.has_room(self.room()) {
                     return Ok(());
                 }
             }
@@ -323,18 +310,12 @@ impl Endpoint for Arc<Socket> {
         self.connection.register(cx.waker());
     }
 
-    fn take(&self, mut wanted: impl FnMut(Outgoing) -> bool) {
+    fn take(&self, wanted: impl FnMut(Outgoing) -> bool) {
         let mut state = lock(&self.state);
-        let most = self.limits.max_unsent;
-        let was_full = state.outgoing.bytes() >= most;
-        while let Some(outgoing) = state.outgoing.pop() {
-            if !wanted(outgoing) {
-                break;
-            }
-        }
+        let has_room_again = state.outgoing.hand_out(self.room(), wanted);
         state.settle_charge();
-        if was_full && state.outgoing.bytes() < most {
-            drop(state);
+        drop(state);
+        if has_room_again {
             self.has_room.notify_waiters();
         }
     }

@@ -153,6 +153,7 @@ async fn nothing_grows_under_faults_of_every_kind() {
         }
         tokio::time::sleep(REST).await;
         at_rest.take(&totals);
+        println!("at rest after {:.0?}: {:?}", began.elapsed(), totals.now());
     }
     let seen = beside.end().await;
     println!("beside: {seen}\nunder attack\n{busy}at rest\n{at_rest}");

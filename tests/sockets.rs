@@ -9,6 +9,7 @@ mod protocol;
 mod shutdown;
 mod sleep;
 mod topics;
+mod unread;
 
 use serde_json::{Value, json};
 

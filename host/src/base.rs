@@ -1,6 +1,7 @@
 //! The foundation of all wings. A room here imports no other of its own floor.
 
 pub(crate) mod access;
+pub(crate) mod backlog;
 pub mod body;
 pub mod client;
 pub mod error;
@@ -12,5 +13,4 @@ pub mod router;
 pub mod shards;
 pub(crate) mod timer;
 pub(crate) mod timetable;
-pub(crate) mod unsent;
 pub(crate) mod websocket;

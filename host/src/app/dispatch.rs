@@ -25,10 +25,10 @@ use tokio::time::Instant;
 
 use crate::app::generation::{Component, Generation, Site, State};
 use crate::base::access::{self, Details, Summary};
+use crate::base::backlog::{FREE, Held};
 use crate::base::body::{BodyError, Gunzip, RequestBody, Source};
 use crate::base::client::Client;
 use crate::base::request_id;
-use crate::base::unsent::{FREE, Held};
 use crate::guest::invoke::invoke;
 use crate::guest::resources::{Answer, Exchange, ShownId, Stage, Visitor};
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::base::unsent::Unsent;
+use crate::base::backlog::Backlog;
 
 /// What a client may use, in time and in bytes. `None` means "off".
 #[derive(Clone, Debug)]
@@ -23,7 +23,9 @@ pub struct Limits {
     /// Bytes of responses that one connection may have in memory before its next request waits.
     pub max_unsent: u64,
     /// What all connections have in memory together.
-    pub unsent: Unsent,
+    pub unsent: Backlog,
+    /// What of the messages of WebSockets has come and waits, for all connections together.
+    pub unread: Backlog,
     /// Requests that one HTTP/2 connection may have at once.
     pub max_concurrent_streams: u32,
     /// Whether HTTP/2 is understood where nothing is encrypted.
@@ -42,7 +44,8 @@ impl Default for Limits {
             body_timeout: Some(Duration::from_secs(60)),
             write_timeout: Some(Duration::from_secs(30)),
             max_unsent: 4 << 20,
-            unsent: Unsent::new(24 << 20),
+            unsent: Backlog::unsent(24 << 20),
+            unread: Backlog::unread(64 << 20),
             max_concurrent_streams: 100,
             h2c: false,
             max_connections: 10_000,

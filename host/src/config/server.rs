@@ -4,8 +4,8 @@
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
+use crate::base::backlog::Backlog;
 use crate::base::error::Position;
-use crate::base::unsent::Unsent;
 
 use super::limits::Limits;
 use super::listen::{self, Listen};
@@ -55,6 +55,8 @@ pub struct Server {
     pub max_unsent: u64,
     /// How many all connections may have before the slowest is cut off.
     pub max_unsent_total: u64,
+    /// How many bytes of the messages of WebSockets may have come and wait, for all, before the slowest is cut off.
+    pub max_unread_total: u64,
     /// Whether compressed request bodies are decompressed.
     pub decompress_request: bool,
     /// How many connections may be open.
@@ -86,7 +88,8 @@ impl Server {
             body_timeout: self.body_timeout,
             write_timeout: self.write_timeout,
             max_unsent: self.max_unsent,
-            unsent: Unsent::new(self.max_unsent_total),
+            unsent: Backlog::unsent(self.max_unsent_total),
+            unread: Backlog::unread(self.max_unread_total),
             max_concurrent_streams: self.max_concurrent_streams,
             h2c: self.h2c,
             max_connections: self.max_connections,
@@ -114,6 +117,7 @@ impl Default for Server {
             write_timeout: seconds(30),
             max_unsent: 4 * MB,
             max_unsent_total: 24 * MB,
+            max_unread_total: 64 * MB,
             decompress_request: false,
             max_connections: 10_000,
             max_instance_memory: 256 * MB,
@@ -171,6 +175,9 @@ pub(super) fn read(value: Value<'_, '_>) -> Option<Server> {
             value.size(1..=MOST_BYTES)
         }),
         max_unsent_total: section.or("max_unsent_total", default.max_unsent_total, |value| {
+            value.size(1..=MOST_BYTES)
+        }),
+        max_unread_total: section.or("max_unread_total", default.max_unread_total, |value| {
             value.size(1..=MOST_BYTES)
         }),
         decompress_request: section.or(

@@ -28,9 +28,9 @@ pub use self::body::IncomingBody;
 pub use self::refuse::{Refusal, refuse};
 pub use self::socket::Socket;
 use crate::base::access::{self, Details, Summary};
+use crate::base::backlog::Held;
 use crate::base::client::{Client, Protocol};
 use crate::base::request_id;
-use crate::base::unsent::Held;
 use crate::config::Limits;
 use crate::tls::Tls;
 

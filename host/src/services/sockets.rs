@@ -9,6 +9,7 @@ mod home;
 mod incoming;
 mod outgoing;
 mod session;
+mod share;
 mod socket;
 
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed, Ordering::SeqCst};

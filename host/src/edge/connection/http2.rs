@@ -34,9 +34,9 @@ use super::{
     Account, IncomingBody, LINGER, Refusal, Service, Socket, held, least_progress, refuse,
     tell_refusal, websocket,
 };
+use crate::base::backlog::FREE;
 use crate::base::client::Client;
 use crate::base::timer::with_timer;
-use crate::base::unsent::FREE;
 use crate::base::websocket::is_http2;
 use crate::config::Limits;
 use crate::services::sockets::Upgrade;

@@ -26,7 +26,7 @@ pub(super) async fn serve<I>(
         pings,
         tell,
     } = session;
-    handle.connected(&limits.unsent);
+    handle.connected(&limits.unsent, &limits.unread);
     let terms = Terms {
         role: Role::Server,
         deflate,
@@ -40,6 +40,6 @@ pub(super) async fn serve<I>(
     let (closed, io) = carry(io, read, handle.socket(), terms, set_nodelay).await;
     tell(&closed);
     handle.ended(closed);
-    drop(handle);
     let _ = timeout(LINGER, hang_up(io)).await;
+    handle.heard_out().await;
 }

@@ -39,9 +39,14 @@ impl Slots {
     pub(super) fn set_limits(&self, mut limits: Limits) {
         self.0.send_modify(|state| {
             // The count of unsent bytes goes on, for present connections and for future ones.
-            let unsent = state.limits.unsent.clone();
-            unsent.set_most(limits.unsent.most());
-            limits.unsent = unsent;
+            let before = &state.limits;
+            for (kept, new) in [
+                (&before.unsent, &mut limits.unsent),
+                (&before.unread, &mut limits.unread),
+            ] {
+                kept.set_most(new.most());
+                *new = kept.clone();
+            }
             state.limits = Arc::new(limits);
         });
     }

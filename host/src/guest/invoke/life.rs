@@ -12,7 +12,7 @@ use futures_util::future::{BoxFuture, OptionFuture};
 use tokio::time::timeout;
 use wasmtime::component::{ComponentNamedList, Lift, Lower};
 
-use crate::base::unsent::FREE;
+use crate::base::backlog::FREE;
 use crate::guest::bindings::handler::MessageHead;
 use crate::guest::bindings::{Call, Failure, FailureCause, Outcome, Response};
 use crate::guest::capabilities::wasi;

@@ -55,6 +55,9 @@ pub trait Endpoint {
     /// Nothing more comes. The task that listens is woken when it is idle.
     fn hears_no_more(&self);
 
+    /// So many bytes of messages are kept that are not whole.
+    fn keeps(&self, bytes: usize);
+
     /// Whether all that has come was told, as far as the answer to the peer's end waits for that.
     fn is_idle(&self) -> bool;
 
@@ -116,10 +119,11 @@ where
     E: Endpoint,
 {
     let mut reader = Reader::new(terms.role, terms.max_message, terms.deflate.as_ref());
-    reader.buffer.extend_from_slice(&read);
+    reader.push(&read);
     let mut carrier = Carrier {
         io,
         reader,
+        kept: 0,
         writer: Writer::new(terms.role, terms.deflate),
         clock: Clock::new(terms.pings, terms.progress),
         pong: None,
@@ -153,6 +157,8 @@ struct Carrier<'e, I, E> {
     io: I,
     endpoint: &'e E,
     reader: Reader,
+    /// How much of what has come is kept, as the endpoint knows it.
+    kept: usize,
     writer: Writer,
     /// The answer to the latest ping, if the client takes nothing.
     pong: Option<Bytes>,
@@ -186,9 +192,6 @@ impl<I: AsyncRead + AsyncWrite + Unpin, E: Endpoint> Carrier<'_, I, E> {
     /// Ready at the end.
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Closed> {
         self.endpoint.listen(cx);
-        if self.endpoint.poll_cut(cx).is_ready() {
-            return Poll::Ready(self.closing.heard());
-        }
         if let Some(nodelay) = self.endpoint.nodelay() {
             (self.set_nodelay)(&self.io, nodelay);
         }
@@ -218,11 +221,17 @@ impl<I: AsyncRead + AsyncWrite + Unpin, E: Endpoint> Carrier<'_, I, E> {
                 Poll::Pending => break,
             }
         }
+        if self.endpoint.poll_cut(cx).is_ready() {
+            return Poll::Ready(self.closing.heard());
+        }
         self.poll_clock(cx)
     }
 
     /// Whether the peer may send more.
     fn may_read(&self) -> bool {
+        if self.reader.has_more() {
+            return false;
+        }
         match self.closing {
             // Answers to pings that it does not take are not piled up.
             Closing::No => self.endpoint.has_room() && !(self.is_blocked && self.pong.is_some()),
@@ -236,20 +245,22 @@ impl<I: AsyncRead + AsyncWrite + Unpin, E: Endpoint> Carrier<'_, I, E> {
         let mut read = ReadBuf::uninit(&mut space);
         let polled = Pin::new(&mut self.io).poll_read(cx, &mut read);
         polled.map_ok(|()| {
-            self.reader.buffer.extend_from_slice(read.filled());
+            self.reader.push(read.filled());
             read.filled().len()
         })
     }
 
     /// Takes the messages in what was read. An error ends the connection.
     fn read_on(&mut self) -> Result<(), Closed> {
-        if self.reader.buffer.is_empty() {
+        if !self.reader.has_more() {
             return Ok(());
         }
+        let is_open = matches!(self.closing, Closing::No);
         let (endpoint, clock) = (self.endpoint, &mut self.clock);
         let (pong, closing) = (&mut self.pong, &mut self.closing);
         let writer = &mut self.writer;
-        let read = self.reader.read(|received| match received {
+        let has_room = || !is_open || endpoint.has_room();
+        let read = self.reader.read(has_room, |received| match received {
             // Behind a close frame nothing counts (RFC 6455, section 5.5.1).
             _ if matches!(closing, Closing::Heard(..) | Closing::Said(Some(_))) => {}
             Received::Close(said) => {
@@ -299,9 +310,14 @@ impl<I: AsyncRead + AsyncWrite + Unpin, E: Endpoint> Carrier<'_, I, E> {
             }
         }
         if let Closing::Heard(..) = self.closing {
-            self.reader.buffer.clear();
+            self.reader.clear();
             self.endpoint.hears_no_more();
             self.clock.hears_no_more();
+        }
+        let kept = self.reader.kept();
+        if kept != self.kept {
+            self.kept = kept;
+            self.endpoint.keeps(kept);
         }
         Ok(())
     }

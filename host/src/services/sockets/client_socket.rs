@@ -237,6 +237,9 @@ impl Endpoint for ClientSocket {
 
     fn hears_no_more(&self) {}
 
+    /// There are few of these, and each is bounded.
+    fn keeps(&self, _bytes: usize) {}
+
     /// The answer to the server's end waits for nothing.
     fn is_idle(&self) -> bool {
         true

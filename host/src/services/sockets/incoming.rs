@@ -73,6 +73,11 @@ impl Incoming {
         self.bytes = self.events.iter().map(size).sum();
     }
 
+    /// Bytes of all that waits.
+    pub(super) fn bytes(&self) -> usize {
+        self.bytes
+    }
+
     pub(super) fn is_empty(&self) -> bool {
         self.events.is_empty()
     }

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, Weak};
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
+use futures_util::future::poll_fn;
 use futures_util::task::AtomicWaker;
 use tokio::sync::Notify;
 
@@ -13,8 +14,9 @@ use super::channel::{Ear, Subscription};
 use super::home::{Home, Resident};
 use super::incoming::{Closed, Event, Incoming, Message};
 use super::outgoing::{Outgoing, Queue, Room, SendError};
+use super::share::Share;
 use super::{Family, Move, SocketLimits, Sockets, lock};
-use crate::base::unsent::{Account, Charge, FREE, Unsent};
+use crate::base::backlog::Backlog;
 use crate::base::websocket::{MAX_REASON, Published, code, may_be_said};
 
 /// One socket.
@@ -59,8 +61,12 @@ struct State {
     /// Published messages that it lost.
     dropped: u64,
     nodelay: Option<bool>,
-    account: Option<Arc<Account>>,
-    charge: Option<Charge>,
+    /// What waits to be sent, and what has come and waits, as far as the whole server's limits count it. While it has a
+    /// connection.
+    unsent: Option<Share>,
+    unread: Option<Share>,
+    /// Bytes of a message that is not whole.
+    kept: usize,
 }
 
 struct Place {
@@ -125,8 +131,9 @@ impl Socket {
                 farewell: None,
                 dropped: 0,
                 nodelay: None,
-                account: None,
-                charge: None,
+                unsent: None,
+                unread: None,
+                kept: 0,
             }),
             hears: Default::default(),
             subscriptions: Mutex::default(),
@@ -154,7 +161,7 @@ impl Socket {
             return Err(SendError::Closed);
         }
         state.outgoing.offer(outgoing, self.room())?;
-        state.settle_charge();
+        state.count_unsent();
         drop(state);
         self.connection.wake();
         Ok(())
@@ -212,7 +219,7 @@ impl Socket {
     pub fn fail(&self) {
         let mut state = lock(&self.state);
         state.has_failed = true;
-        state.incoming.keep_the_end();
+        state.forget();
         drop(state);
         self.close_for(code::INTERNAL_ERROR);
     }
@@ -295,7 +302,7 @@ impl Ear for Socket {
         state
             .outgoing
             .push(Outgoing::Published(message.clone(), binary));
-        state.settle_charge();
+        state.count_unsent();
         drop(state);
         if was_idle {
             self.connection.wake();
@@ -313,7 +320,7 @@ impl Endpoint for Arc<Socket> {
     fn take(&self, wanted: impl FnMut(Outgoing) -> bool) {
         let mut state = lock(&self.state);
         let has_room_again = state.outgoing.hand_out(self.room(), wanted);
-        state.settle_charge();
+        state.count_unsent();
         drop(state);
         if has_room_again {
             self.has_room.notify_waiters();
@@ -341,16 +348,18 @@ impl Endpoint for Arc<Socket> {
     }
 
     fn took(&self, bytes: usize) {
-        if let Some(charge) = &lock(&self.state).charge {
-            charge.took(bytes as u64);
+        if let Some(share) = &lock(&self.state).unsent {
+            share.moved(bytes);
         }
     }
 
-    /// Where too much waits to be sent in the whole server, and this client is the slowest.
+    /// Where too much waits in the whole server, and this socket is the slowest.
     fn poll_cut(&self, cx: &mut Context<'_>) -> Poll<()> {
-        match &lock(&self.state).account {
-            Some(account) => account.poll_cut(cx),
-            None => Poll::Pending,
+        let state = lock(&self.state);
+        let mut shares = [&state.unsent, &state.unread].into_iter().flatten();
+        match shares.any(|share| share.poll_cut(cx).is_ready()) {
+            true => Poll::Ready(()),
+            false => Poll::Pending,
         }
     }
 
@@ -379,6 +388,13 @@ impl Endpoint for Arc<Socket> {
         lock(&self.state).is_awaited = true;
     }
 
+    fn keeps(&self, bytes: usize) {
+        let mut state = lock(&self.state);
+        let more = bytes.saturating_sub(state.kept);
+        state.kept = bytes;
+        state.count_unread(more);
+    }
+
     /// Whether its guest was told of all that has come.
     fn is_idle(&self) -> bool {
         let state = lock(&self.state);
@@ -388,9 +404,11 @@ impl Endpoint for Arc<Socket> {
 
 /// For what begins and ends its connection.
 impl Socket {
-    /// The connection begins. Bytes that wait to be sent count here.
-    pub fn connected(&self, unsent: &Unsent) {
-        lock(&self.state).account = Some(unsent.account());
+    /// The connection begins. What waits counts here.
+    pub fn connected(&self, unsent: &Backlog, unread: &Backlog) {
+        let mut state = lock(&self.state);
+        state.unsent = Some(Share::new(unsent));
+        state.unread = Some(Share::new(unread));
     }
 
     /// Something has come.
@@ -403,7 +421,12 @@ impl Socket {
             Phase::Closed => false,
         };
         if is_wanted && !state.has_failed {
+            if let Event::Message(_) = event {
+                // It is whole now.
+                state.kept = 0;
+            }
             state.incoming.push(event);
+            state.count_unread(0);
             self.call(state);
         }
     }
@@ -416,13 +439,32 @@ impl Socket {
         }
         state.phase = Phase::Closed;
         state.outgoing.clear();
-        state.charge = None;
-        state.account = None;
+        state.unsent = None;
+        state.kept = 0;
         state.moving = None;
         state.incoming.push(Event::Close(closed));
+        state.count_unread(0);
         self.call(state);
         lock(&self.subscriptions).clear();
         self.has_room.notify_waiters();
+    }
+
+    /// Waits until its guest was told of all that its client has said, but for what does not count. Where too much waits
+    /// in the whole server, its guest is told of nothing but the end.
+    pub async fn heard_out(&self) {
+        poll_fn(|cx| {
+            self.connection.register(cx.waker());
+            let mut state = lock(&self.state);
+            let Some(share) = state.unread.as_ref().filter(|share| share.counts()) else {
+                return Poll::Ready(());
+            };
+            if share.poll_cut(cx).is_pending() {
+                return Poll::Pending;
+            }
+            state.forget();
+            Poll::Ready(())
+        })
+        .await;
     }
 
     /// Calls its instance, unless that was done.
@@ -485,11 +527,15 @@ impl Socket {
             return Next::Leave;
         }
         let was_full = !state.incoming.has_room(self.limits.max_events);
+        let waited = state.incoming.bytes();
         let Some(event) = state.incoming.pop() else {
             return self.rest(state);
         };
+        let taken = waited - state.incoming.bytes();
+        state.count_unread(taken);
+        let is_closed = state.phase == Phase::Closed;
         drop(state);
-        if was_full {
+        if was_full || is_closed {
             self.connection.wake();
         }
         Next::Event(event)
@@ -556,15 +602,24 @@ pub(super) fn farewell(
 }
 
 impl State {
-    /// Counts what waits to be sent against the whole server's limit, where it is much.
-    fn settle_charge(&mut self) {
-        let bytes = self.outgoing.bytes() as u64;
-        if bytes <= FREE {
-            self.charge = None;
-        } else if let Some(charge) = &mut self.charge {
-            charge.at_least(bytes);
-        } else if let Some(account) = &self.account {
-            self.charge = Some(account.charge(bytes));
+    /// What waits to be sent has changed.
+    fn count_unsent(&mut self) {
+        if let Some(share) = &mut self.unsent {
+            share.set(self.outgoing.bytes());
+        }
+    }
+
+    /// Its guest is told of nothing but the end.
+    fn forget(&mut self) {
+        self.incoming.keep_the_end();
+        self.count_unread(0);
+    }
+
+    /// What has come has changed, after so many bytes of it went on.
+    fn count_unread(&mut self, moved: usize) {
+        if let Some(share) = &mut self.unread {
+            share.moved(moved);
+            share.set(self.incoming.bytes() + self.kept);
         }
     }
 }

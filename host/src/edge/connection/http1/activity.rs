@@ -12,7 +12,7 @@ use tokio::time::timeout;
 
 use super::framing::Framing;
 use super::unread::{MAX_DROPPED, PATIENCE, Unread};
-use crate::base::unsent::{Account, Charge, Unsent};
+use crate::base::backlog::{Account, Backlog, Charge};
 use crate::services::sockets::{Session, Upgrade};
 
 /// What a connection waits for.
@@ -214,7 +214,7 @@ impl Activity {
         }
         self.stalled.set(false);
         if let Some(account) = self.account.get() {
-            account.took(bytes as u64);
+            account.moved(bytes as u64);
         }
     }
 
@@ -224,7 +224,7 @@ impl Activity {
     }
 
     /// Counts a response's bytes in memory, as long as this exists.
-    pub(super) fn charge(&self, unsent: &Unsent, bytes: u64) -> Charge {
+    pub(super) fn charge(&self, unsent: &Backlog, bytes: u64) -> Charge {
         self.account.get_or_init(|| unsent.account()).charge(bytes)
     }
 

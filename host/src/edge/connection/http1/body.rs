@@ -8,7 +8,7 @@ use bytes::Buf;
 use http_body::{Body, Frame, SizeHint};
 
 use super::activity::Answering;
-use crate::base::unsent::{Charge, FREE, Unsent};
+use crate::base::backlog::{Backlog, Charge, FREE};
 
 /// A response's body, or none. It keeps its exchange open until hyper has taken all of it.
 #[derive(Debug)]
@@ -16,13 +16,13 @@ pub(super) struct ResponseBody<B> {
     body: Option<B>,
     /// The charge for bytes in memory, where they are many. For a whole body: until it is taken.
     charge: Option<Box<Charge>>,
-    unsent: Unsent,
+    unsent: Backlog,
     answering: Answering,
 }
 
 impl<B> ResponseBody<B> {
     /// `held`: how much of it is in memory.
-    pub(super) fn new(body: Option<B>, held: u64, unsent: &Unsent, answering: Answering) -> Self {
+    pub(super) fn new(body: Option<B>, held: u64, unsent: &Backlog, answering: Answering) -> Self {
         let mut this = Self {
             body,
             charge: None,

@@ -8,7 +8,7 @@ use std::task::{Context, Poll};
 use tokio::time::Instant;
 
 use super::CONNECTION_WINDOW;
-use crate::base::unsent::{Account, Charge, Unsent};
+use crate::base::backlog::{Account, Backlog, Charge};
 
 /// How many bytes a client may send that are not useful: control frames, and requests that it cancels. All that a
 /// connection may send before it is read fits in, because an upload that waits must not look like a flood.
@@ -108,7 +108,7 @@ impl Sending {
 
 impl Traffic {
     /// `least`: the bytes that the client must take of its responses to count as progress.
-    pub(super) fn new(unsent: &Unsent, least: u64) -> Arc<Self> {
+    pub(super) fn new(unsent: &Backlog, least: u64) -> Arc<Self> {
         let state = State {
             served: 0,
             open: 0,
@@ -273,7 +273,7 @@ impl Stream {
         };
         sending.left = sending.left.saturating_sub(bytes);
         sending.has_moved = true;
-        sending.charge.took(bytes);
+        sending.charge.moved(bytes);
         if is_enough {
             state.taken = 0;
             let now = Instant::now();
@@ -311,7 +311,7 @@ mod tests {
     use super::*;
 
     fn traffic() -> Arc<Traffic> {
-        Traffic::new(&Unsent::new(1 << 20), 1)
+        Traffic::new(&Backlog::unsent(1 << 20), 1)
     }
 
     #[tokio::test(start_paused = true)]
@@ -408,7 +408,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_byte_now_and_then_is_no_progress() {
-        let traffic = Traffic::new(&Unsent::new(1 << 20), 1000);
+        let traffic = Traffic::new(&Backlog::unsent(1 << 20), 1000);
         let response = traffic.begin();
         response.answered(0);
         response.ready(100_000);

@@ -1,5 +1,6 @@
-//! Bytes that were made for clients and are not sent yet: how many one connection has in memory, how many all have,
-//! and which connection is cut off when that is too much. Sends nothing, and ends nothing by itself.
+//! Bytes that are in memory for connections because they are not sent yet, or have come and are not taken yet: how many
+//! one connection has, how many all have, and which connection is cut off when that is too much. Sends and reads
+//! nothing, and ends nothing by itself.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -14,22 +15,24 @@ use tokio::sync::Notify;
 /// How much of each connection does not count, because that much is buffered in any case.
 pub const FREE: u64 = 64 * 1024;
 
-/// The least that a client must take to count as progress.
+/// The least that has to go on to count as progress.
 const STEP: u64 = 16 * 1024;
 
-/// How long a client may take nothing when more than half of the limit of all is used.
+/// How long a client may take nothing of what is sent when more than half of the limit of all is used.
 const PATIENCE: Duration = Duration::from_secs(1);
 
 /// Tells of a response how many bytes of its body are in memory already. Left out where they are few.
 #[derive(Clone, Copy, Debug)]
 pub struct Held(pub u64);
 
-/// The bytes that all connections have in memory. Clones share one count.
+/// The bytes that all connections have in memory, in one direction. Clones share one count.
 #[derive(Clone)]
-pub struct Unsent(Arc<Shared>);
+pub struct Backlog(Arc<Shared>);
 
 struct Shared {
     most: AtomicU64,
+    /// How long a connection may go without progress when more than half of the limit is used.
+    patience: Option<Duration>,
     /// Without what does not count.
     sum: AtomicU64,
     begun: AtomicU64,
@@ -37,11 +40,21 @@ struct Shared {
     debtors: Mutex<BTreeMap<u64, Arc<Account>>>,
 }
 
-impl Unsent {
-    /// `most`: the limit.
-    pub fn new(most: u64) -> Self {
+impl Backlog {
+    /// Of what is to be sent. `most`: the limit.
+    pub fn unsent(most: u64) -> Self {
+        Self::new(most, Some(PATIENCE))
+    }
+
+    /// Of what has come. It may be the guest that takes its time, so nobody is cut off within the limit.
+    pub fn unread(most: u64) -> Self {
+        Self::new(most, None)
+    }
+
+    fn new(most: u64, patience: Option<Duration>) -> Self {
         Self(Arc::new(Shared {
             most: AtomicU64::new(most),
+            patience,
             sum: AtomicU64::new(0),
             begun: AtomicU64::new(0),
             debtors: Mutex::default(),
@@ -61,12 +74,12 @@ impl Unsent {
     /// An account for one connection.
     pub fn account(&self) -> Arc<Account> {
         Arc::new(Account {
-            unsent: self.clone(),
+            backlog: self.clone(),
             number: self.0.begun.fetch_add(1, Relaxed),
             state: Mutex::new(State {
                 held: 0,
-                responses: 0,
-                taken: 0,
+                charges: 0,
+                moved: 0,
                 progressed: None,
             }),
             is_cut: AtomicBool::new(false),
@@ -76,10 +89,12 @@ impl Unsent {
     }
 
     /// Cuts off connections, the longest without progress first, until the sum is within the limit. Where it is only
-    /// above half of it, only those without progress for long.
+    /// above half of it, only those without progress for long, if for any time at all.
     fn settle(&self) {
         let most = self.most();
-        while self.0.sum.load(Relaxed) > most / 2 {
+        let patience = self.0.patience;
+        let least = if patience.is_some() { most / 2 } else { most };
+        while self.0.sum.load(Relaxed) > least {
             let mut debtors = lock(&self.0.debtors);
             let since = |account: &Account| lock(&account.state).progressed;
             let slowest = debtors
@@ -92,9 +107,9 @@ impl Unsent {
             let Some(account) = debtors.get(&number).cloned() else {
                 return;
             };
-            let is_stuck = since.elapsed() >= PATIENCE;
+            let is_stuck = patience.is_some_and(|patience| since.elapsed() >= patience);
             // A large response to a client that takes it is no fault.
-            let may_stay = is_alone && lock(&account.state).responses == 1;
+            let may_stay = is_alone && lock(&account.state).charges == 1;
             if may_stay || (!is_stuck && self.0.sum.load(Relaxed) <= most) {
                 return;
             }
@@ -105,15 +120,15 @@ impl Unsent {
     }
 }
 
-impl fmt::Debug for Unsent {
+impl fmt::Debug for Backlog {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Unsent").field(&self.0.sum).finish()
+        f.debug_tuple("Backlog").field(&self.0.sum).finish()
     }
 }
 
 /// The bytes that one connection has in memory.
 pub struct Account {
-    unsent: Unsent,
+    backlog: Backlog,
     number: u64,
     state: Mutex<State>,
     is_cut: AtomicBool,
@@ -123,9 +138,9 @@ pub struct Account {
 
 struct State {
     held: u64,
-    responses: u64,
-    /// What its client took since its last progress.
-    taken: u64,
+    charges: u64,
+    /// What went on since its last progress.
+    moved: u64,
     /// The time of that, while the connection has bytes that count.
     progressed: Option<Instant>,
 }
@@ -137,10 +152,10 @@ impl State {
 }
 
 impl Account {
-    /// Counts this many bytes of a response, as long as the charge exists.
+    /// Counts this many bytes, of a response say, as long as the charge exists.
     pub fn charge(self: &Arc<Self>, bytes: u64) -> Charge {
         self.change(|state| {
-            state.responses += 1;
+            state.charges += 1;
             state.held += bytes;
         });
         Charge {
@@ -149,13 +164,13 @@ impl Account {
         }
     }
 
-    /// Its client took this many bytes.
-    pub fn took(&self, bytes: u64) {
+    /// This many bytes went on.
+    pub fn moved(&self, bytes: u64) {
         let mut state = lock(&self.state);
         if state.progressed.is_some() {
-            state.taken += bytes;
-            if state.taken >= STEP {
-                state.taken = 0;
+            state.moved += bytes;
+            if state.moved >= STEP {
+                state.moved = 0;
                 state.progressed = Some(Instant::now());
             }
         }
@@ -190,7 +205,7 @@ impl Account {
     }
 
     fn change(self: &Arc<Self>, change: impl FnOnce(&mut State)) {
-        let sum = &self.unsent.0.sum;
+        let sum = &self.backlog.0.sum;
         let (before, after) = {
             let mut state = lock(&self.state);
             let before = state.counted();
@@ -200,7 +215,7 @@ impl Account {
                 return;
             }
             if before == 0 && after > 0 {
-                state.taken = 0;
+                state.moved = 0;
                 state.progressed = Some(Instant::now());
             } else if after == 0 {
                 state.progressed = None;
@@ -214,20 +229,20 @@ impl Account {
             (before, after)
         };
         if before == 0 && after > 0 {
-            let mut debtors = lock(&self.unsent.0.debtors);
+            let mut debtors = lock(&self.backlog.0.debtors);
             debtors.insert(self.number, self.clone());
         } else if before > 0 && after == 0 {
-            lock(&self.unsent.0.debtors).remove(&self.number);
+            lock(&self.backlog.0.debtors).remove(&self.number);
         }
         if after > before {
-            self.unsent.settle();
+            self.backlog.settle();
         }
     }
 
     fn cut_off(&self) {
         let state = lock(&self.state);
         if !self.is_cut.swap(true, Relaxed) {
-            self.unsent.0.sum.fetch_sub(state.counted(), Relaxed);
+            self.backlog.0.sum.fetch_sub(state.counted(), Relaxed);
         }
         drop(state);
         self.cut.wake();
@@ -240,7 +255,7 @@ impl fmt::Debug for Account {
     }
 }
 
-/// The charge for one response.
+/// The charge for one response, or for all that one socket has.
 #[derive(Debug)]
 pub struct Charge {
     account: Arc<Account>,
@@ -256,21 +271,35 @@ impl Charge {
         }
     }
 
+    /// Sets it to this number of bytes.
+    pub fn set(&mut self, bytes: u64) {
+        let before = std::mem::replace(&mut self.bytes, bytes);
+        if bytes != before {
+            self.account
+                .change(|state| state.held = state.held - before + bytes);
+        }
+    }
+
     /// The number of bytes.
     pub fn bytes(&self) -> u64 {
         self.bytes
     }
 
-    /// Its client took this many of them.
-    pub fn took(&self, bytes: u64) {
-        self.account.took(bytes);
+    /// This many of them went on.
+    pub fn moved(&self, bytes: u64) {
+        self.account.moved(bytes);
+    }
+
+    /// Ready when its connection is to be cut off. Only one task may wait.
+    pub fn poll_cut(&self, cx: &mut Context<'_>) -> Poll<()> {
+        self.account.poll_cut(cx)
     }
 }
 
 impl Drop for Charge {
     fn drop(&mut self) {
         self.account.change(|state| {
-            state.responses -= 1;
+            state.charges -= 1;
             state.held -= self.bytes;
         });
         self.account.is_less.notify_one();
@@ -297,23 +326,22 @@ mod tests {
 
     #[test]
     fn past_what_may_be_the_longest_without_progress_is_cut_first() {
-        let unsent = Unsent::new(4 * MB);
-        let [first, second, third] = [(); 3].map(|()| unsent.account());
+        let backlog = Backlog::unsent(4 * MB);
+        let [first, second, third] = [(); 3].map(|()| backlog.account());
         let held = [first.charge(MB), second.charge(MB), third.charge(MB)];
-        first.took(STEP);
+        first.moved(STEP);
         let more = third.charge(2 * MB);
         assert!(is_cut(&second), "it made none since it began");
         assert!(!is_cut(&first) && !is_cut(&third));
         // What was cut off counts no more, and is given back only once.
         drop((held, more));
-        assert_eq!(unsent.0.sum.load(Relaxed), 0);
-        assert!(lock(&unsent.0.debtors).is_empty());
+        assert_eq!(backlog.0.sum.load(Relaxed), 0);
+        assert!(lock(&backlog.0.debtors).is_empty());
     }
 
     #[test]
     fn one_large_response_is_not_cut_for_its_size_and_many_are() {
-        let unsent = Unsent::new(MB);
-        let account = unsent.account();
+        let account = Backlog::unsent(MB).account();
         let _large = account.charge(100 * MB);
         assert!(!is_cut(&account));
         let _other = account.charge(MB);
@@ -322,15 +350,30 @@ mod tests {
 
     #[test]
     fn what_is_small_does_not_count() {
-        let unsent = Unsent::new(0);
-        let account = unsent.account();
+        let backlog = Backlog::unsent(0);
+        let account = backlog.account();
         let _small = account.charge(FREE);
-        assert!(!is_cut(&account) && lock(&unsent.0.debtors).is_empty());
+        assert!(!is_cut(&account) && lock(&backlog.0.debtors).is_empty());
+    }
+
+    #[test]
+    fn what_has_come_is_no_fault_of_its_client_within_the_limit() {
+        let backlog = Backlog::unread(4 * MB);
+        let [first, second] = [(); 2].map(|()| backlog.account());
+        let mut held = [first.charge(MB), second.charge(MB)];
+        lock(&first.state).progressed = Some(Instant::now() - PATIENCE * 2);
+        held[1].set(3 * MB);
+        assert!(!is_cut(&first), "the limit is not crossed");
+        held[1].set(MB);
+        held[1].set(4 * MB);
+        assert!(is_cut(&first) && !is_cut(&second));
+        drop(held);
+        assert_eq!(backlog.0.sum.load(Relaxed), 0);
     }
 
     #[tokio::test]
     async fn a_connection_waits_until_it_has_less() {
-        let account = Unsent::new(MB).account();
+        let account = Backlog::unsent(MB).account();
         let (one, two) = (account.charge(10), account.charge(10));
         let mut waits = std::pin::pin!(account.until_less(11));
         assert!(futures_util::poll!(waits.as_mut()).is_pending());

@@ -97,7 +97,8 @@ impl App {
         Ok(())
     }
 
-    /// Puts this component in its place by rename, and returns the time.
+    /// Puts this component in its place by rename, and returns the time. Without another route it has those that it
+    /// declares itself.
     pub fn replace(&self, file: &str, component: &[u8]) -> anyhow::Result<Instant> {
         let folder = self.folder.path();
         place(
@@ -143,6 +144,7 @@ impl App {
             );
             files.push(file);
         }
+        files.extend(self.settings.iter().map(|(file, ..)| &**file));
         files.sort_unstable();
         files.dedup();
         for file in files {

@@ -35,12 +35,7 @@ pub fn ask(
     questions: &Arc<Questions>,
     window: Window,
 ) -> anyhow::Result<Vec<Duration>> {
-    const PATIENCE: Duration = Duration::from_secs(30);
-    pin(&[core])?;
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()?;
-    let all = async {
+    run(core, window, async {
         let mut clients = JoinSet::new();
         for Connection { stream, paces } in connections {
             let (wire, buffer) = (&questions.wire, questions.buffer());
@@ -59,7 +54,20 @@ pub fn ask(
             latencies.extend(client??);
         }
         Ok(latencies)
-    };
+    })
+}
+
+/// Runs clients on this core. They have to end soon after the window.
+pub fn run<T>(
+    core: usize,
+    window: Window,
+    all: impl Future<Output = anyhow::Result<T>>,
+) -> anyhow::Result<T> {
+    const PATIENCE: Duration = Duration::from_secs(30);
+    pin(&[core])?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
     let patience = window.end.saturating_duration_since(Instant::now()) + PATIENCE;
     runtime.block_on(async { timeout(patience, all).await? })
 }

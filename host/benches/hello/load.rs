@@ -25,6 +25,17 @@ pub struct Load {
     pub rate: Option<u64>,
 }
 
+impl Load {
+    /// When it counts, if it begins now.
+    pub fn window(&self, now: Instant) -> Window {
+        let begin = now + warm_up(self.connections);
+        Window {
+            begin,
+            end: begin + self.time,
+        }
+    }
+}
+
 /// The result of one server under load.
 pub struct Run {
     /// Requests that were answered.
@@ -47,7 +58,7 @@ pub struct Run {
     pub peak: u64,
     /// The memory that it had resident at the end, in bytes.
     pub resident: u64,
-    /// The first answer, without its date.
+    /// The first answer of HTTP, without its date.
     pub answer: Vec<u8>,
 }
 
@@ -72,8 +83,7 @@ fn measure(
     let streams = load.connections.div_ceil(at_once);
     let streams = connect(server.address, streams, questions)?;
     let now = Instant::now();
-    let begin = now + warm_up(load.connections);
-    let end = begin + load.time;
+    let window = load.window(now);
     let pace = |number| Some(Pace::of(now, load.rate?, number, load.connections));
     let paces: Vec<Option<Pace>> = (0..load.connections).map(pace).collect();
     let connections = streams.into_iter().zip(paces.chunks(at_once));
@@ -81,19 +91,39 @@ fn measure(
         let paces = paces.to_vec();
         threads[number % cores.len()].push(Connection { stream, paces });
     }
+    let clients = cores
+        .iter()
+        .zip(threads)
+        .map(|(core, connections)| move || client::ask(*core, connections, questions, window));
+    let run = during(server, cores, window, clients)?;
+    Ok(Run {
+        answer: questions.first_answer(),
+        ..run
+    })
+}
+
+/// Measures a server while these clients talk to it, each in a thread of its own on one of these cores. They return how
+/// long each answer took.
+pub fn during<C>(
+    server: &Server,
+    cores: &[usize],
+    window: Window,
+    clients: impl IntoIterator<Item = C>,
+) -> anyhow::Result<Run>
+where
+    C: FnOnce() -> anyhow::Result<Vec<Duration>> + Send,
+{
+    let Window { begin, end } = window;
     let look = || -> anyhow::Result<_> {
         let client = cpu_time(std::process::id())?;
         Ok((Instant::now(), cpu_time(server.id())?, client))
     };
     std::thread::scope(|scope| {
         let (sender, ended) = mpsc::channel();
-        for (core, connections) in cores.iter().zip(threads) {
+        for client in clients {
             let sender = sender.clone();
-            scope.spawn(move || {
-                let window = Window { begin, end };
-                // The receiver is gone where another client has failed.
-                let _ = sender.send(client::ask(*core, connections, questions, window));
-            });
+            // The receiver is gone where another client has failed.
+            scope.spawn(move || sender.send(client()));
         }
         drop(sender);
         let mut latencies = Vec::new();
@@ -114,7 +144,7 @@ fn measure(
         for answers in ended {
             latencies.extend(answers?);
         }
-        ensure!(!latencies.is_empty(), "no answer in {:?}", load.time);
+        ensure!(!latencies.is_empty(), "no answer in {:?}", end - begin);
         latencies.sort_unstable();
         let percentile = |share: f64| {
             let at = (latencies.len() as f64 * share) as usize;
@@ -122,7 +152,7 @@ fn measure(
         };
         let measured = (after.0 - before.0).as_secs_f64();
         let share = |before: Duration, after: Duration| (after - before).as_secs_f64() / measured;
-        let per_second = latencies.len() as f64 / load.time.as_secs_f64();
+        let per_second = latencies.len() as f64 / (end - begin).as_secs_f64();
         let (used, client) = (share(before.1, after.1), share(before.2, after.2));
         Ok(Run {
             per_second,
@@ -135,7 +165,7 @@ fn measure(
             busy: busy((&server.cores, used), (cores, client)),
             peak,
             resident,
-            answer: questions.first_answer(),
+            answer: Vec::new(),
         })
     })
 }

@@ -5,6 +5,7 @@ use std::str::FromStr;
 use clap::ValueEnum;
 
 use crate::contender::Contender;
+use crate::sockets;
 use crate::workload::Workload;
 
 /// What is measured beside requests.
@@ -34,6 +35,14 @@ pub enum Extra {
     Cores,
     /// Writes to the state that components share
     Kv,
+    /// The three that follow
+    Sockets,
+    /// Messages of WebSockets that come back
+    Echo,
+    /// One message to thousands of WebSockets
+    FanOut,
+    /// The memory of idle WebSockets
+    IdleSockets,
     /// What ten million requests leave behind; only where it is named
     Endurance,
 }
@@ -89,10 +98,14 @@ impl Choice {
 
     /// Whether this is measured: all except the longest where nothing is chosen, else only what is named.
     pub fn has_extra(&self, extra: Extra) -> bool {
-        use Extra::{Components, Connections, Cores, Endurance, Routes, Scale};
+        use Extra::{Components, Connections, Cores, Endurance, Routes, Scale, Sockets};
         let named = |extra| self.0.contains(&Part::Extra(extra));
         let of_scale = matches!(extra, Components | Connections | Routes | Cores);
-        named(extra) || (of_scale && named(Scale)) || (self.0.is_empty() && extra != Endurance)
+        let of_sockets = sockets::PARTS.contains(&extra);
+        named(extra)
+            || (of_scale && named(Scale))
+            || (of_sockets && named(Sockets))
+            || (self.0.is_empty() && extra != Endurance)
     }
 
     fn requests(&self) -> bool {

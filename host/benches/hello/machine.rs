@@ -56,7 +56,12 @@ pub fn describe(cores: &Cores, peers: &Peers) -> String {
         ),
         (
             "native peer",
-            format!("hyper {}, tokio {}", locked("hyper"), locked("tokio")),
+            format!(
+                "hyper {}, tokio {}; of WebSockets, sockudo-ws {}",
+                locked("hyper"),
+                locked("tokio"),
+                locked("sockudo-ws")
+            ),
         ),
     ];
     for (name, peer) in [

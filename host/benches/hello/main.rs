@@ -25,6 +25,7 @@ mod rounds;
 mod runs;
 mod scale;
 mod served;
+mod sockets;
 mod spread;
 mod start;
 mod swap;
@@ -78,6 +79,9 @@ struct Options {
     /// Clients that wait; no more than the limit of open files allows
     #[arg(long, value_name = "N", default_value_t = 10_000)]
     waiting: usize,
+    /// WebSockets that get the same message, or are left idle; no more than the limit of open files allows
+    #[arg(long, value_name = "N", default_value_t = 10_000, value_parser = clap::value_parser!(u16).range(1..))]
+    sockets: u16,
     /// Requests per second beside swaps
     #[arg(long, value_name = "N", default_value_t = 5000)]
     rate: u64,
@@ -100,6 +104,9 @@ struct Options {
     /// Then with the certificate of this folder.
     #[arg(long, hide = true, value_name = "FOLDER", requires = "native")]
     certificate: Option<PathBuf>,
+    /// Or as its peer of WebSockets.
+    #[arg(long, hide = true, value_name = "ADDR", conflicts_with = "native")]
+    native_sockets: Option<SocketAddr>,
     /// Cargo says this to every benchmark.
     #[arg(long, hide = true)]
     bench: bool,
@@ -124,6 +131,9 @@ fn main() -> anyhow::Result<()> {
     if let Some(address) = options.native {
         return native::serve(address, options.certificate.as_deref());
     }
+    if let Some(address) = options.native_sockets {
+        return sockets::serve(address);
+    }
     let choice = Choice(options.only.clone());
     // All is built before anything is measured.
     let examples = app::build("examples", &[])?;
@@ -133,6 +143,7 @@ fn main() -> anyhow::Result<()> {
         let all = Contender::ALL.iter();
         all.filter(|one| one.peer() == Some(peer))
             .any(|one| choice.has_contender(*one))
+            || (peer == Peer::Tornado && needs_tornado(&choice))
     };
     let peers = Peers::find(needed, options.peers);
     let plan = Plan {
@@ -162,6 +173,12 @@ fn main() -> anyhow::Result<()> {
         write(&page.0, &sheets)?;
     }
     Ok(())
+}
+
+/// Whether anything beside requests is also measured with Tornado.
+fn needs_tornado(choice: &Choice) -> bool {
+    let mut extras = sockets::PARTS.into_iter().chain([Extra::Waiting]);
+    extras.any(|extra| choice.has_extra(extra))
 }
 
 /// What is to be measured of requests. A peer that is not there has no row.
@@ -246,6 +263,11 @@ fn extras(
         eprintln!("kv");
         let guest = app::build("tests/guests/kv", &[])?.join("kv.wasm");
         page.add(&report::kv(plan, &kv::measure(&guest, plan)?));
+    }
+    if sockets::PARTS.iter().any(|part| choice.has_extra(*part)) {
+        let peers = Peers::find(|peer| peer == Peer::Tornado, options.peers);
+        let count = options.sockets.into();
+        sockets::measure(choice, plan, &peers, count, |text| page.add(text))?;
     }
     let size = scale::Size {
         starts: swaps,

@@ -16,7 +16,7 @@ pub use self::answers::{SLOW, WAIT};
 use crate::certificate;
 
 /// The values of Waterspout without a configuration: `connection` and `max_header_size`.
-const BUFFER: usize = 65_536;
+pub const BUFFER: usize = 65_536;
 
 /// The same for HTTP/2: `connection::http2`, `max_header_size` and `max_concurrent_streams`.
 const STREAM_WINDOW: u32 = 256 * 1024;

@@ -362,7 +362,7 @@ pub fn tails(tails: &Tails, load: Load) -> String {
 }
 
 /// How many times as many requests one server answers.
-fn speed_ratio(run: &Run, other: &Run) -> f64 {
+pub fn speed_ratio(run: &Run, other: &Run) -> f64 {
     run.per_second / other.per_second
 }
 

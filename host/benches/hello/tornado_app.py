@@ -9,6 +9,7 @@ import sys
 from tornado.escape import json_decode
 from tornado.locks import Condition
 from tornado.web import Application, RequestHandler
+from tornado.websocket import WebSocketHandler
 
 PAGE = (pathlib.Path(__file__).parent.parent / "guests/page/page.html").read_text()
 
@@ -96,10 +97,45 @@ class Waiting(RequestHandler):
         Waiting.count -= 1
 
 
+class Echo(WebSocketHandler):
+    def get_compression_options(self):
+        return {}
+
+    def on_message(self, message):
+        self.write_message(message)
+
+
+class Topic(WebSocketHandler):
+    all = set()
+
+    def open(self):
+        self.all.add(self)
+
+    def on_message(self, message):
+        self.write_message(message)
+
+    def on_close(self):
+        self.all.discard(self)
+
+
+class Publish(RequestHandler):
+    def post(self):
+        message = self.request.body.decode()
+        for socket in Topic.all:
+            socket.write_message(message)
+        self.write(str(len(Topic.all)))
+
+
+class Idle(WebSocketHandler):
+    def on_message(self, message):
+        self.write_message("0")
+
+
 async def main():
     port, workload = sys.argv[1:]
     routes = [(r"/", Get), (r"/lifecycle", Lifecycle), (r"/json", Json), (r"/headers", Headers), (r"/upload", Upload),
-              (r"/page", Page), (r"/stream", Stream), (r"/waiting/(.*)", Waiting)]
+              (r"/page", Page), (r"/stream", Stream), (r"/waiting/(.*)", Waiting), (r"/echo", Echo),
+              (r"/topic", Topic), (r"/publish", Publish), (r"/idle", Idle)]
     settings = {"log_function": lambda handler: None, "compress_response": workload == "compressed"}
     Application(routes, **settings).listen(int(port), "127.0.0.1")
     await asyncio.Event().wait()

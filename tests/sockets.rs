@@ -4,6 +4,7 @@ mod events;
 mod examples;
 mod handshake;
 mod limits;
+mod many;
 mod moves;
 mod protocol;
 mod shutdown;

@@ -1,4 +1,5 @@
-//! `single`, with state that goes to the next version: a list of numbers. The tests of `state` swap it.
+//! `single`, with state that goes to the next version: a list of numbers. The tests of `state` swap it, and `.ci/sockets`
+//! with sockets open.
 
 use std::cell::RefCell;
 use std::env;
@@ -32,6 +33,43 @@ impl RequestHandler for Numbers {
     }
 }
 
+/// Counts with its client: `AT NUMBER` counts the number at that place by one, to what it says, or adds a number at the
+/// end. The answer is the message.
+#[derive(Default)]
+struct Count;
+
+#[handler]
+#[route("/count")]
+impl WebSocketHandler for Count {
+    async fn on_message(&mut self, cx: &Context, message: Message) -> Result {
+        let text = message.text().context("no text")?;
+        let (at, number) = text.split_once(' ').context("no number")?;
+        let (at, number): (usize, u64) = (at.parse()?, number.parse()?);
+        NUMBERS.with_borrow_mut(|numbers| {
+            if numbers.len() == at {
+                numbers.push(number);
+                return Ok(());
+            }
+            let counted = numbers.get_mut(at).context("past the end")?;
+            if *counted + 1 != number {
+                bail!("{number} after {counted}");
+            }
+            *counted = number;
+            Ok(())
+        })?;
+        cx.socket().write_message(text).await?;
+        Ok(())
+    }
+
+    async fn suspend(&mut self, _: &Context) -> Result<Vec<u8>> {
+        Ok(Vec::new())
+    }
+
+    async fn resume(&mut self, _: &Context, _: Vec<u8>) -> Result {
+        Ok(())
+    }
+}
+
 /// The version of this instance.
 #[derive(Default)]
 struct Version;
@@ -62,4 +100,12 @@ async fn restore(state: Vec<u8>) -> Result {
     Ok(())
 }
 
-export!(Numbers, Version, single, save = save, restore = restore);
+export!(
+    Numbers,
+    Count,
+    Version,
+    websocket,
+    single,
+    save = save,
+    restore = restore
+);

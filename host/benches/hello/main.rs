@@ -1,6 +1,6 @@
 //! `cargo bench`: what a request costs in each isolation, beside native hyper, `wasmtime serve` and Tornado; what
-//! swaps, starts, idle connections and much of something cost. Prints Markdown, or makes the page of results of it;
-//! `docs/benchmark.md` says how to read it. Runs on Linux only.
+//! WebSockets, swaps, starts, idle connections and much of something cost. Prints Markdown, or makes the page of results
+//! of it; `docs/benchmark.md` says how to read it. Runs on Linux only.
 
 mod answer;
 mod app;

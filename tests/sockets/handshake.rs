@@ -243,10 +243,15 @@ async fn the_access_log_has_a_line_for_the_handshake_and_one_for_the_close() {
     ws.expect_close(4321).await;
     let line = server.log.nth_line_with(2, "GET /echo?a ").await;
     assert!(line.contains("4321 GET /echo?a (127.0.0.1) "), "{line}");
-    drop(connect(&server, "/echo?b").await);
+    let mut without_code = connect(&server, "/echo?b").await;
+    without_code.send_close(None, "").await;
+    without_code.expect_close(None).await;
     let line = server.log.nth_line_with(2, "GET /echo?b ").await;
     assert!(line.contains("1005 GET /echo?b "), "{line}");
-    assert_eq!(server.logged().await.matches("GET /echo").count(), 4);
+    drop(connect(&server, "/echo?c").await);
+    let line = server.log.nth_line_with(2, "GET /echo?c ").await;
+    assert!(line.contains("1006 GET /echo?c "), "{line}");
+    assert_eq!(server.logged().await.matches("GET /echo").count(), 6);
 }
 
 #[tokio::test]

@@ -36,6 +36,8 @@ pub mod code {
     pub const GOING_AWAY: u16 = 1001;
     pub const PROTOCOL_ERROR: u16 = 1002;
     pub const NO_CODE: u16 = 1005;
+    /// The connection was gone without a word.
+    pub const ABNORMAL: u16 = 1006;
     pub const INVALID_DATA: u16 = 1007;
     pub const TOO_BIG: u16 = 1009;
     pub const INTERNAL_ERROR: u16 = 1011;

@@ -155,7 +155,10 @@ fn farewell(
             asked: Some((&Method::GET, &uri)),
             client,
         };
-        let code = closed.code.unwrap_or(code::NO_CODE);
+        let code = closed.code.unwrap_or(match closed.is_said {
+            true => code::NO_CODE,
+            false => code::ABNORMAL,
+        });
         access::closed(&summary, code, &|| began.elapsed(), || Details {
             request_id: id.to_string(),
             generation: Some(generation),

@@ -266,7 +266,11 @@ impl<I: AsyncRead + AsyncWrite + Unpin, E: Endpoint> Carrier<'_, I, E> {
             Received::Close(said) => {
                 let (code, reason) = said.clone().unzip();
                 let reason = reason.filter(|reason| !reason.is_empty());
-                let closed = Closed { code, reason };
+                let closed = Closed {
+                    is_said: true,
+                    code,
+                    reason,
+                };
                 *closing = match closing {
                     // The peer's own words are the answer.
                     Closing::No => Closing::Heard(said, closed),

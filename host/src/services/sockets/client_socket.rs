@@ -295,6 +295,7 @@ mod tests {
         }
         assert!(!socket.has_room());
         socket.ended(Closed {
+            is_said: true,
             code: Some(4000),
             reason: None,
         });

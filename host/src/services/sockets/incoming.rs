@@ -34,6 +34,8 @@ pub enum Event {
 /// How a socket was closed: what its client said, if it said anything.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Closed {
+    /// Whether it has said that it closes, with a code or without one.
+    pub is_said: bool,
     pub code: Option<u16>,
     pub reason: Option<String>,
 }

@@ -1,13 +1,16 @@
-"""Runs cases of Autobahn against one server, and counts: `autobahn.py run CASES URL`. `autobahn.py list CASES` names them.
-`.ci/autobahn` starts the server."""
+"""Runs cases of Autobahn, and counts: `autobahn.py run CASES URL` against a server. `autobahn.py serve CASES PORT URL`
+serves them on this port to a client, which the handler at the URL opens. `autobahn.py port` finds a port that is free, and
+`autobahn.py list CASES` names the cases. `.ci/autobahn` starts the other side."""
 
 import asyncio
 import collections
 import os
+import socket
 import ssl
 import subprocess
 import sys
-from urllib.parse import urlsplit
+from urllib.parse import urlencode, urlsplit
+from urllib.request import urlopen
 
 GOOD = {"OK", "INFORMATIONAL"}
 
@@ -70,7 +73,15 @@ async def forward(address):
             return writer.close()
         await asyncio.gather(pump(reader, far_writer), pump(far_reader, writer))
 
-    server = await asyncio.start_server(connected, "127.0.0.1", 0)
+    # Nothing else keeps them until they end.
+    tasks = set()
+
+    def begin(reader, writer):
+        task = asyncio.create_task(connected(reader, writer))
+        tasks.add(task)
+        task.add_done_callback(tasks.discard)
+
+    server = await asyncio.start_server(begin, "127.0.0.1", 0)
     print(server.sockets[0].getsockname()[1], flush=True)
     await server.serve_forever()
 
@@ -83,6 +94,36 @@ async def run(url, cases):
         return await run_fuzzingclient(url, cases, concurrency=os.cpu_count() or 1)
     except FailureError as failure:
         return failure.results
+
+
+async def serve(port, agent, cases):
+    """All results of the client that echoes, whether cases fail or not."""
+    from kosoku import FailureError, run_fuzzingserver
+
+    turns = asyncio.Semaphore(os.cpu_count() or 1)
+
+    def echo(place):
+        # Compression is offered. The longest message has 16 MiB, and no case takes longer than 8 minutes.
+        url = f"ws://127.0.0.1:{port}{place}"
+        query = {"url": url, "level": 6, "max_message_size": 20_000_000, "do": "echo"}
+        with urlopen(f"{agent}?{urlencode(query)}", timeout=600) as answer:
+            answer.read()
+
+    async def take(number, case):
+        async with turns:
+            try:
+                await asyncio.to_thread(echo, f"/runCase?case={number}&agent=waterspout")
+            except OSError as error:
+                print(f"{case}: {error}", file=sys.stderr)
+
+    async with run_fuzzingserver(cases, host="127.0.0.1", port=port) as server:
+        await asyncio.gather(*(take(number, case) for number, case in enumerate(cases, 1)))
+        # That was all of them.
+        await asyncio.to_thread(echo, "/updateReports?agent=waterspout")
+        try:
+            return await server.get_result()
+        except FailureError as failure:
+            return failure.results
 
 
 def report(results):
@@ -108,35 +149,43 @@ def report(results):
     return bad
 
 
+def against(url, cases):
+    """All results of this server."""
+    parts = urlsplit(url)
+    if parts.scheme != "wss":
+        return asyncio.run(run(url, cases))
+    # The tool has no TLS. In a process of its own, because the tool keeps this one busy.
+    forwarder = subprocess.Popen(
+        [sys.executable, __file__, "forward", parts.netloc], stdout=subprocess.PIPE, text=True
+    )
+    try:
+        port = forwarder.stdout.readline().strip()
+        return asyncio.run(run(f"ws://127.0.0.1:{port}{parts.path}", cases))
+    finally:
+        forwarder.kill()
+
+
 def main():
-    command, argument, *rest = sys.argv[1:]
+    command, *arguments = sys.argv[1:]
     if command == "forward":
-        return asyncio.run(forward(argument))
+        return asyncio.run(forward(arguments[0]))
+    if command == "port":
+        with socket.create_server(("127.0.0.1", 0)) as free:
+            return print(free.getsockname()[1])
     from kosoku.cases import CASES
 
-    chosen = selected(argument, CASES)
+    chosen = selected(arguments[0], CASES)
     if command == "list":
         return print(*chosen, sep="\n")
-    [url] = rest
     mend(CASES)
-    parts = urlsplit(url)
-    forwarder = None
-    if parts.scheme == "wss":
-        # The tool has no TLS. In a process of its own, because the tool keeps this one busy.
-        forwarder = subprocess.Popen(
-            [sys.executable, __file__, "forward", parts.netloc], stdout=subprocess.PIPE, text=True
-        )
-        port = forwarder.stdout.readline().strip()
-        url = f"ws://127.0.0.1:{port}{parts.path}"
-    try:
-        results = asyncio.run(run(url, chosen))
-    finally:
-        if forwarder:
-            forwarder.kill()
+    if command == "serve":
+        results = asyncio.run(serve(int(arguments[1]), arguments[2], chosen))
+    else:
+        results = against(arguments[1], chosen)
     bad = report(results)
-    missing = len(chosen) - len(results)
+    missing = set(chosen) - {result.case_id for result in results}
     if missing:
-        print(f"{missing} of {len(chosen)} cases have no result")
+        print(f"{len(missing)} of {len(chosen)} cases have no result")
     sys.stdout.flush()
     # The tool may abort when Python ends in the usual way.
     os._exit(1 if bad or missing else 0)

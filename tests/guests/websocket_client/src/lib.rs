@@ -74,6 +74,18 @@ async fn done(cx: &Context, ws: &WebSocketClientConnection) -> Result<Vec<Value>
                 Ok(message) => json!({ "came": message?.is_some() }),
                 Err(_) => "nothing".into(),
             },
+            // Sends back what comes, until there is no more.
+            "echo" => {
+                let mut echoed = 0;
+                while let Some(message) = ws.read_message().await? {
+                    match ws.write_message(message).await {
+                        Ok(()) => echoed += 1,
+                        Err(error) if error.is_closed() => {}
+                        Err(error) => return Err(error.into()),
+                    }
+                }
+                echoed.into()
+            }
             "fill" => {
                 let mut sent = 0;
                 let message = vec![7_u8; with.parse()?];

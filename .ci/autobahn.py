@@ -36,16 +36,33 @@ def selected(cases, all_cases):
 
 
 def mend(cases):
-    """Groups 12 and 13 hash what comes back. What came uncompressed is given to them as text, which has no hash."""
+    """Groups 12 and 13 hash what comes back. What came uncompressed is given to them as text, which has no hash. And a
+    server may ask a client to compress each message by itself, whether or not its offer names that (RFC 7692, section
+    7.1.1.2). The tool lets cases do so only if it does; Autobahn always lets them."""
+    from kosoku._kosoku import PerMessageDeflateOffer as Offer
+
+    def on_message(inner):
+        def received(self, message, binary):
+            if isinstance(message, str):
+                message = message.encode("latin-1" if binary else "utf-8")
+            inner(self, message, binary)
+
+        return received
+
+    def server_accept(inner):
+        def accept(self, offers):
+            each = [
+                Offer(True, offer.acceptMaxWindowBits, offer.requestNoContextTakeover, offer.requestMaxWindowBits)
+                for offer in offers
+            ]
+            return inner(self, each)
+
+        return accept
+
     for name, case in cases.items():
         if name.split(".")[0] in ("12", "13"):
-
-            def on_message(self, message, binary, inner=case.onMessage):
-                if isinstance(message, str):
-                    message = message.encode("latin-1" if binary else "utf-8")
-                inner(self, message, binary)
-
-            case.onMessage = on_message
+            case.onMessage = on_message(case.onMessage)
+            case.SERVER_ACCEPT = server_accept(case.SERVER_ACCEPT)
 
 
 async def forward(address):

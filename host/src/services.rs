@@ -3,6 +3,7 @@
 pub mod http_client;
 pub mod kv;
 pub mod loops;
+pub mod network;
 pub mod pubsub;
 pub mod sockets;
 pub mod websocket_client;
@@ -15,6 +16,7 @@ use crate::base::metrics::Metrics;
 use http_client::HttpClients;
 use kv::Kv;
 use loops::Loops;
+use network::SystemRoots;
 use pubsub::Topics;
 use sockets::Sockets;
 
@@ -35,11 +37,12 @@ impl Services {
     /// Makes them with this store, for this number of shards.
     pub fn new(kv: Kv, shards: usize) -> Arc<Self> {
         let topics = Topics::new();
+        let roots = Arc::<SystemRoots>::default();
         Arc::new(Self {
             kv,
             sockets: Sockets::new(&topics),
             topics,
-            http: HttpClients::new(shards),
+            http: HttpClients::new(shards, roots),
             loops: Loops::default(),
             metrics: Metrics::default(),
         })

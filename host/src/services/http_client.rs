@@ -1,7 +1,6 @@
 //! The requests of guests to other servers: which servers a component may reach, and one client with pooled
 //! connections for each shard. Knows no guest, and never holds a body whole.
 
-mod addresses;
 mod again;
 mod body;
 mod connect;
@@ -9,7 +8,6 @@ mod decompress;
 mod exchange;
 mod fault;
 mod origin;
-mod resolve;
 mod settings;
 mod trust;
 mod upgrade;
@@ -31,13 +29,13 @@ use tokio::time::timeout_at;
 
 use crate::base::shards;
 use crate::config;
+use crate::services::network::{System, SystemRoots};
 use crate::tls::ClientTls;
 use again::Untouched;
 use body::Incoming;
 use connect::{Connector, Way};
 use exchange::{Until, attempt, twice_at_most};
 use origin::Origin;
-use resolve::System;
 use settings::Settings;
 use trust::{Roots, Versions};
 
@@ -119,11 +117,11 @@ type Pooled = Client<Connector, Untouched>;
 
 impl HttpClients {
     /// For this number of shards.
-    pub fn new(shards: usize) -> Arc<Self> {
+    pub fn new(shards: usize, roots: Arc<SystemRoots>) -> Arc<Self> {
         Arc::new(Self {
             settings: ArcSwap::default(),
             own: Arc::default(),
-            roots: Arc::default(),
+            roots: Arc::new(Roots::new(roots)),
             clients: (0..shards.max(1)).map(|_| Mutex::default()).collect(),
         })
     }

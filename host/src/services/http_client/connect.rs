@@ -22,13 +22,12 @@ use tokio_rustls::client::TlsStream;
 use tower_service::Service;
 
 use super::OwnListener;
-use super::addresses::{Reach, reach};
 use super::again::Answered;
 use super::fault::Fault;
 use super::origin::Origin;
-use super::resolve::{Guarded, Resolve};
 use super::settings::Settings;
 use super::trust::{Roots, Versions};
+use crate::services::network::{Dialer, Mapping, Reach, Resolve, reach};
 
 /// The grant by which a fetch is allowed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,7 +46,7 @@ pub struct Connector {
     settings: Arc<Settings>,
     own: Arc<ArcSwap<Vec<OwnListener>>>,
     roots: Arc<Roots>,
-    guarded: HttpConnector<Guarded>,
+    dialer: Dialer,
     /// For the way to the proxy, which comes from the configuration.
     plain: HttpConnector,
 }
@@ -61,12 +60,9 @@ impl Connector {
         roots: Arc<Roots>,
         resolver: Arc<dyn Resolve>,
     ) -> Self {
-        let mut guarded = HttpConnector::new_with_resolver(Guarded {
-            settings: settings.clone(),
-            resolver,
-        });
-        guarded.enforce_http(false);
-        guarded.set_nodelay(true);
+        let names = settings.clone();
+        let mapping: Mapping =
+            Arc::new(move |name| names.config.hostname_mapping.get(name).copied());
         let mut plain = HttpConnector::new();
         plain.set_nodelay(true);
         Self {
@@ -75,7 +71,7 @@ impl Connector {
             settings,
             own,
             roots,
-            guarded,
+            dialer: Dialer::new(mapping, resolver),
             plain,
         }
     }
@@ -94,7 +90,7 @@ impl Connector {
                 }
                 match self.settings.proxy_for(&uri) {
                     Some(proxy) => self.dial_proxy(&origin, &proxy).await?,
-                    None => (dial(&mut self.guarded, uri).await?, false),
+                    None => (self.dialer.dial(uri).await?, false),
                 }
             }
         };
@@ -148,13 +144,6 @@ impl Connector {
         let stream = stream.map_err(|error| Fault::of_handshake(&error))?;
         Ok(Io::Tls(Box::new(stream)))
     }
-}
-
-/// Dials what the resolver lets through. An address in the URL was checked before.
-async fn dial(connector: &mut HttpConnector<Guarded>, uri: Uri) -> Result<TcpStream, Fault> {
-    let socket = connector.call(uri).await;
-    let socket = socket.map_err(|error| Fault::of_connect(Box::new(error)))?;
-    Ok(socket.into_inner())
 }
 
 /// The address of the app's listener that this origin names, by an address or as `localhost`.

@@ -8,12 +8,14 @@ use std::net::IpAddr;
 use hyper_util::client::legacy;
 use rustls::Error as TlsError;
 
+use crate::services::network::Unreached;
+
 /// Why a fetch failed.
 #[derive(Debug)]
 pub enum Fault {
     /// No `allow.http` of the component names the origin.
     NotGranted,
-    /// A granted name leads to an address that must be named itself, or that nobody may reach.
+    /// The host is an address that nobody may reach, or a name that leads to one, or to this machine.
     Prohibited(IpAddr),
     /// Not a URI of HTTP, or one with a user in it.
     Uri,
@@ -42,16 +44,21 @@ pub enum Fault {
     Coding(String),
 }
 
+impl From<Unreached> for Fault {
+    fn from(why: Unreached) -> Self {
+        match why {
+            Unreached::Prohibited(address) => Self::Prohibited(address),
+            Unreached::Unresolved(why) => Self::Unresolved(why),
+            Unreached::Unreachable(error) => Self::Unreachable(error),
+        }
+    }
+}
+
 impl Fault {
     /// The fault behind a client's error.
     pub fn of_client(error: legacy::Error) -> Self {
         let is_connect = error.is_connect();
         Self::of(Box::new(error), is_connect)
-    }
-
-    /// The fault that prevented a connection.
-    pub fn of_connect(error: Box<dyn Error + Send + Sync>) -> Self {
-        Self::of(error, true)
     }
 
     /// The fault behind a body's error.

@@ -7,10 +7,10 @@ use http::header::HeaderValue;
 use http::{Uri, uri::Scheme};
 use hyper_util::client::proxy::matcher::{Intercept, Matcher};
 
-use super::addresses::{Reach, reach};
 use super::origin::Origin;
 use super::trust::Special;
 use crate::config;
+use crate::services::network::{Reach, reach};
 use crate::tls::ClientTls;
 
 /// `[http_client]`, ready for use.

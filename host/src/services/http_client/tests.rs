@@ -13,8 +13,8 @@ use tokio::time::timeout;
 use tower_service::Service;
 
 use super::connect::own_address;
-use super::resolve::Resolve;
 use super::*;
+use crate::services::network::Resolve;
 
 /// Gives one answer after the other, and counts how often it was asked.
 struct Fickle {
@@ -41,7 +41,7 @@ impl Resolve for Fickle {
 }
 
 fn connector(resolver: Arc<Fickle>) -> Connector {
-    let (own, roots) = (Arc::default(), Arc::default());
+    let (own, roots) = (Arc::default(), Arc::new(Roots::new(Arc::default())));
     Connector::new(
         Way::Granted,
         Versions::All,

@@ -1,6 +1,5 @@
 //! Which servers are trusted: those whose certificates the system's authorities have signed, or those that the
-//! configuration names for an origin. The system's are read once, when a fetch first needs them, and not on a thread that
-//! serves.
+//! configuration names for an origin; and what a handshake offers them.
 
 use std::sync::Arc;
 
@@ -9,6 +8,7 @@ use rustls::{ClientConfig, RootCertStore};
 use tokio::sync::OnceCell;
 
 use super::fault::Fault;
+use crate::services::network::SystemRoots;
 use crate::tls::OriginTls;
 
 /// The versions of HTTP that a TLS server is offered.
@@ -22,9 +22,11 @@ pub enum Versions {
     Upgraded,
 }
 
-/// The system's authorities, or those of `SSL_CERT_FILE` and `SSL_CERT_DIR`.
-#[derive(Default)]
-pub struct Roots(OnceCell<(Arc<RootCertStore>, Handshakes)>);
+/// The authorities of all origins that are like others.
+pub struct Roots {
+    system: Arc<SystemRoots>,
+    made: OnceCell<Handshakes>,
+}
 
 /// An origin that is not like others.
 pub struct Special {
@@ -39,6 +41,13 @@ struct Handshakes {
 }
 
 impl Roots {
+    pub fn new(system: Arc<SystemRoots>) -> Self {
+        Self {
+            system,
+            made: OnceCell::new(),
+        }
+    }
+
     /// The configuration for a handshake that offers these versions.
     pub async fn get(
         &self,
@@ -46,12 +55,15 @@ impl Roots {
         special: Option<&Special>,
     ) -> Result<Arc<ClientConfig>, Fault> {
         let handshakes = match special {
-            None => &self.system().await?.1,
+            None => {
+                let make = || async { Handshakes::new(self.system().await?, None) };
+                self.made.get_or_try_init(make).await?
+            }
             Some(special) => {
                 let make = || async {
                     let roots = match &special.tls.roots {
                         Some(roots) => roots.clone(),
-                        None => self.system().await?.0.clone(),
+                        None => self.system().await?,
                     };
                     Handshakes::new(roots, special.tls.key.clone())
                 };
@@ -64,13 +76,8 @@ impl Roots {
         })
     }
 
-    async fn system(&self) -> Result<&(Arc<RootCertStore>, Handshakes), Fault> {
-        let read = || async {
-            let read = tokio::task::spawn_blocking(read).await;
-            let roots = Arc::new(read.map_err(|error| Fault::Tls(error.to_string()))?);
-            Ok((roots.clone(), Handshakes::new(roots, None)?))
-        };
-        self.0.get_or_try_init(read).await
+    async fn system(&self) -> Result<Arc<RootCertStore>, Fault> {
+        self.system.get().await.map_err(Fault::Tls)
     }
 }
 
@@ -102,21 +109,4 @@ impl Handshakes {
             http1: Arc::new(http1),
         })
     }
-}
-
-fn read() -> RootCertStore {
-    let found = rustls_native_certs::load_native_certs();
-    for error in &found.errors {
-        tracing::warn!(target: "general", "an authority's certificate can't be read: {error}");
-    }
-    let mut roots = RootCertStore::empty();
-    let (added, _) = roots.add_parsable_certificates(found.certs);
-    if added == 0 {
-        tracing::warn!(
-            target: "general",
-            "this system has no authorities' certificates, so no fetch by https can succeed: install them \
-             (`ca-certificates`), or name a file by SSL_CERT_FILE"
-        );
-    }
-    roots
 }

@@ -516,6 +516,33 @@ async fn what_breaks_the_rules_closes_with_the_fitting_code() {
 }
 
 #[tokio::test]
+async fn what_came_before_the_servers_end_is_answered_first() {
+    let server = Server::start().await;
+    let app = serving(&server).await;
+    let said = 4001_u16.to_be_bytes();
+    for (end, code, closed) in [
+        (frame(true, 0, CLOSE, &said, false), 4001, json!(4001)),
+        (frame(true, 0, 3, b"", false), 1002, Value::Null),
+    ] {
+        let wire = async {
+            let mut peer = server.client(&[]).await;
+            let words = ["one", "two"];
+            let messages = words.map(|word| frame(true, 0, TEXT, word.as_bytes(), false));
+            // All of it in one piece.
+            peer.send([messages.concat(), end].concat()).await;
+            for word in words {
+                assert_eq!(peer.next().await, Frame::whole(TEXT, word));
+            }
+            peer.expect_close(code).await;
+            peer.ended().await;
+        };
+        let url = server.url();
+        let (talked, ()) = tokio::join!(talked(&app, &url, "", &["echo", "closed"]), wire);
+        assert_eq!(talked["done"], json!([2, [closed, null]]));
+    }
+}
+
+#[tokio::test]
 async fn a_request_that_is_cancelled_closes_its_own() {
     let server = Server::start().await;
     let app = serving(&server).await;

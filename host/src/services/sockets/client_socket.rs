@@ -21,6 +21,9 @@ use crate::base::timer::Timer;
 /// Tornado has it.
 const TO_CLOSE: Duration = Duration::from_secs(5);
 
+/// How long the guest may take to answer what came before the server's end. One that reads no more is not waited for longer.
+const TO_ANSWER: Duration = Duration::from_secs(1);
+
 /// What one may take.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ClientLimits {
@@ -45,6 +48,12 @@ pub struct ClientSocket {
 struct State {
     phase: Phase,
     incoming: Incoming,
+    /// Whether the guest has taken a message, and has not asked for the next: its answer may still come.
+    may_answer: bool,
+    /// Until when answers are waited for, once the server sends no more.
+    answers_end: Option<Instant>,
+    /// Whether that time is over.
+    is_late: bool,
     outgoing: Queue,
     /// What is said at the end.
     farewell: Option<(u16, String)>,
@@ -62,6 +71,9 @@ impl ClientSocket {
             state: Mutex::new(State {
                 phase: Phase::Open,
                 incoming: Incoming::default(),
+                may_answer: false,
+                answers_end: None,
+                is_late: false,
                 outgoing: Queue::default(),
                 farewell: None,
                 closed: Closed::default(),
@@ -125,6 +137,7 @@ impl ClientSocket {
         let was_full = !state.incoming.has_room(self.limits.max_events);
         match state.incoming.pop() {
             Some(Event::Message(message)) => {
+                state.may_answer = true;
                 drop(state);
                 if was_full {
                     self.connection.wake();
@@ -132,7 +145,10 @@ impl ClientSocket {
                 Ok(Some(message))
             }
             _ if state.phase == Phase::Closed => Err(SendError::Closed),
-            _ => Ok(None),
+            _ => {
+                self.answered(&mut state);
+                Ok(None)
+            }
         }
     }
 
@@ -141,12 +157,23 @@ impl ClientSocket {
         loop {
             let more = self.has_more.notified();
             {
-                let state = lock(&self.state);
+                let mut state = lock(&self.state);
                 if !state.incoming.is_empty() || state.phase == Phase::Closed {
                     return;
                 }
+                self.answered(&mut state);
             }
             more.await;
+        }
+    }
+
+    /// The guest asks for the next message, and there is none.
+    fn answered(&self, state: &mut State) {
+        if state.may_answer {
+            state.may_answer = false;
+            if state.answers_end.is_some() {
+                self.connection.wake();
+            }
         }
     }
 
@@ -197,10 +224,18 @@ impl Endpoint for ClientSocket {
     /// Where the end takes too long.
     fn poll_cut(&self, cx: &mut Context<'_>) -> Poll<()> {
         let mut state = lock(&self.state);
-        match state.end {
-            Some(end) => state.timer.poll_until(end, cx),
-            None => Poll::Pending,
+        if let Some(end) = state.end {
+            return state.timer.poll_until(end, cx);
         }
+        if let Some(end) = state.answers_end
+            && !state.is_late
+            && state.timer.poll_until(end, cx).is_ready()
+        {
+            // It counts as idle now.
+            state.is_late = true;
+            cx.waker().wake_by_ref();
+        }
+        Poll::Pending
     }
 
     /// It is set from the beginning.
@@ -235,14 +270,20 @@ impl Endpoint for ClientSocket {
         }
     }
 
-    fn hears_no_more(&self) {}
+    fn hears_no_more(&self) {
+        let mut state = lock(&self.state);
+        let end = Instant::now() + TO_ANSWER;
+        state.answers_end.get_or_insert(end);
+    }
 
     /// There are few of these, and each is bounded.
     fn keeps(&self, _bytes: usize) {}
 
-    /// The answer to the server's end waits for nothing.
+    /// The answer to the server's end waits until the guest has come back for more, or closes, but not for long.
     fn is_idle(&self) -> bool {
-        true
+        let state = lock(&self.state);
+        let has_answered = !state.may_answer && state.incoming.is_empty();
+        has_answered || state.is_late || state.phase != Phase::Open
     }
 
     fn take(&self, wanted: impl FnMut(Outgoing) -> bool) {
@@ -271,6 +312,7 @@ impl Endpoint for ClientSocket {
 
 #[cfg(test)]
 mod tests {
+    use std::pin::pin;
     use std::task::Waker;
 
     use super::*;
@@ -339,6 +381,40 @@ mod tests {
         assert_eq!(socket.farewell(), None);
         socket.take(|_| true);
         assert_eq!(socket.farewell(), Some(Some((1000, String::new()))));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_servers_end_waits_for_answers() {
+        let read = || {
+            let socket = ClientSocket::new(LIMITS);
+            socket.arrived(Event::Message(text("a")));
+            socket.hears_no_more();
+            assert!(!socket.is_idle());
+            assert_eq!(socket.take_message(), Ok(Some(text("a"))));
+            assert!(!socket.is_idle());
+            socket
+        };
+        let cx = &mut Context::from_waker(Waker::noop());
+
+        let asks = read();
+        assert_eq!(asks.take_message(), Ok(None));
+        assert!(asks.is_idle());
+
+        let waits = read();
+        let waiting = pin!(waits.ready());
+        assert!(waiting.poll(cx).is_pending());
+        assert!(waits.is_idle());
+
+        let closes = read();
+        closes.begin_to_close(None);
+        assert!(closes.is_idle());
+
+        let does_neither = read();
+        assert!(does_neither.poll_cut(cx).is_pending());
+        assert!(!does_neither.is_idle());
+        tokio::time::advance(TO_ANSWER).await;
+        assert!(does_neither.poll_cut(cx).is_pending());
+        assert!(does_neither.is_idle());
     }
 
     #[tokio::test(start_paused = true)]

@@ -198,6 +198,7 @@ impl<I: AsyncRead + AsyncWrite + Unpin, E: Endpoint> Carrier<'_, I, E> {
         if let Err(closed) = self.read_on() {
             return Poll::Ready(closed);
         }
+        let mut bytes_read = 0;
         loop {
             self.fill();
             let written = self.poll_write(cx);
@@ -211,9 +212,15 @@ impl<I: AsyncRead + AsyncWrite + Unpin, E: Endpoint> Carrier<'_, I, E> {
             };
             match read {
                 Poll::Ready(Ok(0)) => return Poll::Ready(Closed::default()),
-                Poll::Ready(Ok(_)) => {
+                Poll::Ready(Ok(bytes)) => {
                     if let Err(closed) = self.read_on() {
                         return Poll::Ready(closed);
+                    }
+                    bytes_read += bytes;
+                    if bytes_read >= AT_ONCE {
+                        // Without end from a peer that sends as fast as it can: others come in between.
+                        cx.waker().wake_by_ref();
+                        break;
                     }
                 }
                 Poll::Ready(Err(_)) => return Poll::Ready(Closed::default()),

@@ -312,10 +312,17 @@ impl Endpoint for ClientSocket {
 
 #[cfg(test)]
 mod tests {
-    use std::pin::pin;
+    use std::future::poll_fn;
+    use std::io;
+    use std::pin::{Pin, pin};
     use std::task::Waker;
 
+    use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+    use tokio::time::timeout;
+
     use super::*;
+    use crate::base::websocket::Role;
+    use crate::services::sockets::carrier::{Pings, Terms, carry};
 
     const LIMITS: ClientLimits = ClientLimits {
         max_events: 2,
@@ -426,5 +433,58 @@ mod tests {
         assert!(socket.poll_cut(cx).is_pending());
         tokio::time::advance(TO_CLOSE).await;
         assert!(socket.poll_cut(cx).is_ready());
+    }
+
+    /// A peer that sends pings as fast as they are read, so many bytes of them, and takes every answer.
+    struct Flood(usize);
+
+    impl AsyncRead for Flood {
+        fn poll_read(
+            mut self: Pin<&mut Self>,
+            _: &mut Context<'_>,
+            buf: &mut ReadBuf<'_>,
+        ) -> Poll<io::Result<()>> {
+            let bytes = buf.remaining().min(self.0);
+            buf.put_slice(&[0x89, 0].repeat(bytes / 2));
+            self.0 -= bytes;
+            Poll::Ready(Ok(()))
+        }
+    }
+
+    impl AsyncWrite for Flood {
+        fn poll_write(
+            self: Pin<&mut Self>,
+            _: &mut Context<'_>,
+            bytes: &[u8],
+        ) -> Poll<io::Result<usize>> {
+            Poll::Ready(Ok(bytes.len()))
+        }
+
+        fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Poll::Ready(Ok(()))
+        }
+
+        fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Poll::Ready(Ok(()))
+        }
+    }
+
+    #[tokio::test]
+    async fn a_peer_that_sends_without_end_leaves_turns_to_others() {
+        let socket = ClientSocket::new(LIMITS);
+        let terms = Terms {
+            role: Role::Client,
+            deflate: None,
+            pings: Pings::default(),
+            max_message: 1000,
+            progress: None,
+        };
+        let io = Flood(4 << 20);
+        let mut carrying = pin!(carry(io, Bytes::new(), &socket, terms, |_, _| {}));
+        let first = poll_fn(|cx| Poll::Ready(carrying.as_mut().poll(cx))).await;
+        assert!(first.is_pending());
+        // It goes on by itself.
+        let ended = timeout(Duration::from_secs(10), carrying).await;
+        assert!(!ended.expect("in time").0.is_said);
     }
 }

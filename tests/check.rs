@@ -421,11 +421,41 @@ fn check_warns_where_files_are_used_and_no_folder_is_granted() {
     );
 
     for settled in ["read = ['handlers']", "write = ['handlers']", "read = []"] {
-        let config = format!("[component.'grants.wasm']\nallow = {{ {settled} }}\n");
+        let config = format!("[component.'grants.wasm']\nallow = {{ {settled}, tcp = [] }}\n");
         let (code, said) = app(&config).run("check");
         assert_eq!(code, Some(0), "{said}");
         assert!(!said.contains("warning"), "{settled}: {said}");
     }
+}
+
+#[test]
+fn check_knows_which_servers_a_component_may_reach() {
+    let app = |name: &str, allow: &str| {
+        let config = format!("[component.'{name}.wasm']\nallow = {{ {allow} }}\n");
+        App::new()
+            .handler(&format!("{name}.wasm"), guest(name))
+            .config(&config)
+    };
+    let words = "`tcp_client.wasm` has code that opens streams by TCP, and is granted no server";
+    let (code, said) = app("tcp_client", "read = []").run("check");
+    assert_eq!(code, Some(0), "{said}");
+    assert!(said.contains(words), "{said}");
+    assert!(
+        said.contains("`allow = { tcp = [\"db.internal:5432\"] }`"),
+        "{said}"
+    );
+    let (code, said) = app("tcp_client", "read = [], tcp = ['localhost:1']").run("check");
+    assert_eq!(code, Some(0), "{said}");
+    assert!(!said.contains("granted"), "{said}");
+    let (code, said) = app("version", "tcp = ['localhost:1']").run("check");
+    assert_eq!(code, Some(0), "{said}");
+    assert!(said.contains("`tcp` is granted for nothing"), "{said}");
+    let (code, said) = app("tcp_client", "tcp = ['localhost']").run("check");
+    assert_eq!(code, Some(1), "{said}");
+    assert!(
+        said.contains("`tcp` must be host and port, not \"localhost\""),
+        "{said}"
+    );
 }
 
 #[test]

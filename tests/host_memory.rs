@@ -76,7 +76,7 @@ async fn descriptors_are_for_connections_first() {
     }
     let answer = soon(server.get("/hoard?what=files")).await;
     assert_eq!(answer.status, 500, "{answer:?}");
-    let trap = "the instance has more than 256 open files";
+    let trap = "the instance has more than 256 open files and sockets";
     server.log.line_with(trap).await;
     for client in &mut connected {
         assert_eq!(soon(client.get("/version")).await.body, "beside");

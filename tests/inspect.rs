@@ -101,7 +101,8 @@ fn imports_suggest_grants() {
     for words in [
         "allow = { read = [\"…\"] }, or write",
         "(wasi:filesystem/types@0.2",
-        "has code that uses sockets, and is refused",
+        "allow = { tcp = [\"…\"] }",
+        "has code that opens streams by TCP (wasi:sockets/tcp@0.2",
     ] {
         assert!(suggested.contains(words), "{said}");
     }

@@ -86,6 +86,7 @@ mod sockets;
 mod state;
 mod swap;
 mod systemd;
+mod tcp_client;
 mod testing;
 mod tls;
 mod traps;

@@ -32,6 +32,7 @@
 //! | [`gen_`] | `tornado.gen` | waiting for several futures, for each as it comes, or not for long |
 //! | [`ioloop`] | `tornado.ioloop` | work without a request: now, later, again and again, in another instance |
 //! | [`httpclient`] | `tornado.httpclient` | requests to other servers |
+//! | [`tcpclient`], [`iostream`] | `tornado.tcpclient`, `tornado.iostream` | streams of bytes to other servers |
 //! | [`locks`], [`queues`] | `tornado.locks`, `tornado.queues` | order between the requests of one instance |
 //! | [`escape`] | `tornado.escape` | text for HTML, URLs and JSON |
 //! | [`kv`], [`pubsub`] | | state and messages between all instances and components |
@@ -82,12 +83,14 @@ pub mod gen_;
 pub mod httpclient;
 mod httputil;
 pub mod ioloop;
+pub mod iostream;
 pub mod kv;
 pub mod locks;
 pub mod pubsub;
 pub mod queues;
 mod result;
 mod runtime;
+pub mod tcpclient;
 #[cfg(test)]
 mod testing;
 pub mod web;

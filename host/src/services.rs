@@ -6,6 +6,7 @@ pub mod loops;
 pub mod network;
 pub mod pubsub;
 pub mod sockets;
+pub mod tcp;
 pub mod websocket_client;
 
 use std::sync::Arc;
@@ -19,6 +20,7 @@ use loops::Loops;
 use network::SystemRoots;
 use pubsub::Topics;
 use sockets::Sockets;
+use tcp::TcpClients;
 
 /// What the components of an app share, and what is counted of them. It exists as long as the server, whatever is
 /// swapped.
@@ -28,6 +30,8 @@ pub struct Services {
     pub sockets: Arc<Sockets>,
     /// The clients that send the requests of guests.
     pub http: Arc<HttpClients>,
+    /// What opens the streams of guests to other servers.
+    pub tcp: Arc<TcpClients>,
     /// The locks of loops.
     pub loops: Loops,
     pub metrics: Metrics,
@@ -42,7 +46,8 @@ impl Services {
             kv,
             sockets: Sockets::new(&topics),
             topics,
-            http: HttpClients::new(shards, roots),
+            http: HttpClients::new(shards, roots.clone()),
+            tcp: TcpClients::new(roots),
             loops: Loops::default(),
             metrics: Metrics::default(),
         })

@@ -5,7 +5,6 @@ use std::str::FromStr;
 use clap::ValueEnum;
 
 use crate::contender::Contender;
-use crate::sockets;
 use crate::workload::Workload;
 
 /// What is measured beside requests.
@@ -98,10 +97,13 @@ impl Choice {
 
     /// Whether this is measured: all except the longest where nothing is chosen, else only what is named.
     pub fn has_extra(&self, extra: Extra) -> bool {
-        use Extra::{Components, Connections, Cores, Endurance, Routes, Scale, Sockets};
+        use Extra::{
+            Components, Connections, Cores, Echo, Endurance, FanOut, IdleSockets, Routes, Scale,
+            Sockets,
+        };
         let named = |extra| self.0.contains(&Part::Extra(extra));
         let of_scale = matches!(extra, Components | Connections | Routes | Cores);
-        let of_sockets = sockets::PARTS.contains(&extra);
+        let of_sockets = matches!(extra, Echo | FanOut | IdleSockets);
         named(extra)
             || (of_scale && named(Scale))
             || (of_sockets && named(Sockets))

@@ -13,20 +13,13 @@ pub fn suggestions(imports: &[Import]) -> Vec<[String; 2]> {
     let suggest = |grant: &Grant| {
         let import = (grant.used_by)(imports)?;
         let Grant { keys, does, .. } = grant;
-        match keys {
-            [] => Some([
-                "none".to_owned(),
-                format!("has code that {does}, and is refused ({import})"),
-            ]),
-            [first, others @ ..] => {
-                grant.lacks?;
-                let mut allow = format!("allow = {{ {} = [\"…\"] }}", first.name);
-                others
-                    .iter()
-                    .for_each(|other| allow += &format!(", or {}", other.name));
-                Some([allow, format!("has code that {does} ({import})")])
-            }
-        }
+        grant.lacks?;
+        let (first, others) = keys.split_first()?;
+        let mut allow = format!("allow = {{ {} = [\"…\"] }}", first.name);
+        others
+            .iter()
+            .for_each(|other| allow += &format!(", or {}", other.name));
+        Some([allow, format!("has code that {does} ({import})")])
     };
     capabilities::grants().filter_map(suggest).collect()
 }

@@ -22,11 +22,18 @@ wasmtime::component::bindgen!({
         "waterspout:sockets/websocket-client.connect": async | store | trappable,
         "waterspout:sockets/websocket-client.[method]connection.ready": async | store | trappable,
         "waterspout:sockets/websocket-client.[method]connection.writable": async | store | trappable,
+        "waterspout:tcp/tcpclient.connect": async | store | trappable,
+        "waterspout:tcp/iostream.[method]tcp-stream.readable": async | store | trappable,
+        "waterspout:tcp/iostream.[method]tcp-stream.writable": async | store | trappable,
+        "waterspout:tcp/iostream.[method]tcp-stream.ended": async | store | trappable,
+        "waterspout:tcp/iostream.[method]tcp-stream.close-writing": async | store | trappable,
+        "waterspout:tcp/iostream.[method]tcp-stream.start-tls": async | store | trappable,
         default: trappable,
     },
     with: {
         "waterspout:pubsub/pubsub.subscription": crate::services::pubsub::MessageSubscription,
         "waterspout:sockets/websocket-client.connection": crate::services::websocket_client::Connection,
+        "waterspout:tcp/iostream.tcp-stream": crate::services::tcp::Stream,
         "waterspout:kv/kv.bucket": crate::services::kv::Bucket,
         "waterspout:kv/kv.watcher": crate::services::kv::Watcher,
     },
@@ -41,6 +48,7 @@ pub use self::waterspout::logging::logging;
 pub use self::waterspout::pubsub::pubsub;
 pub use self::waterspout::settings::settings;
 pub use self::waterspout::sockets::{sockets, websocket_client};
+pub use self::waterspout::tcp::{iostream, tcpclient};
 pub use self::waterspout::values::values;
 pub use self::waterspout::web::types::{Arguments, Call, Failure, FailureCause, Outcome, Response};
 pub use self::waterspout::web::{application, request, request_body, response, types};

@@ -6,6 +6,7 @@ mod background;
 mod capability;
 mod executor;
 mod http_client;
+mod iostream;
 mod kv;
 mod logging;
 mod pubsub;
@@ -14,6 +15,7 @@ mod request_body;
 mod response;
 mod settings;
 mod sockets;
+mod tcpclient;
 mod types;
 mod values;
 pub mod wasi;
@@ -30,13 +32,14 @@ use crate::guest::run::RunClock;
 pub use capability::{Capability, Grant, MakePart, Setup};
 
 /// All capabilities. The data of the first ones is found first.
-static ALL: [Capability; 16] = [
+static ALL: [Capability; 18] = [
     wasi::CAPABILITY,
     http_client::CAPABILITY,
     kv::CAPABILITY,
     application::CAPABILITY,
     background::CAPABILITY,
     executor::CAPABILITY,
+    iostream::CAPABILITY,
     logging::CAPABILITY,
     pubsub::CAPABILITY,
     request::CAPABILITY,
@@ -44,6 +47,7 @@ static ALL: [Capability; 16] = [
     response::CAPABILITY,
     settings::CAPABILITY,
     sockets::CAPABILITY,
+    tcpclient::CAPABILITY,
     types::CAPABILITY,
     values::CAPABILITY,
     websocket_client::CAPABILITY,

@@ -5,8 +5,10 @@ mod addresses;
 mod dial;
 mod resolve;
 mod roots;
+mod unreached;
 
 pub use addresses::{Reach, reach};
-pub use dial::{Dialer, Unreached};
+pub use dial::Dialer;
 pub use resolve::{Mapping, Resolve, System, addresses_of, checked};
 pub use roots::SystemRoots;
+pub use unreached::Unreached;

@@ -52,7 +52,7 @@ pub type MakePart = Box<dyn Fn(&Arc<RunClock>) -> wasmtime::Result<Part> + Send 
 /// An import exists when linked code calls it, even if that code never runs. So a grant that no import can use is
 /// certainly unused, and a grant that seems to be missing is only likely so.
 pub struct Grant {
-    /// The lists that grant it, the usual one first. Empty where nothing does.
+    /// The lists that grant it, the usual one first.
     pub keys: &'static [GrantKey],
     /// The import that can use it, by its name.
     pub used_by: for<'i> fn(&'i [Import]) -> Option<&'i str>,

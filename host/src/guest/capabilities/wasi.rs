@@ -1,6 +1,7 @@
 //! WASI 0.2 and 0.3 for guests: clocks, random and stdio. Files, network and environment of the host only as far as
 //! the app's configuration grants them.
 
+mod names;
 mod stdio;
 
 use std::path::{Path, PathBuf};
@@ -8,44 +9,36 @@ use std::sync::Arc;
 
 use wasmtime::component::Linker;
 use wasmtime::error::Context as _;
+use wasmtime_wasi::sockets::SocketAddrUse;
 use wasmtime_wasi::{FsPerms, WasiCtx, WasiCtxBuilder, WasiCtxView, WasiView};
 
+use self::names::Lookups;
 use self::stdio::{LastWords, Lines};
 use super::capability::{Capability, Grant, MakePart, Setup};
+use super::tcpclient;
 use crate::config::{self, GrantKey};
 use crate::guest::bindings::logging::Level;
 use crate::guest::imports::Import;
 use crate::guest::resources::Ctx;
+use crate::services::tcp::Access;
 
 /// The capability.
 pub const CAPABILITY: Capability = Capability {
     link,
     prepare: Some(prepare),
-    grants: &[
-        Grant {
-            keys: &[folders(READ), folders(WRITE)],
-            used_by: |imports| {
-                // Code that opens a file first asks for the granted folders.
-                Import::first(imports, |import| {
-                    import.is("wasi:filesystem/preopens")
-                        && import.calls(|name| name == "get-directories")
-                })?;
-                Import::first(imports, goes_into_folders)
-            },
-            does: "opens files or lists folders",
-            lacks: Some("folder"),
+    grants: &[Grant {
+        keys: &[folders(READ), folders(WRITE)],
+        used_by: |imports| {
+            // Code that opens a file first asks for the granted folders.
+            Import::first(imports, |import| {
+                import.is("wasi:filesystem/preopens")
+                    && import.calls(|name| name == "get-directories")
+            })?;
+            Import::first(imports, goes_into_folders)
         },
-        Grant {
-            keys: &[],
-            used_by: |imports| {
-                Import::first(imports, |import| {
-                    import.is("wasi:sockets/") && import.calls(|_| true)
-                })
-            },
-            does: "uses sockets",
-            lacks: None,
-        },
-    ],
+        does: "opens files or lists folders",
+        lacks: Some("folder"),
+    }],
 };
 
 /// How many random bytes one call may ask for: as many as in a browser's `getRandomValues`. Making more would hold up
@@ -73,7 +66,8 @@ fn goes_into_folders(import: &Import) -> bool {
 
 fn link(linker: &mut Linker<Ctx>) -> wasmtime::Result<()> {
     wasmtime_wasi::p2::add_to_linker_async(linker)?;
-    wasmtime_wasi::p3::add_to_linker(linker)
+    wasmtime_wasi::p3::add_to_linker(linker)?;
+    names::link(linker)
 }
 
 /// The folders of the host that a component is granted.
@@ -119,11 +113,13 @@ fn prepare(setup: &Setup<'_>) -> MakePart {
     let folders: Vec<_> = read.chain(granted(WRITE, FsPerms::ReadWrite)).collect();
     let env: Vec<(String, String)> = settings.env.clone().into_iter().collect();
     let file = file.clone();
+    let network = tcpclient::access(setup);
     let names: Arc<[String]> = folders.iter().map(|folder| folder.guest.clone()).collect();
     Box::new(move |run| {
         let last = LastWords::of(run.clone());
         Ok(Box::new(Wasi {
-            ctx: context(&file, &env, &folders, last.clone())?,
+            ctx: context(&file, &env, &folders, &network, last.clone())?,
+            lookups: Lookups::new(&network),
             last,
             folders: names.clone(),
         }))
@@ -133,6 +129,7 @@ fn prepare(setup: &Setup<'_>) -> MakePart {
 /// The WASI side of one instance.
 struct Wasi {
     ctx: WasiCtx,
+    lookups: Lookups,
     last: Arc<LastWords>,
     /// The folders that it may use, by their paths in the guest.
     folders: Arc<[String]>,
@@ -166,6 +163,7 @@ fn context(
     component: &Arc<str>,
     env: &[(String, String)],
     folders: &[Folder],
+    network: &Arc<Access>,
     last: Arc<LastWords>,
 ) -> wasmtime::Result<WasiCtx> {
     let mut wasi = WasiCtxBuilder::new();
@@ -173,9 +171,19 @@ fn context(
         .stdout(Lines::new(component, Level::Info, None))
         .stderr(Lines::new(component, Level::Warning, Some(last)))
         .max_random_size(MAX_RANDOM)
-        .allow_ip_name_lookup(false)
-        .allow_tcp(false)
+        .allow_ip_name_lookup(network.is_any())
+        .allow_tcp(network.is_any())
         .allow_udp(false);
+    let network = network.clone();
+    wasi.socket_addr_check(move |address, purpose| {
+        let may = match purpose {
+            SocketAddrUse::TcpConnect => network.permits(address),
+            // What the system does by itself before it connects.
+            SocketAddrUse::TcpBind => address.ip().is_unspecified() && address.port() == 0,
+            _ => false,
+        };
+        Box::pin(std::future::ready(may))
+    });
     for folder in folders {
         wasi.preopened_dir(&folder.host, &folder.guest, folder.access)
             .with_context(|| {

@@ -7,6 +7,7 @@ use std::fmt;
 
 use wasmtime::component::ResourceTable;
 use wasmtime_wasi::filesystem::Descriptor;
+use wasmtime_wasi::sockets::TcpSocket;
 use wasmtime_wasi_http::FieldMap;
 use wasmtime_wasi_http::p2::bindings::http::types::{Method, Scheme};
 use wasmtime_wasi_http::p2::types::{HostIncomingResponse, HostOutgoingRequest};
@@ -21,7 +22,7 @@ const HANDLE: usize = 128;
 /// What a header field takes beside its name and its value.
 const FIELD: usize = 64;
 
-/// How many files and folders one instance may have open. The process's descriptors are for connections first.
+/// How many files, folders and sockets of WASI one instance may have open. The process's descriptors are for connections first.
 const MAX_FILES: usize = 256;
 
 /// The account of one instance.
@@ -43,7 +44,10 @@ impl fmt::Display for TooMuchKept {
             Self::Bytes => {
                 f.write_str("the host keeps more for the instance than `host_memory` allows")
             }
-            Self::Files => write!(f, "the instance has more than {MAX_FILES} open files"),
+            Self::Files => write!(
+                f,
+                "the instance has more than {MAX_FILES} open files and sockets"
+            ),
         }
     }
 }
@@ -71,7 +75,7 @@ impl Account {
         for entry in table.iter_mut() {
             handles += 1;
             kept += HANDLE + size_of_val(entry) + texts(entry);
-            files += usize::from(entry.is::<Descriptor>());
+            files += usize::from(entry.is::<Descriptor>() || entry.is::<TcpSocket>());
         }
         self.calls_left = CALLS.max(handles);
         if kept > self.most {

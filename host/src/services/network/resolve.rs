@@ -11,7 +11,7 @@ use hyper_util::client::legacy::connect::dns::Name;
 use tower_service::Service;
 
 use super::addresses::{Reach, reach};
-use super::dial::Unreached;
+use super::unreached::Unreached;
 
 /// A source of the addresses of names.
 pub trait Resolve: Send + Sync {

@@ -5,12 +5,14 @@ mod handshake;
 mod opening;
 mod published;
 mod reader;
+mod utf8;
 mod writer;
 
 pub use handshake::{Deflate, NoHandshake, Offer, accept_key, check, is_http2};
 pub use opening::Opening;
 pub use published::Published;
 pub use reader::{Reader, Received};
+pub use utf8::Utf8;
 pub use writer::{AT_ONCE, Writer};
 
 /// Which end of a connection this is.

@@ -40,6 +40,9 @@ wasmtime::component::bindgen!({
     exports: { default: async | store },
 });
 
+use bytes::Bytes;
+use wasmtime::component::{ComponentType, Lower};
+
 use crate::base::router;
 
 pub use self::waterspout::background::{background, executor};
@@ -56,6 +59,16 @@ pub use exports::waterspout::background::work;
 pub use exports::waterspout::sockets::websocket;
 pub use exports::waterspout::web::handler;
 pub use published::wasi::keyvalue;
+
+/// `waterspout:sockets/sockets.message`, as it is handed to a guest: bytes are lowered from where they were read.
+#[derive(Debug, ComponentType, Lower)]
+#[component(variant)]
+pub enum ReceivedMessage {
+    #[component(name = "text")]
+    Text(String),
+    #[component(name = "binary")]
+    Binary(Bytes),
+}
 
 impl From<router::Arguments> for Arguments {
     fn from(arguments: router::Arguments) -> Self {

@@ -5,13 +5,13 @@ use sockudo_ws::Error;
 use sockudo_ws::protocol::{CompressedReaderProtocol, Message, Protocol};
 
 use super::handshake::Deflate;
+use super::utf8::Utf8;
 use super::{MAX_REASON, Role, code, shortened};
 
 /// What has come, whole.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Received {
-    /// It is UTF-8.
-    Text(Bytes),
+    Text(Utf8),
     Binary(Bytes),
     Ping(Bytes),
     Pong(Bytes),
@@ -46,6 +46,9 @@ enum ReaderProtocol {
 /// A message that is smaller than this is copied, so that it does not keep the whole buffer.
 const SMALL: usize = 4096;
 
+/// A buffer with this many bytes in it is kept as it is, with the space behind them.
+const MUCH: usize = 16 * 1024;
+
 /// How many compressed bytes are read at once: they can be a thousand times as many (RFC 1951).
 const STEP: usize = 4096;
 
@@ -73,6 +76,16 @@ impl Reader {
     /// This has come.
     pub fn push(&mut self, bytes: &[u8]) {
         self.buffer.extend_from_slice(bytes);
+    }
+
+    /// All of this has come, which is empty then. Much of it is not copied.
+    pub fn take_in(&mut self, bytes: &mut BytesMut) {
+        if self.buffer.is_empty() && bytes.len() >= MUCH {
+            self.buffer = std::mem::take(bytes);
+        } else {
+            self.push(bytes);
+            bytes.clear();
+        }
     }
 
     /// Whether something has come that was not looked at.
@@ -143,7 +156,7 @@ fn received(message: Message) -> Received {
         _ => bytes,
     };
     match message {
-        Message::Text(bytes) => Received::Text(own(bytes)),
+        Message::Text(bytes) => Received::Text(Utf8::received(own(bytes))),
         Message::Binary(bytes) => Received::Binary(own(bytes)),
         Message::Ping(bytes) => Received::Ping(own(bytes)),
         Message::Pong(bytes) => Received::Pong(own(bytes)),

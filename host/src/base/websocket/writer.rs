@@ -9,6 +9,7 @@ use sockudo_ws::deflate::DeflateEncoder;
 use sockudo_ws::frame::{encode_frame_header_with_rsv, encode_frame_with_rsv};
 
 use super::handshake::Deflate;
+use super::utf8::Utf8;
 use super::{MAX_REASON, Published, Role, code, shortened};
 
 /// Writes the frames for one peer.
@@ -42,8 +43,8 @@ impl Writer {
         }
     }
 
-    pub fn text(&mut self, bytes: Bytes) {
-        self.message(OpCode::Text, bytes);
+    pub fn text(&mut self, text: Utf8) {
+        self.message(OpCode::Text, text.into_bytes());
     }
 
     pub fn binary(&mut self, bytes: Bytes) {
@@ -117,6 +118,11 @@ impl Writer {
             self.frames = BytesMut::new();
             self.pieces = VecDeque::new();
         }
+    }
+
+    /// Whether there is something to free while it is quiet.
+    pub fn compresses(&self) -> bool {
+        self.encoder.is_some()
     }
 
     /// Frees what is only good for more messages. The peer can read on: what follows refers to nothing before.
@@ -215,7 +221,7 @@ mod tests {
         let whole = |most| {
             let mut writer = Writer::new(Role::Server, None);
             for _ in 0..AT_ONCE {
-                writer.text("a".into());
+                writer.text("a".to_owned().into());
                 writer.binary(large.clone());
                 writer.published(&Published::new(large.clone()), true);
                 writer.ping("b".into());

@@ -183,10 +183,7 @@ impl HostConnection for Ctx {
     fn take(&mut self, connection: Handle) -> wasmtime::Result<Result<Option<Message>, Error>> {
         let taken = self.table.get(&connection)?.take_message();
         let message = |message| match message {
-            // The protocol has checked it.
-            service::Message::Text(text) => {
-                Message::Text(String::from_utf8_lossy(&text).into_owned())
-            }
+            service::Message::Text(text) => Message::Text(text.into_string()),
             service::Message::Binary(bytes) => Message::Binary(bytes.to_vec()),
         };
         Ok(taken.map(|taken| taken.map(message)).map_err(Error::from))

@@ -12,7 +12,7 @@ use wasmtime::error::Context as _;
 
 use crate::guest::bindings::handler::{HandlerClass, MessageHead};
 use crate::guest::bindings::websocket::{Acceptance, SocketCall, WebsocketClass};
-use crate::guest::bindings::{Arguments, Call, Failure, Outcome, sockets, work};
+use crate::guest::bindings::{Arguments, Call, Failure, Outcome, ReceivedMessage, work};
 use crate::guest::resources::Ctx;
 
 /// The interfaces that a component may export, each of which it may do without.
@@ -251,7 +251,7 @@ pub struct WebSocket {
     pub describe: Function<(), (Vec<WebsocketClass>,)>,
     pub accept: Function<(SocketCall, Vec<String>), (Acceptance,)>,
     pub open: Reaction<(SocketCall, Arc<Arguments>)>,
-    pub on_message: Reaction<(SocketCall, sockets::Message)>,
+    pub on_message: Reaction<(SocketCall, ReceivedMessage)>,
     pub on_ping: Reaction<(SocketCall, Vec<u8>)>,
     pub on_pong: Reaction<(SocketCall, Vec<u8>)>,
     pub on_close: Reaction<(SocketCall, Option<u16>, Option<String>)>,

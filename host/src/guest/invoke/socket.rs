@@ -13,7 +13,7 @@ use wasmtime::component::{ComponentNamedList, Lower};
 use super::life::{Ended, Life, uncaught};
 use crate::base::websocket::Offer;
 use crate::guest::bindings::Outcome;
-use crate::guest::bindings::sockets;
+use crate::guest::bindings::ReceivedMessage;
 use crate::guest::bindings::websocket::{Acceptance, Accepted, SocketCall};
 use crate::guest::description::SocketHooks;
 use crate::guest::engine::{Reaction, WebSocket};
@@ -335,13 +335,9 @@ impl Life<'_> {
 /// How long `on_close` may take where events have no limit: nobody waits for it.
 const ON_CLOSE: Duration = Duration::from_secs(30);
 
-fn wire(message: Message) -> sockets::Message {
+fn wire(message: Message) -> ReceivedMessage {
     match message {
-        Message::Text(text) => {
-            let text = String::from_utf8(text.into());
-            // The protocol has checked it.
-            sockets::Message::Text(text.unwrap_or_default())
-        }
-        Message::Binary(bytes) => sockets::Message::Binary(bytes.into()),
+        Message::Text(text) => ReceivedMessage::Text(text.into_string()),
+        Message::Binary(bytes) => ReceivedMessage::Binary(bytes),
     }
 }

@@ -1,16 +1,17 @@
 //! A connection that carries a WebSocket: frames in both directions, pings, and the end. Knows neither what uses it nor how
 //! it was opened.
 
+use std::cell::Cell;
 use std::io::{self, IoSlice};
-use std::mem::MaybeUninit;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use futures_util::future::poll_fn;
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::time::Instant;
+use tokio_util::io::poll_read_buf;
 use tracing::debug;
 
 use super::incoming::{Closed, Event, Message};
@@ -36,11 +37,9 @@ pub trait Endpoint {
     /// Wakes this task when there is something to be sent, or room for events.
     fn listen(&self, cx: &Context<'_>);
 
-    /// Ready where the connection is to end without a word.
-    fn poll_cut(&self, cx: &mut Context<'_>) -> Poll<()>;
-
-    /// Whether small pieces are to go out immediately, if that has changed.
-    fn nodelay(&self) -> Option<bool>;
+    /// Hands out what waits, as long as it is wanted, and says how things are. The task that listens is woken where it is
+    /// to be cut off.
+    fn turn(&self, cx: &mut Context<'_>, take: Option<Take<'_>>) -> Turn;
 
     /// Whether there is room for another event. Else the task that listens is woken when there is.
     fn has_room(&self) -> bool;
@@ -61,9 +60,6 @@ pub trait Endpoint {
     /// Whether all that has come was told, as far as the answer to the peer's end waits for that.
     fn is_idle(&self) -> bool;
 
-    /// Hands out what waits, as long as it is wanted.
-    fn take(&self, wanted: impl FnMut(Outgoing) -> bool);
-
     /// Messages with so many bytes were taken, to be sent.
     fn sent(&self, messages: u64, bytes: u64);
 
@@ -72,9 +68,25 @@ pub trait Endpoint {
 
     /// Begins to close. Nothing happens where that has begun already.
     fn close(&self, farewell: Option<(u16, String)>);
+}
 
+/// Takes what waits. `false`: no more is wanted.
+pub type Take<'t> = &'t mut dyn FnMut(Outgoing) -> bool;
+
+/// How an endpoint is.
+pub struct Turn {
+    /// The connection is to end without a word.
+    pub is_cut: bool,
+    /// Whether small pieces are to go out immediately, if that has changed.
+    pub nodelay: Option<bool>,
+    /// Whether there is room for another event. Else the task that listens is woken when there is.
+    pub has_room: bool,
+    /// Whether more waits to be sent.
+    pub has_more: bool,
+    /// Whether it wants to know what the peer takes.
+    pub counts: bool,
     /// What is said at the end, once all else was handed out. `None`: it stays open, or there is more.
-    fn farewell(&self) -> Option<Option<(u16, String)>>;
+    pub farewell: Option<Option<(u16, String)>>,
 }
 
 /// What a connection is carried by.
@@ -129,6 +141,8 @@ where
         pong: None,
         closing: Closing::No,
         is_blocked: false,
+        has_room: true,
+        counts: false,
         set_nodelay,
         endpoint,
     };
@@ -165,6 +179,9 @@ struct Carrier<'e, I, E> {
     closing: Closing,
     /// The peer takes no more at the moment.
     is_blocked: bool,
+    /// How the endpoint was at its latest turn.
+    has_room: bool,
+    counts: bool,
     set_nodelay: fn(&I, bool),
     clock: Clock,
 }
@@ -192,15 +209,14 @@ impl<I: AsyncRead + AsyncWrite + Unpin, E: Endpoint> Carrier<'_, I, E> {
     /// Ready at the end.
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Closed> {
         self.endpoint.listen(cx);
-        if let Some(nodelay) = self.endpoint.nodelay() {
-            (self.set_nodelay)(&self.io, nodelay);
-        }
         if let Err(closed) = self.read_on() {
             return Poll::Ready(closed);
         }
         let mut bytes_read = 0;
         loop {
-            self.fill();
+            let Some(has_more) = self.fill(cx) else {
+                return Poll::Ready(self.closing.heard());
+            };
             let written = self.poll_write(cx);
             if matches!(self.closing, Closing::Said(Some(_))) && self.writer.is_empty() {
                 return Poll::Ready(self.closing.heard());
@@ -224,12 +240,10 @@ impl<I: AsyncRead + AsyncWrite + Unpin, E: Endpoint> Carrier<'_, I, E> {
                     }
                 }
                 Poll::Ready(Err(_)) => return Poll::Ready(Closed::default()),
-                Poll::Pending if written.is_ready() => {}
+                // What comes to be sent from now on wakes this task.
+                Poll::Pending if written.is_ready() && (has_more || !self.writer.is_empty()) => {}
                 Poll::Pending => break,
             }
-        }
-        if self.endpoint.poll_cut(cx).is_ready() {
-            return Poll::Ready(self.closing.heard());
         }
         self.poll_clock(cx)
     }
@@ -241,20 +255,23 @@ impl<I: AsyncRead + AsyncWrite + Unpin, E: Endpoint> Carrier<'_, I, E> {
         }
         match self.closing {
             // Answers to pings that it does not take are not piled up.
-            Closing::No => self.endpoint.has_room() && !(self.is_blocked && self.pong.is_some()),
+            Closing::No => self.has_room && !(self.is_blocked && self.pong.is_some()),
             Closing::Said(None) => true,
             Closing::Heard(..) | Closing::Said(Some(_)) => false,
         }
     }
 
     fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
-        let mut space = [const { MaybeUninit::uninit() }; AT_ONCE];
-        let mut read = ReadBuf::uninit(&mut space);
-        let polled = Pin::new(&mut self.io).poll_read(cx, &mut read);
-        polled.map_ok(|()| {
-            self.reader.push(read.filled());
-            read.filled().len()
-        })
+        thread_local! {
+            /// Where this thread reads to. Quiet sockets have no buffer.
+            static SPACE: Cell<BytesMut> = Cell::default();
+        }
+        let mut space = SPACE.take();
+        space.reserve(AT_ONCE);
+        let polled = poll_read_buf(Pin::new(&mut self.io), cx, &mut space);
+        self.reader.take_in(&mut space);
+        SPACE.set(space);
+        polled
     }
 
     /// Takes the messages in what was read. An error ends the connection.
@@ -333,23 +350,23 @@ impl<I: AsyncRead + AsyncWrite + Unpin, E: Endpoint> Carrier<'_, I, E> {
         Ok(())
     }
 
-    /// Makes frames of what waits.
-    fn fill(&mut self) {
-        if matches!(self.closing, Closing::Said(_)) || self.writer.len() >= BATCH {
-            return;
-        }
-        if let Closing::Heard(farewell, _) = &mut self.closing
-            && self.endpoint.is_idle()
-        {
-            self.endpoint.close(farewell.take());
-        }
-        if let Some(pong) = self.pong.take() {
-            self.writer.pong(pong);
+    /// Makes frames of what waits, and returns whether more waits. `None`: the connection is cut off.
+    fn fill(&mut self, cx: &mut Context<'_>) -> Option<bool> {
+        let is_said = matches!(self.closing, Closing::Said(_));
+        let takes = !is_said && self.writer.len() < BATCH;
+        if takes {
+            if let Closing::Heard(farewell, _) = &mut self.closing
+                && self.endpoint.is_idle()
+            {
+                self.endpoint.close(farewell.take());
+            }
+            if let Some(pong) = self.pong.take() {
+                self.writer.pong(pong);
+            }
         }
         let writer = &mut self.writer;
-        let mut sent = 0;
-        let mut bytes = 0;
-        self.endpoint.take(|outgoing| {
+        let (mut sent, mut bytes) = (0, 0);
+        let mut take = |outgoing| {
             sent += 1;
             match outgoing {
                 Outgoing::Message(Message::Text(text)) => {
@@ -370,12 +387,23 @@ impl<I: AsyncRead + AsyncWrite + Unpin, E: Endpoint> Carrier<'_, I, E> {
                 }
             }
             writer.len() < BATCH
-        });
+        };
+        let take: Option<Take<'_>> = if takes { Some(&mut take) } else { None };
+        let turn = self.endpoint.turn(cx, take);
+        if turn.is_cut {
+            return None;
+        }
+        (self.has_room, self.counts) = (turn.has_room, turn.counts);
+        if let Some(nodelay) = turn.nodelay {
+            (self.set_nodelay)(&self.io, nodelay);
+        }
         if sent > 0 {
             self.endpoint.sent(sent, bytes as u64);
-            self.clock.sent();
+            if self.writer.compresses() {
+                self.clock.sent();
+            }
         }
-        if let Some(farewell) = self.endpoint.farewell() {
+        if let Some(farewell) = turn.farewell {
             self.writer.close(farewell);
             self.closing = match &mut self.closing {
                 Closing::Heard(_, closed) => Closing::Said(Some(std::mem::take(closed))),
@@ -383,6 +411,7 @@ impl<I: AsyncRead + AsyncWrite + Unpin, E: Endpoint> Carrier<'_, I, E> {
             };
             self.clock.closes();
         }
+        Some(turn.has_more && !is_said)
     }
 
     /// Ready with how much was written, if anything was to be written.
@@ -401,7 +430,9 @@ impl<I: AsyncRead + AsyncWrite + Unpin, E: Endpoint> Carrier<'_, I, E> {
             Poll::Ready(Ok(0)) => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
             Poll::Ready(Ok(bytes)) => {
                 self.writer.wrote(*bytes);
-                self.endpoint.took(*bytes);
+                if self.counts {
+                    self.endpoint.took(*bytes);
+                }
                 self.clock.wrote(*bytes, self.writer.is_empty());
                 if self.writer.is_empty() {
                     // TLS may keep some of it.

@@ -2,7 +2,7 @@
 //! sent. Opens no connection.
 
 use std::sync::Mutex;
-use std::task::{Context, Poll};
+use std::task::Context;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -10,7 +10,7 @@ use futures_util::task::AtomicWaker;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
-use super::carrier::Endpoint;
+use super::carrier::{Endpoint, Take, Turn};
 use super::incoming::{Closed, Event, Incoming, Message};
 use super::lock;
 use super::outgoing::{Outgoing, Queue, Room, SendError};
@@ -221,26 +221,30 @@ impl Endpoint for ClientSocket {
         self.connection.register(cx.waker());
     }
 
-    /// Where the end takes too long.
-    fn poll_cut(&self, cx: &mut Context<'_>) -> Poll<()> {
+    fn turn(&self, cx: &mut Context<'_>, take: Option<Take<'_>>) -> Turn {
         let mut state = lock(&self.state);
-        if let Some(end) = state.end {
-            return state.timer.poll_until(end, cx);
+        let mut turn = Turn {
+            is_cut: state.is_cut(cx),
+            // It is set from the beginning.
+            nodelay: None,
+            has_room: state.incoming.has_room(self.limits.max_events),
+            has_more: false,
+            counts: false,
+            farewell: None,
+        };
+        let mut has_room_again = false;
+        if let Some(take) = take {
+            has_room_again = state.outgoing.hand_out(self.room(), take);
+            if state.phase == Phase::Closing && state.outgoing.is_empty() {
+                turn.farewell = Some(state.farewell.take());
+            }
         }
-        if let Some(end) = state.answers_end
-            && !state.is_late
-            && state.timer.poll_until(end, cx).is_ready()
-        {
-            // It counts as idle now.
-            state.is_late = true;
-            cx.waker().wake_by_ref();
+        turn.has_more = !state.outgoing.is_empty();
+        drop(state);
+        if has_room_again {
+            self.has_room.notify_waiters();
         }
-        Poll::Pending
-    }
-
-    /// It is set from the beginning.
-    fn nodelay(&self) -> Option<bool> {
-        None
+        turn
     }
 
     fn has_room(&self) -> bool {
@@ -286,15 +290,6 @@ impl Endpoint for ClientSocket {
         has_answered || state.is_late || state.phase != Phase::Open
     }
 
-    fn take(&self, wanted: impl FnMut(Outgoing) -> bool) {
-        let mut state = lock(&self.state);
-        let has_room_again = state.outgoing.hand_out(self.room(), wanted);
-        drop(state);
-        if has_room_again {
-            self.has_room.notify_waiters();
-        }
-    }
-
     fn sent(&self, _messages: u64, _bytes: u64) {}
 
     fn took(&self, _bytes: usize) {}
@@ -302,11 +297,23 @@ impl Endpoint for ClientSocket {
     fn close(&self, farewell: Option<(u16, String)>) {
         self.begin_to_close(farewell);
     }
+}
 
-    fn farewell(&self) -> Option<Option<(u16, String)>> {
-        let mut state = lock(&self.state);
-        let is_due = state.phase == Phase::Closing && state.outgoing.is_empty();
-        is_due.then(|| state.farewell.take())
+impl State {
+    /// Where the end takes too long.
+    fn is_cut(&mut self, cx: &mut Context<'_>) -> bool {
+        if let Some(end) = self.end {
+            return self.timer.poll_until(end, cx).is_ready();
+        }
+        if let Some(end) = self.answers_end
+            && !self.is_late
+            && self.timer.poll_until(end, cx).is_ready()
+        {
+            // It counts as idle now.
+            self.is_late = true;
+            cx.waker().wake_by_ref();
+        }
+        false
     }
 }
 
@@ -315,7 +322,7 @@ mod tests {
     use std::future::poll_fn;
     use std::io;
     use std::pin::{Pin, pin};
-    use std::task::Waker;
+    use std::task::{Poll, Waker};
 
     use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
     use tokio::time::timeout;
@@ -331,7 +338,16 @@ mod tests {
     };
 
     fn text(text: &str) -> Message {
-        Message::Text(Bytes::copy_from_slice(text.as_bytes()))
+        Message::Text(text.to_owned().into())
+    }
+
+    fn turn(socket: &ClientSocket, take: Option<Take<'_>>) -> Turn {
+        socket.turn(&mut Context::from_waker(Waker::noop()), take)
+    }
+
+    /// All that waits is handed out.
+    fn taken(socket: &ClientSocket) {
+        turn(socket, Some(&mut |_| true));
     }
 
     #[tokio::test]
@@ -378,16 +394,19 @@ mod tests {
             socket.send(text(&"x".repeat(1001))),
             Err(SendError::TooLarge(1000))
         );
-        let (writable, ()) = tokio::join!(socket.writable(), async { socket.take(|_| true) });
+        let (writable, ()) = tokio::join!(socket.writable(), async { taken(&socket) });
         assert_eq!(writable, Ok(()));
         assert_eq!(socket.send(text("y")), Ok(()));
         socket.begin_to_close(Some((1000, String::new())));
         assert_eq!(socket.send(text("z")), Err(SendError::Closed));
         assert_eq!(socket.writable().await, Err(SendError::Closed));
         // What was sent before goes out first.
-        assert_eq!(socket.farewell(), None);
-        socket.take(|_| true);
-        assert_eq!(socket.farewell(), Some(Some((1000, String::new()))));
+        let mut none = |_| false;
+        assert_eq!(turn(&socket, Some(&mut none)).farewell, None);
+        assert_eq!(
+            turn(&socket, Some(&mut |_| true)).farewell,
+            Some(Some((1000, String::new())))
+        );
     }
 
     #[tokio::test(start_paused = true)]
@@ -417,22 +436,21 @@ mod tests {
         assert!(closes.is_idle());
 
         let does_neither = read();
-        assert!(does_neither.poll_cut(cx).is_pending());
+        assert!(!turn(&does_neither, None).is_cut);
         assert!(!does_neither.is_idle());
         tokio::time::advance(TO_ANSWER).await;
-        assert!(does_neither.poll_cut(cx).is_pending());
+        assert!(!turn(&does_neither, None).is_cut);
         assert!(does_neither.is_idle());
     }
 
     #[tokio::test(start_paused = true)]
     async fn the_end_has_a_time_limit() {
         let socket = ClientSocket::new(LIMITS);
-        let cx = &mut Context::from_waker(Waker::noop());
-        assert!(socket.poll_cut(cx).is_pending());
+        assert!(!turn(&socket, None).is_cut);
         socket.begin_to_close(None);
-        assert!(socket.poll_cut(cx).is_pending());
+        assert!(!turn(&socket, None).is_cut);
         tokio::time::advance(TO_CLOSE).await;
-        assert!(socket.poll_cut(cx).is_ready());
+        assert!(turn(&socket, None).is_cut);
     }
 
     /// A peer that sends pings as fast as they are read, so many bytes of them, and takes every answer.

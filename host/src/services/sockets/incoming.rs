@@ -4,18 +4,20 @@ use std::collections::VecDeque;
 
 use bytes::Bytes;
 
+use crate::base::websocket::Utf8;
+
 /// A whole message.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Message {
-    /// It is UTF-8.
-    Text(Bytes),
+    Text(Utf8),
     Binary(Bytes),
 }
 
 impl Message {
     pub fn size(&self) -> usize {
         match self {
-            Self::Text(bytes) | Self::Binary(bytes) => bytes.len(),
+            Self::Text(text) => text.len(),
+            Self::Binary(bytes) => bytes.len(),
         }
     }
 }

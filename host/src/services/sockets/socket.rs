@@ -9,7 +9,7 @@ use futures_util::future::poll_fn;
 use futures_util::task::AtomicWaker;
 use tokio::sync::Notify;
 
-use super::carrier::Endpoint;
+use super::carrier::{Endpoint, Take, Turn};
 use super::channel::{Ear, Subscription};
 use super::home::{Home, Resident};
 use super::incoming::{Closed, Event, Incoming, Message};
@@ -317,14 +317,31 @@ impl Endpoint for Arc<Socket> {
         self.connection.register(cx.waker());
     }
 
-    fn take(&self, wanted: impl FnMut(Outgoing) -> bool) {
+    fn turn(&self, cx: &mut Context<'_>, take: Option<Take<'_>>) -> Turn {
         let mut state = lock(&self.state);
-        let has_room_again = state.outgoing.hand_out(self.room(), wanted);
-        state.count_unsent();
+        let mut turn = Turn {
+            is_cut: state.is_cut(cx),
+            nodelay: state.nodelay.take(),
+            has_room: state.incoming.has_room(self.limits.max_events),
+            has_more: false,
+            counts: false,
+            farewell: None,
+        };
+        let mut has_room_again = false;
+        if let Some(take) = take {
+            has_room_again = state.outgoing.hand_out(self.room(), take);
+            state.count_unsent();
+            if state.phase == Phase::Closing && state.outgoing.is_empty() {
+                turn.farewell = Some(state.farewell.take());
+            }
+        }
+        turn.has_more = !state.outgoing.is_empty();
+        turn.counts = state.unsent.as_ref().is_some_and(Share::counts);
         drop(state);
         if has_room_again {
             self.has_room.notify_waiters();
         }
+        turn
     }
 
     fn sent(&self, messages: u64, bytes: u64) {
@@ -337,29 +354,9 @@ impl Endpoint for Arc<Socket> {
         Socket::close(self, farewell);
     }
 
-    fn farewell(&self) -> Option<Option<(u16, String)>> {
-        let mut state = lock(&self.state);
-        let is_due = state.phase == Phase::Closing && state.outgoing.is_empty();
-        is_due.then(|| state.farewell.take())
-    }
-
-    fn nodelay(&self) -> Option<bool> {
-        lock(&self.state).nodelay.take()
-    }
-
     fn took(&self, bytes: usize) {
         if let Some(share) = &lock(&self.state).unsent {
             share.moved(bytes);
-        }
-    }
-
-    /// Where too much waits in the whole server, and this socket is the slowest.
-    fn poll_cut(&self, cx: &mut Context<'_>) -> Poll<()> {
-        let state = lock(&self.state);
-        let mut shares = [&state.unsent, &state.unread].into_iter().flatten();
-        match shares.any(|share| share.poll_cut(cx).is_ready()) {
-            true => Poll::Ready(()),
-            false => Poll::Pending,
         }
     }
 
@@ -602,6 +599,12 @@ pub(super) fn farewell(
 }
 
 impl State {
+    /// Where too much waits in the whole server, and this socket is the slowest.
+    fn is_cut(&self, cx: &mut Context<'_>) -> bool {
+        let mut shares = [&self.unsent, &self.unread].into_iter().flatten();
+        shares.any(|share| share.poll_cut(cx).is_ready())
+    }
+
     /// What waits to be sent has changed.
     fn count_unsent(&mut self) {
         if let Some(share) = &mut self.unsent {

@@ -137,6 +137,27 @@ async fn the_other_side_s_end_is_seen_also_where_nothing_is_read() {
 }
 
 #[tokio::test]
+async fn who_waits_for_bytes_and_who_waits_for_the_end_are_both_woken() {
+    let server = serve(async |mut stream: TcpStream| {
+        for line in ["one\n", "two\n"] {
+            // Until the guest waits for both.
+            tokio::time::sleep(Duration::from_millis(100)).await;
+            stream.write_all(line.as_bytes()).await.expect("sent");
+        }
+        let mut byte = [0];
+        let _ = stream.read_exact(&mut byte).await;
+    });
+    let server = server.await;
+    let app = serving(server).await;
+    let steps = ["either:\n", "either:\n", "write:x", "either:\n"];
+    let done = done(&app, server.port(), "", &steps).await;
+    let done = done.as_array().expect("the steps");
+    assert_eq!(done[..3], [json!("one\n"), json!("two\n"), json!("ok")]);
+    let last = [json!("closed"), json!("Stream is closed")];
+    assert!(last.contains(&done[3]), "{done:?}");
+}
+
+#[tokio::test]
 async fn a_server_that_reads_nothing_holds_back_its_writer_and_no_one_else() {
     let server = serve(async |stream: TcpStream| {
         tokio::time::sleep(Duration::from_secs(600)).await;

@@ -129,6 +129,16 @@ mod tests {
             "wasi:sockets/tcp@0.2.6",
             &["[method]tcp-socket.start-connect"][..],
         );
-        assert_eq!(uses(&[tcp]), ["uses sockets"]);
+        assert_eq!(uses(&[tcp]), ["opens streams by TCP"]);
+        let newest: (&str, &[&str]) = ("wasi:sockets/types@0.3.0", &["[method]tcp-socket.connect"]);
+        assert_eq!(uses(&[newest]), ["opens streams by TCP"]);
+        let ours: (&str, &[&str]) = ("waterspout:tcp/tcpclient@0.1.0", &["connect"]);
+        assert_eq!(uses(&[ours]), ["opens streams by TCP"]);
+        // As wasi-libc's own functions import it, whatever their caller does.
+        let listens: (&str, &[&str]) = (
+            "wasi:sockets/tcp@0.2.6",
+            &["[method]tcp-socket.start-listen"],
+        );
+        assert_eq!(uses(&[listens]), none);
     }
 }

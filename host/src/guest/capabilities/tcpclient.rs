@@ -18,9 +18,6 @@ use crate::services::tcp::{Access, Destination, Fault, Server, Stream};
 /// How long a connection may take where the guest does not say it, as with fetches.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(20);
 
-/// The longest name of a host (RFC 1035, section 2.3.4).
-const MAX_HOST: usize = 255;
-
 /// The list of servers in `allow`.
 const KEY: &str = "tcp";
 
@@ -82,11 +79,6 @@ impl HostWithStore<Ctx> for HasSelf<Ctx> {
         accessor: &Accessor<Ctx, Self>,
         destination: tcpclient::Destination,
     ) -> wasmtime::Result<Result<Handle, ConnectError>> {
-        if destination.host.len() > MAX_HOST {
-            give_way(accessor).await;
-            let why = format!("the name of a host has {MAX_HOST} bytes at most");
-            return Ok(Err(ConnectError::Invalid(why)));
-        }
         let access = accessor.with(|mut access| access.get().parts.get::<State>().0.clone());
         let within = destination.timeout.map(Duration::from_nanos);
         let connected = access.connect(Destination {

@@ -401,8 +401,7 @@ mod tests {
         assert_eq!(socket.send(text("z")), Err(SendError::Closed));
         assert_eq!(socket.writable().await, Err(SendError::Closed));
         // What was sent before goes out first.
-        let mut none = |_| false;
-        assert_eq!(turn(&socket, Some(&mut none)).farewell, None);
+        assert_eq!(turn(&socket, None).farewell, None);
         assert_eq!(
             turn(&socket, Some(&mut |_| true)).farewell,
             Some(Some((1000, String::new())))

@@ -127,7 +127,7 @@ impl Access {
             within,
         } = destination;
         let Some(server) = Server::at(&host, port) else {
-            return Err(Fault::Invalid(format!("{host:?} is no name of a host")));
+            return Err(Fault::Invalid(no_host(&host)));
         };
         if !self.servers.contains(&server) {
             self.tell(&server.to_string());
@@ -158,7 +158,7 @@ impl Access {
     /// What a guest may look up: a granted name, or an address, which is its own.
     pub fn lookup(&self, name: &str) -> Result<Lookup, Fault> {
         let Some(server) = Server::at(name, 0) else {
-            return Err(Fault::Invalid(format!("{name:?} is no name of a host")));
+            return Err(Fault::Invalid(no_host(name)));
         };
         if let Some(address) = server.address() {
             return Ok(Lookup::Address(address));
@@ -229,6 +229,15 @@ impl Access {
             "a connection to {server} is refused: `allow = {{ tcp = [\"HOST:PORT\"] }}` in [component.\"{component}\"] grants one"
         );
     }
+}
+
+fn no_host(name: &str) -> String {
+    /// How much of it is said.
+    const SAID: usize = 100;
+    format!(
+        "{:?} is no name of a host",
+        &name[..name.floor_char_boundary(SAID)]
+    )
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

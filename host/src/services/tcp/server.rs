@@ -5,6 +5,9 @@ use std::net::IpAddr;
 
 use url::Host;
 
+/// The longest name of a host (RFC 1035, section 2.3.4).
+const MAX_HOST: usize = 255;
+
 /// Host and port. The host is in the spelling of the URL standard: a name in lower case and Punycode, or an address.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Server {
@@ -35,6 +38,9 @@ impl Server {
 
     /// The server that a guest names. An IPv6 address may be without its brackets.
     pub fn at(host: &str, port: u16) -> Option<Self> {
+        if host.len() > MAX_HOST {
+            return None;
+        }
         let host = match host.parse() {
             Ok(IpAddr::V6(address)) => Host::Ipv6(address),
             Ok(IpAddr::V4(address)) => Host::Ipv4(address),
@@ -125,6 +131,8 @@ mod tests {
             Server::at("DB.internal", 80),
             Server::parse("db.internal:80")
         );
-        assert_eq!(Server::at("a b", 80), None);
+        for wrong in ["a b", "", &"a".repeat(MAX_HOST + 1)] {
+            assert_eq!(Server::at(wrong, 80), None, "{wrong}");
+        }
     }
 }

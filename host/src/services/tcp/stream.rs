@@ -126,11 +126,22 @@ impl Stream {
     /// Polls until that is ready. Others may wait for the same connection at the same time, which wakes only one.
     async fn until(&self, mut poll: impl FnMut(&mut State, &mut Context<'_>) -> Poll<()>) {
         let _waits = Waits(&self.0.changed);
+        let mut poll_once = |cx: &mut Context<'_>| {
+            let mut state = self.0.state();
+            let before = (state.incoming.len(), state.end.is_some());
+            let polled = poll(&mut state, cx);
+            let has_come = before != (state.incoming.len(), state.end.is_some());
+            drop(state);
+            if has_come {
+                self.0.changed.notify_waiters();
+            }
+            polled
+        };
         loop {
             let changed = self.0.changed.notified();
             tokio::select! {
                 biased;
-                () = poll_fn(|cx| poll(&mut self.0.state(), cx)) => return,
+                () = poll_fn(&mut poll_once) => return,
                 () = changed => {}
             }
         }

@@ -3,9 +3,11 @@
 
 mod wasi;
 
+use std::pin::pin;
 use std::time::Duration;
 
 use serde_json::{Value, json};
+use waterspout_sdk::gen_::{Either, select};
 use waterspout_sdk::iostream::{IoStream, StreamError};
 use waterspout_sdk::prelude::*;
 use waterspout_sdk::tcpclient::TcpClient;
@@ -96,6 +98,11 @@ async fn done(stream: &IoStream, step: &str) -> Result<Value> {
         "closed" => match with_timeout(PATIENCE * 10, stream.closed()).await {
             Ok(()) => "closed".into(),
             Err(_) => "open".into(),
+        },
+        // Whichever is first.
+        "either" => match select(pin!(stream.read_until(with)), pin!(stream.closed())).await {
+            Either::Left((read, _)) => told(read, text),
+            Either::Right(((), _)) => "closed".into(),
         },
         "close" => {
             stream.close();

@@ -26,7 +26,7 @@ struct Message {
 }
 
 impl Messages {
-    /// Messages of this size. If they are compressed, there are so many that none is found in what a server remembers
+    /// Messages of this size. If they are compressed, there are enough of them that none is found in what a server remembers
     /// of earlier ones.
     pub fn new(size: usize, deflate: bool) -> anyhow::Result<Self> {
         /// Twice the window.

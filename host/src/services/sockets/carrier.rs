@@ -54,7 +54,7 @@ pub trait Endpoint {
     /// Nothing more comes. The task that listens is woken when it is idle.
     fn hears_no_more(&self);
 
-    /// So many bytes of messages are kept that are not whole.
+    /// This many bytes are kept, of messages that are not whole.
     fn keeps(&self, bytes: usize);
 
     /// Whether all that has come was told, as far as the answer to the peer's end waits for that.
@@ -217,6 +217,12 @@ impl<I: AsyncRead + AsyncWrite + Unpin, E: Endpoint> Carrier<'_, I, E> {
             let Some(has_more) = self.fill(cx) else {
                 return Poll::Ready(self.closing.heard());
             };
+            if let Closing::Said(None) = self.closing
+                && let Err(closed) = self.read_on()
+            {
+                // What was kept back for want of room may have the peer's answer.
+                return Poll::Ready(closed);
+            }
             let written = self.poll_write(cx);
             if matches!(self.closing, Closing::Said(Some(_))) && self.writer.is_empty() {
                 return Poll::Ready(self.closing.heard());
@@ -350,7 +356,8 @@ impl<I: AsyncRead + AsyncWrite + Unpin, E: Endpoint> Carrier<'_, I, E> {
         Ok(())
     }
 
-    /// Makes frames of what waits, and returns whether more waits. `None`: the connection is cut off.
+    /// Makes frames of what waits, and returns whether there is more to be done once these are written. `None`: the
+    /// connection is cut off.
     fn fill(&mut self, cx: &mut Context<'_>) -> Option<bool> {
         let is_said = matches!(self.closing, Closing::Said(_));
         let takes = !is_said && self.writer.len() < BATCH;
@@ -411,7 +418,8 @@ impl<I: AsyncRead + AsyncWrite + Unpin, E: Endpoint> Carrier<'_, I, E> {
             };
             self.clock.closes();
         }
-        Some(turn.has_more && !is_said)
+        // Where there are many frames, the answer to a ping and the end wait as well.
+        Some(!is_said && (turn.has_more || !takes))
     }
 
     /// Ready with how much was written, if anything was to be written.

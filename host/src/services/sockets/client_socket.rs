@@ -324,7 +324,7 @@ mod tests {
     use std::pin::{Pin, pin};
     use std::task::{Poll, Waker};
 
-    use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+    use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
     use tokio::time::timeout;
 
     use super::*;
@@ -486,18 +486,52 @@ mod tests {
         }
     }
 
-    #[tokio::test]
-    async fn a_peer_that_sends_without_end_leaves_turns_to_others() {
-        let socket = ClientSocket::new(LIMITS);
-        let terms = Terms {
+    fn terms() -> Terms {
+        Terms {
             role: Role::Client,
             deflate: None,
             pings: Pings::default(),
             max_message: 1000,
             progress: None,
-        };
+        }
+    }
+
+    #[tokio::test]
+    async fn what_comes_behind_more_pings_than_are_answered_is_answered() {
+        const PINGS: usize = 15_000;
+        for (last, answer) in [(&b"\x89\x04last"[..], 0x8a), (&b"\x88\x00"[..], 0x88)] {
+            // All is read and written in one turn each.
+            let (io, mut peer) = tokio::io::duplex(1 << 20);
+            let sent = [[0x89, 0].repeat(PINGS), last.to_vec()].concat();
+            peer.write_all(&sent).await.unwrap();
+            // A task of its own: it is only polled when it is woken.
+            let carrying = tokio::spawn(async move {
+                let socket = ClientSocket::new(LIMITS);
+                carry(io, Bytes::new(), &socket, terms(), |_, _| {}).await;
+            });
+            let answered = async {
+                loop {
+                    let mut head = [0; 6];
+                    peer.read_exact(&mut head).await.unwrap();
+                    let length = usize::from(head[1] & 0x7f);
+                    let mut payload = vec![0; length];
+                    peer.read_exact(&mut payload).await.unwrap();
+                    if head[0] == answer && length == last.len() - 2 {
+                        break;
+                    }
+                }
+            };
+            let answered = timeout(Duration::from_secs(10), answered).await;
+            answered.expect("an answer");
+            carrying.abort();
+        }
+    }
+
+    #[tokio::test]
+    async fn a_peer_that_sends_without_end_leaves_turns_to_others() {
+        let socket = ClientSocket::new(LIMITS);
         let io = Flood(4 << 20);
-        let mut carrying = pin!(carry(io, Bytes::new(), &socket, terms, |_, _| {}));
+        let mut carrying = pin!(carry(io, Bytes::new(), &socket, terms(), |_, _| {}));
         let first = poll_fn(|cx| Poll::Ready(carrying.as_mut().poll(cx))).await;
         assert!(first.is_pending());
         // It goes on by itself.

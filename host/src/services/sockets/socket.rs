@@ -446,8 +446,8 @@ impl Socket {
         self.has_room.notify_waiters();
     }
 
-    /// Waits until its guest was told of all that its client has said, but for what does not count. Where too much waits
-    /// in the whole server, its guest is told of nothing but the end.
+    /// Waits until its guest was told of what its client has said, except for what is too little to count. Where too much
+    /// waits in the whole server, its guest is only told of the end.
     pub async fn heard_out(&self) {
         poll_fn(|cx| {
             self.connection.register(cx.waker());

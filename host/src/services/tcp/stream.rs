@@ -379,7 +379,7 @@ impl Io {
         }
     }
 
-    /// Closes, behind what was written. The system does that by itself but for TLS.
+    /// Closes, behind what was written. The system does that by itself; only TLS has an end of its own.
     fn let_go(self) {
         if let Self::Tls(mut stream) = self
             && let Ok(runtime) = tokio::runtime::Handle::try_current()

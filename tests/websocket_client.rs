@@ -589,6 +589,8 @@ async fn a_wait_that_is_given_up_loses_no_message_and_no_other_request_ends_it()
     assert_eq!(write["done"], json!(["ok"]));
     assert_eq!(peer.next().await, Frame::whole(TEXT, "x"));
     drop(reader);
+    // As long as its handler runs, it is the one that reads.
+    app.until_in_flight("websocket_client.wasm", 0).await;
     let again = app.send("GET /again?do=read").await;
     peer.send_frame(TEXT, "three").await;
     let mut again = again;

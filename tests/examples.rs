@@ -5,6 +5,7 @@ mod chat;
 mod crawler;
 mod fetch;
 mod stream;
+mod tcp;
 
 use crate::harness::{App, example};
 

@@ -260,7 +260,7 @@ fn every_guest_and_example_has_a_test() {
 }
 
 /// Where the keys that a file of `host/src/config` asks for are said: a heading of docs/configuration.md.
-const SECTIONS: [(&str, &str); 10] = [
+const SECTIONS: [(&str, &str); 11] = [
     ("listen", "### Sockets in the file system"),
     ("server", "## [server]"),
     ("tls", "### TLS"),
@@ -270,6 +270,7 @@ const SECTIONS: [(&str, &str); 10] = [
     ("http_client", "## [http_client]"),
     ("route", "## [[route]]"),
     ("schedule", "## [[schedule]]"),
+    ("tcp", "## [[tcp]]"),
     ("component", "## [component.\"file.wasm\"]"),
 ];
 

@@ -22,6 +22,7 @@
 //! | an interface that guests import | the one of its name: `background`, `executor`, `kv`, `pubsub`; `schedule` for schedules |
 //! | requests of handlers to other servers | `http_client`; `websocket_client` for WebSockets to them |
 //! | WebSockets | `sockets` |
+//! | streams by TCP | `tcp_server` from clients, `tcp_client` to other servers, `driver` for a published driver in a guest |
 //! | compiling, and what it may take | `compiler` |
 //! | a change of the app while it is served | `swap`; `watch` for what is noticed, `refusals` for what is refused |
 //! | the end of a server or of a version | `drain` |
@@ -51,6 +52,7 @@ mod deploy;
 mod dev;
 mod diagnostics;
 mod drain;
+mod driver;
 mod edge;
 mod examples;
 mod executor;
@@ -87,6 +89,7 @@ mod state;
 mod swap;
 mod systemd;
 mod tcp_client;
+mod tcp_server;
 mod testing;
 mod tls;
 mod traps;

@@ -31,11 +31,19 @@ pub fn demo() -> App {
         "ws_echo",
         "websocket_chat",
         "ticker",
+        "echo_tcp",
+        "gopher",
     ];
     let app = names.into_iter().fold(App::new(), |app, name| {
         app.handler(&format!("{name}.wasm"), example(name))
     });
-    app.config(include_str!("../examples/waterspout.toml"))
+    let config = include_str!("../examples/waterspout.toml");
+    let anywhere = |config: String, port: &str| {
+        assert!(config.contains(port), "the demo listens on {port}");
+        config.replace(port, "127.0.0.1:0")
+    };
+    let ports = ["127.0.0.1:7000", "127.0.0.1:7070"];
+    app.config(&ports.into_iter().fold(config.to_owned(), anywhere))
 }
 
 #[tokio::test]

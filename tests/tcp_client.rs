@@ -2,6 +2,8 @@
 //! are the test's own, on loopback.
 
 mod grants;
+mod rebinding;
+mod spellings;
 mod streams;
 
 use std::net::SocketAddr;
@@ -11,9 +13,12 @@ use serde_json::Value;
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, split};
 use tokio::net::{TcpListener, TcpStream};
 
-use crate::harness::{App, Running, guest};
+use crate::harness::{App, Running, guest, soon};
 
 const FILE: &str = "tcp_client.wasm";
+
+/// How the guest dials: by the SDK, the standard library, and WASI 0.2 and 0.3 as they are.
+const WAYS: [&str; 4] = ["SDK", "std", "0.2", "0.3"];
 
 /// The guest that opens what it is told to, granted these servers. `keys` are in its table.
 fn app(grants: &[String], keys: &str) -> App {
@@ -32,11 +37,26 @@ fn talk(host: &str, port: u16, more: &str, steps: &[&str]) -> String {
         .map(|step| step.replace('\r', "\\r").replace('\n', "\\n"))
         .map(|step| format!("&do={}", encoded(&step)))
         .collect();
-    format!("/talk?host={}&port={port}{more}{steps}", encoded(host))
+    format!("/talk?host={}&port={port}{more}{steps}", json(host))
+}
+
+/// A host for the guest. In JSON also its ends and its control characters come through.
+fn json(host: &str) -> String {
+    encoded(&Value::from(host).to_string())
 }
 
 fn encoded(text: &str) -> String {
     utf8_percent_encode(text, NON_ALPHANUMERIC).to_string()
+}
+
+/// The path of a request in which the guest dials this server, sends a line, and tells what comes back.
+fn dial(by: &str, host: &str, port: u16) -> String {
+    format!("/dial?by={by}&host={}&port={port}", json(host))
+}
+
+/// What it tells then.
+async fn dialled(app: &Running, by: &str, host: &str, port: u16) -> Value {
+    soon(told(app, &dial(by, host, port))).await
 }
 
 /// What the guest tells.

@@ -1,5 +1,6 @@
 //! Streams of bytes: read up to a delimiter, or this many, or to the end; written whole. Tornado's
-//! [`tornado.iostream`](https://www.tornadoweb.org/en/stable/iostream.html). [`tcpclient`](crate::tcpclient) opens them.
+//! [`tornado.iostream`](https://www.tornadoweb.org/en/stable/iostream.html). [`tcpclient`](crate::tcpclient) opens
+//! them, and [`tcpserver`](crate::tcpserver) gets those that clients open.
 //!
 //! ```
 //! use waterspout_sdk::prelude::*;

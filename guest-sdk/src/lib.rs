@@ -32,7 +32,7 @@
 //! | [`gen_`] | `tornado.gen` | waiting for several futures, for each as it comes, or not for long |
 //! | [`ioloop`] | `tornado.ioloop` | work without a request: now, later, again and again, in another instance |
 //! | [`httpclient`] | `tornado.httpclient` | requests to other servers |
-//! | [`tcpclient`], [`iostream`] | `tornado.tcpclient`, `tornado.iostream` | streams of bytes to other servers |
+//! | [`tcpserver`], [`tcpclient`], [`iostream`] | `tornado.tcpserver`, `tornado.tcpclient`, `tornado.iostream` | streams of bytes from clients, and to other servers |
 //! | [`locks`], [`queues`] | `tornado.locks`, `tornado.queues` | order between the requests of one instance |
 //! | [`escape`] | `tornado.escape` | text for HTML, URLs and JSON |
 //! | [`kv`], [`pubsub`] | | state and messages between all instances and components |
@@ -91,6 +91,7 @@ pub mod queues;
 mod result;
 mod runtime;
 pub mod tcpclient;
+pub mod tcpserver;
 #[cfg(test)]
 mod testing;
 pub mod web;
@@ -122,6 +123,7 @@ pub use log;
 ///
 /// - `single`: the state of this component must not be split, so there is one instance of it.
 /// - `websocket`: some of the handlers are a [`WebSocketHandler`].
+/// - `tcp`: the handlers of streams, each a [`TcpHandler`](tcpserver::TcpHandler): `tcp = [Echo]`.
 /// - `start`: an `async fn() -> Result` that runs once for each instance, before its first request. Its error refuses the
 ///   component.
 /// - `stop`: the same, after the last request of an instance. Its error is logged.
@@ -297,6 +299,7 @@ pub mod __private {
     pub use crate::runtime::bindings;
     pub use crate::runtime::bindings::__export_bindings as export_bindings;
     pub use crate::runtime::bindings::state::__export_state as export_state;
+    pub use crate::runtime::bindings::tcpserver::__export_tcpserver as export_tcpserver;
     pub use crate::runtime::bindings::websocket::__export_websocket as export_websocket;
     pub use crate::runtime::exports::Exported;
     pub use crate::runtime::exports::base::{call_base, count, join};

@@ -3,12 +3,9 @@
 use std::time::Duration;
 
 use crate::iostream::error::StreamError;
-use crate::iostream::stream::IoStream;
+use crate::iostream::stream::{IoStream, MAX_BUFFER_SIZE};
 use crate::runtime::bindings::waterspout::tcp::tcpclient as host;
 use crate::runtime::durations::nanoseconds;
-
-/// As Tornado's `max_buffer_size` limits it, and less: the buffer is in the instance's memory.
-const MAX_BUFFER_SIZE: usize = 10 * 1024 * 1024;
 
 /// Opens streams to other servers. Tornado's
 /// [`TCPClient`](https://www.tornadoweb.org/en/stable/tcpclient.html#tornado.tcpclient.TCPClient). The component's

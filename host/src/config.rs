@@ -19,6 +19,7 @@ mod schedule;
 mod section;
 mod server;
 mod settings;
+mod tcp;
 mod tls;
 mod units;
 mod value;
@@ -37,7 +38,7 @@ pub use command_line::Overrides;
 pub use component::{Component, Isolation, Spanned};
 pub use http_client::{HttpClient, Proxy};
 pub use kv::Kv;
-pub use limits::Limits;
+pub use limits::{Limits, StreamLimits};
 pub use listen::{Listen, NotAnAddress};
 pub use log::{AccessFormat, Format, Level, Levels, Log, NotALevel};
 pub use overrides::{Override, environment};
@@ -46,6 +47,7 @@ pub use route::{Destination, Route, RouteLimits, Target};
 pub use schedule::Schedule;
 pub use server::Server;
 pub use settings::{CookieSecret, MAX_MESSAGE, Secret, Settings};
+pub use tcp::{TcpListen, TcpTls};
 pub use tls::{Certificate, ClientAuth, Tls};
 pub use units::{duration, show_duration, show_size};
 
@@ -72,6 +74,8 @@ pub struct Config {
     pub routes: Vec<Route>,
     /// `[[schedule]]`, in order.
     pub schedules: Vec<Schedule>,
+    /// `[[tcp]]`, in order.
+    pub tcp: Vec<TcpListen>,
     /// `[component."…"]` by file name.
     pub components: BTreeMap<String, Spanned>,
     /// The result of [`Config::component`] for all others.
@@ -213,6 +217,7 @@ fn read(mut root: Section<'_, '_>) -> Config {
         .unwrap_or_default();
     let routes = root.get("route", route::read).unwrap_or_default();
     let schedules = root.get("schedule", schedule::read).unwrap_or_default();
+    let tcp = root.get("tcp", tcp::read).unwrap_or_default();
     let largest = server.max_instance_memory;
     let unnamed = Component::unnamed(largest);
     let components = root
@@ -233,6 +238,7 @@ fn read(mut root: Section<'_, '_>) -> Config {
         http_client,
         routes,
         schedules,
+        tcp,
         components,
         unnamed,
         overriding: Vec::new(),

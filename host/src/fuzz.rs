@@ -12,6 +12,7 @@ use crate::app::generation::declarations;
 use crate::base::client::{Client, Protocol, RemoteIp};
 use crate::base::router::{Found, Pattern, Route, Router};
 use crate::config::Config;
+use crate::guest::bindings::tcpserver::StreamClass;
 use crate::guest::bindings::{handler, work};
 use crate::guest::description::Description;
 use crate::guest::engine::{Binary, Cache};
@@ -108,6 +109,7 @@ pub fn description(data: &[u8]) {
     let text = String::from_utf8_lossy(data);
     let mut lines = text.lines().map(str::to_owned);
     let (mut classes, mut functions, mut schedules) = (Vec::new(), Vec::new(), Vec::new());
+    let mut streams = Vec::new();
     while let Some(kind) = lines.next() {
         let mut next = || lines.next().unwrap_or_default();
         let optional = |text: String| (!text.is_empty()).then_some(text);
@@ -124,6 +126,7 @@ pub fn description(data: &[u8]) {
                 }],
             }),
             "function" => functions.push(next()),
+            "streams" => streams.push(StreamClass { name: next() }),
             "schedule" => schedules.push(work::Schedule {
                 name: next(),
                 timing: match next() {
@@ -144,7 +147,7 @@ pub fn description(data: &[u8]) {
         functions,
         schedules,
     };
-    if let Ok(description) = Description::read(classes, &[], Some(work), &[]) {
+    if let Ok(description) = Description::read(classes, &[], Some(work), &[], streams) {
         let _ = declarations(&description);
     }
 }

@@ -60,6 +60,12 @@ impl Tls {
         })
     }
 
+    /// The same for what is not HTTP.
+    pub fn without_alpn(mut self) -> Self {
+        Arc::make_mut(&mut self.config).alpn_protocols.clear();
+        self
+    }
+
     /// The configuration for rustls.
     pub fn config(&self) -> &Arc<ServerConfig> {
         &self.config

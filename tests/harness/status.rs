@@ -14,6 +14,13 @@ impl Running {
         serde_json::from_str(&answer.body).expect("JSON")
     }
 
+    /// The text of `/metrics`.
+    pub async fn metrics(&self) -> String {
+        soon(Client::connect(self.admin).await.get("/metrics"))
+            .await
+            .body
+    }
+
     /// The status' entry of a component that serves.
     pub async fn component(&self, file: &str) -> Value {
         let status = self.status().await;

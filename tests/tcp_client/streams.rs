@@ -293,3 +293,33 @@ async fn past_max_clients_a_stream_waits_and_that_counts_as_connecting() {
     let again = soon(super::told(&app, &path("&timeout=5000", &[]))).await;
     assert_eq!(again["done"], json!([]), "there is a place again: {again}");
 }
+
+#[tokio::test]
+async fn past_max_clients_per_server_a_stream_to_that_server_waits_and_one_to_another_does_not() {
+    let silent = || {
+        serve(async |stream: TcpStream| {
+            tokio::time::sleep(Duration::from_secs(600)).await;
+            drop(stream);
+        })
+    };
+    let (server, other) = (silent().await, silent().await);
+    let grants = [server.to_string(), other.to_string()];
+    let app = app(&grants, "max_clients_per_server = 1").serve().await;
+    let path = |port, more, steps: &[&str]| talk("127.0.0.1", port, more, steps);
+    let held = path(server.port(), "", &["closed"]);
+    let mut first = app.connect().await;
+    first
+        .send(format!("GET {held} HTTP/1.1\r\nHost: a\r\n\r\n"))
+        .await;
+    soon(async {
+        let opened = "waterspout_client_streams_opened_total{component=\"tcp_client.wasm\"} 1\n";
+        while !app.metrics().await.contains(opened) {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
+    let waits = told(&app, &path(server.port(), "&timeout=300", &[])).await;
+    assert_eq!(waits["error"], "Timeout while connecting");
+    let elsewhere = told(&app, &path(other.port(), "&timeout=5000", &[])).await;
+    assert_eq!(elsewhere["done"], json!([]), "{elsewhere}");
+}

@@ -26,6 +26,7 @@ impl Example {
 
 const DEVELOPMENT: &str = "Tornado开发指南";
 const EXPLAINED: &str = "Tornado完全解读";
+const SKILLS: &str = "Tornado开发技巧";
 /// Its own documentation and demos; the others are in Chinese.
 pub const TORNADO: &str = "Tornado";
 
@@ -185,5 +186,21 @@ pub const LISTING: &[Example] = &[
         chapter: (TORNADO, "tornado.websocket"),
         form: None,
         sources: sources!("ticker": "lib.rs", "page.html"),
+    },
+    Example {
+        name: "echo-tcp",
+        line: "Streams of bytes instead of requests: each line comes back.",
+        routes: &["127.0.0.1:7000"],
+        chapter: (SKILLS, "tornado框架"),
+        form: form!("echo-tcp"),
+        sources: sources!("echo-tcp": "lib.rs"),
+    },
+    Example {
+        name: "gopher",
+        line: "A small protocol of its own, which the web has replaced: menus and texts.",
+        routes: &["127.0.0.1:7070"],
+        chapter: (TORNADO, "tornado.tcpserver"),
+        form: form!("gopher"),
+        sources: sources!("gopher": "lib.rs"),
     },
 ];

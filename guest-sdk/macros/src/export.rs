@@ -3,8 +3,9 @@
 use proc_macro2::TokenStream;
 use quote::{quote, quote_spanned};
 use syn::parse::{Parse, ParseStream};
+use syn::punctuated::Punctuated;
 use syn::spanned::Spanned;
-use syn::{Error, Ident, Path, Result, Token, Type};
+use syn::{Error, Ident, Path, Result, Token, Type, bracketed};
 
 use crate::handler::type_name;
 use crate::jobs::{Functions, Schedules};
@@ -14,6 +15,7 @@ pub fn expand(input: TokenStream) -> Result<TokenStream> {
         handlers,
         single,
         websocket,
+        tcp,
         start,
         stop,
         save,
@@ -25,12 +27,9 @@ pub fn expand(input: TokenStream) -> Result<TokenStream> {
     let schedules = schedules.unwrap_or_default().into_tokens(&functions)?;
     let functions = functions.into_tokens()?;
     let websocket = self::websocket(websocket.as_ref(), &handlers);
+    let (tcp_handlers, tcp_exports) = self::tcp(tcp.as_deref())?;
     let (state_functions, state_exports) = state(save.as_ref(), restore.as_ref(), single)?;
-    // A list of types, one pair in the other. What is wrong with one is reported at its name.
-    let handlers = handlers.iter().rfold(
-        quote!(()),
-        |rest, ty| quote_spanned!(ty.span()=> (#ty, #rest)),
-    );
+    let handlers = list(&handlers);
     let (has_start, has_stop) = (start.is_some(), stop.is_some());
     let [start, stop] = [start, stop].map(|function| match function {
         Some(function) => quote_spanned!(function.span()=> #function().await),
@@ -42,6 +41,7 @@ pub fn expand(input: TokenStream) -> Result<TokenStream> {
 
             impl ::waterspout_sdk::__private::Component for Component {
                 type Handlers = #handlers;
+                #tcp_handlers
 
                 const SINGLE: bool = #single;
                 const START: bool = #has_start;
@@ -66,6 +66,7 @@ pub fn expand(input: TokenStream) -> Result<TokenStream> {
             );
             use ::waterspout_sdk::__private::NoHandler as _;
             #websocket
+            #tcp_exports
             #state_exports
         };
     })
@@ -108,6 +109,38 @@ fn state(
     Ok((functions, exports))
 }
 
+/// The list of the stream handlers, and what a component exports for them.
+fn tcp(handlers: Option<&[Type]>) -> Result<(TokenStream, TokenStream)> {
+    let Some(handlers) = handlers else {
+        return Ok((
+            quote!(
+                type TcpHandlers = ();
+            ),
+            TokenStream::new(),
+        ));
+    };
+    let names = handlers.iter().map(type_name).collect::<Result<Vec<_>>>()?;
+    let list = list(handlers);
+    let exports = quote! {
+        ::waterspout_sdk::__private::export_tcpserver!(
+            Exported with_types_in ::waterspout_sdk::__private::bindings::tcpserver
+        );
+    };
+    let handlers = quote! {
+        type TcpHandlers = #list;
+        const TCP: &'static [&'static str] = &[#(#names),*];
+    };
+    Ok((handlers, exports))
+}
+
+/// A list of types, one pair in the other. What is wrong with one is reported at its name.
+fn list(types: &[Type]) -> TokenStream {
+    types.iter().rfold(
+        quote!(()),
+        |rest, ty| quote_spanned!(ty.span()=> (#ty, #rest)),
+    )
+}
+
 /// What a component with WebSocket handlers exports for them. The flag, and what the handlers are, have to fit.
 fn websocket(flag: Option<&Ident>, handlers: &[Type]) -> TokenStream {
     let kinds = handlers.iter().map(
@@ -143,6 +176,7 @@ struct Export {
     handlers: Vec<Type>,
     single: bool,
     websocket: Option<Ident>,
+    tcp: Option<Vec<Type>>,
     start: Option<Path>,
     stop: Option<Path>,
     save: Option<Path>,
@@ -161,10 +195,10 @@ impl Parse for Export {
             }
         }
         let has_work = export.start.is_some() || export.functions.is_some();
-        if export.handlers.is_empty() && !has_work {
-            return Err(
-                input.error("a component has a handler, `start` or `functions`: `export!(Hello)`")
-            );
+        if export.handlers.is_empty() && export.tcp.is_none() && !has_work {
+            let message =
+                "a component has a handler, `tcp`, `start` or `functions`: `export!(Hello)`";
+            return Err(input.error(message));
         }
         Ok(export)
     }
@@ -188,25 +222,14 @@ impl Export {
                 return Ok(());
             }
         }
-        let name = type_name(&ty)?;
-        if self
-            .handlers
-            .iter()
-            .any(|other| type_name(other).is_ok_and(|other| other == name))
-        {
-            return Err(Error::new_spanned(
-                ty,
-                format!("two handlers of the component are named `{name}`"),
-            ));
-        }
-        self.handlers.push(ty);
-        Ok(())
+        add(&mut self.handlers, ty)
     }
 
     fn parse_function(&mut self, input: ParseStream) -> Result<()> {
         let key: Ident = input.parse()?;
         input.parse::<Token![=]>()?;
         let was_there = match key.to_string().as_str() {
+            "tcp" => self.tcp.replace(parse_types(input)?).is_some(),
             "start" => self.start.replace(input.parse()?).is_some(),
             "stop" => self.stop.replace(input.parse()?).is_some(),
             "save" => self.save.replace(input.parse()?).is_some(),
@@ -215,7 +238,7 @@ impl Export {
             "schedules" => self.schedules.replace(input.parse()?).is_some(),
             other => {
                 let message = format!(
-                    "unknown argument `{other}`: a component has `single`, `websocket`, `start`, `stop`, `save`, `restore`, `functions` and `schedules`"
+                    "unknown argument `{other}`: a component has `single`, `websocket`, `tcp`, `start`, `stop`, `save`, `restore`, `functions` and `schedules`"
                 );
                 return Err(Error::new(key.span(), message));
             }
@@ -225,4 +248,33 @@ impl Export {
         }
         Ok(())
     }
+}
+
+/// `[Echo, crate::gopher::Gopher]`
+fn parse_types(input: ParseStream) -> Result<Vec<Type>> {
+    let inner;
+    let bracket = bracketed!(inner in input);
+    let mut types = Vec::new();
+    for ty in Punctuated::<Type, Token![,]>::parse_terminated(&inner)? {
+        add(&mut types, ty)?;
+    }
+    match types.is_empty() {
+        true => Err(Error::new(
+            bracket.span.join(),
+            "names no handler: `tcp = [Echo]`",
+        )),
+        false => Ok(types),
+    }
+}
+
+/// Adds a handler, whose name no other may have.
+fn add(handlers: &mut Vec<Type>, ty: Type) -> Result<()> {
+    let name = type_name(&ty)?;
+    let mut others = handlers.iter().map(type_name);
+    if others.any(|other| other.is_ok_and(|other| other == name)) {
+        let message = format!("two handlers of the component are named `{name}`");
+        return Err(Error::new_spanned(ty, message));
+    }
+    handlers.push(ty);
+    Ok(())
 }

@@ -32,8 +32,11 @@ const METHODS: [&str; 7] = ["get", "head", "post", "put", "delete", "patch", "op
 
 pub fn expand(arguments: TokenStream, item: TokenStream) -> Result<TokenStream> {
     let mut item: ItemImpl = syn::parse2(item)?;
-    let is_websocket = check_trait(&item)?;
+    let kind = check_trait(&item)?;
     let name = type_name(&item.self_ty)?;
+    if kind == Kind::Tcp {
+        return tcp(arguments, item);
+    }
 
     // After a fault in here there is still a handler, so that `export!` reports nothing more.
     let (base, mut faults) = match base(arguments) {
@@ -67,7 +70,7 @@ pub fn expand(arguments: TokenStream, item: TokenStream) -> Result<TokenStream> 
     faults.extend(other_faults);
     let faults = faults.into_iter().map(Error::into_compile_error);
     // What is left is what belongs to every handler.
-    let websocket = is_websocket.then(|| WebSocket::take(&mut item));
+    let websocket = (kind == Kind::WebSocket).then(|| WebSocket::take(&mut item));
 
     let names = item.items.iter().filter_map(function_name);
     let names: Vec<Ident> = names.cloned().collect();
@@ -182,15 +185,37 @@ pub fn type_name(ty: &Type) -> Result<String> {
     }
 }
 
-/// Whether the handler is a `WebSocketHandler`.
-fn check_trait(item: &ItemImpl) -> Result<bool> {
+/// The trait that a handler implements.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Request,
+    WebSocket,
+    Tcp,
+}
+
+/// An `impl TcpHandler`, whose functions are all known: only their places are noted.
+fn tcp(arguments: TokenStream, mut item: ItemImpl) -> Result<TokenStream> {
+    if !arguments.is_empty() {
+        let message = "a `TcpHandler` has no arguments here";
+        return Err(Error::new_spanned(arguments, message));
+    }
+    for item in &mut item.items {
+        if let ImplItem::Fn(function) = item {
+            note_places(&mut function.block);
+        }
+    }
+    Ok(quote!(#item))
+}
+
+fn check_trait(item: &ItemImpl) -> Result<Kind> {
     let path = item.trait_.as_ref().map(|(_, path, _)| path);
     match path.and_then(|path| path.segments.last()) {
-        Some(name) if name.ident == "RequestHandler" => Ok(false),
-        Some(name) if name.ident == "WebSocketHandler" => Ok(true),
+        Some(name) if name.ident == "RequestHandler" => Ok(Kind::Request),
+        Some(name) if name.ident == "WebSocketHandler" => Ok(Kind::WebSocket),
+        Some(name) if name.ident == "TcpHandler" => Ok(Kind::Tcp),
         _ => Err(Error::new_spanned(
             &item.self_ty,
-            "`#[handler]` belongs on an `impl RequestHandler for …` or an `impl WebSocketHandler for …`",
+            "`#[handler]` belongs on an `impl RequestHandler for …`, an `impl WebSocketHandler for …` or an `impl TcpHandler for …`",
         )),
     }
 }

@@ -5,11 +5,14 @@ use std::fmt;
 use std::future::poll_fn;
 use std::rc::Rc;
 
-use tokio::sync::{Mutex, Semaphore};
+use tokio::sync::{Mutex, MutexGuard, Semaphore};
 
 use crate::iostream::error::StreamError;
 use crate::runtime::bindings::waterspout::tcp::iostream::TcpStream;
 use crate::runtime::kept::{Kept, Wait};
+
+/// As Tornado's `max_buffer_size` limits it, and less: the buffer is in the instance's memory.
+pub(crate) const MAX_BUFFER_SIZE: usize = 10 * 1024 * 1024;
 
 /// How many bytes are read or written by one call of the host.
 const PIECE: usize = 64 * 1024;
@@ -57,8 +60,14 @@ impl IoStream {
         }))
     }
 
+    /// How many bytes that were not read yet may be in the instance's memory. 10 MiB unless this says otherwise; Tornado's
+    /// `max_buffer_size` is 100 by default.
+    pub fn set_max_buffer_size(&self, bytes: usize) {
+        self.0.max_buffer_size.set(bytes.max(1));
+    }
+
     /// Reads up to the delimiter, and returns what came with it. Without one within
-    /// [`max_buffer_size`](crate::tcpclient::TcpClient::with_max_buffer_size) bytes the stream is closed.
+    /// [`max_buffer_size`](Self::set_max_buffer_size) bytes the stream is closed.
     pub async fn read_until(&self, delimiter: impl AsRef<[u8]>) -> Result<Vec<u8>, StreamError> {
         self.read_until_with_max_bytes(delimiter, usize::MAX).await
     }
@@ -251,14 +260,28 @@ impl IoStream {
     /// unread. Tornado's
     /// [`start_tls`](https://www.tornadoweb.org/en/stable/iostream.html#tornado.iostream.IOStream.start_tls).
     pub async fn start_tls(&self, host: &str) -> Result<(), StreamError> {
-        let reading = self.0.reading.lock().await;
-        if !reading.waiting().is_empty() {
-            let why = "something has come that was not read, and TLS would lose it";
-            return Err(StreamError::Invalid(why.to_owned()));
-        }
+        let _reading = self.all_read().await?;
         self.0.stream.start_tls(host.to_owned()).await?;
         self.0.is_encrypted.set(true);
         Ok(())
+    }
+
+    /// Begins TLS as the server, with the certificates that `[[tcp]]` of the configuration names: its `tls` says
+    /// `start = false`. Nothing that came before may be unread. Tornado's `start_tls(server_side=True)`.
+    pub async fn start_tls_as_server(&self) -> Result<(), StreamError> {
+        let _reading = self.all_read().await?;
+        self.0.stream.accept_tls().await?;
+        self.0.is_encrypted.set(true);
+        Ok(())
+    }
+
+    async fn all_read(&self) -> Result<MutexGuard<'_, Reading>, StreamError> {
+        let reading = self.0.reading.lock().await;
+        if reading.waiting().is_empty() {
+            return Ok(reading);
+        }
+        let why = "something has come that was not read, and TLS would lose it";
+        Err(StreamError::Invalid(why.to_owned()))
     }
 
     /// Whether small pieces go out immediately, which they do unless this says otherwise.
@@ -266,7 +289,7 @@ impl IoStream {
         self.0.stream.set_nodelay(nodelay);
     }
 
-    /// The other side, such as `192.0.2.1:5432`.
+    /// The other side, such as `192.0.2.1:5432`. Empty for a unix socket.
     pub fn remote_address(&self) -> String {
         self.0.stream.remote_address()
     }

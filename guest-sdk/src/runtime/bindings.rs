@@ -52,6 +52,30 @@ pub mod websocket {
     });
 }
 
+/// The interface that only a component with stream handlers exports.
+pub mod tcpserver {
+    wit_bindgen::generate!({
+        path: "wit",
+        inline: "
+            package waterspout:guest-tcpserver;
+            world tcpserver {
+                export waterspout:tcp/tcpserver@0.1.0;
+            }
+        ",
+        with: {
+            "waterspout:tcp/iostream@0.1.0": crate::runtime::bindings::waterspout::tcp::iostream,
+            "waterspout:values/values@0.1.0": crate::runtime::bindings::waterspout::values::values,
+        },
+        sync: [
+            "export:waterspout:tcp/tcpserver@0.1.0#describe",
+            "export:waterspout:tcp/tcpserver@0.1.0#cancel",
+        ],
+        pub_export_macro: true,
+        export_macro_name: "__export_tcpserver",
+        default_bindings_module: "::waterspout_sdk::__private::bindings::tcpserver",
+    });
+}
+
 /// The interface that only a component with state to hand over exports.
 pub mod state {
     wit_bindgen::generate!({

@@ -9,6 +9,7 @@ pub mod handlers;
 mod lifecycle;
 pub mod object;
 mod state;
+pub mod streams;
 #[cfg(test)]
 mod tests;
 #[cfg(test)]
@@ -28,8 +29,12 @@ use crate::runtime::bindings::exports::waterspout::web::handler::{
     self, HandlerClass, MessageHead,
 };
 use crate::runtime::bindings::state::exports::waterspout::lifecycle::state as wit_state;
+use crate::runtime::bindings::tcpserver::exports::waterspout::tcp::tcpserver::{
+    self as wit_tcpserver, StreamCall, StreamClass, StreamNumber,
+};
 use crate::runtime::bindings::waterspout::background::background::TaskNumber;
 use crate::runtime::bindings::waterspout::sockets::sockets;
+use crate::runtime::bindings::waterspout::tcp::iostream::TcpStream;
 use crate::runtime::bindings::waterspout::web::types::{
     self, Arguments, Call, Outcome, RequestNumber,
 };
@@ -41,6 +46,7 @@ use crate::runtime::exports::component::Component;
 use crate::runtime::exports::events::Event;
 use crate::runtime::exports::handlers::Handlers;
 use crate::runtime::exports::object::{Edge, Hook, Which};
+use crate::runtime::exports::streams::TcpHandlers;
 use crate::runtime::kept::{self, Work};
 use crate::runtime::logging;
 use crate::websocket::message::Message;
@@ -175,6 +181,25 @@ impl<C: Component> wit_websocket::Guest for Exported<C> {
     async fn resume(call: SocketCall, arguments: Arguments, state: Vec<u8>) -> Result<(), String> {
         let resume = Event::Resume(arguments, state);
         event_in::<C>(call, resume).await.map(drop)
+    }
+}
+
+/// Only of a component whose `export!` says `tcp`.
+impl<C: Component> wit_tcpserver::Guest for Exported<C> {
+    fn describe() -> Vec<StreamClass> {
+        let names = C::TCP.iter();
+        let classes = names.map(|name| StreamClass {
+            name: (*name).to_owned(),
+        });
+        classes.collect()
+    }
+
+    async fn handle_stream(call: StreamCall, connection: TcpStream) -> Result<(), String> {
+        C::TcpHandlers::serve(call.handler, call, connection).await
+    }
+
+    fn cancel(stream: StreamNumber) {
+        cancel::cancel(Work::Request(stream));
     }
 }
 

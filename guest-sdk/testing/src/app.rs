@@ -1,6 +1,6 @@
 //! An app that is being served, and the requests of a test to it. Decides nothing of how it is built and started.
 
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
 use ureq::Agent;
@@ -8,7 +8,7 @@ use ureq::Agent;
 use crate::entry::entries_after;
 use crate::exchange;
 use crate::jar::Jar;
-use crate::process::Missing;
+use crate::process::{Missing, lines};
 use crate::server::Server;
 use crate::stage::Stage;
 use crate::{
@@ -134,6 +134,40 @@ impl App {
     pub fn ws_connect(&self, request: impl Into<WebSocketRequest>) -> Result<WebSocket, Refused> {
         let answer = self.open(&request.into(), None);
         answer.unwrap_or_else(|error| panic!("{error}"))
+    }
+
+    /// Opens a stream to this handler, as the configuration names it: Tornado's tests connect an `IOStream`. Reads and writes
+    /// wait as long as a fetch. Of several listeners of the handler it is the first; where TLS begins with the stream, it is
+    /// left out.
+    ///
+    /// ```no_run
+    /// use std::io::{BufRead, BufReader, Write};
+    ///
+    /// let app = waterspout_test::App::serve();
+    /// let mut stream = app.tcp_connect("echo.wasm#Echo");
+    /// stream.write_all(b"hello\n").unwrap();
+    /// let mut line = String::new();
+    /// BufReader::new(stream).read_line(&mut line).unwrap();
+    /// assert_eq!(line, "You sent: hello\n");
+    /// ```
+    ///
+    /// # Panics
+    ///
+    /// Where no `[[tcp]]` leads to the handler, or no connection comes about.
+    #[track_caller]
+    pub fn tcp_connect(&self, handler: &str) -> TcpStream {
+        let connect = || -> Result<TcpStream, String> {
+            let log = self.server.log();
+            let address = log.wait_for(self.timeout, |lines| lines::streams_for(lines, handler));
+            let address = address.map_err(|_| format!("no `[[tcp]]` leads to {handler}"))?;
+            let stream = TcpStream::connect_timeout(&address, self.timeout);
+            let stream = stream.map_err(|error| format!("{address}: {error}"))?;
+            let limited = stream.set_read_timeout(Some(self.timeout));
+            let limited = limited.and_then(|()| stream.set_write_timeout(Some(self.timeout)));
+            limited.map_err(|error| format!("{address}: {error}"))?;
+            Ok(stream)
+        };
+        connect().unwrap_or_else(|error| panic!("{error}"))
     }
 
     /// A client that keeps cookies, as a browser does. [`fetch`](Self::fetch) keeps none, as in Tornado.

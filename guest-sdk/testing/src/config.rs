@@ -2,7 +2,7 @@
 
 use std::path::{Component, Path, PathBuf};
 
-use toml_edit::{DocumentMut, Item, TableLike};
+use toml_edit::{DocumentMut, Item, TableLike, Value, value};
 
 /// An app's configuration, as it is served in a test.
 #[derive(Debug, Default)]
@@ -18,7 +18,7 @@ pub struct Config {
 }
 
 impl Config {
-    /// Without `[server] tls`. What is no TOML stays as it is, and the server says what is wrong.
+    /// Without `[server] tls`, and with ports for streams that the system chooses. What is no TOML stays as it is, and the server says what is wrong.
     pub fn of(text: Option<String>) -> Self {
         let document = text.as_deref().unwrap_or_default().parse::<DocumentMut>();
         let Ok(mut document) = document else {
@@ -33,8 +33,9 @@ impl Config {
         let has_kv_file = within(document.get("kv"), "file").is_some();
         let server = document.get_mut("server").and_then(Item::as_table_like_mut);
         let had_tls = server.is_some_and(|server| server.remove("tls").is_some());
+        let has_streams = document.get_mut("tcp").is_some_and(move_streams);
         Self {
-            text: if had_tls {
+            text: if had_tls || has_streams {
                 Some(document.to_string())
             } else {
                 text
@@ -43,6 +44,29 @@ impl Config {
             write,
             has_kv_file,
         }
+    }
+}
+
+/// Has each `[[tcp]]` listen on one port of this machine, without TLS where that begins with the stream. Returns whether
+/// there are any.
+fn move_streams(streams: &mut Item) -> bool {
+    let move_one = |streams: &mut dyn TableLike| {
+        streams.insert("listen", value("127.0.0.1:0"));
+        let starts = within(streams.get("tls"), "start").and_then(Item::as_bool);
+        if starts.unwrap_or(true) {
+            streams.remove("tls");
+        }
+    };
+    match streams {
+        Item::ArrayOfTables(tables) => {
+            tables.iter_mut().for_each(|table| move_one(table));
+            !tables.is_empty()
+        }
+        Item::Value(Value::Array(values)) => {
+            let tables = values.iter_mut().filter_map(Value::as_inline_table_mut);
+            tables.map(|table| move_one(table)).count() > 0
+        }
+        _ => false,
     }
 }
 
@@ -113,6 +137,27 @@ mod tests {
             assert_eq!(of(text).text.as_deref(), Some(rest), "{text}");
         }
         assert_eq!(Config::of(None).text, None);
+    }
+
+    #[test]
+    fn streams_have_ports_of_their_own_and_no_tls_from_their_beginning() {
+        for (text, rest) in [
+            (
+                "[[tcp]]\nlisten = ':7000'\nhandler = 'a.wasm'\ntls = { cert = 'a', key = 'b' }\n",
+                "[[tcp]]\nlisten = \"127.0.0.1:0\"\nhandler = 'a.wasm'\n",
+            ),
+            (
+                "[[tcp]]\nlisten = [':1', 'unix:a']\ntls = { start = false }\n",
+                "[[tcp]]\nlisten = \"127.0.0.1:0\"\ntls = { start = false }\n",
+            ),
+            (
+                "tcp = [{ listen = ':1' }]\n",
+                "tcp = [{ listen = \"127.0.0.1:0\" }]\n",
+            ),
+            ("tcp = 1\n", "tcp = 1\n"),
+        ] {
+            assert_eq!(of(text).text.as_deref(), Some(rest), "{text}");
+        }
     }
 
     #[test]

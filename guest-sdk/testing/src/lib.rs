@@ -13,7 +13,7 @@
 //!   a port of its own, which ends when the `App` is dropped, and in any case with the test's process.
 //! - [`App::fetch`] asks it, waits for the answer, and panics where there is none.
 //! - [`App::fetch_streaming`] reads a response while it arrives, and [`App::session`] keeps cookies.
-//! - [`App::ws_connect`] opens a WebSocket.
+//! - [`App::ws_connect`] opens a WebSocket, and [`App::tcp_connect`] a stream to a handler of `[[tcp]]`.
 //! - [`App::builder`] is for a test that wants it otherwise: another configuration, another folder.
 //! - [`App::expect_log`] waits for a line of the server's log. When a test fails, all of the log is shown.
 //!

@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 use std::fs;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Instant;
@@ -38,6 +39,9 @@ pub struct App {
     settings: Vec<(String, &'static str, String)>,
     /// Other tables, each with a key and its value.
     tables: Vec<(&'static str, &'static str, String)>,
+    /// Where it takes streams, and for which handler.
+    pub streams: Option<SocketAddr>,
+    stream_handler: String,
 }
 
 impl App {
@@ -51,6 +55,8 @@ impl App {
             routes: Vec::new(),
             settings: Vec::new(),
             tables: Vec::new(),
+            streams: None,
+            stream_handler: String::new(),
         })
     }
 
@@ -97,6 +103,13 @@ impl App {
         Ok(())
     }
 
+    /// Takes streams for this handler.
+    pub fn take_streams(&mut self, handler: &str) -> anyhow::Result<()> {
+        self.streams = Some(free_address()?);
+        self.stream_handler = handler.to_owned();
+        Ok(())
+    }
+
     /// Puts this component in its place by rename, and returns the time. Without another route it has those that it
     /// declares itself.
     pub fn replace(&self, file: &str, component: &[u8]) -> anyhow::Result<Instant> {
@@ -135,6 +148,13 @@ impl App {
         let mut config = String::new();
         for (table, key, value) in &self.tables {
             let _ = writeln!(config, "[{table}]\n{key} = {value}\n");
+        }
+        if let Some(streams) = self.streams {
+            let handler = &self.stream_handler;
+            let _ = writeln!(
+                config,
+                "[[tcp]]\nlisten = '{streams}'\nhandler = '{handler}'\n"
+            );
         }
         let mut files: Vec<&str> = Vec::new();
         for (file, pattern) in &self.routes {

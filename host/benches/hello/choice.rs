@@ -42,6 +42,12 @@ pub enum Extra {
     FanOut,
     /// The memory of idle WebSockets
     IdleSockets,
+    /// The two that follow
+    Streams,
+    /// Lines of TCP streams that come back
+    Lines,
+    /// The memory of idle TCP streams
+    IdleStreams,
     /// What ten million requests leave behind; only where it is named
     Endurance,
 }
@@ -98,15 +104,17 @@ impl Choice {
     /// Whether this is measured: all except the longest where nothing is chosen, else only what is named.
     pub fn has_extra(&self, extra: Extra) -> bool {
         use Extra::{
-            Components, Connections, Cores, Echo, Endurance, FanOut, IdleSockets, Routes, Scale,
-            Sockets,
+            Components, Connections, Cores, Echo, Endurance, FanOut, IdleSockets, IdleStreams,
+            Lines, Routes, Scale, Sockets, Streams,
         };
         let named = |extra| self.0.contains(&Part::Extra(extra));
         let of_scale = matches!(extra, Components | Connections | Routes | Cores);
         let of_sockets = matches!(extra, Echo | FanOut | IdleSockets);
+        let of_streams = matches!(extra, Lines | IdleStreams);
         named(extra)
             || (of_scale && named(Scale))
             || (of_sockets && named(Sockets))
+            || (of_streams && named(Streams))
             || (self.0.is_empty() && extra != Endurance)
     }
 

@@ -25,9 +25,11 @@ mod rounds;
 mod runs;
 mod scale;
 mod served;
+mod sides;
 mod sockets;
 mod spread;
 mod start;
+mod streams;
 mod swap;
 mod tail;
 mod versions;
@@ -107,6 +109,9 @@ struct Options {
     /// Or as its peer of WebSockets.
     #[arg(long, hide = true, value_name = "ADDR", conflicts_with = "native")]
     native_sockets: Option<SocketAddr>,
+    /// Or as its peer of streams.
+    #[arg(long, hide = true, value_name = "ADDR", conflicts_with = "native")]
+    native_streams: Option<SocketAddr>,
     /// Cargo says this to every benchmark.
     #[arg(long, hide = true)]
     bench: bool,
@@ -133,6 +138,9 @@ fn main() -> anyhow::Result<()> {
     }
     if let Some(address) = options.native_sockets {
         return sockets::serve(address);
+    }
+    if let Some(address) = options.native_streams {
+        return streams::serve(address);
     }
     let choice = Choice(options.only.clone());
     // All is built before anything is measured.
@@ -177,7 +185,11 @@ fn main() -> anyhow::Result<()> {
 
 /// Whether anything beside requests is also measured with Tornado.
 fn needs_tornado(choice: &Choice) -> bool {
-    let mut extras = sockets::PARTS.into_iter().chain([Extra::Waiting]);
+    let of_streams = streams::PARTS.into_iter();
+    let mut extras = sockets::PARTS
+        .into_iter()
+        .chain(of_streams)
+        .chain([Extra::Waiting]);
     extras.any(|extra| choice.has_extra(extra))
 }
 
@@ -268,6 +280,11 @@ fn extras(
         let peers = Peers::find(|peer| peer == Peer::Tornado, options.peers);
         let count = options.sockets.into();
         sockets::measure(choice, plan, &peers, count, |text| page.add(text))?;
+    }
+    if streams::PARTS.iter().any(|part| choice.has_extra(*part)) {
+        let peers = Peers::find(|peer| peer == Peer::Tornado, options.peers);
+        let count = options.sockets.into();
+        streams::measure(choice, plan, &peers, count, |text| page.add(text))?;
     }
     let size = scale::Size {
         starts: swaps,

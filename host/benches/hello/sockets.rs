@@ -10,7 +10,6 @@ mod idle;
 mod messages;
 mod native;
 mod report;
-mod servers;
 
 use crate::choice::{Choice, Extra};
 use crate::peers::Peers;

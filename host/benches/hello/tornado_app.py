@@ -7,7 +7,9 @@ import pathlib
 import sys
 
 from tornado.escape import json_decode
+from tornado.iostream import StreamClosedError
 from tornado.locks import Condition
+from tornado.tcpserver import TCPServer
 from tornado.web import Application, RequestHandler
 from tornado.websocket import WebSocketHandler
 
@@ -131,8 +133,21 @@ class Idle(WebSocketHandler):
         self.write_message("0")
 
 
+class EchoServer(TCPServer):
+    async def handle_stream(self, stream, address):
+        try:
+            while True:
+                line = await stream.read_until(b"\n")
+                await stream.write(b"You sent: " + line)
+        except StreamClosedError:
+            pass
+
+
 async def main():
     port, workload = sys.argv[1:]
+    if workload == "streams":
+        EchoServer().listen(int(port), "127.0.0.1")
+        await asyncio.Event().wait()
     routes = [(r"/", Get), (r"/lifecycle", Lifecycle), (r"/json", Json), (r"/headers", Headers), (r"/upload", Upload),
               (r"/page", Page), (r"/stream", Stream), (r"/waiting/(.*)", Waiting), (r"/echo", Echo),
               (r"/topic", Topic), (r"/publish", Publish), (r"/idle", Idle)]

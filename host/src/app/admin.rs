@@ -98,6 +98,7 @@ fn status(site: &Site) -> Value {
             "generation": generation.number,
             "routes": routes(generation),
             "components": components,
+            "tcp": tcp(generation),
             "last_swap": last_swap.map(swap),
             "schedules": schedules(site),
         })
@@ -145,6 +146,20 @@ fn routes(generation: &Generation) -> Vec<Value> {
         .collect()
 }
 
+fn tcp(generation: &Generation) -> Vec<Value> {
+    let streams = generation.streams.iter();
+    streams
+        .map(|entry| {
+            json!({
+                "listen": entry.listen.iter().map(ToString::to_string).collect::<Vec<_>>(),
+                "handler": shown(&entry.lead.to_string()),
+                "component": entry.lead.component().file,
+                "tls": entry.tls.is_some(),
+            })
+        })
+        .collect()
+}
+
 fn serving(component: &Component, refused: Option<&String>) -> Value {
     let (state, error, stats) = match &component.state {
         State::Serving { pool, .. } => ("serving", refused, Some(pool.core().stats())),
@@ -186,6 +201,7 @@ fn entry(
         "in_flight": stats.map_or(0, |stats| stats.in_flight),
         "traps": stats.map_or(0, |stats| stats.traps),
         "sockets": stats.map_or(0, |stats| stats.sockets),
+        "streams": stats.map_or(0, |stats| stats.streams),
     })
 }
 

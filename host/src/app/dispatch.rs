@@ -2,6 +2,7 @@
 //! no guest itself, and needs none for what the host can answer.
 
 mod compress;
+pub mod connection;
 pub mod dev;
 mod etag;
 mod length;
@@ -279,7 +280,7 @@ impl InFlight {
             class.methods.is_empty() && response.status() == StatusCode::METHOD_NOT_ALLOWED;
         let is_refused = match &exchange.stage {
             Stage::ErrorPage(failure) => failure.status == StatusCode::METHOD_NOT_ALLOWED.as_u16(),
-            Stage::Whole | Stage::Resume => false,
+            Stage::Whole | Stage::Resume | Stage::Connection(_) => false,
         };
         if is_without || is_refused {
             let allow = || class.allow();

@@ -15,6 +15,7 @@ mod runtime;
 mod scheduler;
 mod schedules;
 mod site;
+mod streams;
 mod survey;
 pub mod watch;
 
@@ -26,7 +27,7 @@ use std::sync::Arc;
 use crate::base::error::{Fault, Faults};
 use crate::base::metrics::{Metrics, RouteKey};
 use crate::base::router::{Found, Route, Router};
-use crate::config::{self, Config, Overrides, RouteLimits};
+use crate::config::{self, Config, Listen, Overrides, RouteLimits};
 use crate::guest::capabilities::wasi::granted_folders;
 use crate::guest::resources::{App, Meters, Newest, Target};
 use crate::tls::{ClientTls, Tls};
@@ -39,6 +40,7 @@ pub use refusal::Refusal;
 pub use runtime::Runtime;
 pub use schedules::Schedule;
 pub use site::{Site, Swap};
+pub use streams::{StreamLead, StreamTls, Streams, without_listeners};
 pub use survey::Survey;
 
 use heirs::Heirs;
@@ -65,6 +67,8 @@ pub struct Generation {
     pub wide: Vec<Wide>,
     pub components: BTreeMap<String, Arc<Component>>,
     pub schedules: Vec<Schedule>,
+    /// Where each `[[tcp]]` leads.
+    pub streams: Vec<Streams>,
     /// Whether the app has a `waterspout.toml`.
     pub is_configured: bool,
     /// The files as they were before the generation was read from them.
@@ -141,6 +145,7 @@ impl Generation {
         }
         let (config, is_configured) = load_config(folder, &survey, overrides, previous)?;
         let tls = load_tls(folder, &mut survey, &config, previous)?;
+        let stream_tls = load_stream_tls(folder, &mut survey, &config, previous)?;
         let client_tls = load_client_tls(folder, &mut survey, &config, previous)?;
         if previous.is_none_or(|previous| previous.generation.number == 0) {
             // Its components may fetch when they start.
@@ -189,6 +194,7 @@ impl Generation {
             held_away(previous, file)
         })?;
         let schedules = schedules::resolve(folder, &config, &components)?;
+        let streams = streams::resolve(folder, &config, &components, stream_tls)?;
         let meters = meters(&router, &runtime.services.metrics);
         let app = App {
             router,
@@ -207,6 +213,7 @@ impl Generation {
             wide,
             components,
             schedules,
+            streams,
             is_configured,
             survey,
             newest,
@@ -248,6 +255,7 @@ impl Generation {
             wide,
             components,
             schedules: Vec::new(),
+            streams: Vec::new(),
             is_configured: false,
             survey: Survey::nothing(),
             newest: Arc::default(),
@@ -287,7 +295,10 @@ impl Generation {
 
     /// The files and folders that it depends on, outside of the app or used by components only.
     pub fn others(folder: &Path, config: &Config) -> BTreeSet<PathBuf> {
-        let tls = config.server.tls.iter().flat_map(config::Tls::files);
+        let of_streams = config.tcp.iter().filter_map(|tcp| tcp.tls.as_ref());
+        let of_streams = of_streams.map(|tls| &tls.tls);
+        let tls = config.server.tls.iter().chain(of_streams);
+        let tls = tls.flat_map(config::Tls::files);
         let tls = tls.chain(config.http_client.files());
         let tls = tls.map(|file| folder.join(file));
         let granted = config.components.values();
@@ -300,12 +311,29 @@ impl Generation {
         &self.survey
     }
 
+    /// The certificates of its streams.
+    fn stream_tls(&self) -> impl Iterator<Item = Option<&StreamTls>> {
+        self.streams.iter().map(|streams| streams.tls.as_ref())
+    }
+
+    /// Where the streams of a listener lead. `nth`: how many the same come before it.
+    pub fn streams_of(&self, listen: &Listen, nth: usize) -> Option<&Streams> {
+        let all = self.streams.iter();
+        let mut of_place = all.flat_map(|streams| {
+            let own = streams.listen.iter();
+            let same = own.filter(|own| own.is_same_place(listen));
+            same.map(move |_| streams)
+        });
+        of_place.nth(nth)
+    }
+
     /// Whether the two differ only in their numbers.
     fn is_like(&self, other: &Generation) -> bool {
         let same = |(one, two): (&Arc<Component>, &Arc<Component>)| Arc::ptr_eq(one, two);
         self.config == other.config
             && self.tls == other.tls
             && self.client_tls == other.client_tls
+            && self.stream_tls().eq(other.stream_tls())
             && self.components.len() == other.components.len()
             && self
                 .components
@@ -413,6 +441,40 @@ fn load_tls(
     let old = previous.filter(|previous| is_same(previous.generation));
     let old = old.and_then(|old| Some((old.held, old.generation.tls.clone()?)));
     read_or_keep(files, survey, old, || Tls::load(folder, tls)).map(Some)
+}
+
+/// The certificates of streams, for each `[[tcp]]`.
+fn load_stream_tls(
+    folder: &Path,
+    survey: &mut Survey,
+    config: &Config,
+    previous: Option<Previous<'_>>,
+) -> Result<Vec<Option<StreamTls>>, Faults> {
+    let mut all = Vec::new();
+    for entry in &config.tcp {
+        let Some(config::TcpTls { tls, start }) = &entry.tls else {
+            all.push(None);
+            continue;
+        };
+        let files = tls.files().map(|file| folder.join(file)).collect();
+        // What another entry has read for the same files is as good.
+        let old = previous.and_then(|previous| {
+            let (entries, streams) = (
+                &previous.generation.config.tcp,
+                &previous.generation.streams,
+            );
+            let is_same = |entry: &config::TcpListen| {
+                entry.tls.as_ref().is_some_and(|other| other.tls == *tls)
+            };
+            let mut pairs = entries.iter().zip(streams);
+            let (_, old) = pairs.find(|(entry, _)| is_same(entry))?;
+            Some((previous.held, old.tls.as_ref()?.tls.clone()))
+        });
+        let read = || Tls::load(folder, tls).map(Tls::without_alpn);
+        let tls = read_or_keep(files, survey, old, read)?;
+        all.push(Some(StreamTls { tls, start: *start }));
+    }
+    Ok(all)
 }
 
 /// What fetches trust and show.

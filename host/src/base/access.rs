@@ -28,6 +28,7 @@ impl fmt::Display for Summary<'_> {
 
 /// Fields that few lines show. They are computed only for those.
 pub struct Details {
+    /// Empty: it has none.
     pub request_id: String,
     /// `None`: it was answered before a generation was needed.
     pub generation: Option<u64>,
@@ -43,7 +44,18 @@ pub fn log(
     took: &dyn Fn() -> Duration,
     details: impl Fn() -> Details,
 ) {
-    write(request, status, Some(took), None, &details);
+    write(request, Some(status), Some(took), &Note::Nothing, &details);
+}
+
+/// Logs the end of a stream, with what came and what went, in bytes.
+pub fn stream(
+    request: &Summary<'_>,
+    [received, sent]: [u64; 2],
+    took: &dyn Fn() -> Duration,
+    details: impl Fn() -> Details,
+) {
+    let traffic = Note::Traffic { received, sent };
+    write(request, None, Some(took), &traffic, &details);
 }
 
 /// Logs the end of a WebSocket, with the code that its client has said (RFC 6455, section 7.4).
@@ -53,33 +65,45 @@ pub fn closed(
     took: &dyn Fn() -> Duration,
     details: impl Fn() -> Details,
 ) {
-    write(request, code, Some(took), None, &details);
+    write(request, Some(code), Some(took), &Note::Nothing, &details);
 }
 
 /// Logs a request that was refused before it was answered, and why. It took no time.
 pub fn refused(request: &Summary<'_>, status: u16, why: &str, details: impl Fn() -> Details) {
-    write(request, status, None, Some(why), &details);
+    write(request, Some(status), None, &Note::Why(why), &details);
+}
+
+/// What else a line says.
+enum Note<'a> {
+    Nothing,
+    /// Why it was refused.
+    Why(&'a str),
+    /// What came and what went, in bytes.
+    Traffic {
+        received: u64,
+        sent: u64,
+    },
 }
 
 fn write(
     request: &Summary<'_>,
-    status: u16,
+    status: Option<u16>,
     took: Option<&dyn Fn() -> Duration>,
-    why: Option<&str>,
+    note: &Note<'_>,
     details: &dyn Fn() -> Details,
 ) {
     let message = tracing::field::display(Line {
         request,
         status,
         took,
-        why,
+        note,
         details,
         ms: OnceCell::new(),
     });
     match status {
-        ..400 | 1000.. => tracing::info!(target: "access", message),
-        400..500 => tracing::warn!(target: "access", message),
-        _ => tracing::error!(target: "access", message),
+        None | Some(..400 | 1000..) => tracing::info!(target: "access", message),
+        Some(400..500) => tracing::warn!(target: "access", message),
+        Some(_) => tracing::error!(target: "access", message),
     }
 }
 
@@ -87,10 +111,10 @@ fn write(
 /// costs anything; fields of the event would be made for every request.
 struct Line<'a> {
     request: &'a Summary<'a>,
-    status: u16,
+    /// `None`: a stream has none.
+    status: Option<u16>,
     took: Option<&'a dyn Fn() -> Duration>,
-    /// Why it was refused.
-    why: Option<&'a str>,
+    note: &'a Note<'a>,
     details: &'a dyn Fn() -> Details,
     /// Computed once, so that both forms have the same value.
     ms: OnceCell<f64>,
@@ -109,7 +133,9 @@ impl Line<'_> {
             handler,
         } = (self.details)();
         let mut fields = Map::new();
-        fields.insert("status".to_owned(), json!(self.status));
+        if let Some(status) = self.status {
+            fields.insert("status".to_owned(), json!(status));
+        }
         if let Some((method, uri)) = self.request.asked {
             fields.insert("method".to_owned(), json!(method.as_str()));
             fields.insert("uri".to_owned(), json!(uri.to_string()));
@@ -117,9 +143,16 @@ impl Line<'_> {
         let client = self.request.client.to_string();
         fields.insert("remote_ip".to_owned(), json!(client));
         fields.insert("ms".to_owned(), json!((self.ms() * 100.0).round() / 100.0));
-        fields.insert("request_id".to_owned(), json!(request_id));
-        if let Some(why) = self.why {
-            fields.insert("why".to_owned(), json!(why));
+        if !request_id.is_empty() {
+            fields.insert("request_id".to_owned(), json!(request_id));
+        }
+        match self.note {
+            Note::Nothing => {}
+            Note::Why(why) => _ = fields.insert("why".to_owned(), json!(why)),
+            Note::Traffic { received, sent } => {
+                fields.insert("received".to_owned(), json!(received));
+                fields.insert("sent".to_owned(), json!(sent));
+            }
         }
         if let Some(generation) = generation {
             fields.insert("generation".to_owned(), json!(generation));
@@ -137,10 +170,17 @@ impl fmt::Display for Line<'_> {
             // Not with `{:#}`, which would break the lines.
             true => write!(f, "{}", self.fields()),
             false => {
-                write!(f, "{} {} {:.2}ms", self.status, self.request, self.ms())?;
-                match self.why {
-                    Some(why) => write!(f, ": {why}"),
-                    None => Ok(()),
+                match self.status {
+                    Some(status) => write!(f, "{status} ")?,
+                    None => f.write_str("end ")?,
+                }
+                write!(f, "{} {:.2}ms", self.request, self.ms())?;
+                match self.note {
+                    Note::Nothing => Ok(()),
+                    Note::Why(why) => write!(f, ": {why}"),
+                    Note::Traffic { received, sent } => {
+                        write!(f, ": {received} bytes came, {sent} went")
+                    }
                 }
             }
         }

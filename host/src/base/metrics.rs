@@ -1,12 +1,16 @@
 //! Counters of the server: by route, by generation and by component. Every core has its own counters, so that counting
 //! disturbs no other core. Never reads a clock, and decides nothing.
 
+mod streams;
+
 use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use crate::base::shards;
+
+pub use streams::{StreamMeter, StreamPermit, StreamTally};
 
 /// The upper bounds of a histogram's buckets, in seconds.
 pub const BOUNDS: [f64; 14] = [
@@ -288,6 +292,10 @@ pub struct ComponentMeter {
     /// How many ticks of the clock found one of its guests running.
     pub beats: Arc<AtomicU64>,
     pub sockets: SocketMeter,
+    /// Streams that clients have opened.
+    pub streams: StreamMeter,
+    /// Streams to other servers.
+    pub streams_to_servers: StreamMeter,
 }
 
 /// The counters of one component's sockets.
@@ -320,6 +328,8 @@ pub struct ComponentTally {
     pub failed_fetches: u64,
     pub beats: u64,
     pub sockets: SocketTally,
+    pub streams: StreamTally,
+    pub streams_to_servers: StreamTally,
 }
 
 /// The counts of one component's sockets, as the counters of [`SocketMeter`].
@@ -394,6 +404,8 @@ impl ComponentMeter {
             failed_fetches: self.failed_fetches.sum(),
             beats: self.beats.load(Relaxed),
             sockets: self.sockets.tally(),
+            streams: self.streams.tally(),
+            streams_to_servers: self.streams_to_servers.tally(),
         }
     }
 }
@@ -404,6 +416,8 @@ impl ComponentTally {
         self.instantiations += other.instantiations;
         self.traps += other.traps;
         self.sockets.add(&other.sockets);
+        self.streams.add(&other.streams);
+        self.streams_to_servers.add(&other.streams_to_servers);
         self.overloads += other.overloads;
         self.fetches.add(&other.fetches);
         self.failed_fetches += other.failed_fetches;

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use super::{
     Check, Set, cache_dir, counted, diagnostics, grants, must_be_folder, nothing_to_serve, serve,
 };
-use crate::app::generation::{Generation, State, Survey, Wide, handlers_folder};
+use crate::app::generation::{Generation, State, Survey, Wide, handlers_folder, without_listeners};
 use crate::base::error::{Fault, Faults};
 use crate::base::shards::Shards;
 use crate::config::{Config, Overrides};
@@ -37,16 +37,22 @@ pub async fn check(options: &Check) -> anyhow::Result<()> {
     }
     let mut warnings = grants::warnings_of_all(app, &generation, false);
     warnings.extend(generation.wide.iter().map(Wide::warning));
+    let unled = without_listeners(app, &generation).into_iter();
+    warnings.extend(unled.map(|(_, fault)| fault));
     warnings.extend(nothing_to_serve(app, &generation));
     diagnostics::warn(&Faults::new(warnings));
     if !failed.is_empty() {
         return Err(Faults::new(failed).into());
     }
     println!(
-        "{}: fine ({}, {}{})",
+        "{}: fine ({}, {}{}{})",
         app.display(),
         counted(generation.components.len(), "component"),
         counted(generation.routes().count(), "route"),
+        match generation.streams.len() {
+            0 => String::new(),
+            count => format!(", {}", counted(count, "TCP listener")),
+        },
         match generation.schedules.len() {
             0 => String::new(),
             count => format!(", {}", counted(count, "schedule")),

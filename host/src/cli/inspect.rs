@@ -101,6 +101,13 @@ fn itself(description: &Description, file: &str) -> String {
     let mut text = "handlers, and the functions that they implement\n".to_owned();
     text += &table("  ", &handlers.collect::<Vec<_>>());
 
+    if !description.streams.is_empty() {
+        text += "\nhandlers of streams, which a [[tcp]] has to name\n";
+        let rows = description.streams.iter();
+        let rows = rows.map(|class| [class.name.clone()]);
+        text += &table("  ", &rows.collect::<Vec<_>>());
+    }
+
     let mut routes = Vec::new();
     for handler in &description.handlers {
         for route in &handler.routes {

@@ -83,7 +83,20 @@ fn all(generation: &Generation) -> String {
             nameless,
         ]);
     }
-    table("", &rows)
+    table("", &rows) + &streams(generation)
+}
+
+/// Where streams lead, if there are any.
+fn streams(generation: &Generation) -> String {
+    if generation.streams.is_empty() {
+        return String::new();
+    }
+    let mut rows = vec![["streams", "handler"].map(str::to_owned)];
+    for streams in &generation.streams {
+        let listen: Vec<_> = streams.listen.iter().map(ToString::to_string).collect();
+        rows.push([listen.join(", "), streams.lead.to_string()]);
+    }
+    format!("\n{}", table("", &rows))
 }
 
 /// The route that takes it, with its arguments.

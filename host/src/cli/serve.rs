@@ -17,7 +17,7 @@ use super::signals::{Signals, end_with_stdin};
 use super::{Serve, cache_dir, counted, grants, must_be_folder, nothing_to_serve};
 use crate::app::dispatch::dev::Workbench;
 use crate::app::generation::watch::{AWAY, Look, Watch};
-use crate::app::generation::{Generation, Refusal, Runtime, Site, State};
+use crate::app::generation::{Generation, Refusal, Runtime, Site, State, without_listeners};
 use crate::base::error::{Error, Faults};
 use crate::base::shards::Shards;
 use crate::config::{self, Config};
@@ -250,9 +250,13 @@ async fn swap(
     noticed: Instant,
     bench: Option<&Workbench>,
 ) -> bool {
+    let mut streams = None;
     let loaded = match loaded {
         Ok(Some(next)) => match front.follow(&next, site.folder()).await {
-            Ok(()) => Ok(Some(next)),
+            Ok(bound) => {
+                streams = Some(bound);
+                Ok(Some(next))
+            }
             Err(faults) => Err(Refusal::from(faults)),
         },
         loaded => loaded,
@@ -275,10 +279,13 @@ async fn swap(
             let changes = next.changes_since(&site.current());
             logs.follow(&next.config.log);
             site.switch(next, took);
+            if let Some(bound) = streams {
+                front.take_streams(&site.current(), bound).await;
+            }
             match number {
                 1 => report_first(site, took),
                 _ => {
-                    warn_of_wide_claims(&site.current());
+                    warn_of_claims(site);
                     let ms = took.as_secs_f64() * 1000.0;
                     tracing::info!(target: "general", "generation {number} serves: {changes} ({ms:.1} ms)");
                 }
@@ -339,12 +346,19 @@ fn warn_of_what_went(old: &Generation, new: &Generation) {
     }
 }
 
-/// Warns once about each new component of a generation that takes paths beyond its own name.
-fn warn_of_wide_claims(generation: &Generation) {
-    for wide in &generation.wide {
-        let component = generation.components.get(&wide.file);
-        if component.is_some_and(|component| component.generation == generation.number) {
-            tracing::warn!(target: "general", "{}", wide.warning());
+/// Warns once about each new component that takes paths beyond its own name, or has handlers that get no streams.
+fn warn_of_claims(site: &Site) {
+    let generation = site.current();
+    let is_new = |file: &str| {
+        let component = generation.components.get(file);
+        component.is_some_and(|component| component.generation == generation.number)
+    };
+    for wide in generation.wide.iter().filter(|wide| is_new(&wide.file)) {
+        tracing::warn!(target: "general", "{}", wide.warning());
+    }
+    for (file, fault) in without_listeners(site.folder(), &generation) {
+        if is_new(&file) {
+            tracing::warn!(target: "general", "{fault}");
         }
     }
 }
@@ -367,7 +381,7 @@ fn report_first(site: &Site, took: Duration) {
             tracing::error!(target: "general", "handlers/{file} does not serve: {reason}");
         }
     }
-    warn_of_wide_claims(&generation);
+    warn_of_claims(site);
     tracing::info!(
         target: "general",
         "generation 1: {}, {} ({:.0} ms)",
@@ -382,7 +396,8 @@ async fn drain<A: Service, B: Service>(site: Arc<Site>, front: Front<A, B>, engi
     let grace = site.current().config.server.grace;
     let until = tokio::time::Instant::now() + grace;
     let ending = site.end(until);
-    let cut = front.app.shutdown(grace).await;
+    let (cut, cut_streams) = tokio::join!(front.app.shutdown(grace), front.streams.shutdown(grace));
+    let cut = cut + cut_streams;
     if cut > 0 {
         tracing::warn!(target: "general", "{cut} connections were cut: `grace` is over");
     }

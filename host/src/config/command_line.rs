@@ -34,7 +34,8 @@ impl Overrides {
         let mut config = Config::of(text, app, &self.said)?;
         self.apply(&mut config);
         let server = &mut config.server;
-        for listen in server.listen.iter_mut().chain(&mut server.admin) {
+        let tcp = config.tcp.iter_mut().flat_map(|tcp| &mut tcp.listen);
+        for listen in server.listen.iter_mut().chain(&mut server.admin).chain(tcp) {
             listen.count_from(app);
         }
         Ok(config)

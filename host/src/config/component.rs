@@ -7,6 +7,7 @@ use std::time::Duration;
 use crate::base::error::Position;
 
 use super::allow::{self, Allow, AllowPositions};
+use super::limits::StreamLimits;
 use super::section::{Section, table};
 use super::server::MEMORY;
 use super::units::{MB, show_size};
@@ -73,8 +74,18 @@ pub struct Component {
     pub max_socket_state: u64,
     /// How long an event of a socket may take.
     pub event_deadline: Option<Duration>,
-    /// How long sockets that can't go to another instance may keep one that is to end.
+    /// How long streams, and sockets that can't go to another instance, may keep one that is to end.
     pub drain_deadline: Option<Duration>,
+    /// How many streams of clients all instances may have together.
+    pub max_streams: usize,
+    /// The most, in bytes, that is read from a stream before the guest takes it.
+    pub stream_read_ahead: u64,
+    /// How long nothing may come by a stream and nothing go.
+    pub stream_idle_timeout: Option<Duration>,
+    /// How long the other side of a stream may take nothing, while the guest waits for that.
+    pub stream_write_timeout: Option<Duration>,
+    /// Concurrent streams of all instances together to one server.
+    pub max_clients_per_server: usize,
     /// How long the sockets of an instance have to be quiet before it is freed; `None`: it stays.
     pub hibernate: Option<Duration>,
 }
@@ -133,11 +144,25 @@ impl Default for Component {
             event_deadline: None,
             drain_deadline: Some(Duration::from_secs(30)),
             hibernate: None,
+            max_streams: 10_000,
+            stream_read_ahead: MB / 16,
+            stream_idle_timeout: None,
+            stream_write_timeout: Some(Duration::from_secs(30)),
+            max_clients_per_server: 1000,
         }
     }
 }
 
 impl Component {
+    /// The limits of a stream.
+    pub fn stream_limits(&self) -> StreamLimits {
+        StreamLimits {
+            read_ahead: usize::try_from(self.stream_read_ahead).unwrap_or(usize::MAX),
+            idle_timeout: self.stream_idle_timeout,
+            write_timeout: self.stream_write_timeout,
+        }
+    }
+
     /// The settings of a component without a table, where instances may be as large as `largest`.
     pub(super) fn unnamed(largest: u64) -> Component {
         let default = Component::default();
@@ -249,6 +274,27 @@ fn component(
         event_deadline: section.or("event_deadline", default.event_deadline, Value::limit),
         drain_deadline: section.or("drain_deadline", default.drain_deadline, Value::limit),
         hibernate: section.or("hibernate", default.hibernate, Value::limit),
+        max_streams: section.or("max_streams", default.max_streams, |value| {
+            value.count(0..=MOST)
+        }),
+        stream_read_ahead: section.or("stream_read_ahead", default.stream_read_ahead, |value| {
+            value.size(1..=MOST_BYTES)
+        }),
+        stream_idle_timeout: section.or(
+            "stream_idle_timeout",
+            default.stream_idle_timeout,
+            Value::limit,
+        ),
+        stream_write_timeout: section.or(
+            "stream_write_timeout",
+            default.stream_write_timeout,
+            Value::limit,
+        ),
+        max_clients_per_server: section.or(
+            "max_clients_per_server",
+            default.max_clients_per_server,
+            |value| value.count(1..=MOST),
+        ),
     };
     section.finish();
     (component, positions)

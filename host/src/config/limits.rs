@@ -1,4 +1,4 @@
-//! The limits of `[server]` for a connection. Never reads a configuration.
+//! The limits of `[server]` for a connection, and those of a component for a stream. Never reads a configuration.
 
 use std::time::Duration;
 
@@ -51,4 +51,15 @@ impl Default for Limits {
             max_connections: 10_000,
         }
     }
+}
+
+/// The limits of one stream.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct StreamLimits {
+    /// Bytes that are read before the guest takes them.
+    pub read_ahead: usize,
+    /// How long nothing may come and nothing go.
+    pub idle_timeout: Option<Duration>,
+    /// How long the other side may take nothing, while the guest waits for that.
+    pub write_timeout: Option<Duration>,
 }

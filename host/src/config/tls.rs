@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::section::table;
+use super::section::{Section, table};
 use super::value::Value;
 
 /// The certificates of connections. Paths are relative to the app's folder.
@@ -47,7 +47,16 @@ impl Tls {
 
 /// Reads the table.
 pub(super) fn read(value: Value<'_, '_>) -> Option<Tls> {
+    read_with(value, |_| {})
+}
+
+/// Reads the table, which has more in it.
+pub(super) fn read_with(
+    value: Value<'_, '_>,
+    more: impl FnOnce(&mut Section<'_, '_>),
+) -> Option<Tls> {
     let mut section = table(value, "in `tls`")?;
+    more(&mut section);
     let certificates = match section.get("certificates", |value| value.list(certificate)) {
         Some(certificates) if certificates.is_empty() => {
             return value.wrong("`certificates` is empty", Some(EXAMPLE.to_owned()));

@@ -1,6 +1,7 @@
 //! The listeners of one server: opened and closed while it runs, and shut down gracefully. Never looks into a
 //! connection.
 
+mod attendant;
 mod door;
 mod slots;
 
@@ -15,26 +16,65 @@ use self::door::{Connections, Door};
 use self::slots::Slots;
 use crate::base::shards::Shards;
 use crate::config::{Limits, Listen};
-use crate::edge::connection::Service;
 use crate::edge::listener::Listener;
 use crate::tls::Tls;
+
+pub use self::attendant::Attendant;
+pub use self::slots::Slot;
 
 /// Serves on a set of listeners that can change while it runs.
 ///
 /// Dropping it closes the listeners and lets the requests in flight finish.
 #[derive(Debug)]
-pub struct Server<S> {
-    service: S,
+pub struct Server<A> {
+    attendant: A,
     shards: Arc<Shards>,
     slots: Slots,
     doors: Mutex<Doors>,
 }
 
+/// A listener among those that are wanted.
+#[derive(Clone, Debug)]
+pub struct Place {
+    /// The address that was asked for.
+    pub listen: Listen,
+    /// How many the same come before it: the system chooses their ports.
+    pub nth: usize,
+}
+
+impl Place {
+    fn all(wanted: &[Listen]) -> Vec<Self> {
+        let places = wanted.iter().enumerate().map(|(at, listen)| {
+            let before = wanted[..at].iter();
+            let same = before.filter(|other| other.is_same_place(listen));
+            Self {
+                listen: listen.clone(),
+                nth: same.count(),
+            }
+        });
+        places.collect()
+    }
+
+    /// Whether both are one place: the mode can change while the listener is open.
+    fn is_same(&self, other: &Self) -> bool {
+        self.nth == other.nth && self.listen.is_same_place(&other.listen)
+    }
+}
+
+/// An address that can't be listened on.
+#[derive(Debug)]
+pub struct Unbound {
+    /// Which of those that were wanted.
+    pub at: usize,
+    /// Names the address.
+    pub error: io::Error,
+}
+
 /// Listeners that are bound and do not serve yet.
 #[derive(Debug)]
 pub struct Bound {
-    wanted: Vec<Listen>,
-    new: Vec<(Listen, Listener)>,
+    wanted: Vec<Place>,
+    new: Vec<(Place, Listener)>,
 }
 
 #[derive(Debug, Default)]
@@ -43,38 +83,50 @@ struct Doors {
     draining: Vec<Door>,
 }
 
-impl<S: Service> Server<S> {
+impl<A: Attendant> Server<A> {
     /// A server without listeners. Its connections run on these shards.
-    pub fn new(shards: Arc<Shards>, limits: Limits, service: S) -> Self {
+    pub fn new(shards: Arc<Shards>, limits: Limits, attendant: A) -> Self {
         Self {
-            service,
+            attendant,
             shards,
             slots: Slots::new(limits),
             doors: Mutex::default(),
         }
     }
 
-    /// Listens on exactly `wanted`, which names nothing twice. Returns the addresses in the same order.
+    /// Another server without listeners, whose connections count as this one's do.
+    pub fn beside<B: Attendant>(&self, attendant: B) -> Server<B> {
+        Server {
+            attendant,
+            shards: self.shards.clone(),
+            slots: self.slots.clone(),
+            doors: Mutex::default(),
+        }
+    }
+
+    /// Listens on exactly `wanted`, which names nothing twice but ports that the system chooses. Returns the addresses in the same order.
     ///
     /// New listeners are bound first; if that fails, nothing changes. Listeners that stay are not touched. The others
     /// are closed before this returns, and drain.
     pub async fn set_listeners(&self, wanted: &[Listen]) -> io::Result<Vec<Listen>> {
-        let bound = self.bind(wanted).await?;
-        Ok(self.listen(bound).await)
+        let bound = self.bind(wanted).await;
+        Ok(self.listen(bound.map_err(|unbound| unbound.error)?).await)
     }
 
     /// The first half of [`Server::set_listeners`], which can fail: binds new listeners, which do not serve yet.
-    pub async fn bind(&self, wanted: &[Listen]) -> io::Result<Bound> {
+    pub async fn bind(&self, wanted: &[Listen]) -> Result<Bound, Unbound> {
         let doors = self.doors.lock().await;
+        let wanted = Place::all(wanted);
         let new = wanted
             .iter()
-            .filter(|&listen| doors.at(listen).is_none())
-            .map(|listen| Ok((listen.clone(), Listener::bind(listen)?)))
-            .collect::<io::Result<Vec<_>>>()?;
-        Ok(Bound {
-            wanted: wanted.to_vec(),
-            new,
-        })
+            .enumerate()
+            .filter(|(_, place)| doors.at(place).is_none())
+            .map(|(at, place)| match Listener::bind(&place.listen) {
+                Ok(listener) => Ok((place.clone(), listener)),
+                Err(error) => Err(Unbound { at, error }),
+            })
+            .collect::<Result<Vec<_>, _>>()?;
+        Ok(Bound { wanted, new })
     }
 
     /// The second half, which can't fail.
@@ -83,22 +135,22 @@ impl<S: Service> Server<S> {
         let mut doors = self.doors.lock().await;
         let (mut open, left_out) = std::mem::take(&mut doors.open)
             .into_iter()
-            .partition::<Vec<_>, _>(|door| place(door, &wanted).is_some());
+            .partition::<Vec<_>, _>(|door| position(door, &wanted).is_some());
         for door in &mut open {
-            if let Some(at) = place(door, &wanted) {
-                door.change_mode(&wanted[at]);
+            if let Some(at) = position(door, &wanted) {
+                door.change_mode(&wanted[at].listen);
             }
         }
-        open.extend(new.into_iter().map(|(listen, listener)| {
+        open.extend(new.into_iter().map(|(place, listener)| {
             let connections = Connections::new(
                 self.shards.clone(),
                 self.slots.clone(),
-                self.service.clone(),
-                matches!(listener.address(), Listen::Tcp(_)),
+                self.attendant.clone(),
+                place.clone(),
             );
-            Door::open(listen, listener, connections)
+            Door::open(place, listener, connections)
         }));
-        open.sort_by_key(|door| place(door, &wanted));
+        open.sort_by_key(|door| position(door, &wanted));
         doors.open = open;
         doors.close(left_out).await;
         doors.addresses()
@@ -140,15 +192,14 @@ impl<S: Service> Server<S> {
 }
 
 /// Which of these a listener is for.
-fn place(door: &Door, wanted: &[Listen]) -> Option<usize> {
-    let is_it = |listen: &Listen| listen.is_same_place(door.wanted());
-    wanted.iter().position(is_it)
+fn position(door: &Door, wanted: &[Place]) -> Option<usize> {
+    wanted.iter().position(|place| place.is_same(door.wanted()))
 }
 
 impl Doors {
-    fn at(&self, listen: &Listen) -> Option<&Door> {
+    fn at(&self, place: &Place) -> Option<&Door> {
         let mut open = self.open.iter();
-        open.find(|door| door.wanted().is_same_place(listen))
+        open.find(|door| door.wanted().is_same(place))
     }
 
     fn addresses(&self) -> Vec<Listen> {

@@ -10,6 +10,7 @@ wasmtime::component::bindgen!({
             include waterspout:component/background@0.1.0;
             include waterspout:component/websocket@0.1.0;
             include waterspout:component/state@0.1.0;
+            include waterspout:component/tcpserver@0.1.0;
         }
     ",
     imports: {
@@ -28,6 +29,7 @@ wasmtime::component::bindgen!({
         "waterspout:tcp/iostream.[method]tcp-stream.ended": async | store | trappable,
         "waterspout:tcp/iostream.[method]tcp-stream.close-writing": async | store | trappable,
         "waterspout:tcp/iostream.[method]tcp-stream.start-tls": async | store | trappable,
+        "waterspout:tcp/iostream.[method]tcp-stream.accept-tls": async | store | trappable,
         default: trappable,
     },
     with: {
@@ -57,6 +59,7 @@ pub use self::waterspout::web::types::{Arguments, Call, Failure, FailureCause, O
 pub use self::waterspout::web::{application, request, request_body, response, types};
 pub use exports::waterspout::background::work;
 pub use exports::waterspout::sockets::websocket;
+pub use exports::waterspout::tcp::tcpserver;
 pub use exports::waterspout::web::handler;
 pub use published::wasi::keyvalue;
 

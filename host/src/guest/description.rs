@@ -6,6 +6,7 @@ use std::sync::Arc;
 use http::{HeaderValue, Method};
 
 use crate::base::error::Error;
+use crate::guest::bindings::tcpserver::StreamClass;
 use crate::guest::bindings::websocket::WebsocketClass;
 use crate::guest::bindings::{handler, work};
 
@@ -13,6 +14,8 @@ use crate::guest::bindings::{handler, work};
 #[derive(Clone, Debug, Default)]
 pub struct Description {
     pub handlers: Vec<HandlerClass>,
+    /// The handlers of streams.
+    pub streams: Vec<Arc<Class>>,
     pub lifecycle: Lifecycle,
     /// The functions that are called by name.
     pub functions: Vec<String>,
@@ -85,13 +88,15 @@ impl Description {
         lifecycle: &[String],
         work: Option<work::Description>,
         sockets: &[WebsocketClass],
+        streams: Vec<StreamClass>,
     ) -> Result<Self, Error> {
-        check_amount(&classes, work.as_ref())?;
+        check_amount(&classes, work.as_ref(), &streams)?;
         let (functions, schedules) = work
             .map(|work| (work.functions, work.schedules))
             .unwrap_or_default();
         let description = Self {
             handlers: handlers(classes, sockets)?,
+            streams: self::streams(streams)?,
             lifecycle: self::lifecycle(lifecycle)?,
             functions,
             schedules,
@@ -107,6 +112,7 @@ impl Description {
     /// Whether there is nothing for the host to call.
     fn has_nothing(&self) -> bool {
         self.handlers.is_empty()
+            && self.streams.is_empty()
             && self.functions.is_empty()
             && self.schedules.is_empty()
             && !self.lifecycle.start
@@ -126,12 +132,13 @@ const MAX_TEXT: usize = 4 << 20;
 fn check_amount(
     classes: &[handler::HandlerClass],
     work: Option<&work::Description>,
+    streams: &[StreamClass],
 ) -> Result<(), Error> {
     let routes = || classes.iter().flat_map(|class| &class.routes);
     let functions = work.map_or(&[][..], |work| &work.functions);
     let schedules = work.map_or(&[][..], |work| &work.schedules);
     for (what, count, most) in [
-        ("handlers", classes.len(), MAX_HANDLERS),
+        ("handlers", classes.len() + streams.len(), MAX_HANDLERS),
         ("routes", routes().count(), MAX_ROUTES),
         ("functions", functions.len(), MAX_FUNCTIONS),
         ("schedules", schedules.len(), MAX_SCHEDULES),
@@ -144,6 +151,7 @@ fn check_amount(
     }
     let optional = |text: &Option<String>| text.as_ref().map_or(0, String::len);
     let of_classes = classes.iter().map(|class| class.name.len());
+    let of_streams = streams.iter().map(|class| class.name.len());
     let of_routes = routes().map(|route| {
         let others = [&route.name, &route.host, &route.kwargs].map(optional);
         route.pattern.len() + others.iter().sum::<usize>()
@@ -157,7 +165,10 @@ fn check_amount(
         let others = [&schedule.time_zone, &schedule.arguments].map(optional);
         schedule.name.len() + schedule.function.len() + cron + others.iter().sum::<usize>()
     });
-    let parts = of_classes.chain(of_routes).chain(of_functions);
+    let parts = of_classes
+        .chain(of_streams)
+        .chain(of_routes)
+        .chain(of_functions);
     let text: usize = parts.chain(of_schedules).sum();
     match text > MAX_TEXT {
         true => Err(Error::component(format!(
@@ -278,6 +289,24 @@ fn handlers(
         });
     }
     Ok(handlers)
+}
+
+/// Reads the handlers of streams.
+fn streams(classes: Vec<StreamClass>) -> Result<Vec<Arc<Class>>, Error> {
+    let mut names = BTreeSet::new();
+    let mut streams = Vec::new();
+    for StreamClass { name } in classes {
+        if !names.insert(name.clone()) {
+            return Err(Error::component(format!(
+                "describes two stream handlers named `{name}`"
+            )));
+        }
+        streams.push(Arc::new(Class {
+            name,
+            ..Class::default()
+        }));
+    }
+    Ok(streams)
 }
 
 /// The functions of the WebSocket handlers among so many, by their places.

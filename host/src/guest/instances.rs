@@ -17,6 +17,7 @@ mod rules;
 mod slot;
 mod sockets;
 mod state;
+mod streams;
 mod succession;
 mod task_set;
 mod worker;
@@ -31,7 +32,7 @@ use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 
 use crate::base::error::Error;
-use crate::base::metrics::ComponentMeter;
+use crate::base::metrics::{ComponentMeter, StreamPermit};
 use crate::base::shards;
 use crate::guest::capabilities::MakePart;
 use crate::guest::description::Description;
@@ -234,6 +235,17 @@ impl Pool {
         blueprint.services.sockets.begin(file, family, limits)
     }
 
+    /// The right of a client's stream to be there, unless there are as many as may be.
+    pub fn begin_stream(&self) -> Option<StreamPermit> {
+        let core = &self.core;
+        StreamPermit::take(&core.blueprint.meter, core.rules().max_streams)
+    }
+
+    /// What is counted of the component.
+    pub fn meter(&self) -> &Arc<ComponentMeter> {
+        &self.core.blueprint.meter
+    }
+
     /// Lets its sockets, and its state, go to the pool that serves in its place from now on.
     pub fn hand_over(&self, heir: Option<&Self>) {
         self.core.hand_over(heir.map(|heir| &heir.core));
@@ -242,7 +254,9 @@ impl Pool {
     /// Accepts a request, unless the queue is full.
     pub fn submit(&self, exchange: Arc<Exchange>) -> Result<(), QueueFull> {
         let core = &self.core;
-        if core.admitted.fetch_add(1, SeqCst) >= core.rules().room() {
+        // Streams have a limit of their own.
+        let is_request = exchange.connection().is_none();
+        if is_request && core.admitted.fetch_add(1, SeqCst) >= core.rules().room() {
             core.admitted.fetch_sub(1, SeqCst);
             core.blueprint.meter.overloads.count();
             return Err(QueueFull);
@@ -256,7 +270,9 @@ impl Pool {
             }
             // Never happens: the queue is open as long as this pool.
             Err(_) => {
-                core.over();
+                if is_request {
+                    core.over();
+                }
                 Err(QueueFull)
             }
         }
@@ -269,6 +285,7 @@ impl Pool {
         if core
             .queue
             .leave(core.shard_queue_of(exchange), exchange, most)
+            && exchange.connection().is_none()
         {
             core.over();
         }
@@ -303,6 +320,8 @@ pub struct PoolStats {
     pub traps: u64,
     /// Sockets of all versions of the component.
     pub sockets: usize,
+    /// Streams of clients, the same.
+    pub streams: usize,
 }
 
 impl PoolInner {
@@ -313,6 +332,7 @@ impl PoolInner {
             in_flight: self.admitted.load(SeqCst),
             traps: self.traps.load(SeqCst),
             sockets: self.blueprint.family.open(),
+            streams: self.blueprint.meter.streams.open(),
         }
     }
 

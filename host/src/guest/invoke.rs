@@ -3,6 +3,7 @@
 
 mod life;
 mod socket;
+mod stream;
 
 use std::sync::{Arc, Weak};
 use std::time::Duration;

@@ -5,6 +5,7 @@ mod account;
 mod app;
 mod background;
 mod body_memory;
+mod connection;
 mod exchange;
 mod head;
 mod parts;
@@ -30,6 +31,7 @@ pub use account::Account;
 pub use app::{App, AppView, Meters, Newest};
 pub use background::{Background, Kind, Room, ServingWindow, Task};
 pub use body_memory::{BodyMemory, BodyShare};
+pub use connection::Connection;
 pub use exchange::{Answer, Cancel, Exchange, ShownId, Stage, host};
 pub use head::{Head, fields, phrase};
 pub use parts::{Part, Parts};
@@ -73,6 +75,13 @@ impl Requests {
             .drain()
             .map(|(_, exchange)| exchange)
             .collect()
+    }
+
+    /// The streams of clients among them.
+    pub fn connections(&self) -> Vec<Arc<Exchange>> {
+        let requests = lock(&self.0);
+        let streams = requests.values().filter(|one| one.connection().is_some());
+        streams.cloned().collect()
     }
 
     /// Whether one of them was cancelled so long ago that it will not end by itself. `asked` is when that was first

@@ -2,12 +2,17 @@
 
 use crate::result::Result;
 use crate::runtime::exports::handlers::Handlers;
+use crate::runtime::exports::streams::TcpHandlers;
 use crate::runtime::exports::work::{self, Called, Schedule};
 
 /// Its handlers, its lifecycle and its work.
 #[doc(hidden)]
 pub trait Component: 'static {
     type Handlers: Handlers;
+    /// The handlers of streams, and their names.
+    type TcpHandlers: TcpHandlers;
+
+    const TCP: &'static [&'static str] = &[];
 
     const SINGLE: bool;
     const START: bool;

@@ -114,6 +114,7 @@ struct Diaries;
 
 impl Component for Diaries {
     type Handlers = (Diary, ());
+    type TcpHandlers = ();
 
     const SINGLE: bool = false;
     const START: bool = false;

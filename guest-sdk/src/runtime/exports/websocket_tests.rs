@@ -146,6 +146,7 @@ struct Diaries;
 
 impl Component for Diaries {
     type Handlers = (Plain, (Diary, ()));
+    type TcpHandlers = ();
 
     const SINGLE: bool = false;
     const START: bool = false;

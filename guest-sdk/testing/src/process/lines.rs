@@ -15,6 +15,18 @@ pub fn serving_on(lines: &[String]) -> Option<(String, SocketAddr)> {
     address_after(lines, "serving on ")
 }
 
+/// The address on which the server says that it takes streams for this handler.
+pub fn streams_for(lines: &[String], handler: &str) -> Option<SocketAddr> {
+    lines.iter().find_map(|line| {
+        let (logger, message) = read(line).filter(|_| line.contains("streams on "))?;
+        let said = message
+            .strip_prefix("streams on ")
+            .filter(|_| logger == "general")?;
+        let (address, name) = said.split_once(" for ")?;
+        (name == handler).then(|| address.parse().ok()).flatten()
+    })
+}
+
 /// The address on which the server says that it shows its status.
 pub fn status_on(lines: &[String]) -> Option<SocketAddr> {
     address_after(lines, "status on ").map(|(_, address)| address)

@@ -5,13 +5,14 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::messages::Messages;
-use super::servers::{Row, Side};
+
 use super::{client, handshake};
 use crate::app::{self, App};
 use crate::load::{self, Run};
 use crate::peers::Peers;
 use crate::runs::{Plan, Runs, in_turns};
 use crate::served::Server;
+use crate::sides::{Row, Serves, Side};
 
 /// A kind of messages.
 #[derive(Clone, Copy)]
@@ -67,7 +68,7 @@ pub fn measure(plan: &Plan, peers: &Peers) -> anyhow::Result<Vec<Echo>> {
     let names: Vec<String> = names.collect();
     let runs = in_turns(plan, &names, |number| {
         let (kind, side) = (number / sides.len(), sides[number % sides.len()]);
-        let server = side.start(&app, peers, Some(&[plan.cores.server]))?;
+        let server = side.start(Serves::Sockets, &app, peers, Some(&[plan.cores.server]))?;
         run(plan, &server, KINDS[kind], &messages[kind]).map_err(|error| server.explain(error))
     })?;
     let mut runs = runs.into_iter();

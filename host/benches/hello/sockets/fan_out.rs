@@ -6,7 +6,6 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, ensure};
 
-use super::servers::{Row, Side, in_turns};
 use super::{frames, handshake};
 use crate::answer::shown;
 use crate::app::{self, App};
@@ -15,6 +14,7 @@ use crate::peers::Peers;
 use crate::process::{cpu_time, on_core};
 use crate::runs::Plan;
 use crate::served::Server;
+use crate::sides::{Row, Serves, Side, in_turns};
 
 /// The bytes of a message.
 pub const SIZE: usize = 64;
@@ -48,7 +48,7 @@ pub fn measure(plan: &Plan, peers: &Peers, sockets: usize) -> anyhow::Result<Fan
         &Side::all(peers),
         plan.rounds,
         |side, figures: &mut Figures| {
-            let server = side.start(&app, peers, Some(&[plan.cores.server]))?;
+            let server = side.start(Serves::Sockets, &app, peers, Some(&[plan.cores.server]))?;
             let told = on_core(plan.cores.client, || {
                 figures.add(&server, sockets, plan.time)
             });

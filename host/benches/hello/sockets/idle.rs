@@ -6,11 +6,12 @@ use std::time::{Duration, Instant};
 
 use super::fan_out::{FILE, app, exchange};
 use super::handshake;
-use super::servers::{Row, Side, in_turns};
+
 use crate::peers::Peers;
 use crate::process::resident_memory;
 use crate::runs::Plan;
 use crate::served::Server;
+use crate::sides::{Row, Serves, Side, in_turns};
 
 /// Seconds until an instance without events sleeps.
 pub const HIBERNATE: u64 = 6;
@@ -42,7 +43,7 @@ pub fn measure(plan: &Plan, peers: &Peers, sockets: usize) -> anyhow::Result<Idl
     sides.retain(|side| *side != Side::Library);
     eprintln!("idle sockets");
     let rows = in_turns(&sides, plan.rounds, |side, figures: &mut Figures| {
-        let server = side.start(&app, peers, None)?;
+        let server = side.start(Serves::Sockets, &app, peers, None)?;
         let added = figures.add(&server, sockets, side == Side::Shared);
         added.map_err(|error| server.explain(error))
     })?;

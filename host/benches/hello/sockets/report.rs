@@ -5,10 +5,11 @@ use std::fmt::Write as _;
 use super::echo::Echo;
 use super::fan_out::{self, FanOut};
 use super::idle::{HIBERNATE, Idle};
-use super::servers::{Row, Side};
+
 use crate::load::Run;
 use crate::report::{cpu_ratio, show, speed_ratio};
-use crate::runs::{Plan, Runs};
+use crate::runs::Plan;
+use crate::sides::{Row, Side, runs};
 use crate::spread::Spread;
 
 /// What a message costs that comes back.
@@ -62,11 +63,6 @@ pub fn echo(plan: &Plan, all: &[Echo]) -> String {
         }
     }
     text
-}
-
-fn runs(rows: &[Row<Runs>], side: Side) -> Option<&Runs> {
-    let row = rows.iter().find(|row| row.side == side)?;
-    Some(&row.of)
 }
 
 /// What it costs to tell all.

@@ -171,7 +171,7 @@ impl Scrape {
         counter("overloads", help, |tally| tally.overloads)?;
         let help = "Requests of handlers that were refused or failed.";
         counter("failed_fetches", help, |tally| tally.failed_fetches)?;
-        for (name, help, count) in SOCKETS {
+        for (name, help, count) in SOCKETS.into_iter().chain(STREAMS) {
             counter(name, help, count)?;
         }
         let help = "From a request of a handler to the head of its response.";
@@ -216,6 +216,16 @@ impl Scrape {
             |family| {
                 censuses.iter().try_for_each(|(file, stats)| {
                     family.gauge_of(&[("component", file)], stats.sockets as u64)
+                })
+            },
+        )?;
+        page.family(
+            "streams",
+            "Streams of clients that are open.",
+            MetricType::Gauge,
+            |family| {
+                censuses.iter().try_for_each(|(file, stats)| {
+                    family.gauge_of(&[("component", file)], stats.streams as u64)
                 })
             },
         )?;
@@ -269,6 +279,53 @@ const SOCKETS: [Counter; 9] = [
         "sockets_slept",
         "WebSockets whose instance was freed while they were quiet.",
         |tally| tally.sockets.slept,
+    ),
+];
+
+/// The counters of streams.
+const STREAMS: [Counter; 9] = [
+    (
+        "streams_opened",
+        "Streams that clients have opened.",
+        |tally| tally.streams.opened,
+    ),
+    ("streams_closed", "The same that were closed.", |tally| {
+        tally.streams.closed
+    }),
+    (
+        "streams_refused",
+        "Streams for which there was no room.",
+        |tally| tally.streams.refused,
+    ),
+    (
+        "stream_bytes_received",
+        "Bytes that handlers have read from them.",
+        |tally| tally.streams.received_bytes,
+    ),
+    (
+        "stream_bytes_sent",
+        "Bytes that handlers have written to them.",
+        |tally| tally.streams.sent_bytes,
+    ),
+    (
+        "client_streams_opened",
+        "Streams that were opened to other servers.",
+        |tally| tally.streams_to_servers.opened,
+    ),
+    (
+        "client_streams_closed",
+        "The same that were closed.",
+        |tally| tally.streams_to_servers.closed,
+    ),
+    (
+        "client_stream_bytes_received",
+        "Bytes that were read from them.",
+        |tally| tally.streams_to_servers.received_bytes,
+    ),
+    (
+        "client_stream_bytes_sent",
+        "Bytes that were written to them.",
+        |tally| tally.streams_to_servers.sent_bytes,
     ),
 ];
 

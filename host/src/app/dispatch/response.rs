@@ -55,7 +55,7 @@ pub(super) fn respond_to(
         }
         Answer::Busy => busy(),
         // Handshakes are answered elsewhere.
-        Answer::Accepted(_) => page::error(StatusCode::INTERNAL_SERVER_ERROR),
+        Answer::Accepted(_) | Answer::Served => page::error(StatusCode::INTERNAL_SERVER_ERROR),
         Answer::Late => page::error(StatusCode::GATEWAY_TIMEOUT),
         // The client may still read.
         Answer::Gone => page::error(StatusCode::BAD_REQUEST),

@@ -48,9 +48,12 @@ pub fn missing_components(
         .schedules
         .iter()
         .map(|schedule| (schedule.position, &schedule.file));
+    let served = config.tcp.iter();
+    let served = served.map(|streams| (streams.position, &streams.file));
     let faults: Vec<Fault> = routed
         .chain(configured)
         .chain(scheduled)
+        .chain(served)
         .filter(|(_, component)| !files.contains_key(*component))
         .map(|(position, component)| fault(position, component))
         .collect();

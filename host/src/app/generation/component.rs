@@ -409,6 +409,7 @@ fn rules(settings: &config::Component) -> Rules {
             max_state: bytes(settings.max_socket_state),
             event_deadline: settings.event_deadline,
         },
+        max_streams: settings.max_streams,
         drain_deadline: settings.drain_deadline,
         hibernate: settings.hibernate,
     }

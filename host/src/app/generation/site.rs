@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
+use tokio::sync::watch;
 use tokio::time::Instant;
 
 use super::scheduler::{Record, Scheduler};
@@ -16,6 +17,7 @@ use crate::base::metrics::{Counter, Metrics};
 use crate::config::Overrides;
 use crate::guest::instances::{self, PoolStats};
 use crate::guest::resources::ServingWindow;
+use crate::services::Services;
 
 /// One app and its generations.
 pub struct Site {
@@ -25,6 +27,8 @@ pub struct Site {
     current: ArcSwap<Generation>,
     history: Mutex<History>,
     scheduler: Scheduler,
+    /// When it ends, once that is so.
+    ending: watch::Sender<Option<Instant>>,
 }
 
 #[derive(Default)]
@@ -106,6 +110,7 @@ impl Site {
             current: ArcSwap::new(first),
             history: Mutex::default(),
             scheduler,
+            ending: watch::Sender::default(),
         }
     }
 
@@ -187,6 +192,7 @@ impl Site {
     /// background tasks, by the component's name.
     pub fn end(&self, by: Instant) -> Vec<(String, Arc<ServingWindow>)> {
         self.scheduler.end(by);
+        self.ending.send_replace(Some(by));
         self.runtime.services.sockets.end();
         let history = self.history();
         let current = self.current.load();
@@ -201,6 +207,22 @@ impl Site {
         let all: Vec<_> = serving.chain(leaving).collect();
         all.iter().for_each(|(_, window)| window.end(Some(by)));
         all
+    }
+
+    /// Waits until the server ends, and says by when.
+    pub async fn ending(&self) -> Instant {
+        let mut ending = self.ending.subscribe();
+        let by = ending.wait_for(Option::is_some).await;
+        match by.ok().and_then(|by| *by) {
+            Some(by) => by,
+            // Never: the sender is in here.
+            None => std::future::pending().await,
+        }
+    }
+
+    /// What the components share.
+    pub fn services(&self) -> &Arc<Services> {
+        &self.runtime.services
     }
 
     /// Notes that the folder did not change.

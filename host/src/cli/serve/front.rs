@@ -1,4 +1,5 @@
-//! The two servers of an app, its own and the admin's: their services, and where they listen. Loads nothing.
+//! The servers of an app, for requests, for streams and for the admin: their services, and where they listen. Loads
+//! nothing.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -7,14 +8,15 @@ use http::{Request, Response};
 
 use crate::app::admin;
 use crate::app::dispatch::dev::{self, Workbench};
-use crate::app::dispatch::{Reply, dispatch};
+use crate::app::dispatch::{Reply, connection, dispatch};
 use crate::app::generation::{Generation, Site};
 use crate::base::client::Client;
 use crate::base::error::{Faults, Position};
 use crate::base::shards::Shards;
 use crate::config::{self, Listen};
 use crate::edge::connection::{IncomingBody, Service};
-use crate::edge::server::Server;
+use crate::edge::server::{Bound, Server, Unbound};
+use crate::edge::stream::{Opened, StreamService, Streams};
 use crate::services::http_client::{HttpClients, OwnListener};
 
 /// The service that answers an app's requests.
@@ -57,10 +59,35 @@ impl Service for DevService {
     }
 }
 
-/// The two servers of an app.
+/// The service for streams.
+#[derive(Clone)]
+pub struct SiteStreams(Arc<Site>);
+
+impl StreamService for SiteStreams {
+    async fn serve(&self, opened: Opened) {
+        let Opened {
+            socket,
+            peer,
+            place,
+            slot,
+        } = opened;
+        let accepted = connection::Accepted {
+            socket,
+            peer,
+            listen: place.listen.clone(),
+            nth: place.nth,
+            handshake: slot.limits().header_timeout,
+            slot: Box::new(slot),
+        };
+        connection::serve(&self.0, accepted).await;
+    }
+}
+
+/// The servers of an app.
 pub struct Front<A, B> {
     pub app: Server<A>,
     pub admin: Server<B>,
+    pub streams: Server<Streams<SiteStreams>>,
     /// The clients of fetches, which must know where the app listens.
     http: Arc<HttpClients>,
 }
@@ -75,8 +102,10 @@ impl Front<(), ()> {
     ) -> anyhow::Result<Front<A, impl Service + use<A>>> {
         let limits = || site.current().config.limits();
         let shown = site.clone();
+        let app = Server::new(shards, limits(), service);
         let front = Front {
-            app: Server::new(shards, limits(), service),
+            streams: app.beside(Streams(SiteStreams(site.clone()))),
+            app,
             // A server of its own, so that it can report whatever happens in the other.
             admin: Server::new(
                 Shards::here(),
@@ -89,7 +118,8 @@ impl Front<(), ()> {
             http: http.clone(),
         };
         let first = site.current();
-        front.follow(&first, site.folder()).await?;
+        let new = front.follow(&first, site.folder()).await?;
+        front.take_streams(&first, new).await;
         Ok(front)
     }
 }
@@ -98,24 +128,18 @@ impl<A: Service, B: Service> Front<A, B> {
     /// Listens where this generation says, and logs new addresses.
     ///
     /// An address that can't be bound is a fault, and then nothing changes.
-    pub async fn follow(&self, generation: &Generation, folder: &Path) -> Result<(), Faults> {
+    ///
+    /// What is returned is for [`Front::take_streams`], once the generation serves.
+    pub async fn follow(&self, generation: &Generation, folder: &Path) -> Result<Bound, Faults> {
         let server = &generation.config.server;
-        let file = folder.join(config::FILE_NAME);
-        let fault = |at: Position, error: std::io::Error| {
-            let fault = generation.config.fault(&file, at, error.to_string());
-            Faults::from(match error.kind() {
-                std::io::ErrorKind::AddrInUse => {
-                    fault.hint("does another server run there already?")
-                }
-                _ => fault,
-            })
-        };
+        let fault = |at, unbound: Unbound| refused(generation, folder, at, &unbound.error);
         let (app, admin) = (self.app.local_addrs().await, self.admin.local_addrs().await);
         let shown: Vec<Listen> = server.admin.iter().cloned().collect();
         let new_admin = self.admin.bind(&shown).await;
         let new_admin = new_admin.map_err(|error| fault(server.admin_at, error))?;
         let new_app = self.app.bind(&server.listen).await;
         let new_app = new_app.map_err(|error| fault(server.listen_at, error))?;
+        let new_streams = self.bind_streams(generation, folder).await?;
         // Before any connection is accepted: these limits hold for all.
         self.app.set_limits(generation.config.limits());
         self.admin.set_limits(generation.config.limits());
@@ -136,8 +160,45 @@ impl<A: Service, B: Service> Front<A, B> {
         for address in new_admin.iter().filter(|address| !admin.contains(address)) {
             tracing::info!(target: "general", "status on {}/api/status", Shown("http", address));
         }
-        Ok(())
+        Ok(new_streams)
     }
+
+    async fn bind_streams(&self, generation: &Generation, folder: &Path) -> Result<Bound, Faults> {
+        let all = generation.config.tcp.iter().flat_map(|entry| &entry.listen);
+        let wanted: Vec<Listen> = all.cloned().collect();
+        self.streams.bind(&wanted).await.map_err(|unbound| {
+            let listen = &wanted[unbound.at];
+            let mut entries = generation.config.tcp.iter();
+            let blamed = entries.find(|entry| entry.listen.contains(listen));
+            let at = blamed.map_or(Position::WHOLE_FILE, |entry| entry.listen_at);
+            refused(generation, folder, at, &unbound.error)
+        })
+    }
+
+    /// Accepts streams where this generation, which serves, has handlers for them.
+    pub async fn take_streams(&self, generation: &Generation, new: Bound) {
+        let before = self.streams.local_addrs().await;
+        let now = self.streams.listen(new).await;
+        let handlers = generation.streams.iter().flat_map(|streams| {
+            let handler = streams.lead.to_string();
+            streams.listen.iter().map(move |_| handler.clone())
+        });
+        for (address, handler) in now.iter().zip(handlers) {
+            if !before.contains(address) {
+                tracing::info!(target: "general", "streams on {address} for {handler}");
+            }
+        }
+    }
+}
+
+/// The fault of an address that can't be bound.
+fn refused(generation: &Generation, folder: &Path, at: Position, error: &std::io::Error) -> Faults {
+    let file = folder.join(config::FILE_NAME);
+    let fault = generation.config.fault(&file, at, error.to_string());
+    Faults::from(match error.kind() {
+        std::io::ErrorKind::AddrInUse => fault.hint("does another server run there already?"),
+        _ => fault,
+    })
 }
 
 /// A listener that fetches can reach: Unix sockets have no URL.

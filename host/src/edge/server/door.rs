@@ -1,28 +1,26 @@
 //! One listener at work: a task that accepts, and that owns what it accepted. Does not decide when to stop.
 
 use std::collections::{HashMap, VecDeque};
-use std::io;
-use std::net::IpAddr;
 use std::pin::pin;
 use std::sync::Arc;
 
 use futures_util::FutureExt;
-use tokio::net::{TcpStream, UnixStream};
 use tokio::sync::{oneshot, watch};
 use tokio::task::{Id, JoinHandle, JoinSet};
 use tokio::time::{Instant, timeout_at};
 use tracing::{error, warn};
 
+use super::Place;
+use super::attendant::Attendant;
 use super::slots::{Slot, Slots};
 use crate::base::shards::Shards;
 use crate::config::Listen;
-use crate::edge::connection::{Service, Socket, serve_connection};
 use crate::edge::listener::{Accepted, Listener, set_mode};
 
 /// The handle on a listener's task. Dropping it closes the listener and lets the connections drain.
 #[derive(Debug)]
 pub(super) struct Door {
-    wanted: Listen,
+    wanted: Place,
     address: Listen,
     order: watch::Sender<Order>,
     closed: oneshot::Receiver<()>,
@@ -37,10 +35,10 @@ enum Order {
 }
 
 impl Door {
-    pub(super) fn open<S: Service>(
-        wanted: Listen,
+    pub(super) fn open<A: Attendant>(
+        wanted: Place,
         listener: Listener,
-        mut connections: Connections<S>,
+        mut connections: Connections<A>,
     ) -> Self {
         let address = listener.address().clone();
         let (order, mut orders) = watch::channel(Order::Accept);
@@ -61,8 +59,8 @@ impl Door {
         }
     }
 
-    /// The address that was asked for.
-    pub(super) fn wanted(&self) -> &Listen {
+    /// The place that was asked for.
+    pub(super) fn wanted(&self) -> &Place {
         &self.wanted
     }
 
@@ -72,12 +70,12 @@ impl Door {
             path,
             mode: Some(mode),
         } = wanted
-            && self.wanted != *wanted
+            && self.wanted.listen != *wanted
             && let Err(error) = set_mode(path, *mode)
         {
             warn!(target: "general", listener = %wanted, "{error}");
         }
-        self.wanted.clone_from(wanted);
+        self.wanted.listen.clone_from(wanted);
     }
 
     /// The address where it listens.
@@ -115,9 +113,9 @@ impl Door {
 }
 
 /// Accepts until it is told to stop. Returns what was accepted and has no slot yet.
-async fn accept<S: Service>(
+async fn accept<A: Attendant>(
     listener: &Listener,
-    connections: &mut Connections<S>,
+    connections: &mut Connections<A>,
     orders: &mut watch::Receiver<Order>,
 ) -> Option<Accepted> {
     // At the limit, one more is taken from the system's queue and waits here. If its slot were taken first, idle
@@ -154,69 +152,42 @@ async fn ordered(orders: &mut watch::Receiver<Order>, order: Order) -> Option<()
 
 /// The connections of one listener, each with a sender that tells it to stop when dropped.
 #[derive(Debug)]
-pub(super) struct Connections<S> {
+pub(super) struct Connections<A> {
     shards: Arc<Shards>,
     slots: Slots,
-    service: S,
-    /// Whether they are encrypted, where the server has certificates.
-    encrypted: bool,
+    attendant: A,
+    place: Arc<Place>,
     tasks: JoinSet<()>,
     stops: HashMap<Id, oneshot::Sender<()>>,
     /// Whether a connection is told to stop before it begins: it answers one request, and says so.
     is_draining: bool,
 }
 
-impl<S: Service> Connections<S> {
-    pub(super) fn new(shards: Arc<Shards>, slots: Slots, service: S, encrypted: bool) -> Self {
+impl<A: Attendant> Connections<A> {
+    pub(super) fn new(shards: Arc<Shards>, slots: Slots, attendant: A, place: Place) -> Self {
         Self {
             shards,
             slots,
-            service,
-            encrypted,
+            attendant,
+            place: Arc::new(place),
             tasks: JoinSet::new(),
             stops: HashMap::new(),
             is_draining: false,
         }
     }
 
+    /// Serves a connection on the shard that has the fewest.
     fn add(&mut self, accepted: Accepted, slot: Slot) {
-        match accepted {
-            Accepted::Tcp(io, peer) => {
-                self.serve(|| TcpStream::from_std(io), Some(peer.ip()), slot);
-            }
-            Accepted::Unix(io) => self.serve(|| UnixStream::from_std(io), None, slot),
-        }
-    }
-
-    /// Serves a connection on the shard that has the fewest, and opens it there.
-    fn serve<I: Socket + Send + 'static>(
-        &mut self,
-        open: impl FnOnce() -> io::Result<I> + Send + 'static,
-        remote_ip: Option<IpAddr>,
-        slot: Slot,
-    ) {
         let (stop, stopped) = oneshot::channel();
         let stop = (!self.is_draining).then_some(stop);
-        let service = self.service.clone();
-        let encrypted = self.encrypted;
-        let place = self.shards.place();
-        let runtime = place.runtime().clone();
+        let (attendant, place) = (self.attendant.clone(), self.place.clone());
+        let on_shard = self.shards.place();
+        let runtime = on_shard.runtime().clone();
         let connection = async move {
             // Kept here until the connection has ended; moved to a variable, it would be in the future twice.
-            let _place = &place;
+            let _on_shard = &on_shard;
             let stopped = stopped.map(drop);
-            match open() {
-                Ok(io) => {
-                    let tls = slot.tls().filter(|_| encrypted);
-                    let served =
-                        serve_connection(io, remote_ip, tls, slot.limits(), &service, stopped);
-                    // In a box, which a WebSocket does not keep.
-                    if let Some(carried) = Box::pin(served).await {
-                        carried.await;
-                    }
-                }
-                Err(error) => warn!(target: "general", %error, "cannot serve a connection"),
-            }
+            attendant.attend(accepted, place, slot, stopped).await;
         };
         let task = self.tasks.spawn_on(connection, &runtime);
         self.stops.extend(stop.map(|stop| (task.id(), stop)));

@@ -20,7 +20,7 @@ struct State {
 
 /// The right to be served. Dropping it gives it back.
 #[derive(Debug)]
-pub(super) struct Slot {
+pub struct Slot {
     slots: Slots,
     limits: Arc<Limits>,
     tls: Option<Tls>,
@@ -90,12 +90,13 @@ impl Slots {
 }
 
 impl Slot {
-    pub(super) fn limits(&self) -> &Arc<Limits> {
+    /// What its client may use.
+    pub fn limits(&self) -> &Arc<Limits> {
         &self.limits
     }
 
     /// The certificates for the connection, where its listener encrypts.
-    pub(super) fn tls(&self) -> Option<&Tls> {
+    pub fn tls(&self) -> Option<&Tls> {
         self.tls.as_ref()
     }
 }

@@ -93,6 +93,15 @@ impl HostTcpStreamWithStore<Ctx> for HasSelf<Ctx> {
         Ok(closed.map_err(Error::from))
     }
 
+    async fn accept_tls(
+        accessor: &Accessor<Ctx, Self>,
+        stream: Handle,
+    ) -> wasmtime::Result<Result<(), Error>> {
+        let accepted = stream_of(accessor, &stream)?.accept_tls().await;
+        give_way(accessor).await;
+        Ok(accepted.map_err(Error::from))
+    }
+
     async fn start_tls(
         accessor: &Accessor<Ctx, Self>,
         stream: Handle,

@@ -13,7 +13,7 @@ use crate::guest::bindings::tcpclient::{self, ConnectError, Host, HostWithStore}
 use crate::guest::imports::Import;
 use crate::guest::resources::Ctx;
 use crate::services::network::Unreached;
-use crate::services::tcp::{Access, Destination, Fault, Server, Stream};
+use crate::services::tcp::{Access, Destination, Fault, Server, Stream, Terms};
 
 /// How long a connection may take where the guest does not say it, as with fetches.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(20);
@@ -58,8 +58,15 @@ pub(super) fn access(setup: &Setup<'_>) -> Arc<Access> {
         .texts(KEY)
         .filter_map(Server::parse)
         .collect();
+    let terms = Terms {
+        limits: settings.stream_limits(),
+        certificates: None,
+        meter: setup.meter.clone(),
+        side: |meter| &meter.streams_to_servers,
+    };
+    let most = [settings.max_clients, settings.max_clients_per_server];
     let clients = &setup.services.tcp;
-    clients.access(setup.file, servers, settings.max_clients)
+    clients.access(setup.file, servers, most, Arc::new(terms))
 }
 
 /// The data in a store.

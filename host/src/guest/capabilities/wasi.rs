@@ -172,7 +172,8 @@ fn context(
         .stderr(Lines::new(component, Level::Warning, Some(last)))
         .max_random_size(MAX_RANDOM)
         .allow_ip_name_lookup(network.is_any())
-        .allow_tcp(network.is_any())
+        // The check below decides, and says what was refused.
+        .allow_tcp(true)
         .allow_udp(false);
     let network = network.clone();
     wasi.socket_addr_check(move |address, purpose| {

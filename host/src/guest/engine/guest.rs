@@ -6,14 +6,16 @@ use std::sync::{Arc, OnceLock};
 use http::Method;
 use wasmtime::AsContextMut;
 use wasmtime::component::{
-    Component, ComponentExportIndex, ComponentNamedList, Instance, Lift, Lower, TypedFunc,
+    Component, ComponentExportIndex, ComponentNamedList, Instance, Lift, Lower, Resource, TypedFunc,
 };
 use wasmtime::error::Context as _;
 
 use crate::guest::bindings::handler::{HandlerClass, MessageHead};
+use crate::guest::bindings::tcpserver::{StreamCall, StreamClass};
 use crate::guest::bindings::websocket::{Acceptance, SocketCall, WebsocketClass};
 use crate::guest::bindings::{Arguments, Call, Failure, Outcome, ReceivedMessage, work};
 use crate::guest::resources::Ctx;
+use crate::services::tcp::Stream;
 
 /// The interfaces that a component may export, each of which it may do without.
 const HANDLER: &str = "waterspout:web/handler@0.1.0";
@@ -21,6 +23,7 @@ const LIFECYCLE: &str = "waterspout:lifecycle/lifecycle@0.1.0";
 const WORK: &str = "waterspout:background/work@0.1.0";
 const STATE: &str = "waterspout:lifecycle/state@0.1.0";
 const WEBSOCKET: &str = "waterspout:sockets/websocket@0.1.0";
+const TCPSERVER: &str = "waterspout:tcp/tcpserver@0.1.0";
 
 /// The methods that have a function of their own, in the order of [`Handler::methods`].
 const METHODS: [(Method, &str); 7] = [
@@ -40,6 +43,7 @@ pub struct Exports {
     work: Option<[ComponentExportIndex; 4]>,
     websocket: Option<[ComponentExportIndex; 9]>,
     state: Option<[ComponentExportIndex; 2]>,
+    tcpserver: Option<[ComponentExportIndex; 3]>,
 }
 
 struct HandlerExports {
@@ -67,6 +71,11 @@ impl Exports {
         self.state.is_some()
     }
 
+    /// Whether the component has handlers of streams.
+    pub fn has_streams(&self) -> bool {
+        self.tcpserver.is_some()
+    }
+
     /// Whether the component has work beside its requests.
     pub fn has_work(&self) -> bool {
         self.work.is_some()
@@ -87,6 +96,11 @@ impl Exports {
             lifecycle: find(component, LIFECYCLE, ["describe", "start", "stop"])?,
             work: find(component, WORK, ["describe", "run", "cancel", "call"])?,
             state: find(component, STATE, ["save", "restore"])?,
+            tcpserver: find(
+                component,
+                TCPSERVER,
+                ["describe", "handle-stream", "cancel"],
+            )?,
             websocket: find(
                 component,
                 WEBSOCKET,
@@ -103,7 +117,9 @@ impl Exports {
                 ],
             )?,
         };
-        match exports.handler.is_none() && exports.work.is_none() {
+        let has_none =
+            exports.handler.is_none() && exports.work.is_none() && exports.tcpserver.is_none();
+        match has_none {
             true => wasmtime::bail!("{}", nothing_known(component)),
             false => Ok(exports),
         }
@@ -200,6 +216,7 @@ pub struct Guest {
     pub work: Option<Work>,
     pub websocket: Option<WebSocket>,
     pub state: Option<State>,
+    pub tcpserver: Option<TcpServer>,
 }
 
 /// The functions for requests.
@@ -244,6 +261,13 @@ pub struct Work {
 pub struct State {
     pub save: Function<(), (Called,)>,
     pub restore: Reaction<(Vec<u8>,)>,
+}
+
+/// The functions for streams that clients open.
+pub struct TcpServer {
+    pub describe: Function<(), (Vec<StreamClass>,)>,
+    pub handle_stream: Reaction<(StreamCall, Resource<Stream>)>,
+    pub cancel: Function<(u64,), ()>,
 }
 
 /// The functions for sockets.
@@ -297,6 +321,11 @@ impl Guest {
                 save: Function::at(&at[0]),
                 restore: Function::at(&at[1]),
             }),
+            tcpserver: exports.tcpserver.as_ref().map(|at| TcpServer {
+                describe: Function::at(&at[0]),
+                handle_stream: Function::at(&at[1]),
+                cancel: Function::at(&at[2]),
+            }),
         }
     }
 
@@ -340,6 +369,9 @@ impl Guest {
         }
         if let Some(state) = &self.state {
             check!("state", state, save, restore);
+        }
+        if let Some(tcpserver) = &self.tcpserver {
+            check!("tcpserver", tcpserver, describe, handle_stream, cancel);
         }
         if let Some(websocket) = &self.websocket {
             check!("websocket", websocket, describe, accept, open);

@@ -77,7 +77,14 @@ impl Blueprint {
             true => Room::Elsewhere,
         };
         let background = Background::new(self.window.clone(), room);
-        let handles = handles(rules.per_instance().saturating_add(rules.max_tasks));
+        let streams = match self.linked.exports.has_streams() {
+            true => rules.max_streams,
+            false => 0,
+        };
+        let handles = handles(
+            rules.per_instance().saturating_add(rules.max_tasks),
+            streams,
+        );
         let mut table = ResourceTable::new();
         table.set_max_capacity(handles);
         let requests = Arc::new(Requests::default());
@@ -152,7 +159,10 @@ impl Blueprint {
         let lifecycle = lifecycle.map(|(names,)| names).unwrap_or_default();
         let sockets = call!(live, "websocket.describe", websocket, describe, within);
         let sockets = sockets.map(|(classes,)| classes).unwrap_or_default();
-        Description::read(classes, &lifecycle, work.map(|(work,)| work), &sockets)
+        let streams = call!(live, "tcpserver.describe", tcpserver, describe, within);
+        let streams = streams.map(|(classes,)| classes).unwrap_or_default();
+        let work = work.map(|(work,)| work);
+        Description::read(classes, &lifecycle, work, &sockets, streams)
     }
 
     /// Starts a new instance.
@@ -206,10 +216,13 @@ fn subscriptions(requests: usize) -> u32 {
 }
 
 /// How many handles one instance may hold: its guest's tasks, waitables, streams and WASI resources.
-fn handles(requests: usize) -> usize {
+fn handles(requests: usize, streams: usize) -> usize {
     const PER_REQUEST: usize = 64;
+    /// The stream, its task, what it waits for, and as many as that for its handler.
+    const PER_STREAM: usize = 8;
     const FOR_THE_INSTANCE: usize = 1024;
     requests
         .saturating_mul(PER_REQUEST)
+        .saturating_add(streams.saturating_mul(PER_STREAM))
         .saturating_add(FOR_THE_INSTANCE)
 }

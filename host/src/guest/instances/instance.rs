@@ -4,7 +4,7 @@
 use std::future::poll_fn;
 use std::pin::pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed, Ordering::SeqCst};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed, Ordering::SeqCst};
 use std::task::Poll;
 use std::time::Duration;
 
@@ -19,8 +19,9 @@ use super::death::{Culprit, Death, Forsaken};
 use super::handover::Bequest;
 use super::slot::Slot;
 use super::sockets::{Departure, Quiet};
+use super::streams::Farewell;
 use super::task_set::{Line, TaskSet};
-use super::{Isolation, LifeEnd, PoolInner};
+use super::{Count, Isolation, LifeEnd, PoolInner};
 use crate::base::error::Error;
 use crate::guest::capabilities::wasi;
 use crate::guest::engine::Guest;
@@ -101,6 +102,7 @@ impl Instance {
                 core.replace(slot);
             }
         };
+        let streaming = AtomicUsize::new(0);
         let line = Line::default();
         let transit = Arc::<Transit>::default();
         let last_start = AtomicU64::new(u64::MAX);
@@ -114,7 +116,10 @@ impl Instance {
                 last_start: &last_start,
                 requests,
             };
+            // Streams are in there, too, and are no requests.
             let mut requests_inside = TaskSet::new(&line);
+            let streams = || streaming.load(Relaxed);
+            let mut farewell = Farewell::default();
             let mut jobs = Jobs::default();
             let mut departure = Departure::default();
             let mut quiet = Quiet::default();
@@ -129,8 +134,8 @@ impl Instance {
                     let mut next = None;
                     let has_room = transit.poll_empty(cx).is_ready()
                         // A socket has an instance that is not shared for itself.
-                        && (is_shared || home.is_empty());
-                    if left > 0 && has_room && requests_inside.len() < at_once {
+                        && (is_shared || home.is_empty() && streams() == 0);
+                    if left > 0 && has_room && requests_inside.len() - streams() < at_once {
                         next = arrived.take().or_else(|| core.queue.take(slot));
                     }
                     if let Some(exchange) = next {
@@ -143,13 +148,15 @@ impl Instance {
                         }
                         *next_request += 1;
                         has_states |= is_resumed;
-                        let life = core.lead(&context, *next_request, exchange, home);
+                        let stream = exchange.connection().map(|_| Count::one(&streaming));
+                        let life = core.lead(&context, *next_request, exchange, home, stream);
                         requests_inside.push(Either::Left(Either::Left(life)));
                         if left == 0 {
                             replace();
                         }
                         // One at each turn: what waits can go elsewhere as long as this run is not over.
-                        if requests_inside.len() < at_once && core.queue.has_work(slot) {
+                        if requests_inside.len() - streams() < at_once && core.queue.has_work(slot)
+                        {
                             cx.waker().wake_by_ref();
                         }
                     }
@@ -158,7 +165,7 @@ impl Instance {
                             requests_inside.push(Either::Right(core.save(&context, Some(copy))));
                         }
                     }
-                    while requests_inside.len() < at_once
+                    while requests_inside.len() - streams() < at_once
                         && let Some(resident) = home.next_due()
                     {
                         quiet.disturb();
@@ -173,12 +180,18 @@ impl Instance {
                         }
                     }
                     let open = !core.queue.is_closed() && !slot.is_dismissed();
-                    slot.set_open(open && has_room && left > 0 && requests_inside.len() < at_once);
+                    let is_full = requests_inside.len() - streams() >= at_once;
+                    slot.set_open(open && has_room && left > 0 && !is_full);
                     // A fresh instance has only one request, which is inside at first.
                     let is_quiet = requests_inside.is_empty() && home.is_empty();
                     let is_spent = left == 0 && (!is_fresh || is_quiet);
                     if (!open || is_spent) && !(is_quiet && background.is_empty()) {
                         background.drain();
+                    }
+                    let is_to_end = !open || is_spent || is_asleep.load(Relaxed);
+                    let is_left = is_to_end || core.is_handed_over.load(Relaxed);
+                    if streams() > 0 && is_left {
+                        farewell.poll(core, requests, cx);
                     }
                     if !home.is_empty() {
                         if let Some(long) = hibernate
@@ -194,8 +207,8 @@ impl Instance {
                                 slot.set_open(false);
                             }
                         }
-                        let is_to_end = !open || is_spent || is_asleep.load(Relaxed);
-                        if is_to_end || core.is_handed_over.load(Relaxed) {
+                        let is_left = is_left || is_asleep.load(Relaxed);
+                        if is_left {
                             departure.poll(core, requests, home, cx);
                         }
                         if has_states && !core.sockets_are_moving() {
@@ -330,7 +343,9 @@ impl PoolInner {
         request: u64,
         exchange: Arc<Exchange>,
         home: &Arc<Home>,
+        stream: Option<Count<'_>>,
     ) -> wasmtime::Result<LifeEnd> {
+        let is_request = stream.is_none();
         self.blueprint.meter.entered(exchange.began.elapsed());
         context.requests.insert(request, exchange.clone());
         poll_fn(|cx| {
@@ -345,7 +360,10 @@ impl PoolInner {
             Some(exchange) => self.settle_socket(context.requests, request, &exchange, end, home),
             None => context.requests.remove(request),
         }
-        self.over();
+        if is_request {
+            self.over();
+        }
+        drop(stream);
         Ok(end)
     }
 }

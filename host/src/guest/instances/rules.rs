@@ -39,7 +39,9 @@ pub struct Rules {
     /// Such calls that may wait.
     pub executor_queue: usize,
     pub sockets: SocketLimits,
-    /// How long sockets that can't leave an instance may keep it. `None`: until they close.
+    /// Streams of clients that all instances may have together.
+    pub max_streams: usize,
+    /// How long streams, and sockets that can't leave an instance, may keep it. `None`: until they close.
     pub drain_deadline: Option<Duration>,
     /// How long the sockets of an instance have to be quiet before it is freed. `None`: it stays.
     pub hibernate: Option<Duration>,

@@ -18,6 +18,9 @@ use crate::base::timer::Timer;
 /// How often each future is polled at least. A future with a long time limit needs no timer of its own.
 const SWEEP: Duration = Duration::from_secs(5);
 
+/// How many futures are polled before others on the thread have their turns: there may be thousands.
+const IN_A_ROW: usize = 256;
+
 /// How many slots are kept when all are empty.
 const KEPT: usize = 64;
 
@@ -136,7 +139,14 @@ impl<'a, F: Future> TaskSet<'a, F> {
         if !std::mem::replace(&mut self.in_turn, true) {
             self.called.extend(self.in_line.pop_front());
         }
+        let mut polled = 0;
         while let Some(number) = self.next_called(cx) {
+            polled += 1;
+            if polled > IN_A_ROW {
+                self.called.push_front(number);
+                cx.waker().wake_by_ref();
+                break;
+            }
             // The wake may be meant for a future that was in this slot before.
             let Some(slot) = self.slots.get_mut(number) else {
                 continue;
@@ -375,6 +385,29 @@ mod tests {
         let began = Instant::now();
         assert_eq!(next(&mut requests_inside).await, Some(4));
         assert_eq!(began.elapsed().as_secs(), 3 * SWEEP.as_secs());
+    }
+
+    #[tokio::test]
+    async fn between_many_others_have_their_turns() {
+        let line = Line::default();
+        let polls = Cell::new(0);
+        let mut streams: TaskSet<'_, Life<'_>> = TaskSet::new(&line);
+        for _ in 0..1000 {
+            let polls = &polls;
+            streams.push(Box::pin(poll_fn(move |_| {
+                polls.set(polls.get() + 1);
+                Poll::Pending
+            })));
+        }
+        let mut turns = Vec::new();
+        while polls.get() < 1000 {
+            let turn = poll_fn(|cx| Poll::Ready(streams.poll_next(cx)));
+            assert!(turn.await.is_pending());
+            turns.push(polls.get());
+            // It is woken for the rest.
+            tokio::task::yield_now().await;
+        }
+        assert_eq!(turns, [256, 512, 768, 1000]);
     }
 
     #[tokio::test]

@@ -218,6 +218,9 @@ impl PoolInner {
             self.lose_socket(exchange);
         }
         exchange.answer(answer);
-        self.over();
+        match exchange.connection() {
+            Some(connection) => connection.close("its instance is lost"),
+            None => self.over(),
+        }
     }
 }

@@ -12,6 +12,7 @@ use futures_util::future::{BoxFuture, OptionFuture};
 use tokio::time::timeout;
 use wasmtime::component::{ComponentNamedList, Lift, Lower};
 
+use super::stream;
 use crate::base::backlog::FREE;
 use crate::guest::bindings::handler::MessageHead;
 use crate::guest::bindings::{Call, Failure, FailureCause, Outcome, Response};
@@ -30,7 +31,10 @@ pub fn life<'a>(
     request: u64,
     exchange: Arc<Exchange>,
 ) -> BoxFuture<'a, wasmtime::Result<LifeEnd>> {
-    async move { Life::of(context, request, exchange)?.lead().await }.boxed()
+    match exchange.stage {
+        Stage::Connection(_) => stream::handle(context, request, exchange),
+        _ => async move { Life::of(context, request, exchange)?.lead().await }.boxed(),
+    }
 }
 
 pub(super) struct Life<'a> {
@@ -83,6 +87,8 @@ impl Life<'_> {
                 Ended::Deaf => Ended::Deaf,
             },
             (Stage::Resume, visitor) => return Box::pin(self.resume(visitor.as_ref())).await,
+            // They go another way.
+            (Stage::Connection(_), _) => return Ok(LifeEnd::Over),
         };
         let (outcome, freed) = match ended {
             Ended::With(ended) => ended,

@@ -15,6 +15,7 @@ use http::request::Parts;
 use http::{HeaderMap, Method};
 
 use self::reading::{BodySlot, Waits};
+use super::connection::Connection;
 use super::stream::without_empty_etag;
 use super::visitor::{Accepted, Homeless, Visitor};
 use super::{App, BodyShare, Head, InTransit, Stream, StreamedResponse, Target, lock};
@@ -26,7 +27,7 @@ use crate::base::shards;
 use crate::guest::bindings::{Arguments, Failure, Response};
 
 /// Which part of a request a guest runs.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub enum Stage {
     /// All of it.
     Whole,
@@ -34,6 +35,8 @@ pub enum Stage {
     ErrorPage(Box<Failure>),
     /// A socket that comes from another object.
     Resume,
+    /// None: it stands for a stream that a client has opened.
+    Connection(Box<Connection>),
 }
 
 /// Why a request is to end before its handler is done.
@@ -68,6 +71,8 @@ pub enum Answer {
     Unavailable(String),
     /// The request was a handshake, and becomes a socket.
     Accepted(Box<Accepted>),
+    /// It was a stream, whose handler has ended.
+    Served,
 }
 
 /// The place where an answer arrives.
@@ -403,6 +408,14 @@ impl Exchange {
     /// Whether it stands for a socket that comes from another object.
     pub fn is_resumed(&self) -> bool {
         matches!(self.stage, Stage::Resume)
+    }
+
+    /// The stream that it stands for.
+    pub fn connection(&self) -> Option<&Connection> {
+        match &self.stage {
+            Stage::Connection(connection) => Some(connection),
+            _ => None,
+        }
     }
 
     /// Claims the one replay of a request. It must be safe (RFC 9110, section 9.2.1), unanswered and without a body.

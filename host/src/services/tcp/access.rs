@@ -10,8 +10,10 @@ use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
 use super::server::Server;
-use super::stream::{Stream, StreamError};
+use super::stream::{Farewell, Stream, StreamError};
+use super::terms::Terms;
 use super::tls::Tls;
+use super::transport::Socket;
 use crate::services::network::{
     Dialer, Reach, Resolve, System, SystemRoots, Unreached, addresses_of, checked, reach,
 };
@@ -71,19 +73,28 @@ impl TcpClients {
         })
     }
 
-    /// What a component may reach.
+    /// A stream that a client has opened. `farewell`: when it is closed.
+    pub fn accepted(&self, socket: Socket, terms: Arc<Terms>, farewell: Farewell) -> Stream {
+        Stream::new(socket, terms, self.tls.clone(), farewell)
+    }
+
+    /// What a component may reach, with how many streams in all and to each server.
     pub fn access(
         self: &Arc<Self>,
         component: &str,
         servers: Vec<Server>,
-        max_clients: usize,
+        [max_clients, max_per_server]: [usize; 2],
+        terms: Arc<Terms>,
     ) -> Arc<Access> {
+        let turns = |most: usize| Arc::new(Semaphore::new(most.min(Semaphore::MAX_PERMITS)));
         Arc::new(Access {
             clients: self.clone(),
             component: component.into(),
+            turns: turns(max_clients),
+            turns_of_servers: servers.iter().map(|_| turns(max_per_server)).collect(),
             servers,
+            terms,
             resolver: Arc::new(System),
-            turns: Arc::new(Semaphore::new(max_clients.min(Semaphore::MAX_PERMITS))),
             found: Mutex::default(),
             told: Mutex::default(),
         })
@@ -98,6 +109,9 @@ pub struct Access {
     resolver: Arc<dyn Resolve>,
     /// `max_clients`.
     turns: Arc<Semaphore>,
+    /// `max_clients_per_server`, for each of `servers`.
+    turns_of_servers: Box<[Arc<Semaphore>]>,
+    terms: Arc<Terms>,
     /// The addresses that granted names have led to.
     found: Mutex<BTreeMap<Box<str>, VecDeque<IpAddr>>>,
     /// What was refused and is in the log already.
@@ -129,11 +143,13 @@ impl Access {
         let Some(server) = Server::at(&host, port) else {
             return Err(Fault::Invalid(no_host(&host)));
         };
-        if !self.servers.contains(&server) {
+        let Some(at) = self.servers.iter().position(|granted| *granted == server) else {
             self.tell(&server.to_string());
             return Err(Fault::NotGranted);
-        }
+        };
         let connecting = async {
+            // One server that is slow takes no turns from the others.
+            let of_server = self.turns_of_servers[at].clone().acquire_owned().await.ok();
             let turn = self.turns.clone().acquire_owned().await.ok();
             if let Some(address) = server.address()
                 && reach(address) == Reach::Never
@@ -144,7 +160,12 @@ impl Access {
             let uri = uri.map_err(|error| Fault::Invalid(error.to_string()))?;
             let mut dialer = Dialer::new(Arc::new(|_| None), self.resolver.clone());
             let socket = dialer.dial(uri).await?;
-            let stream = Stream::new(socket, self.clients.tls.clone(), turn);
+            let stream = Stream::new(
+                Socket::Tcp(socket),
+                self.terms.clone(),
+                self.clients.tls.clone(),
+                Box::new(|_| drop((of_server, turn))),
+            );
             if tls {
                 stream.start_tls(&host).await.map_err(Fault::of_tls)?;
             }
@@ -243,3 +264,6 @@ fn no_host(name: &str) -> String {
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,31 +1,26 @@
 //! One stream: bytes in both directions, TLS, and the end.
 
+use std::fmt;
 use std::future::poll_fn;
 use std::io;
 use std::mem::MaybeUninit;
 use std::net::SocketAddr;
-use std::pin::Pin;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::task::{Context, Poll, Waker, ready};
-use std::time::Duration;
 
 use bytes::BytesMut;
-use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf};
-use tokio::net::TcpStream;
-use tokio::sync::{Notify, OwnedSemaphorePermit};
-use tokio::time::timeout;
-use tokio_rustls::client::TlsStream;
+use tokio::io::ReadBuf;
+use tokio::sync::Notify;
+use tokio::time::{Instant, timeout};
+use tokio_rustls::{TlsAcceptor, TlsStream};
 
+use super::linger::let_go;
+use super::terms::{Terms, Traffic};
 use super::tls::Tls;
-
-/// How much is read ahead.
-const AHEAD: usize = 64 * 1024;
+use super::transport::{Socket, Transport};
 
 /// How much is read at once.
 const AT_ONCE: usize = 32 * 1024;
-
-/// How long what was written before the end has for its way out.
-const LINGER: Duration = Duration::from_secs(5);
 
 /// Why something was not read, or not written.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -46,53 +41,63 @@ impl From<io::Error> for StreamError {
 #[derive(Clone)]
 pub struct Stream(Arc<Inner>);
 
+/// A stream that others own.
+pub struct Watched(Weak<Inner>);
+
+/// What is to be done once a stream is closed.
+pub type Farewell = Box<dyn FnOnce(Traffic) + Send>;
+
 struct Inner {
     state: Mutex<State>,
     /// Something has come, there is room for more, or nobody waits for that any more who did.
     changed: Notify,
+    terms: Arc<Terms>,
+    /// For TLS as a client.
     tls: Arc<Tls>,
     /// This side, and the other.
     addresses: Option<[SocketAddr; 2]>,
-    /// Its place under `max_clients`.
-    _turn: Option<OwnedSemaphorePermit>,
 }
 
 struct State {
-    io: Io,
+    io: Transport,
     incoming: BytesMut,
     /// Nothing more comes.
     end: Option<StreamError>,
-}
-
-enum Io {
-    Plain(TcpStream),
-    Tls(Box<TlsStream<TcpStream>>),
-    /// Others shake hands with it.
-    Away,
-    Closed,
+    traffic: Traffic,
+    /// When something has come or gone last, where that is limited.
+    active: Option<Instant>,
+    farewell: Option<Farewell>,
 }
 
 impl Stream {
-    pub(super) fn new(
-        socket: TcpStream,
-        tls: Arc<Tls>,
-        turn: Option<OwnedSemaphorePermit>,
-    ) -> Self {
-        let addresses = socket.local_addr().and_then(|local| {
-            let remote = socket.peer_addr()?;
-            Ok([local, remote])
-        });
+    pub fn new(socket: Socket, terms: Arc<Terms>, tls: Arc<Tls>, farewell: Farewell) -> Self {
+        let addresses = match &socket {
+            Socket::Tcp(socket) => socket.local_addr().and_then(|local| {
+                let remote = socket.peer_addr()?;
+                Ok([local, remote])
+            }),
+            Socket::Unix(_) => Err(io::ErrorKind::Unsupported.into()),
+        };
+        terms.counters().opened.count();
         Self(Arc::new(Inner {
             state: Mutex::new(State {
-                io: Io::Plain(socket),
+                io: Transport::Plain(socket),
                 incoming: BytesMut::new(),
                 end: None,
+                traffic: Traffic::default(),
+                active: terms.limits.idle_timeout.map(|_| Instant::now()),
+                farewell: Some(farewell),
             }),
             changed: Notify::new(),
+            terms,
             tls,
             addresses: addresses.ok(),
-            _turn: turn,
         }))
+    }
+
+    /// The same stream, without being one of its owners.
+    pub fn watched(&self) -> Watched {
+        Watched(Arc::downgrade(&self.0))
     }
 
     /// This side, and the other, as far as the system has said it.
@@ -111,8 +116,9 @@ impl Stream {
 
     /// Waits until the other side has closed. What it sends before that is read ahead, as far as there is room.
     pub async fn ended(&self) {
+        let ahead = self.0.terms.limits.read_ahead;
         self.until(|state, cx| {
-            while state.end.is_none() && state.incoming.len() < AHEAD {
+            while state.end.is_none() && state.incoming.len() < ahead {
                 ready!(state.poll_fill(cx));
             }
             match state.end {
@@ -156,7 +162,7 @@ impl Stream {
                 None => Ok(Vec::new()),
             };
         }
-        let was_full = state.incoming.len() >= AHEAD;
+        let was_full = state.incoming.len() >= self.0.terms.limits.read_ahead;
         let part = most.min(state.incoming.len());
         let read = state.incoming.split_to(part).to_vec();
         if state.incoming.is_empty() {
@@ -164,6 +170,7 @@ impl Stream {
             state.incoming = BytesMut::new();
         }
         drop(state);
+        self.0.terms.counters().received_bytes.add(part as u64);
         if was_full {
             self.0.changed.notify_waiters();
         }
@@ -179,29 +186,42 @@ impl Stream {
         let cx = &mut Context::from_waker(Waker::noop());
         let mut state = self.0.state();
         let io = state.open()?;
-        match io.poll_write(cx, bytes) {
-            Poll::Ready(Ok(written)) => {
-                // TLS keeps some of it.
-                match io.poll_flush(cx) {
-                    Poll::Ready(Err(error)) => Err(error.into()),
-                    _ => Ok(written),
-                }
-            }
-            Poll::Ready(Err(error)) => Err(error.into()),
-            Poll::Pending => Ok(0),
+        let written = match io.poll_write(cx, bytes) {
+            Poll::Ready(written) => written?,
+            Poll::Pending => return Ok(0),
+        };
+        // TLS keeps some of it.
+        if let Poll::Ready(flushed) = io.poll_flush(cx) {
+            flushed?;
         }
+        state.traffic.sent += written as u64;
+        state.is_active();
+        drop(state);
+        self.0.terms.counters().sent_bytes.add(written as u64);
+        Ok(written)
     }
 
     /// Waits until the system has taken what was written, and takes more.
     pub async fn writable(&self) -> Result<(), StreamError> {
-        poll_fn(|cx| {
+        let writable = poll_fn(|cx| {
             let mut state = self.0.state();
             let io = state.open()?;
             ready!(io.poll_flush(cx))?;
             ready!(io.poll_write_ready(cx))?;
             Poll::Ready(Ok(()))
-        })
-        .await
+        });
+        let Some(limit) = self.0.terms.limits.write_timeout else {
+            return writable.await;
+        };
+        match timeout(limit, writable).await {
+            Ok(writable) => writable,
+            Err(_) => {
+                let why = format!("the other side has taken nothing for {limit:?}");
+                let error = StreamError::Closed(Some(why));
+                self.0.close(error.clone());
+                Err(error)
+            }
+        }
     }
 
     /// Says that nothing more is written.
@@ -216,13 +236,7 @@ impl Stream {
 
     /// Closes. What was written before goes out.
     pub fn close(&self) {
-        let mut state = self.0.state();
-        let io = std::mem::replace(&mut state.io, Io::Closed);
-        state.end.get_or_insert(StreamError::Closed(None));
-        state.incoming = BytesMut::new();
-        drop(state);
-        io.let_go();
-        self.0.changed.notify_waiters();
+        self.0.close(StreamError::Closed(None));
     }
 
     /// Whether small pieces go out immediately.
@@ -234,14 +248,34 @@ impl Stream {
     /// Begins TLS, as the client, with the server of this name or address.
     pub async fn start_tls(&self, host: &str) -> Result<(), StreamError> {
         let (connector, name) = self.0.tls.with(host).await.map_err(StreamError::Tls)?;
+        let begin = |socket| connector.connect(name, socket);
+        self.encrypt(begin, TlsStream::Client).await
+    }
+
+    /// Begins TLS, as the server.
+    pub async fn accept_tls(&self) -> Result<(), StreamError> {
+        let Some(certificates) = &self.0.terms.certificates else {
+            let why = "it has no certificate: `tls` in [[tcp]] names one";
+            return Err(StreamError::Invalid(why.to_owned()));
+        };
+        let acceptor = TlsAcceptor::from(certificates.clone());
+        let begin = |socket| acceptor.accept(socket);
+        self.encrypt(begin, TlsStream::Server).await
+    }
+
+    async fn encrypt<S, F: Future<Output = io::Result<S>>>(
+        &self,
+        begin: impl FnOnce(Socket) -> F,
+        side: fn(S) -> TlsStream<Socket>,
+    ) -> Result<(), StreamError> {
         let socket = {
             let mut state = self.0.state();
             if !state.incoming.is_empty() {
                 let why = "something has come that was not read, and TLS would lose it";
                 return Err(StreamError::Invalid(why.to_owned()));
             }
-            match std::mem::replace(&mut state.io, Io::Away) {
-                Io::Plain(socket) => socket,
+            match std::mem::replace(&mut state.io, Transport::Away) {
+                Transport::Plain(socket) => socket,
                 other => {
                     state.io = other;
                     state.open()?;
@@ -250,11 +284,51 @@ impl Stream {
             }
         };
         // If this future is dropped, the stream is closed.
-        let mut away = Away(&self.0, Io::Closed);
-        let stream = connector.connect(name, socket).await;
+        let mut away = Away(&self.0, Transport::Closed);
+        let stream = begin(socket).await;
         let stream = stream.map_err(|error| StreamError::Tls(error.to_string()))?;
-        away.1 = Io::Tls(Box::new(stream));
+        away.1 = Transport::Tls(Box::new(side(stream)));
         Ok(())
+    }
+}
+
+impl fmt::Debug for Stream {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut stream = f.debug_struct("Stream");
+        stream
+            .field("addresses", &self.0.addresses)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Watched {
+    /// Reads no more than what has come: whoever reads on finds the end.
+    pub fn end_reading(&self) {
+        let Some(inner) = self.0.upgrade() else {
+            return;
+        };
+        let mut state = inner.state();
+        let cx = &mut Context::from_waker(Waker::noop());
+        while state.incoming.len() < inner.terms.limits.read_ahead {
+            if state.end.is_some() || state.poll_fill(cx).is_pending() {
+                break;
+            }
+        }
+        state.end.get_or_insert(StreamError::Closed(None));
+        drop(state);
+        inner.changed.notify_waiters();
+    }
+
+    /// Closes it. Whoever reads or writes is told why.
+    pub fn close(&self, why: String) {
+        if let Some(inner) = self.0.upgrade() {
+            inner.close(StreamError::Closed(Some(why)));
+        }
+    }
+
+    /// When something has come or gone last, where that is limited.
+    pub fn active(&self) -> Option<Instant> {
+        self.0.upgrade()?.state().active
     }
 }
 
@@ -268,19 +342,22 @@ impl Drop for Waits<'_> {
 }
 
 /// What becomes of a connection that is away, when this is dropped.
-struct Away<'a>(&'a Inner, Io);
+struct Away<'a>(&'a Inner, Transport);
 
 impl Drop for Away<'_> {
     fn drop(&mut self) {
         let mut state = self.0.state();
         // It may have been closed in between.
-        if let Io::Away = state.io {
-            state.io = std::mem::replace(&mut self.1, Io::Closed);
-            if let Io::Closed = state.io {
+        let mut farewell = None;
+        if let Transport::Away = state.io {
+            state.io = std::mem::replace(&mut self.1, Transport::Closed);
+            if let Transport::Closed = state.io {
                 state.end.get_or_insert(StreamError::Closed(None));
+                farewell = state.take_farewell();
             }
         }
         drop(state);
+        self.0.is_gone(farewell);
         self.0.changed.notify_waiters();
     }
 }
@@ -289,23 +366,44 @@ impl Inner {
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
+
+    /// Closes, and says why to whoever reads.
+    fn close(&self, why: StreamError) {
+        let mut state = self.state();
+        let io = std::mem::replace(&mut state.io, Transport::Closed);
+        state.end.get_or_insert(why);
+        state.incoming = BytesMut::new();
+        let farewell = state.take_farewell();
+        drop(state);
+        let_go(io);
+        self.is_gone(farewell);
+        self.changed.notify_waiters();
+    }
+
+    /// The connection is closed.
+    fn is_gone(&self, farewell: Option<(Farewell, Traffic)>) {
+        if let Some((farewell, traffic)) = farewell {
+            self.terms.counters().closed.count();
+            farewell(traffic);
+        }
+    }
 }
 
 impl Drop for Inner {
     fn drop(&mut self) {
-        let mut state = self.state();
-        let io = std::mem::replace(&mut state.io, Io::Closed);
-        drop(state);
-        io.let_go();
+        self.close(StreamError::Closed(None));
     }
 }
 
 impl State {
     /// The connection, where it can be used.
-    fn open(&mut self) -> Result<&mut Io, StreamError> {
+    fn open(&mut self) -> Result<&mut Transport, StreamError> {
         match &mut self.io {
-            Io::Closed => Err(StreamError::Closed(None)),
-            Io::Away => Err(StreamError::Invalid("TLS is beginning".to_owned())),
+            Transport::Closed => Err(match &self.end {
+                Some(end) => end.clone(),
+                None => StreamError::Closed(None),
+            }),
+            Transport::Away => Err(StreamError::Invalid("TLS is beginning".to_owned())),
             io => Ok(io),
         }
     }
@@ -319,74 +417,23 @@ impl State {
         let mut read = ReadBuf::uninit(&mut space);
         match ready!(self.io.poll_read(cx, &mut read)) {
             Ok(()) if read.filled().is_empty() => self.end = Some(StreamError::Closed(None)),
-            Ok(()) => self.incoming.extend_from_slice(read.filled()),
+            Ok(()) => {
+                self.incoming.extend_from_slice(read.filled());
+                self.traffic.received += read.filled().len() as u64;
+                self.is_active();
+            }
             Err(error) => self.end = Some(error.into()),
         }
         Poll::Ready(())
     }
-}
 
-impl Io {
-    fn poll_read(
-        &mut self,
-        cx: &mut Context<'_>,
-        buffer: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        match self {
-            Self::Plain(socket) => Pin::new(socket).poll_read(cx, buffer),
-            Self::Tls(stream) => Pin::new(stream).poll_read(cx, buffer),
-            Self::Away => Poll::Pending,
-            Self::Closed => Poll::Ready(Ok(())),
+    fn is_active(&mut self) {
+        if let Some(active) = &mut self.active {
+            *active = Instant::now();
         }
     }
 
-    fn poll_write(&mut self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        match self {
-            Self::Plain(socket) => Pin::new(socket).poll_write(cx, bytes),
-            Self::Tls(stream) => Pin::new(stream).poll_write(cx, bytes),
-            Self::Away | Self::Closed => Poll::Pending,
-        }
-    }
-
-    fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match self {
-            Self::Tls(stream) => Pin::new(stream).poll_flush(cx),
-            Self::Plain(_) | Self::Away | Self::Closed => Poll::Ready(Ok(())),
-        }
-    }
-
-    fn poll_write_ready(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match self {
-            Self::Plain(socket) => socket.poll_write_ready(cx),
-            Self::Tls(stream) => stream.get_ref().0.poll_write_ready(cx),
-            Self::Away | Self::Closed => Poll::Pending,
-        }
-    }
-
-    fn poll_shutdown(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match self {
-            Self::Plain(socket) => Pin::new(socket).poll_shutdown(cx),
-            Self::Tls(stream) => Pin::new(stream).poll_shutdown(cx),
-            Self::Away | Self::Closed => Poll::Ready(Ok(())),
-        }
-    }
-
-    fn set_nodelay(&self, nodelay: bool) -> io::Result<()> {
-        match self {
-            Self::Plain(socket) => socket.set_nodelay(nodelay),
-            Self::Tls(stream) => stream.get_ref().0.set_nodelay(nodelay),
-            Self::Away | Self::Closed => Ok(()),
-        }
-    }
-
-    /// Closes, behind what was written. The system does that by itself; only TLS has an end of its own.
-    fn let_go(self) {
-        if let Self::Tls(mut stream) = self
-            && let Ok(runtime) = tokio::runtime::Handle::try_current()
-        {
-            runtime.spawn(async move {
-                let _ = timeout(LINGER, stream.shutdown()).await;
-            });
-        }
+    fn take_farewell(&mut self) -> Option<(Farewell, Traffic)> {
+        Some((self.farewell.take()?, self.traffic))
     }
 }

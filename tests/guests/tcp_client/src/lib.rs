@@ -15,6 +15,11 @@ use waterspout_sdk::tcpclient::TcpClient;
 /// How long what may never come is waited for.
 const PATIENCE: Duration = Duration::from_millis(300);
 
+/// The host, which is in the query as JSON: of an argument the ends are stripped, and some characters are replaced.
+fn host(cx: &Context) -> Result<String> {
+    Ok(serde_json::from_str(&cx.get_query_argument("host")?)?)
+}
+
 fn client(cx: &Context) -> Result<TcpClient> {
     let number = |name: &str| -> Result<Option<u64>> {
         let given = cx.get_query_argument_or(name, "")?;
@@ -121,11 +126,8 @@ struct Talk;
 #[route("/talk")]
 impl RequestHandler for Talk {
     async fn get(&mut self, cx: &Context) -> Result {
-        let (host, port) = (
-            cx.get_query_argument("host")?,
-            cx.get_query_argument("port")?,
-        );
-        let stream = match client(cx)?.connect(&host, port.parse()?).await {
+        let port = cx.get_query_argument("port")?.parse()?;
+        let stream = match client(cx)?.connect(&host(cx)?, port).await {
             Ok(stream) => stream,
             Err(error) => return cx.write_json(&json!({ "error": error.to_string() })),
         };
@@ -141,7 +143,7 @@ impl RequestHandler for Talk {
     }
 }
 
-/// `/both?host=…&port=…&times=…`: one task writes numbered lines, another reads them.
+/// `/both?host=…&port=…&times=…`, with the host as it is: one task writes numbered lines, another reads them.
 #[derive(Default)]
 struct Both;
 

@@ -1,7 +1,13 @@
-//! A guest's own stack: the standard library's, by WASI 0.2, and WASI 0.3 as it is.
+//! Lines to servers by each way that there is: the SDK, and a guest's own stack: the standard library's, by WASI 0.2, and
+//! both versions of WASI as they are.
+
+mod older;
 
 use std::io::{Read, Write};
-use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream, ToSocketAddrs, UdpSocket};
+use std::net::{
+    IpAddr, SocketAddr, SocketAddrV6, TcpListener, TcpStream, ToSocketAddrs, UdpSocket,
+};
+use std::time::Duration;
 
 use serde_json::{Value, json};
 use wasip3::sockets::ip_name_lookup::resolve_addresses;
@@ -10,6 +16,9 @@ use wasip3::sockets::types::{
 };
 use wasip3::wit_stream;
 use waterspout_sdk::prelude::*;
+use waterspout_sdk::tcpclient::TcpClient;
+
+use crate::host;
 
 /// `/dial?by=…&host=…&port=…`: sends a line, and tells what came back.
 #[derive(Default)]
@@ -19,10 +28,12 @@ pub struct Dial;
 #[route("/dial")]
 impl RequestHandler for Dial {
     async fn get(&mut self, cx: &Context) -> Result {
-        let host = cx.get_query_argument("host")?;
+        let host = host(cx)?;
         let port: u16 = cx.get_query_argument_or("port", "0")?.parse()?;
         let dialled: Result<Value> = match cx.get_query_argument("by")?.as_str() {
+            "SDK" => by_the_sdk(&host, port).await,
             "std" => standard(&host, port),
+            "0.2" => older::dial(&host, port),
             "0.3" => newest(&host, port).await,
             "names" => names(&host).await,
             "listen" => listen(port),
@@ -36,6 +47,14 @@ impl RequestHandler for Dial {
     }
 }
 
+async fn by_the_sdk(host: &str, port: u16) -> Result<Value> {
+    let client = TcpClient::new().with_timeout(Duration::from_secs(5));
+    let stream = client.connect(host, port).await?;
+    stream.write("hello\n").await?;
+    let line = stream.read_until("\n").await?;
+    Ok(String::from_utf8_lossy(&line).into())
+}
+
 fn standard(host: &str, port: u16) -> Result<Value> {
     let mut stream = TcpStream::connect((host, port))?;
     stream.write_all(b"hello\n")?;
@@ -44,12 +63,19 @@ fn standard(host: &str, port: u16) -> Result<Value> {
     Ok(String::from_utf8_lossy(&line).into())
 }
 
+/// An address of a link, like `fe80::1%1`. A lookup knows none, and a socket takes it.
+fn scoped(host: &str, port: u16) -> Option<SocketAddr> {
+    let address = || format!("[{host}]:{port}").parse::<SocketAddrV6>().ok();
+    Some(host.contains('%').then(address)??.into())
+}
+
 async fn newest(host: &str, port: u16) -> Result<Value> {
-    let found = resolve_addresses(host.to_owned()).await;
-    let found = found.map_err(|error| anyhow!("lookup: {error:?}"))?;
+    if let Some(address) = scoped(host, port) {
+        return newest_at(address).await;
+    }
     let mut last = anyhow!("no address");
-    for address in found {
-        match newest_at(address, port).await {
+    for address in newest_found(host).await? {
+        match newest_at(SocketAddr::new(address, port)).await {
             Ok(told) => return Ok(told),
             Err(error) => last = error,
         }
@@ -57,19 +83,32 @@ async fn newest(host: &str, port: u16) -> Result<Value> {
     Err(last)
 }
 
-async fn newest_at(address: IpAddress, port: u16) -> Result<Value> {
+async fn newest_found(host: &str) -> Result<Vec<IpAddr>> {
+    let found = resolve_addresses(host.to_owned()).await;
+    let found = found.map_err(|error| anyhow!("lookup: {error:?}"))?;
+    let ip = |address| match address {
+        IpAddress::Ipv4((a, b, c, d)) => IpAddr::from([a, b, c, d]),
+        IpAddress::Ipv6((a, b, c, d, e, f, g, h)) => IpAddr::from([a, b, c, d, e, f, g, h]),
+    };
+    Ok(found.into_iter().map(ip).collect())
+}
+
+async fn newest_at(address: SocketAddr) -> Result<Value> {
     let (family, address) = match address {
-        IpAddress::Ipv4(address) => (
+        SocketAddr::V4(address) => (
             IpAddressFamily::Ipv4,
-            IpSocketAddress::Ipv4(Ipv4SocketAddress { port, address }),
+            IpSocketAddress::Ipv4(Ipv4SocketAddress {
+                port: address.port(),
+                address: address.ip().octets().into(),
+            }),
         ),
-        IpAddress::Ipv6(address) => (
+        SocketAddr::V6(address) => (
             IpAddressFamily::Ipv6,
             IpSocketAddress::Ipv6(Ipv6SocketAddress {
-                port,
+                port: address.port(),
                 flow_info: 0,
-                address,
-                scope_id: 0,
+                address: address.ip().segments().into(),
+                scope_id: address.scope_id(),
             }),
         ),
     };
@@ -92,24 +131,18 @@ async fn newest_at(address: IpAddress, port: u16) -> Result<Value> {
     Ok(String::from_utf8_lossy(&line).into())
 }
 
-/// What a name leads to, by both.
+/// What a name leads to, by all.
 async fn names(host: &str) -> Result<Value> {
-    let standard = (host, 1).to_socket_addrs().map(|all| {
-        let all = all.map(|address: SocketAddr| address.ip().to_string());
-        all.collect::<Vec<_>>()
-    });
-    let newest = resolve_addresses(host.to_owned()).await.map(|all| {
-        let text = |address| match address {
-            IpAddress::Ipv4((a, b, c, d)) => IpAddr::from([a, b, c, d]).to_string(),
-            IpAddress::Ipv6((a, b, c, d, e, f, g, h)) => {
-                IpAddr::from([a, b, c, d, e, f, g, h]).to_string()
-            }
-        };
-        all.into_iter().map(text).collect::<Vec<_>>()
-    });
+    let standard = (host, 1).to_socket_addrs().map_err(Into::into);
+    let standard = standard.map(|all| all.map(|address| address.ip()).collect());
+    let text = |found: Result<Vec<IpAddr>>| match found {
+        Ok(all) => all.iter().map(ToString::to_string).collect(),
+        Err(error) => vec![error.to_string()],
+    };
     Ok(json!({
-        "0.2": standard.map_err(|error| error.to_string()).unwrap_or_else(|error| vec![error]),
-        "0.3": newest.map_err(|error| format!("{error:?}")).unwrap_or_else(|error| vec![error]),
+        "std": text(standard),
+        "0.2": text(older::found(host)),
+        "0.3": text(newest_found(host).await),
     }))
 }
 

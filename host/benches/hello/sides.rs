@@ -1,15 +1,23 @@
-//! The servers of WebSockets, and how each is started. Measures nothing.
+//! The servers of WebSockets and of streams, and how each is started. Measures nothing.
 
 use std::process::Command;
 
 use crate::app::App;
 use crate::peers::{Peer, Peers, TORNADO_APP};
+use crate::runs::Runs;
 use crate::served::{Server, free_address};
 
-/// A server of WebSockets.
+/// What the servers serve.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Serves {
+    Sockets,
+    Streams,
+}
+
+/// A server.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Side {
-    /// The library of Waterspout's protocol, on hyper, and nothing else.
+    /// The library of Waterspout's protocol, on hyper, and nothing else; for streams tokio alone.
     Library,
     /// Waterspout, shared.
     Shared,
@@ -37,23 +45,34 @@ impl Side {
     /// Starts it, on all cores or on these. `app` is Waterspout's.
     pub fn start(
         self,
+        serves: Serves,
         app: &App,
         peers: &Peers,
         cores: Option<&[usize]>,
     ) -> anyhow::Result<Server> {
         let address = free_address()?;
         let mut command;
+        let (option, workload) = match serves {
+            Serves::Sockets => ("--native-sockets", "sockets"),
+            Serves::Streams => ("--native-streams", "streams"),
+        };
         match self {
-            Self::Shared => return app.serve("shared", cores),
+            Self::Shared => {
+                let mut server = app.serve("shared", cores)?;
+                if let Some(streams) = app.streams {
+                    server.address = streams;
+                }
+                return Ok(server);
+            }
             Self::Library => {
                 command = Command::new(std::env::current_exe()?);
-                command.args(["--native-sockets", &address.to_string()]);
+                command.args([option, &address.to_string()]);
             }
             Self::Tornado => {
                 command = Command::new("python3");
                 command
                     .arg(TORNADO_APP)
-                    .args([&address.port().to_string(), "sockets"])
+                    .args([&address.port().to_string(), workload])
                     .env("PYTHONPATH", peers.program(Peer::Tornado)?);
             }
         }
@@ -91,4 +110,10 @@ pub fn in_turns<T: Default>(
         }
     }
     Ok(rows)
+}
+
+/// The runs of one side.
+pub fn runs(rows: &[Row<Runs>], side: Side) -> Option<&Runs> {
+    let row = rows.iter().find(|row| row.side == side)?;
+    Some(&row.of)
 }

@@ -1,7 +1,7 @@
 //! `waterspout-test`: what it does for the tests of an app, on apps without sources. That it builds those that have
 //! some is seen by the test of `new`.
 
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Write};
 use std::net::TcpStream;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::Command;
@@ -180,6 +180,31 @@ fn an_app_is_served_in_plain_http_whatever_its_certificates_and_levels_are() {
     let words = "reading story 7 from main";
     app.expect_log("app", words, || app.fetch("/story/7"));
     assert!(!app.stop().contains(" access] "), "its own level counts");
+}
+
+#[test]
+fn a_test_opens_streams_whatever_port_the_app_names() {
+    // Two of them would be in each other's way.
+    let listen = "listen = '127.0.0.1:7000'\nhandler = 'tcp_server.wasm#Lines'";
+    let folder = Folder::new()
+        .handler("tcp_server.wasm", guest("tcp_server"))
+        .config(&format!(
+            "[[tcp]]\n{listen}\ntls = {{ cert = 'none.pem', key = 'none.pem' }}\n"
+        ));
+    let apps = [testing(&folder).serve(), testing(&folder).serve()];
+    for app in &apps {
+        let mut stream = app.tcp_connect("tcp_server.wasm#Lines");
+        stream.write_all(b"hello\n").expect("written");
+        let mut line = String::new();
+        let read = BufReader::new(&stream).read_line(&mut line);
+        read.expect("a line");
+        assert_eq!(line, "You sent: hello\n");
+    }
+    let app = testing(&folder)
+        .with_timeout(Duration::from_millis(500))
+        .serve();
+    let said = failure(|| drop(app.tcp_connect("tcp_server.wasm#Lisp")));
+    assert_eq!(said, "no `[[tcp]]` leads to tcp_server.wasm#Lisp");
 }
 
 #[test]

@@ -3,6 +3,8 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use futures_util::FutureExt;
+use futures_util::future::OptionFuture;
 use tokio::net::{TcpStream, UnixStream};
 use tracing::warn;
 
@@ -24,8 +26,8 @@ pub struct Opened {
 
 /// Serves streams.
 pub trait StreamService: Clone + Send + Sync + 'static {
-    /// Serves a stream to its end.
-    fn serve(&self, opened: Opened) -> impl Future<Output = ()> + Send;
+    /// Serves a stream to its end. The future should be small: there are as many as streams.
+    fn serve(&self, opened: Opened) -> impl Future<Output = ()> + Send + 'static;
 }
 
 /// What serves the connections of a server as streams.
@@ -34,28 +36,29 @@ pub struct Streams<S>(pub S);
 
 impl<S: StreamService> Attendant for Streams<S> {
     /// A listener that closes ends no stream: the service hears by itself that the server ends.
-    async fn attend(
+    fn attend(
         &self,
         accepted: Accepted,
         place: Arc<Place>,
         slot: Slot,
         _: impl Future<Output = ()> + Unpin + Send + 'static,
-    ) {
+    ) -> impl Future<Output = ()> + Send {
         let (socket, peer) = match accepted {
             Accepted::Tcp(io, peer) => (TcpStream::from_std(io).map(Socket::Tcp), Some(peer)),
             Accepted::Unix(io) => (UnixStream::from_std(io).map(Socket::Unix), None),
         };
-        match socket {
-            Ok(socket) => {
-                let opened = Opened {
-                    socket,
-                    peer,
-                    place,
-                    slot,
-                };
-                self.0.serve(opened).await;
+        let served = match socket {
+            Ok(socket) => Some(self.0.serve(Opened {
+                socket,
+                peer,
+                place,
+                slot,
+            })),
+            Err(error) => {
+                warn!(target: "general", %error, "cannot serve a connection");
+                None
             }
-            Err(error) => warn!(target: "general", %error, "cannot serve a connection"),
-        }
+        };
+        OptionFuture::from(served).map(drop)
     }
 }

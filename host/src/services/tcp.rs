@@ -11,6 +11,6 @@ mod transport;
 
 pub use access::{Access, Destination, Fault, Lookup, TcpClients};
 pub use server::Server;
-pub use stream::{Farewell, Stream, StreamError, Watched};
-pub use terms::Terms;
+pub use stream::{Stream, StreamError, Watched};
+pub use terms::{Farewell, Terms};
 pub use transport::Socket;

@@ -5,6 +5,8 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::FutureExt;
+use futures_util::future::{BoxFuture, OptionFuture};
 use tokio::sync::oneshot;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 
@@ -32,12 +34,11 @@ pub struct Accepted {
 }
 
 /// Serves a stream with the handler that the site has for it at this moment, until it is closed.
-pub async fn serve(site: &Site, accepted: Accepted) {
-    // In a box: what is needed for the beginning is not kept.
-    let Some(open) = Box::pin(begin(site, accepted)).await else {
-        return;
-    };
-    open.until_closed(site).await;
+///
+/// In boxes is what only its beginning needs, and its end: there are as many of these futures as streams.
+pub fn serve(site: Arc<Site>, accepted: Accepted) -> impl Future<Output = ()> + Send + 'static {
+    let begun: BoxFuture<'static, _> = begin(site.clone(), accepted).boxed();
+    begun.then(move |open| OptionFuture::from(open.map(|open| open.until_closed(site))).map(drop))
 }
 
 /// A stream that its handler has, or will have.
@@ -50,7 +51,7 @@ struct Open {
 }
 
 /// Hands a stream to its handler. `None`: it is closed.
-async fn begin(site: &Site, accepted: Accepted) -> Option<Open> {
+async fn begin(site: Arc<Site>, accepted: Accepted) -> Option<Open> {
     let Accepted {
         socket,
         peer,
@@ -86,13 +87,13 @@ async fn begin(site: &Site, accepted: Accepted) -> Option<Open> {
         is_proxied: false,
     };
     let (closed, gone) = oneshot::channel::<()>();
-    let kept = (slot, permit, closed);
     let name: Arc<str> = listen.to_string().into();
     let told = tell(&generation, &name, client, streams.lead.to_string());
     drop(generation);
     let farewell: Farewell = Box::new(move |traffic| {
         told(traffic.received, traffic.sent);
-        drop(kept);
+        drop(permit);
+        Box::new((slot, closed))
     });
     let idle_timeout = terms.limits.idle_timeout;
     let stream = site.services().tcp.accepted(socket, terms, farewell);
@@ -137,17 +138,22 @@ async fn encrypt(stream: &Stream, within: Option<Duration>) -> Result<(), String
 }
 
 impl Open {
-    /// Waits until it is closed. When the server ends its handler is told: it reads its end. What goes on is cancelled a
-    /// moment later.
-    async fn until_closed(mut self, site: &Site) {
+    /// Waits until it is closed.
+    async fn until_closed(mut self, site: Arc<Site>) {
+        let idle = idle(self.watched.clone(), self.idle_timeout);
         let by = tokio::select! {
             _ = &mut self.gone => return,
-            () = idle(&self.watched, self.idle_timeout) => {
+            () = OptionFuture::from(idle).map(drop), if self.idle_timeout.is_some() => {
                 self.watched.close("nothing came and nothing went within `stream_idle_timeout`".to_owned());
                 return;
             }
             by = site.ending() => by,
         };
+        Box::pin(self.end(by)).await;
+    }
+
+    /// The server ends, and its handler is told: it reads its end. What goes on is cancelled a moment later.
+    async fn end(&mut self, by: Instant) {
         self.watched.end_reading();
         let now = Instant::now();
         let half = by.saturating_duration_since(now) / 2;
@@ -175,19 +181,20 @@ impl Drop for Open {
 }
 
 /// Ready when nothing has come and nothing has gone for so long.
-async fn idle(watched: &Watched, limit: Option<Duration>) {
-    let Some(limit) = limit else {
-        return std::future::pending().await;
-    };
-    while let Some(active) = watched.active() {
-        let until = active + limit;
-        if until <= Instant::now() {
-            return;
+fn idle(watched: Watched, limit: Option<Duration>) -> Option<BoxFuture<'static, ()>> {
+    let limit = limit?;
+    let idle = async move {
+        while let Some(active) = watched.active() {
+            let until = active + limit;
+            if until <= Instant::now() {
+                return;
+            }
+            sleep_until(until).await;
         }
-        sleep_until(until).await;
-    }
-    // It is gone already, and that is noticed elsewhere.
-    std::future::pending().await
+        // It is gone already, and that is noticed elsewhere.
+        std::future::pending().await
+    };
+    Some(idle.boxed())
 }
 
 /// Reports the end of a stream. It keeps as little as it can: there are as many as streams.

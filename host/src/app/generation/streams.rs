@@ -163,6 +163,7 @@ fn lead(
             limits: component.settings.stream_limits(),
             certificates: tls.map(|tls| tls.tls.config().clone()),
             meter: pool.meter().clone(),
+            lingers: true,
             side: |meter| &meter.streams,
         }),
         component: component.clone(),

@@ -64,7 +64,7 @@ impl Service for DevService {
 pub struct SiteStreams(Arc<Site>);
 
 impl StreamService for SiteStreams {
-    async fn serve(&self, opened: Opened) {
+    fn serve(&self, opened: Opened) -> impl Future<Output = ()> + Send + 'static {
         let Opened {
             socket,
             peer,
@@ -79,7 +79,7 @@ impl StreamService for SiteStreams {
             handshake: slot.limits().header_timeout,
             slot: Box::new(slot),
         };
-        connection::serve(&self.0, accepted).await;
+        connection::serve(self.0.clone(), accepted)
     }
 }
 

@@ -62,6 +62,7 @@ pub(super) fn access(setup: &Setup<'_>) -> Arc<Access> {
         limits: settings.stream_limits(),
         certificates: None,
         meter: setup.meter.clone(),
+        lingers: false,
         side: |meter| &meter.streams_to_servers,
     };
     let most = [settings.max_clients, settings.max_clients_per_server];

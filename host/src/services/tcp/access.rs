@@ -10,8 +10,8 @@ use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
 use super::server::Server;
-use super::stream::{Farewell, Stream, StreamError};
-use super::terms::Terms;
+use super::stream::{Stream, StreamError};
+use super::terms::{Farewell, Terms};
 use super::tls::Tls;
 use super::transport::Socket;
 use crate::services::network::{
@@ -164,7 +164,7 @@ impl Access {
                 Socket::Tcp(socket),
                 self.terms.clone(),
                 self.clients.tls.clone(),
-                Box::new(|_| drop((of_server, turn))),
+                Box::new(|_| Box::new((of_server, turn))),
             );
             if tls {
                 stream.start_tls(&host).await.map_err(Fault::of_tls)?;

@@ -7,6 +7,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::runtime::Handle;
 use tokio::time::timeout;
 
+use super::terms::Kept;
 use super::transport::{Socket, Transport};
 
 /// How long what was written before the end has for its way out.
@@ -15,12 +16,12 @@ const LINGER: Duration = Duration::from_secs(2);
 /// How much of what the other side sends meanwhile is read and dropped.
 const DROPPED: usize = 64 * 1024;
 
-/// Lets a connection go.
+/// Lets a connection go. `is_heard_out`: nothing that the other side says is to be heard any more. `kept` is dropped with it.
 ///
-/// The system sends by itself what it has taken. But where something has come that was not read it resets the
-/// connection, and what was written last may be lost with that (RFC 1122, section 4.2.2.13). And TLS has an end of its
-/// own, so that the other side can tell it from a cut (RFC 8446, section 6.1).
-pub(super) fn let_go(transport: Transport) {
+/// The system sends by itself what it has taken. But where something comes that nobody reads it resets the connection,
+/// and what was written last may be lost with that (RFC 1122, section 4.2.2.13). And TLS has an end of its own, so that
+/// the other side can tell it from a cut (RFC 8446, section 6.1).
+pub(super) fn let_go(transport: Transport, is_heard_out: bool, kept: Option<Kept>) {
     let Ok(runtime) = Handle::try_current() else {
         return;
     };
@@ -28,25 +29,18 @@ pub(super) fn let_go(transport: Transport) {
         Transport::Tls(mut stream) => {
             runtime.spawn(async move {
                 let _ = timeout(LINGER, stream.shutdown()).await;
-                let (socket, _) = stream.get_mut();
-                drain(socket).await;
+                drain(stream.get_mut().0).await;
+                drop(kept);
             });
         }
-        Transport::Plain(mut socket) if has_unread(&socket) => {
-            runtime.spawn(async move { drain(&mut socket).await });
+        Transport::Plain(mut socket) if !is_heard_out => {
+            runtime.spawn(async move {
+                drain(&mut socket).await;
+                drop(kept);
+            });
         }
         Transport::Plain(_) | Transport::Away | Transport::Closed => {}
     }
-}
-
-/// Whether something has come that was not read. It is dropped.
-fn has_unread(socket: &Socket) -> bool {
-    let mut buffer = [0; 1024];
-    let read = match socket {
-        Socket::Tcp(socket) => socket.try_read(&mut buffer),
-        Socket::Unix(socket) => socket.try_read(&mut buffer),
-    };
-    matches!(read, Ok(1..))
 }
 
 /// Says that nothing more is written, and reads on for a moment.

@@ -15,7 +15,7 @@ use tokio::time::{Instant, timeout};
 use tokio_rustls::{TlsAcceptor, TlsStream};
 
 use super::linger::let_go;
-use super::terms::{Terms, Traffic};
+use super::terms::{Farewell, Kept, Terms, Traffic};
 use super::tls::Tls;
 use super::transport::{Socket, Transport};
 
@@ -42,10 +42,8 @@ impl From<io::Error> for StreamError {
 pub struct Stream(Arc<Inner>);
 
 /// A stream that others own.
+#[derive(Clone)]
 pub struct Watched(Weak<Inner>);
-
-/// What is to be done once a stream is closed.
-pub type Farewell = Box<dyn FnOnce(Traffic) + Send>;
 
 struct Inner {
     state: Mutex<State>,
@@ -63,6 +61,8 @@ struct State {
     incoming: BytesMut,
     /// Nothing more comes.
     end: Option<StreamError>,
+    /// The other side has closed, or is gone.
+    is_heard_out: bool,
     traffic: Traffic,
     /// When something has come or gone last, where that is limited.
     active: Option<Instant>,
@@ -84,6 +84,7 @@ impl Stream {
                 io: Transport::Plain(socket),
                 incoming: BytesMut::new(),
                 end: None,
+                is_heard_out: false,
                 traffic: Traffic::default(),
                 active: terms.limits.idle_timeout.map(|_| Instant::now()),
                 farewell: Some(farewell),
@@ -357,7 +358,7 @@ impl Drop for Away<'_> {
             }
         }
         drop(state);
-        self.0.is_gone(farewell);
+        drop(self.0.is_gone(farewell));
         self.0.changed.notify_waiters();
     }
 }
@@ -373,19 +374,18 @@ impl Inner {
         let io = std::mem::replace(&mut state.io, Transport::Closed);
         state.end.get_or_insert(why);
         state.incoming = BytesMut::new();
-        let farewell = state.take_farewell();
+        let (farewell, is_heard_out) = (state.take_farewell(), state.is_heard_out);
         drop(state);
-        let_go(io);
-        self.is_gone(farewell);
+        let kept = self.is_gone(farewell);
+        let_go(io, is_heard_out || !self.terms.lingers, kept);
         self.changed.notify_waiters();
     }
 
     /// The connection is closed.
-    fn is_gone(&self, farewell: Option<(Farewell, Traffic)>) {
-        if let Some((farewell, traffic)) = farewell {
-            self.terms.counters().closed.count();
-            farewell(traffic);
-        }
+    fn is_gone(&self, farewell: Option<(Farewell, Traffic)>) -> Option<Kept> {
+        let (farewell, traffic) = farewell?;
+        self.terms.counters().closed.count();
+        Some(farewell(traffic))
     }
 }
 
@@ -416,13 +416,19 @@ impl State {
         let mut space = [const { MaybeUninit::uninit() }; AT_ONCE];
         let mut read = ReadBuf::uninit(&mut space);
         match ready!(self.io.poll_read(cx, &mut read)) {
-            Ok(()) if read.filled().is_empty() => self.end = Some(StreamError::Closed(None)),
+            Ok(()) if read.filled().is_empty() => {
+                self.end = Some(StreamError::Closed(None));
+                self.is_heard_out = true;
+            }
             Ok(()) => {
                 self.incoming.extend_from_slice(read.filled());
                 self.traffic.received += read.filled().len() as u64;
                 self.is_active();
             }
-            Err(error) => self.end = Some(error.into()),
+            Err(error) => {
+                self.end = Some(error.into());
+                self.is_heard_out = true;
+            }
         }
         Poll::Ready(())
     }

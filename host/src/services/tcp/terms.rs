@@ -1,5 +1,6 @@
 //! What holds for a stream beside its bytes: its limits, and what is counted of it.
 
+use std::any::Any;
 use std::sync::Arc;
 
 use rustls::ServerConfig;
@@ -13,9 +14,17 @@ pub struct Terms {
     /// The certificates for clients.
     pub certificates: Option<Arc<ServerConfig>>,
     pub meter: Arc<ComponentMeter>,
+    /// Whether what the other side says until it knows that we have closed is heard out.
+    pub lingers: bool,
     /// Which counters of the component are theirs.
     pub side: fn(&ComponentMeter) -> &StreamMeter,
 }
+
+/// What is to be done once a stream is closed. What it returns is kept until the other side knows, for a moment at most.
+pub type Farewell = Box<dyn FnOnce(Traffic) -> Kept + Send>;
+
+/// Dropped when nothing is left of a stream.
+pub type Kept = Box<dyn Any + Send>;
 
 /// What went through a stream, in bytes.
 #[derive(Clone, Copy, Debug, Default)]

@@ -65,6 +65,7 @@ fn access(grants: &[&str], resolver: Arc<Fickle>) -> Arc<Access> {
         limits: Component::default().stream_limits(),
         certificates: None,
         meter: Arc::default(),
+        lingers: false,
         side: |meter| &meter.streams_to_servers,
     };
     let servers = grants.iter().map(|grant| Server::parse(grant).unwrap());

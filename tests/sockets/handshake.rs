@@ -269,7 +269,7 @@ async fn status_and_metrics_count_sockets_and_messages() {
     assert_eq!(component["sockets"], 2, "{component}");
     assert_eq!(component["requests"], 2, "{component}");
     // No request of theirs is under way.
-    assert_eq!(component["in_flight"], 0, "{component}");
+    server.until_in_flight(FILE, 0).await;
     assert_eq!(server.component("suspends.wasm").await["sockets"], 1);
     echoed(&mut first, "ten bytes.").await;
     first.send_binary([7; 5]).await;

@@ -174,8 +174,7 @@ async fn no_message_is_lost_doubled_or_reordered_while_versions_follow_each_othe
     // One that was busy may have left out a version that was replaced already.
     let moved = metric(&server, "sockets_moved_total").await;
     assert!((50..=50 * 28).contains(&moved), "{moved}");
-    let component = server.component(SUSPENDS).await;
-    assert_eq!(component["in_flight"], 0, "{component}");
+    server.until_in_flight(SUSPENDS, 0).await;
 }
 
 /// The guest `sockets`, which has no `suspend`, with a `drain_deadline`.
@@ -262,8 +261,7 @@ async fn a_resume_that_fails_or_traps_costs_its_socket_alone() {
         until_moved(&server).await;
         let mut new = connect(&server, "/suspends/new").await;
         answered(&mut new, "v2", 1, "x").await;
-        let component = server.component(SUSPENDS).await;
-        assert_eq!(component["in_flight"], 0, "{component}");
+        server.until_in_flight(SUSPENDS, 0).await;
     }
 }
 

@@ -4,6 +4,7 @@
 mod carrier;
 mod channel;
 mod client_socket;
+mod direct;
 mod handle;
 mod home;
 mod incoming;
@@ -23,7 +24,7 @@ use crate::base::metrics::ComponentMeter;
 use crate::base::websocket::code;
 use crate::services::pubsub::Topics;
 
-pub use carrier::{Pings, Progress, Terms, carry, hang_up};
+pub use carrier::{Pings, Progress, Terms, Wire, carry, hang_up};
 pub use client_socket::{ClientLimits, ClientSocket};
 pub use handle::Handle;
 pub use incoming::{Closed, Event, Message};

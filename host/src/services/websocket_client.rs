@@ -11,7 +11,9 @@ use url::{Position, Url};
 
 use crate::base::websocket::{Opening, Role, code};
 use crate::services::http_client::{Access, Fault, Upgraded};
-use crate::services::sockets::{ClientLimits, ClientSocket, Closed, Pings, Terms, carry, hang_up};
+use crate::services::sockets::{
+    ClientLimits, ClientSocket, Closed, Pings, Terms, Wire, carry, hang_up,
+};
 
 /// How long a server that has closed is heard out.
 const LINGER: Duration = Duration::from_secs(2);
@@ -115,7 +117,7 @@ pub async fn connect(access: &Access, handshake: Handshake) -> Result<Connection
 async fn serve(upgraded: Upgraded, socket: Arc<ClientSocket>, terms: Terms) {
     let Upgraded { stream, read, turn } = upgraded;
     let end = End(socket);
-    let (closed, stream) = carry(stream, read, &*end.0, terms, |_, _| {}).await;
+    let (closed, stream) = carry(stream, read, &*end.0, terms, Wire::default()).await;
     end.0.ended(closed);
     drop(end);
     let _ = timeout(LINGER, hang_up(stream)).await;

@@ -32,7 +32,7 @@ impl Published {
     }
 
     /// Its frame, for a client with this agreement. It refers to nothing that the client was sent before.
-    pub(super) fn frame(&self, binary: bool, deflate: Option<&DeflateConfig>) -> Bytes {
+    pub fn frame(&self, binary: bool, deflate: Option<&DeflateConfig>) -> Bytes {
         let is_binary = binary || !self.is_text;
         let Some(config) = deflate else {
             let frame = self.plain[usize::from(is_binary)]

@@ -68,6 +68,16 @@ impl Writer {
         self.encoder = None;
     }
 
+    /// The rest of a frame whose beginning was written.
+    pub fn rest_of(&mut self, frame: Bytes) {
+        self.append(frame);
+    }
+
+    /// Whether nothing is compressed.
+    pub fn is_plain(&self) -> bool {
+        self.deflate.is_none()
+    }
+
     /// The last frame.
     pub fn close(&mut self, close: Option<(u16, String)>) {
         let payload = match close {

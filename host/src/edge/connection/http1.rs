@@ -37,6 +37,7 @@ use super::{
 use crate::base::client::Client;
 use crate::base::timer::with_timer;
 use crate::config::Limits;
+use crate::services::sockets::Wire;
 
 const CLOSE: HeaderValue = HeaderValue::from_static("close");
 
@@ -120,7 +121,11 @@ where
             if let Some(session) = activity.take_session() {
                 let (io, limits) = (io.into_inner(), limits.clone());
                 return Some(Box::pin(async move {
-                    websocket::serve(io, parts.read_buf, session, &limits, I::set_nodelay).await;
+                    let wire = Wire {
+                        set_nodelay: I::set_nodelay,
+                        descriptor: I::descriptor,
+                    };
+                    websocket::serve(io, parts.read_buf, session, &limits, wire).await;
                 }) as Carried);
             }
             if !io.has_hung_up() {

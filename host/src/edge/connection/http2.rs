@@ -39,7 +39,7 @@ use crate::base::client::Client;
 use crate::base::timer::with_timer;
 use crate::base::websocket::is_http2;
 use crate::config::Limits;
-use crate::services::sockets::Upgrade;
+use crate::services::sockets::{Upgrade, Wire};
 
 /// How many bytes a client may send before they are read: of one body, and of all in a connection.
 const STREAM_WINDOW: u32 = 256 * 1024;
@@ -191,7 +191,8 @@ fn answer<S: Service>(
                 if let Ok(io) = upgrading.await {
                     let io = TokioIo::new(io);
                     // Its connection has others as well.
-                    websocket::serve(io, Bytes::new(), session, &limits, |_, _| {}).await;
+                    let wire = Wire::default();
+                    websocket::serve(io, Bytes::new(), session, &limits, wire).await;
                 }
             });
         }

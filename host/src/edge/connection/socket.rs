@@ -1,6 +1,7 @@
 //! The streams that a connection can use. Never reads from them.
 
 use std::mem::MaybeUninit;
+use std::os::fd::{AsRawFd, RawFd};
 
 use socket2::SockRef;
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -13,6 +14,11 @@ pub trait Socket: AsyncRead + AsyncWrite + Unpin {
 
     /// Sets whether small pieces go out at once (TCP_NODELAY), where there is such a thing.
     fn set_nodelay(&self, _nodelay: bool) {}
+
+    /// Where bytes can be written as they are, if there is such a place.
+    fn descriptor(&self) -> Option<RawFd> {
+        None
+    }
 }
 
 impl Socket for TcpStream {
@@ -23,6 +29,10 @@ impl Socket for TcpStream {
     fn set_nodelay(&self, nodelay: bool) {
         // A connection that is gone has no such setting.
         let _ = Self::set_nodelay(self, nodelay);
+    }
+
+    fn descriptor(&self) -> Option<RawFd> {
+        Some(self.as_raw_fd())
     }
 }
 

@@ -8,16 +8,11 @@ use tokio::time::timeout;
 use super::{LINGER, least_progress};
 use crate::base::websocket::Role;
 use crate::config::Limits;
-use crate::services::sockets::{Progress, Session, Terms, carry, hang_up};
+use crate::services::sockets::{Progress, Session, Terms, Wire, carry, hang_up};
 
-/// Carries a socket until its end. `read`: what has come behind the handshake already. `set_nodelay`: for TCP_NODELAY.
-pub(super) async fn serve<I>(
-    io: I,
-    read: Bytes,
-    session: Session,
-    limits: &Limits,
-    set_nodelay: fn(&I, bool),
-) where
+/// Carries a socket until its end. `read`: what has come behind the handshake already.
+pub(super) async fn serve<I>(io: I, read: Bytes, session: Session, limits: &Limits, wire: Wire<I>)
+where
     I: AsyncRead + AsyncWrite + Unpin,
 {
     let Session {
@@ -37,7 +32,7 @@ pub(super) async fn serve<I>(
             least: least_progress(limits),
         }),
     };
-    let (closed, io) = carry(io, read, handle.socket(), terms, set_nodelay).await;
+    let (closed, io) = carry(io, read, handle.socket(), terms, wire).await;
     tell(&closed);
     handle.ended(closed);
     let _ = timeout(LINGER, hang_up(io)).await;

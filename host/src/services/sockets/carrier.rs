@@ -3,6 +3,7 @@
 
 use std::cell::Cell;
 use std::io::{self, IoSlice};
+use std::os::fd::RawFd;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -68,6 +69,16 @@ pub trait Endpoint {
 
     /// Begins to close. Nothing happens where that has begun already.
     fn close(&self, farewell: Option<(u16, String)>);
+
+    /// Whether it wants to write by itself while the task rests.
+    fn writes_by_itself(&self) -> bool {
+        false
+    }
+
+    /// The task rests, and until its next turn frames may be written to this descriptor by others. `None`: not any more.
+    fn rests(&self, descriptor: Option<RawFd>) {
+        let _ = descriptor;
+    }
 }
 
 /// Takes what waits. `false`: no more is wanted.
@@ -117,14 +128,40 @@ pub struct Progress {
     pub least: u64,
 }
 
+/// What a connection is beside bytes.
+pub struct Wire<I> {
+    /// For TCP_NODELAY.
+    pub set_nodelay: fn(&I, bool),
+    /// Where bytes can be written as they are, if there is such a place.
+    pub descriptor: fn(&I) -> Option<RawFd>,
+}
+
+impl<I> Default for Wire<I> {
+    fn default() -> Self {
+        Self {
+            set_nodelay: |_, _| {},
+            descriptor: |_| None,
+        }
+    }
+}
+
+/// Others write no more to a connection when this is dropped.
+struct Resting<'e, E: Endpoint>(&'e E);
+
+impl<E: Endpoint> Drop for Resting<'_, E> {
+    fn drop(&mut self) {
+        self.0.rests(None);
+    }
+}
+
 /// Carries messages until the end, and says how the peer has closed. `read`: what has come behind the handshake already.
-/// `set_nodelay`: for TCP_NODELAY. The stream is handed back for [`hang_up`].
+/// The stream is handed back for [`hang_up`].
 pub async fn carry<I, E>(
     io: I,
     read: Bytes,
     endpoint: &E,
     terms: Terms,
-    set_nodelay: fn(&I, bool),
+    wire: Wire<I>,
 ) -> (Closed, I)
 where
     I: AsyncRead + AsyncWrite + Unpin,
@@ -143,10 +180,13 @@ where
         is_blocked: false,
         has_room: true,
         counts: false,
-        set_nodelay,
+        wire,
         endpoint,
     };
+    // Behind the carrier, and so dropped before its connection is.
+    let _resting = Resting(endpoint);
     let closed = poll_fn(|cx| carrier.poll(cx)).await;
+    endpoint.rests(None);
     (closed, carrier.io)
 }
 
@@ -182,7 +222,7 @@ struct Carrier<'e, I, E> {
     /// How the endpoint was at its latest turn.
     has_room: bool,
     counts: bool,
-    set_nodelay: fn(&I, bool),
+    wire: Wire<I>,
     clock: Clock,
 }
 
@@ -251,7 +291,17 @@ impl<I: AsyncRead + AsyncWrite + Unpin, E: Endpoint> Carrier<'_, I, E> {
                 Poll::Pending => break,
             }
         }
-        self.poll_clock(cx)
+        let clock = self.poll_clock(cx);
+        if clock.is_pending() && self.endpoint.writes_by_itself() && self.is_free() {
+            self.endpoint.rests((self.wire.descriptor)(&self.io));
+        }
+        clock
+    }
+
+    /// Whether a plain frame may be written now.
+    fn is_free(&self) -> bool {
+        let is_open = matches!(self.closing, Closing::No);
+        is_open && self.writer.is_empty() && self.writer.is_plain() && self.pong.is_none()
     }
 
     /// Whether the peer may send more.
@@ -388,6 +438,10 @@ impl<I: AsyncRead + AsyncWrite + Unpin, E: Endpoint> Carrier<'_, I, E> {
                     sent -= 1;
                     writer.ping(data);
                 }
+                Outgoing::Rest(rest) => {
+                    sent -= 1;
+                    writer.rest_of(rest);
+                }
                 Outgoing::Published(message, binary) => {
                     bytes += message.size();
                     writer.published(&message, binary);
@@ -402,7 +456,7 @@ impl<I: AsyncRead + AsyncWrite + Unpin, E: Endpoint> Carrier<'_, I, E> {
         }
         (self.has_room, self.counts) = (turn.has_room, turn.counts);
         if let Some(nodelay) = turn.nodelay {
-            (self.set_nodelay)(&self.io, nodelay);
+            (self.wire.set_nodelay)(&self.io, nodelay);
         }
         if sent > 0 {
             self.endpoint.sent(sent, bytes as u64);

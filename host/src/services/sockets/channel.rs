@@ -4,6 +4,8 @@ use std::sync::{Arc, Mutex, Weak};
 
 use bytes::Bytes;
 use rustc_hash::FxHashMap;
+use tokio::runtime::Handle;
+use tokio::task::yield_now;
 
 use super::lock;
 use crate::base::websocket::Published;
@@ -34,8 +36,21 @@ struct Member {
 
 /// A socket, as a channel sees it.
 pub(super) trait Ear: Send + Sync {
-    /// Takes a message, which is binary where it has to be. Returns whether it takes any.
-    fn hear(&self, message: &Arc<Published>, binary: bool) -> bool;
+    /// Takes a message, which is binary where it has to be.
+    fn hear(&self, message: &Arc<Published>, binary: bool) -> Heard;
+
+    /// Writes what it has heard, while the task of its connection rests.
+    fn write(&self);
+}
+
+/// What became of a message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Heard {
+    /// It takes none.
+    No,
+    Yes,
+    /// It is to be written.
+    ToBeWritten,
 }
 
 /// A socket's place in a channel, which ends when it is dropped.
@@ -105,11 +120,40 @@ impl Listener<Bytes> for Channel {
             return 0;
         }
         let published = Arc::new(Published::new(message.clone()));
-        let heard = members.values().filter(|member| {
-            let ear = member.ear.upgrade();
-            ear.is_some_and(|ear| ear.hear(&published, member.binary))
-        });
-        u32::try_from(heard.count()).unwrap_or(u32::MAX)
+        let (mut count, mut to_be_written) = (0, Vec::new());
+        for member in members.values() {
+            let Some(ear) = member.ear.upgrade() else {
+                continue;
+            };
+            let heard = ear.hear(&published, member.binary);
+            count += u32::from(heard != Heard::No);
+            if heard == Heard::ToBeWritten {
+                to_be_written.push(ear);
+            }
+        }
+        drop(members);
+        write_all(to_be_written);
+        count
+    }
+}
+
+/// Has all of them write, some at a time. A task of their own for each would cost more than what is written.
+fn write_all(ears: Vec<Arc<dyn Ear>>) {
+    /// How many write before others have their turns.
+    const IN_A_ROW: usize = 32;
+    if ears.is_empty() {
+        return;
+    }
+    match Handle::try_current() {
+        Ok(runtime) => {
+            runtime.spawn(async move {
+                for ears in ears.chunks(IN_A_ROW) {
+                    ears.iter().for_each(|ear| ear.write());
+                    yield_now().await;
+                }
+            });
+        }
+        Err(_) => ears.iter().for_each(|ear| ear.write()),
     }
 }
 

@@ -329,6 +329,7 @@ mod tests {
 
     use super::*;
     use crate::base::websocket::Role;
+    use crate::services::sockets::Wire;
     use crate::services::sockets::carrier::{Pings, Terms, carry};
 
     const LIMITS: ClientLimits = ClientLimits {
@@ -507,7 +508,7 @@ mod tests {
             // A task of its own: it is only polled when it is woken.
             let carrying = tokio::spawn(async move {
                 let socket = ClientSocket::new(LIMITS);
-                carry(io, Bytes::new(), &socket, terms(), |_, _| {}).await;
+                carry(io, Bytes::new(), &socket, terms(), Wire::default()).await;
             });
             let answered = async {
                 loop {
@@ -531,7 +532,7 @@ mod tests {
     async fn a_peer_that_sends_without_end_leaves_turns_to_others() {
         let socket = ClientSocket::new(LIMITS);
         let io = Flood(4 << 20);
-        let mut carrying = pin!(carry(io, Bytes::new(), &socket, terms(), |_, _| {}));
+        let mut carrying = pin!(carry(io, Bytes::new(), &socket, terms(), Wire::default()));
         let first = poll_fn(|cx| Poll::Ready(carrying.as_mut().poll(cx))).await;
         assert!(first.is_pending());
         // It goes on by itself.

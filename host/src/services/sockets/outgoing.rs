@@ -14,6 +14,8 @@ pub enum Outgoing {
     Ping(Bytes),
     /// Published, and whether it is a binary message in any case.
     Published(Arc<Published>, bool),
+    /// The rest of a frame whose beginning was written.
+    Rest(Bytes),
 }
 
 /// Why something was not taken.
@@ -43,7 +45,7 @@ impl Outgoing {
         PLACE
             + match self {
                 Self::Message(message) => message.size(),
-                Self::Ping(bytes) => bytes.len(),
+                Self::Ping(bytes) | Self::Rest(bytes) => bytes.len(),
                 Self::Published(message, _) => message.size(),
             }
     }
@@ -52,6 +54,8 @@ impl Outgoing {
 /// The queue of one socket.
 #[derive(Default)]
 pub(super) struct Queue {
+    /// The first of them. Most often there is no other, and no memory for more.
+    next: Option<Outgoing>,
     waiting: VecDeque<Outgoing>,
     bytes: usize,
     /// How many of them were published.
@@ -62,7 +66,27 @@ impl Queue {
     pub(super) fn push(&mut self, outgoing: Outgoing) {
         self.bytes += outgoing.size();
         self.published += usize::from(is_published(&outgoing));
-        self.waiting.push_back(outgoing);
+        match self.next {
+            None => self.next = Some(outgoing),
+            Some(_) => self.waiting.push_back(outgoing),
+        }
+    }
+
+    /// Puts the rest of a frame before all others.
+    pub(super) fn put_first(&mut self, rest: Bytes) {
+        let rest = Outgoing::Rest(rest);
+        self.bytes += rest.size();
+        if let Some(next) = self.next.replace(rest) {
+            self.waiting.push_front(next);
+        }
+    }
+
+    /// The first of them, where that was published.
+    pub(super) fn first_published(&self) -> Option<(&Arc<Published>, bool)> {
+        match &self.next {
+            Some(Outgoing::Published(message, binary)) => Some((message, *binary)),
+            _ => None,
+        }
     }
 
     /// Takes what a guest sends, if there is room.
@@ -70,6 +94,8 @@ impl Queue {
         let (size, largest) = match &outgoing {
             Outgoing::Message(message) => (message.size(), room.max_message.max(room.max_unsent)),
             Outgoing::Ping(data) => (data.len(), MAX_CONTROL),
+            // A guest has none.
+            Outgoing::Rest(rest) => (rest.len(), room.max_unsent),
             Outgoing::Published(message, _) => (message.size(), room.max_unsent),
         };
         if size > largest {
@@ -101,11 +127,12 @@ impl Queue {
         was_full && self.has_room(room)
     }
 
-    fn pop(&mut self) -> Option<Outgoing> {
-        let outgoing = self.waiting.pop_front()?;
+    pub(super) fn pop(&mut self) -> Option<Outgoing> {
+        let outgoing = self.next.take()?;
         self.bytes -= outgoing.size();
         self.published -= usize::from(is_published(&outgoing));
-        if self.waiting.is_empty() {
+        self.next = self.waiting.pop_front();
+        if self.waiting.is_empty() && self.waiting.capacity() > 0 {
             // Most sockets are quiet.
             self.waiting = VecDeque::new();
         }
@@ -116,6 +143,10 @@ impl Queue {
     pub(super) fn drop_oldest_published(&mut self) -> bool {
         if self.published == 0 {
             return false;
+        }
+        if self.next.as_ref().is_some_and(is_published) {
+            self.pop();
+            return true;
         }
         let Some(at) = self.waiting.iter().position(is_published) else {
             return false;
@@ -137,7 +168,7 @@ impl Queue {
     }
 
     pub(super) fn is_empty(&self) -> bool {
-        self.waiting.is_empty()
+        self.next.is_none()
     }
 }
 

@@ -1,5 +1,6 @@
 //! One socket: between its connection's task and the instance that has its object.
 
+use std::os::fd::RawFd;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, Weak};
 use std::task::{Context, Poll};
@@ -10,13 +11,15 @@ use futures_util::task::AtomicWaker;
 use tokio::sync::Notify;
 
 use super::carrier::{Endpoint, Take, Turn};
-use super::channel::{Ear, Subscription};
+use super::channel::{Ear, Heard, Subscription};
+use super::direct::Direct;
 use super::home::{Home, Resident};
 use super::incoming::{Closed, Event, Incoming, Message};
 use super::outgoing::{Outgoing, Queue, Room, SendError};
 use super::share::Share;
 use super::{Family, Move, SocketLimits, Sockets, lock};
 use crate::base::backlog::Backlog;
+use crate::base::metrics::SocketMeter;
 use crate::base::websocket::{MAX_REASON, Published, code, may_be_said};
 
 /// One socket.
@@ -32,6 +35,8 @@ pub struct Socket {
     hears: [AtomicBool; 2],
     /// Locked before what publishing locks, which locks the state at last.
     subscriptions: Mutex<Vec<Subscription>>,
+    /// It has been subscribed to a topic.
+    listens: AtomicBool,
     /// The connection's task.
     connection: AtomicWaker,
     has_room: Notify,
@@ -67,6 +72,8 @@ struct State {
     unread: Option<Share>,
     /// Bytes of a message that is not whole.
     kept: usize,
+    /// While the task of its connection rests.
+    direct: Option<Direct>,
 }
 
 struct Place {
@@ -134,9 +141,11 @@ impl Socket {
                 unsent: None,
                 unread: None,
                 kept: 0,
+                direct: None,
             }),
             hears: Default::default(),
             subscriptions: Mutex::default(),
+            listens: AtomicBool::new(false),
             connection: AtomicWaker::new(),
             has_room: Notify::new(),
         }
@@ -254,6 +263,7 @@ impl Socket {
         if subscriptions.len() >= MAX_SUBSCRIPTIONS as usize {
             return Err(SendError::TooMany(MAX_SUBSCRIPTIONS));
         }
+        self.listens.store(true, Relaxed);
         let ear: Weak<dyn Ear> = Arc::downgrade(self) as _;
         subscriptions.push(self.sockets.channels().join(topic, self.id, ear, binary));
         if !self.is_open() {
@@ -280,10 +290,10 @@ impl Socket {
 }
 
 impl Ear for Socket {
-    fn hear(&self, message: &Arc<Published>, binary: bool) -> bool {
+    fn hear(&self, message: &Arc<Published>, binary: bool) -> Heard {
         let mut state = lock(&self.state);
         if state.phase != Phase::Open {
-            return false;
+            return Heard::No;
         }
         while state.outgoing.bytes() + message.size() > self.limits.max_unsent {
             let is_gone = state.outgoing.drop_oldest_published();
@@ -293,7 +303,7 @@ impl Ear for Socket {
             }
             if !is_gone {
                 if state.outgoing.bytes() > 0 {
-                    return true;
+                    return Heard::Yes;
                 }
                 break;
             }
@@ -303,11 +313,23 @@ impl Ear for Socket {
             .outgoing
             .push(Outgoing::Published(message.clone(), binary));
         state.count_unsent();
+        if was_idle && state.direct.is_some() {
+            return Heard::ToBeWritten;
+        }
         drop(state);
         if was_idle {
             self.connection.wake();
         }
-        true
+        Heard::Yes
+    }
+
+    fn write(&self) {
+        let mut state = lock(&self.state);
+        if state.write_published(&self.family.meter.sockets) {
+            return;
+        }
+        drop(state);
+        self.connection.wake();
     }
 }
 
@@ -319,6 +341,7 @@ impl Endpoint for Arc<Socket> {
 
     fn turn(&self, cx: &mut Context<'_>, take: Option<Take<'_>>) -> Turn {
         let mut state = lock(&self.state);
+        state.direct = None;
         let mut turn = Turn {
             is_cut: state.is_cut(cx),
             nodelay: state.nodelay.take(),
@@ -352,6 +375,14 @@ impl Endpoint for Arc<Socket> {
 
     fn close(&self, farewell: Option<(u16, String)>) {
         Socket::close(self, farewell);
+    }
+
+    fn writes_by_itself(&self) -> bool {
+        self.listens.load(Relaxed)
+    }
+
+    fn rests(&self, descriptor: Option<RawFd>) {
+        lock(&self.state).direct = descriptor.map(Direct::of);
     }
 
     fn took(&self, bytes: usize) {
@@ -599,6 +630,36 @@ pub(super) fn farewell(
 }
 
 impl State {
+    /// Writes what was published, as far as nothing else is before it and the system takes it. `false`: there is more to be
+    /// done, by the task of the connection.
+    fn write_published(&mut self, meter: &SocketMeter) -> bool {
+        let (mut messages, mut bytes) = (0, 0);
+        while let Some((message, binary)) = self.outgoing.first_published() {
+            let Some(direct) = &self.direct else {
+                break;
+            };
+            let frame = message.frame(binary, None);
+            let Ok(written) = direct.write(&frame) else {
+                // The task sees what it is.
+                self.direct = None;
+                break;
+            };
+            (messages, bytes) = (messages + 1, bytes + message.size());
+            self.outgoing.pop();
+            if written < frame.len() {
+                self.direct = None;
+                self.outgoing.put_first(frame.slice(written..));
+            }
+            if let Some(share) = &self.unsent {
+                share.moved(written);
+            }
+        }
+        meter.sent.add(messages);
+        meter.sent_bytes.add(bytes as u64);
+        self.count_unsent();
+        self.outgoing.is_empty()
+    }
+
     /// Where too much waits in the whole server, and this socket is the slowest.
     fn is_cut(&self, cx: &mut Context<'_>) -> bool {
         let mut shares = [&self.unsent, &self.unread].into_iter().flatten();

@@ -4,10 +4,12 @@ mod end;
 mod limits;
 mod listeners;
 mod many;
+mod raw;
 mod sight;
 mod tls;
 
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufStream};
 use tokio::net::TcpStream;
@@ -30,7 +32,11 @@ fn app(config: &str, keys: &str) -> App {
 
 /// Where the server takes streams for this handler: the `nth` that its log names, counted from 1.
 async fn place(server: &Running, nth: usize, handler: &str) -> SocketAddr {
-    let words = format!("for {FILE}#{handler}");
+    place_of(server, nth, &format!("{FILE}#{handler}")).await
+}
+
+async fn place_of(server: &Running, nth: usize, handler: &str) -> SocketAddr {
+    let words = format!("for {handler}");
     let line = server.log.nth_line_with(nth, &words).await;
     let (_, rest) = line.split_once("streams on ").expect("an address");
     let (address, _) = rest.split_once(' ').expect("an address");
@@ -217,6 +223,19 @@ async fn an_exclusive_or_fresh_instance_belongs_to_its_stream() {
         assert_eq!(third.line().await, "You sent: hello", "{isolation}");
         assert_eq!(other.ask("hello").await, "You sent: hello");
     }
+}
+
+#[tokio::test]
+async fn a_stream_that_is_quiet_for_long_keeps_its_exclusive_instance() {
+    let config =
+        format!("{LINES}[component.{FILE:?}]\nisolation = 'exclusive'\ndrain_deadline = '100ms'\n");
+    let app = App::new().handler(FILE, guest("tcp_server"));
+    let server = app.config(&config).serve().await;
+    let mut stream = Lines::of(&server).await;
+    assert_eq!(stream.ask("hello").await, "You sent: hello");
+    // An instance without work goes after 10 to 20 s.
+    tokio::time::sleep(Duration::from_secs(22)).await;
+    assert_eq!(stream.ask("hello").await, "You sent: hello");
 }
 
 impl Running {

@@ -17,6 +17,7 @@
 //! ```
 
 pub(crate) mod error;
+pub(crate) mod readiness;
 pub(crate) mod stream;
 
 pub use error::StreamError;

@@ -77,7 +77,7 @@ impl TcpClient {
             tls: self.is_encrypted,
             timeout: self.timeout.map(nanoseconds),
         });
-        Ok(IoStream::new(
+        Ok(IoStream::connected(
             stream.await?,
             self.is_encrypted,
             self.max_buffer_size,

@@ -4,18 +4,23 @@ use std::cell::Cell;
 use std::fmt;
 use std::future::poll_fn;
 use std::rc::Rc;
+use std::task::{Poll, ready};
 
 use tokio::sync::{Mutex, MutexGuard, Semaphore};
 
 use crate::iostream::error::StreamError;
+use crate::iostream::readiness::{self, Readiness};
 use crate::runtime::bindings::waterspout::tcp::iostream::TcpStream;
 use crate::runtime::kept::{Kept, Wait};
 
 /// As Tornado's `max_buffer_size` limits it, and less: the buffer is in the instance's memory.
 pub(crate) const MAX_BUFFER_SIZE: usize = 10 * 1024 * 1024;
 
-/// How many bytes are read or written by one call of the host.
-const PIECE: usize = 64 * 1024;
+/// How many bytes are read by one call of the host, which takes as many at once.
+const READ: usize = 32 * 1024;
+
+/// How many bytes are written by one.
+const WRITTEN: usize = 64 * 1024;
 
 /// A stream of bytes in both directions. Tornado's
 /// [`IOStream`](https://www.tornadoweb.org/en/stable/iostream.html#tornado.iostream.IOStream).
@@ -37,6 +42,8 @@ struct Open {
     max_buffer_size: Cell<usize>,
     is_encrypted: Cell<bool>,
     is_closed: Cell<bool>,
+    /// Of a stream that its client has opened.
+    readiness: Option<Rc<Readiness>>,
     stream: Rc<TcpStream>,
 }
 
@@ -49,13 +56,29 @@ struct Reading {
 }
 
 impl IoStream {
-    pub(crate) fn new(stream: TcpStream, is_encrypted: bool, max_buffer_size: usize) -> Self {
+    /// A stream to a server.
+    pub(crate) fn connected(stream: TcpStream, is_encrypted: bool, max_buffer_size: usize) -> Self {
+        Self::new(stream, is_encrypted, max_buffer_size, None)
+    }
+
+    /// A stream that its client has opened.
+    pub(crate) fn opened(stream: TcpStream, is_encrypted: bool, readiness: Rc<Readiness>) -> Self {
+        Self::new(stream, is_encrypted, MAX_BUFFER_SIZE, Some(readiness))
+    }
+
+    fn new(
+        stream: TcpStream,
+        is_encrypted: bool,
+        max_buffer_size: usize,
+        readiness: Option<Rc<Readiness>>,
+    ) -> Self {
         Self(Rc::new(Open {
             reading: Mutex::default(),
             turn: Semaphore::new(1),
             max_buffer_size: Cell::new(max_buffer_size),
             is_encrypted: Cell::new(is_encrypted),
             is_closed: Cell::new(false),
+            readiness,
             stream: Rc::new(stream),
         }))
     }
@@ -107,7 +130,10 @@ impl IoStream {
         mut find: impl FnMut(&[u8]) -> Option<usize>,
         max_bytes: usize,
     ) -> Result<Vec<u8>, StreamError> {
-        let mut reading = self.0.reading.lock().await;
+        let mut reading = match self.0.reading.try_lock() {
+            Ok(reading) => reading,
+            Err(_) => self.0.reading.lock().await,
+        };
         let mut looked = None;
         loop {
             let waiting = reading.waiting().len();
@@ -190,20 +216,54 @@ impl IoStream {
         if reading.waiting().len() >= most {
             return Err(self.close_for(StreamError::BufferFull(most)));
         }
+        let read = match self
+            .0
+            .readiness
+            .as_ref()
+            .filter(|_| readiness::is_serving())
+        {
+            Some(readiness) => self.read_when_told(readiness, most).await?,
+            None => self.read_on(&mut reading.wait, most).await?,
+        };
+        reading.put(read);
+        Ok(())
+    }
+
+    /// Reads in the task that is told when there is something to read.
+    async fn read_when_told(
+        &self,
+        readiness: &Readiness,
+        most: usize,
+    ) -> Result<Vec<u8>, StreamError> {
+        let piece = most.min(READ);
+        poll_fn(|task| {
+            loop {
+                ready!(readiness.poll_ready(task));
+                let read = self.0.stream.read(size(piece))?;
+                if read.len() < piece {
+                    readiness.clear();
+                }
+                if !read.is_empty() {
+                    return Poll::Ready(Ok(read));
+                }
+            }
+        })
+        .await
+    }
+
+    /// Reads in any task.
+    async fn read_on(&self, wait: &mut Kept, most: usize) -> Result<Vec<u8>, StreamError> {
         let stream = &self.0.stream;
         let begin = || -> Wait {
             let stream = stream.clone();
             Box::pin(async move { stream.readable().await })
         };
-        let piece = u32::try_from(PIECE.min(most)).unwrap_or(u32::MAX);
-        let take = || match stream.read(piece) {
+        let take = || match stream.read(size(most.min(READ))) {
             Ok(bytes) if bytes.is_empty() => None,
             read => Some(read),
         };
-        let wait = &mut reading.wait;
         let read = poll_fn(|task| wait.poll_taken(task, begin, take)).await?;
-        reading.put(read);
-        Ok(())
+        Ok(read)
     }
 
     fn close_for(&self, error: StreamError) -> StreamError {
@@ -220,7 +280,7 @@ impl IoStream {
         };
         let mut rest = data.as_ref();
         while !rest.is_empty() {
-            let piece = &rest[..rest.len().min(PIECE)];
+            let piece = &rest[..rest.len().min(WRITTEN)];
             match self.0.stream.write(piece)? {
                 0 => self.0.stream.writable().await?,
                 written => rest = &rest[written as usize..],
@@ -334,6 +394,10 @@ impl Reading {
         self.skip(part);
         taken
     }
+}
+
+fn size(piece: usize) -> u32 {
+    u32::try_from(piece).unwrap_or(u32::MAX)
 }
 
 /// Where the first occurrence of the delimiter ends.

@@ -62,14 +62,7 @@ pub mod tcpserver {
                 export waterspout:tcp/tcpserver@0.1.0;
             }
         ",
-        with: {
-            "waterspout:tcp/iostream@0.1.0": crate::runtime::bindings::waterspout::tcp::iostream,
-            "waterspout:values/values@0.1.0": crate::runtime::bindings::waterspout::values::values,
-        },
-        sync: [
-            "export:waterspout:tcp/tcpserver@0.1.0#describe",
-            "export:waterspout:tcp/tcpserver@0.1.0#cancel",
-        ],
+        sync: ["export:waterspout:tcp/tcpserver@0.1.0#describe"],
         pub_export_macro: true,
         export_macro_name: "__export_tcpserver",
         default_bindings_module: "::waterspout_sdk::__private::bindings::tcpserver",

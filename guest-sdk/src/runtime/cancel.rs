@@ -1,16 +1,17 @@
 //! How `cancel` ends a call or a task: the waits, and their wakers. Does not know what they do.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::future::poll_fn;
 use std::pin::Pin;
+use std::rc::Rc;
 use std::task::{Poll, Waker};
 
 use crate::runtime::kept::{Function, Work};
 
 /// A call that waits.
 struct Waiting {
-    cancelled: bool,
+    is_cancelled: Rc<Cell<bool>>,
     waker: Waker,
 }
 
@@ -24,7 +25,7 @@ thread_local! {
 pub fn cancel(work: Work) {
     let waker = CALLS.with_borrow_mut(|calls| {
         let waiting = calls.get_mut(&work)?;
-        waiting.cancelled = true;
+        waiting.is_cancelled.set(true);
         Some(waiting.waker.clone())
     });
     if let Some(waker) = waker {
@@ -48,7 +49,7 @@ pub fn cancellable<T>(
     let mut entry = None;
     let function = Function::begin(work);
     poll_fn(move |task| {
-        if entry.is_some() && CALLS.with_borrow(|calls| calls[&work].cancelled) {
+        if entry.as_ref().is_some_and(Entry::is_cancelled) {
             return Poll::Ready(None);
         }
         let polled = function.poll(|| Pin::new(&mut future).poll(task));
@@ -60,26 +61,30 @@ pub fn cancellable<T>(
 }
 
 /// A place in `CALLS`, until it is dropped.
-struct Entry(Work);
+struct Entry {
+    work: Work,
+    is_cancelled: Rc<Cell<bool>>,
+}
 
 impl Entry {
     /// The waker of a component's task always stays the same.
     fn new(work: Work, waker: Waker) -> Self {
-        CALLS.with_borrow_mut(|calls| {
-            calls.insert(
-                work,
-                Waiting {
-                    cancelled: false,
-                    waker,
-                },
-            )
-        });
-        Self(work)
+        let is_cancelled = Rc::<Cell<bool>>::default();
+        let waiting = Waiting {
+            is_cancelled: is_cancelled.clone(),
+            waker,
+        };
+        CALLS.with_borrow_mut(|calls| calls.insert(work, waiting));
+        Self { work, is_cancelled }
+    }
+
+    fn is_cancelled(&self) -> bool {
+        self.is_cancelled.get()
     }
 }
 
 impl Drop for Entry {
     fn drop(&mut self) {
-        CALLS.with_borrow_mut(|calls| calls.remove(&self.0));
+        CALLS.with_borrow_mut(|calls| calls.remove(&self.work));
     }
 }

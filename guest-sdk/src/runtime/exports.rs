@@ -30,11 +30,10 @@ use crate::runtime::bindings::exports::waterspout::web::handler::{
 };
 use crate::runtime::bindings::state::exports::waterspout::lifecycle::state as wit_state;
 use crate::runtime::bindings::tcpserver::exports::waterspout::tcp::tcpserver::{
-    self as wit_tcpserver, StreamCall, StreamClass, StreamNumber,
+    self as wit_tcpserver, StreamClass,
 };
 use crate::runtime::bindings::waterspout::background::background::TaskNumber;
 use crate::runtime::bindings::waterspout::sockets::sockets;
-use crate::runtime::bindings::waterspout::tcp::iostream::TcpStream;
 use crate::runtime::bindings::waterspout::web::types::{
     self, Arguments, Call, Outcome, RequestNumber,
 };
@@ -46,7 +45,6 @@ use crate::runtime::exports::component::Component;
 use crate::runtime::exports::events::Event;
 use crate::runtime::exports::handlers::Handlers;
 use crate::runtime::exports::object::{Edge, Hook, Which};
-use crate::runtime::exports::streams::TcpHandlers;
 use crate::runtime::kept::{self, Work};
 use crate::runtime::logging;
 use crate::websocket::message::Message;
@@ -194,12 +192,8 @@ impl<C: Component> wit_tcpserver::Guest for Exported<C> {
         classes.collect()
     }
 
-    async fn handle_stream(call: StreamCall, connection: TcpStream) -> Result<(), String> {
-        C::TcpHandlers::serve(call.handler, call, connection).await
-    }
-
-    fn cancel(stream: StreamNumber) {
-        cancel::cancel(Work::Request(stream));
+    async fn serve() {
+        streams::serve::<C::TcpHandlers>().await;
     }
 }
 

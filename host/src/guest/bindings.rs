@@ -24,6 +24,7 @@ wasmtime::component::bindgen!({
         "waterspout:sockets/websocket-client.[method]connection.ready": async | store | trappable,
         "waterspout:sockets/websocket-client.[method]connection.writable": async | store | trappable,
         "waterspout:tcp/tcpclient.connect": async | store | trappable,
+        "waterspout:tcp/streams.next": async | store | trappable,
         "waterspout:tcp/iostream.[method]tcp-stream.readable": async | store | trappable,
         "waterspout:tcp/iostream.[method]tcp-stream.writable": async | store | trappable,
         "waterspout:tcp/iostream.[method]tcp-stream.ended": async | store | trappable,
@@ -53,7 +54,7 @@ pub use self::waterspout::logging::logging;
 pub use self::waterspout::pubsub::pubsub;
 pub use self::waterspout::settings::settings;
 pub use self::waterspout::sockets::{sockets, websocket_client};
-pub use self::waterspout::tcp::{iostream, tcpclient};
+pub use self::waterspout::tcp::{iostream, streams, tcpclient};
 pub use self::waterspout::values::values;
 pub use self::waterspout::web::types::{Arguments, Call, Failure, FailureCause, Outcome, Response};
 pub use self::waterspout::web::{application, request, request_body, response, types};

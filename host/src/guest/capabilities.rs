@@ -15,6 +15,7 @@ mod request_body;
 mod response;
 mod settings;
 mod sockets;
+mod streams;
 mod tcpclient;
 mod types;
 mod values;
@@ -32,7 +33,7 @@ use crate::guest::run::RunClock;
 pub use capability::{Capability, Grant, MakePart, Setup};
 
 /// All capabilities. The data of the first ones is found first.
-static ALL: [Capability; 18] = [
+static ALL: [Capability; 19] = [
     wasi::CAPABILITY,
     http_client::CAPABILITY,
     kv::CAPABILITY,
@@ -47,6 +48,7 @@ static ALL: [Capability; 18] = [
     response::CAPABILITY,
     settings::CAPABILITY,
     sockets::CAPABILITY,
+    streams::CAPABILITY,
     tcpclient::CAPABILITY,
     types::CAPABILITY,
     values::CAPABILITY,

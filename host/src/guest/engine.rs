@@ -28,7 +28,7 @@ pub use binary::Binary;
 pub use cache::Cache;
 pub use compiler::{CompileLimits, compile_for_parent};
 pub use config::{Limits, max_instances};
-pub use guest::{Exports, Function, Guest, Handler, Reaction, Step, TcpServer, WebSocket};
+pub use guest::{Exports, Function, Guest, Handler, Reaction, Step, WebSocket};
 
 /// A component that can be instantiated.
 pub struct Linked {

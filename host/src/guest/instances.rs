@@ -76,11 +76,15 @@ pub type Reactions = for<'a> fn(
     Arc<Exchange>,
 ) -> BoxFuture<'a, wasmtime::Result<SocketEnd>>;
 
+/// Serves the streams of clients in a guest until there are none left.
+pub type Serving = for<'a> fn(&'a CallContext<'a>) -> BoxFuture<'a, wasmtime::Result<LifeEnd>>;
+
 /// What runs in a guest.
 #[derive(Clone, Copy)]
 pub struct Lives {
     pub request: Life,
     pub socket: Reactions,
+    pub streams: Serving,
 }
 
 /// A component that was compiled and fits the WIT, with what an instance of it needs.

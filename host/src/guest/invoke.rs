@@ -19,11 +19,13 @@ use crate::guest::resources::{Answer, Cancel, Exchange, Stage};
 
 pub use life::life;
 pub use socket::react;
+pub use stream::serve;
 
 /// What a pool is opened with.
 pub const LIVES: Lives = Lives {
     request: life,
     socket: react,
+    streams: serve,
 };
 
 /// How often to check whether a handler that waits for its client's body still does.

@@ -8,6 +8,7 @@ mod body_memory;
 mod connection;
 mod exchange;
 mod head;
+mod open_streams;
 mod parts;
 mod stream;
 mod transit;
@@ -34,6 +35,7 @@ pub use body_memory::{BodyMemory, BodyShare};
 pub use connection::Connection;
 pub use exchange::{Answer, Cancel, Exchange, ShownId, Stage, host};
 pub use head::{Head, fields, phrase};
+pub use open_streams::{News, OpenStreams};
 pub use parts::{Part, Parts};
 pub use stream::{Piece, Stream, StreamedResponse, Wrong};
 pub use transit::{InTransit, Transit};
@@ -118,6 +120,10 @@ pub struct Ctx {
     pub run: Arc<RunClock>,
     pub requests: Arc<Requests>,
     pub tasks: Tasks,
+    /// The streams of clients in this instance.
+    pub streams: Arc<OpenStreams>,
+    /// The guest task that serves them.
+    pub serving: Option<GuestTaskId>,
     /// The guest task of the run that began last, and the turn of the event loop when it began.
     pub last_run: Option<(GuestTaskId, u64)>,
     pub body_memory: BodyMemory,
@@ -151,6 +157,14 @@ impl Ctx {
     pub fn running(&self) -> Option<Arc<Exchange>> {
         let (task, _) = self.last_run?;
         self.requests.get(*self.tasks.get(&task)?)
+    }
+
+    /// The guest handles this stream from now on, if it is what serves them that runs.
+    pub fn turn_to_stream(&mut self, number: u64) {
+        let running = self.last_run.map(|(task, _)| task);
+        if let Some(task) = self.serving.filter(|task| Some(*task) == running) {
+            self.tasks.insert(task, number);
+        }
     }
 }
 

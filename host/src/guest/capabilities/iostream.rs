@@ -21,7 +21,11 @@ impl Host for Ctx {}
 
 impl HostTcpStream for Ctx {
     fn read(&mut self, stream: Handle, most: u32) -> wasmtime::Result<Result<Vec<u8>, Error>> {
-        let read = self.table.get(&stream)?.read(most as usize);
+        let stream = self.table.get(&stream)?;
+        let (read, number) = stream.read(most as usize);
+        if let Some(number) = number {
+            self.turn_to_stream(number);
+        }
         Ok(read.map_err(Error::from))
     }
 

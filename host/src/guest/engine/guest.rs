@@ -6,16 +6,15 @@ use std::sync::{Arc, OnceLock};
 use http::Method;
 use wasmtime::AsContextMut;
 use wasmtime::component::{
-    Component, ComponentExportIndex, ComponentNamedList, Instance, Lift, Lower, Resource, TypedFunc,
+    Component, ComponentExportIndex, ComponentNamedList, Instance, Lift, Lower, TypedFunc,
 };
 use wasmtime::error::Context as _;
 
 use crate::guest::bindings::handler::{HandlerClass, MessageHead};
-use crate::guest::bindings::tcpserver::{StreamCall, StreamClass};
+use crate::guest::bindings::tcpserver::StreamClass;
 use crate::guest::bindings::websocket::{Acceptance, SocketCall, WebsocketClass};
 use crate::guest::bindings::{Arguments, Call, Failure, Outcome, ReceivedMessage, work};
 use crate::guest::resources::Ctx;
-use crate::services::tcp::Stream;
 
 /// The interfaces that a component may export, each of which it may do without.
 const HANDLER: &str = "waterspout:web/handler@0.1.0";
@@ -43,7 +42,7 @@ pub struct Exports {
     work: Option<[ComponentExportIndex; 4]>,
     websocket: Option<[ComponentExportIndex; 9]>,
     state: Option<[ComponentExportIndex; 2]>,
-    tcpserver: Option<[ComponentExportIndex; 3]>,
+    tcpserver: Option<[ComponentExportIndex; 2]>,
 }
 
 struct HandlerExports {
@@ -96,11 +95,7 @@ impl Exports {
             lifecycle: find(component, LIFECYCLE, ["describe", "start", "stop"])?,
             work: find(component, WORK, ["describe", "run", "cancel", "call"])?,
             state: find(component, STATE, ["save", "restore"])?,
-            tcpserver: find(
-                component,
-                TCPSERVER,
-                ["describe", "handle-stream", "cancel"],
-            )?,
+            tcpserver: find(component, TCPSERVER, ["describe", "serve"])?,
             websocket: find(
                 component,
                 WEBSOCKET,
@@ -266,8 +261,7 @@ pub struct State {
 /// The functions for streams that clients open.
 pub struct TcpServer {
     pub describe: Function<(), (Vec<StreamClass>,)>,
-    pub handle_stream: Reaction<(StreamCall, Resource<Stream>)>,
-    pub cancel: Function<(u64,), ()>,
+    pub serve: Function<(), ()>,
 }
 
 /// The functions for sockets.
@@ -323,8 +317,7 @@ impl Guest {
             }),
             tcpserver: exports.tcpserver.as_ref().map(|at| TcpServer {
                 describe: Function::at(&at[0]),
-                handle_stream: Function::at(&at[1]),
-                cancel: Function::at(&at[2]),
+                serve: Function::at(&at[1]),
             }),
         }
     }
@@ -371,7 +364,7 @@ impl Guest {
             check!("state", state, save, restore);
         }
         if let Some(tcpserver) = &self.tcpserver {
-            check!("tcpserver", tcpserver, describe, handle_stream, cancel);
+            check!("tcpserver", tcpserver, describe, serve);
         }
         if let Some(websocket) = &self.websocket {
             check!("websocket", websocket, describe, accept, open);

@@ -16,7 +16,7 @@ use crate::guest::capabilities;
 use crate::guest::description::Description;
 use crate::guest::engine::Guest;
 use crate::guest::resources::{
-    Account, Background, BodyMemory, Ctx, MemoryLimit, Parts, Requests, Room, Tasks,
+    Account, Background, BodyMemory, Ctx, MemoryLimit, OpenStreams, Parts, Requests, Room, Tasks,
 };
 use crate::guest::run::RunLimits;
 use crate::guest::stack;
@@ -88,6 +88,7 @@ impl Blueprint {
         let mut table = ResourceTable::new();
         table.set_max_capacity(handles);
         let requests = Arc::new(Requests::default());
+        let streams_inside = Arc::<OpenStreams>::default();
         let parts = capabilities::parts(&self.parts, &run)
             .map_err(|error| Error::component(stack::message(&error)))?;
         let ctx = Ctx {
@@ -98,6 +99,8 @@ impl Blueprint {
             run: run.clone(),
             requests: requests.clone(),
             tasks: Tasks::default(),
+            streams: streams_inside.clone(),
+            serving: None,
             last_run: None,
             body_memory: BodyMemory::new(rules.body_memory),
             app: self.app.clone(),
@@ -129,6 +132,7 @@ impl Blueprint {
             guest: Guest::of(instance, &self.linked.exports),
             run,
             requests,
+            streams: streams_inside,
             background,
             next_request: 0,
             home: Arc::default(),
@@ -218,7 +222,7 @@ fn subscriptions(requests: usize) -> u32 {
 /// How many handles one instance may hold: its guest's tasks, waitables, streams and WASI resources.
 fn handles(requests: usize, streams: usize) -> usize {
     const PER_REQUEST: usize = 64;
-    /// The stream, its task, what it waits for, and as many as that for its handler.
+    /// The stream, and what its handler holds.
     const PER_STREAM: usize = 8;
     const FOR_THE_INSTANCE: usize = 1024;
     requests

@@ -25,7 +25,9 @@ use super::{Count, Isolation, LifeEnd, PoolInner};
 use crate::base::error::Error;
 use crate::guest::capabilities::wasi;
 use crate::guest::engine::Guest;
-use crate::guest::resources::{Background, Ctx, Exchange, Offload, Requests, Stage, Transit};
+use crate::guest::resources::{
+    Background, Ctx, Exchange, Offload, OpenStreams, Requests, Stage, Transit,
+};
 use crate::guest::run::{Overrun, RunClock};
 use crate::guest::stack;
 use crate::services::sockets::{Home, Resident};
@@ -36,6 +38,8 @@ pub(super) struct Instance {
     pub guest: Guest,
     pub run: Arc<RunClock>,
     pub requests: Arc<Requests>,
+    /// The streams of clients.
+    pub streams: Arc<OpenStreams>,
     pub background: Arc<Background>,
     pub next_request: u64,
     /// Its sockets.
@@ -91,7 +95,7 @@ impl Instance {
         let mut left = core.rules().in_all();
         let mut arrived = first;
         let (guest, run, requests) = (&self.guest, &*self.run, &*self.requests);
-        let (background, home) = (&self.background, &self.home);
+        let (background, home, streams) = (&self.background, &self.home, &*self.streams);
         let next_request = &mut self.next_request;
         let budget = core.rules().spawn_budget;
         let is_fresh = core.rules().isolation == Isolation::Fresh;
@@ -102,7 +106,8 @@ impl Instance {
                 core.replace(slot);
             }
         };
-        let streaming = AtomicUsize::new(0);
+        // Whether there is a call that serves the streams.
+        let serving = AtomicUsize::new(0);
         let line = Line::default();
         let transit = Arc::<Transit>::default();
         let last_start = AtomicU64::new(u64::MAX);
@@ -116,9 +121,8 @@ impl Instance {
                 last_start: &last_start,
                 requests,
             };
-            // Streams are in there, too, and are no requests.
             let mut requests_inside = TaskSet::new(&line);
-            let streams = || streaming.load(Relaxed);
+            let serves = || serving.load(Relaxed);
             let mut farewell = Farewell::default();
             let mut jobs = Jobs::default();
             let mut departure = Departure::default();
@@ -134,8 +138,8 @@ impl Instance {
                     let mut next = None;
                     let has_room = transit.poll_empty(cx).is_ready()
                         // A socket has an instance that is not shared for itself.
-                        && (is_shared || home.is_empty() && streams() == 0);
-                    if left > 0 && has_room && requests_inside.len() - streams() < at_once {
+                        && (is_shared || home.is_empty() && streams.is_empty());
+                    if left > 0 && has_room && requests_inside.len() - serves() < at_once {
                         next = arrived.take().or_else(|| core.queue.take(slot));
                     }
                     if let Some(exchange) = next {
@@ -148,24 +152,38 @@ impl Instance {
                         }
                         *next_request += 1;
                         has_states |= is_resumed;
-                        let stream = exchange.connection().map(|_| Count::one(&streaming));
-                        let life = core.lead(&context, *next_request, exchange, home, stream);
-                        requests_inside.push(Either::Left(Either::Left(life)));
+                        if exchange.connection().is_some() {
+                            farewell.greet(&exchange);
+                            core.admit(&context, *next_request, exchange, streams);
+                        } else {
+                            let life = core.lead(&context, *next_request, exchange, home);
+                            requests_inside.push(Either::Left(Either::Left(life)));
+                        }
                         if left == 0 {
                             replace();
                         }
                         // One at each turn: what waits can go elsewhere as long as this run is not over.
-                        if requests_inside.len() - streams() < at_once && core.queue.has_work(slot)
-                        {
+                        if requests_inside.len() - serves() < at_once && core.queue.has_work(slot) {
                             cx.waker().wake_by_ref();
                         }
                     }
+                    if serves() == 0 && !streams.is_empty() {
+                        let served = core.serve_streams(&context, Count::one(&serving));
+                        requests_inside.push(Either::Right(Either::Left(served)));
+                    }
+                    if serves() > 0
+                        && let Poll::Ready(number) = streams.poll_unresponsive(cx)
+                    {
+                        requests.remove(number);
+                        replace();
+                    }
                     if home.poll_news(&mut known, cx) {
                         for copy in core.take_wanted() {
-                            requests_inside.push(Either::Right(core.save(&context, Some(copy))));
+                            let saved = core.save(&context, Some(copy));
+                            requests_inside.push(Either::Right(Either::Right(saved)));
                         }
                     }
-                    while requests_inside.len() - streams() < at_once
+                    while requests_inside.len() - serves() < at_once
                         && let Some(resident) = home.next_due()
                     {
                         quiet.disturb();
@@ -176,11 +194,12 @@ impl Instance {
                         let is_over =
                             core.queue.is_closed() && requests_inside.is_empty() && home.is_empty();
                         if bequest.is_due(core, is_over, cx) {
-                            requests_inside.push(Either::Right(core.save(&context, None)));
+                            let saved = core.save(&context, None);
+                            requests_inside.push(Either::Right(Either::Right(saved)));
                         }
                     }
                     let open = !core.queue.is_closed() && !slot.is_dismissed();
-                    let is_full = requests_inside.len() - streams() >= at_once;
+                    let is_full = requests_inside.len() - serves() >= at_once;
                     slot.set_open(open && has_room && left > 0 && !is_full);
                     // A fresh instance has only one request, which is inside at first.
                     let is_quiet = requests_inside.is_empty() && home.is_empty();
@@ -190,8 +209,8 @@ impl Instance {
                     }
                     let is_to_end = !open || is_spent || is_asleep.load(Relaxed);
                     let is_left = is_to_end || core.is_handed_over.load(Relaxed);
-                    if streams() > 0 && is_left {
-                        farewell.poll(core, requests, cx);
+                    if serves() > 0 && is_left {
+                        farewell.poll(core, requests, streams, cx);
                     }
                     if !home.is_empty() {
                         if let Some(long) = hibernate
@@ -268,7 +287,8 @@ impl Instance {
             }
         });
         let in_run = || run.is_under_way();
-        let may_leave = || core.workers_leave() && background.is_empty() && home.is_empty();
+        let is_idle = || background.is_empty() && home.is_empty() && streams.is_empty();
+        let may_leave = || core.workers_leave() && is_idle();
         let ended = core.queue.attend(slot, may_leave, in_run, listening).await;
         match ended {
             Ok(ended) => ended.and_then(|ended| ended),
@@ -343,9 +363,7 @@ impl PoolInner {
         request: u64,
         exchange: Arc<Exchange>,
         home: &Arc<Home>,
-        stream: Option<Count<'_>>,
     ) -> wasmtime::Result<LifeEnd> {
-        let is_request = stream.is_none();
         self.blueprint.meter.entered(exchange.began.elapsed());
         context.requests.insert(request, exchange.clone());
         poll_fn(|cx| {
@@ -360,11 +378,30 @@ impl PoolInner {
             Some(exchange) => self.settle_socket(context.requests, request, &exchange, end, home),
             None => context.requests.remove(request),
         }
-        if is_request {
-            self.over();
-        }
-        drop(stream);
+        self.over();
         Ok(end)
+    }
+
+    /// Lets a stream of a client in. Keeps it where imports find it, and the worker if the instance dies.
+    fn admit(
+        &self,
+        context: &CallContext<'_>,
+        number: u64,
+        exchange: Arc<Exchange>,
+        streams: &OpenStreams,
+    ) {
+        self.blueprint.meter.entered(exchange.began.elapsed());
+        context.requests.insert(number, exchange.clone());
+        streams.arrive(number, exchange);
+    }
+
+    /// Has the streams served as long as there are some.
+    async fn serve_streams(
+        &self,
+        context: &CallContext<'_>,
+        _serving: Count<'_>,
+    ) -> wasmtime::Result<LifeEnd> {
+        (self.lives.streams)(context).await
     }
 }
 

@@ -6,7 +6,7 @@ use tokio::time::Instant;
 
 use super::PoolInner;
 use crate::base::timer::Timer;
-use crate::guest::resources::{Cancel, LET_GO, Requests};
+use crate::guest::resources::{Cancel, Exchange, LET_GO, OpenStreams, Requests};
 
 /// The end of the streams in an instance: they may go on until `drain_deadline`, then they read their ends, and then
 /// their handlers are cancelled.
@@ -15,6 +15,8 @@ pub(super) struct Farewell {
     since: Option<Instant>,
     said: Said,
     timer: Timer,
+    /// Since when there are no streams left, and still a call that serves them.
+    idle: Option<Instant>,
 }
 
 #[derive(Clone, Copy, Default, PartialEq, Eq)]
@@ -26,8 +28,32 @@ enum Said {
 }
 
 impl Farewell {
-    /// To be polled while there are streams and the instance is to end.
-    pub(super) fn poll(&mut self, core: &PoolInner, requests: &Requests, cx: &mut Context<'_>) {
+    /// A stream has come. It is told what the others were told.
+    pub(super) fn greet(&self, exchange: &Exchange) {
+        if self.said != Said::Nothing {
+            exchange.connection().inspect(|one| one.end_reading());
+        }
+        if self.said == Said::Cancel {
+            exchange.cancel(Cancel::Deadline);
+        }
+    }
+
+    /// To be polled while there are streams, or a call that serves them, and the instance is to end.
+    pub(super) fn poll(
+        &mut self,
+        core: &PoolInner,
+        requests: &Requests,
+        streams: &OpenStreams,
+        cx: &mut Context<'_>,
+    ) {
+        if streams.is_empty() {
+            let idle = *self.idle.get_or_insert_with(Instant::now);
+            if self.timer.poll_until(idle + LET_GO, cx).is_ready() {
+                streams.forsake();
+            }
+            return;
+        }
+        self.idle = None;
         let since = *self.since.get_or_insert_with(Instant::now);
         let Some(deadline) = core.rules().drain_deadline else {
             return;

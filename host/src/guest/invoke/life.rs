@@ -12,7 +12,6 @@ use futures_util::future::{BoxFuture, OptionFuture};
 use tokio::time::timeout;
 use wasmtime::component::{ComponentNamedList, Lift, Lower};
 
-use super::stream;
 use crate::base::backlog::FREE;
 use crate::guest::bindings::handler::MessageHead;
 use crate::guest::bindings::{Call, Failure, FailureCause, Outcome, Response};
@@ -31,10 +30,7 @@ pub fn life<'a>(
     request: u64,
     exchange: Arc<Exchange>,
 ) -> BoxFuture<'a, wasmtime::Result<LifeEnd>> {
-    match exchange.stage {
-        Stage::Connection(_) => stream::handle(context, request, exchange),
-        _ => async move { Life::of(context, request, exchange)?.lead().await }.boxed(),
-    }
+    async move { Life::of(context, request, exchange)?.lead().await }.boxed()
 }
 
 pub(super) struct Life<'a> {

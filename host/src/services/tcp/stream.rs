@@ -67,6 +67,8 @@ struct State {
     /// When something has come or gone last, where that is limited.
     active: Option<Instant>,
     farewell: Option<Farewell>,
+    /// Where it is a client's: its number in the instance, and what is to be woken when it can be read.
+    instance: Option<(u64, Waker)>,
 }
 
 impl Stream {
@@ -88,6 +90,7 @@ impl Stream {
                 traffic: Traffic::default(),
                 active: terms.limits.idle_timeout.map(|_| Instant::now()),
                 farewell: Some(farewell),
+                instance: None,
             }),
             changed: Notify::new(),
             terms,
@@ -104,6 +107,11 @@ impl Stream {
     /// This side, and the other, as far as the system has said it.
     pub fn addresses(&self) -> Option<[SocketAddr; 2]> {
         self.0.addresses
+    }
+
+    /// From now on this is woken when more can be read, after a read that returned less than it was asked for.
+    pub fn serve_as(&self, number: u64, waker: Waker) {
+        self.0.state().instance = Some((number, waker));
     }
 
     /// Waits until there are bytes to read, or none any more.
@@ -132,7 +140,7 @@ impl Stream {
 
     /// Polls until that is ready. Others may wait for the same connection at the same time, which wakes only one.
     async fn until(&self, mut poll: impl FnMut(&mut State, &mut Context<'_>) -> Poll<()>) {
-        let _waits = Waits(&self.0.changed);
+        let _waits = Waits(&self.0);
         let mut poll_once = |cx: &mut Context<'_>| {
             let mut state = self.0.state();
             let before = (state.incoming.len(), state.end.is_some());
@@ -140,7 +148,7 @@ impl Stream {
             let has_come = before != (state.incoming.len(), state.end.is_some());
             drop(state);
             if has_come {
-                self.0.changed.notify_waiters();
+                self.0.has_changed();
             }
             polled
         };
@@ -154,28 +162,27 @@ impl Stream {
         }
     }
 
-    /// Up to this number of the bytes that have come.
-    pub fn read(&self, most: usize) -> Result<Vec<u8>, StreamError> {
+    /// Up to this number of the bytes that have come, and its number in the instance, where it is a client's.
+    pub fn read(&self, most: usize) -> (Result<Vec<u8>, StreamError>, Option<u64>) {
         let mut state = self.0.state();
-        if state.incoming.is_empty() {
-            return match &state.end {
-                Some(end) => Err(end.clone()),
-                None => Ok(Vec::new()),
-            };
-        }
-        let was_full = state.incoming.len() >= self.0.terms.limits.read_ahead;
-        let part = most.min(state.incoming.len());
-        let read = state.incoming.split_to(part).to_vec();
-        if state.incoming.is_empty() {
-            // Most streams are quiet: they have no buffer.
-            state.incoming = BytesMut::new();
-        }
+        let number = state.instance.as_ref().map(|(number, _)| *number);
+        let read = match state.incoming.is_empty() {
+            true => state.read_on(most),
+            false => Ok(state.take(most)),
+        };
+        let bytes = read.as_ref().map_or(0, Vec::len);
+        let waker = match bytes > 0 && bytes < most {
+            true => state.listen(),
+            false => None,
+        };
         drop(state);
-        self.0.terms.counters().received_bytes.add(part as u64);
-        if was_full {
-            self.0.changed.notify_waiters();
+        // A connection wakes only one, and now that is the instance. There may be room again, too.
+        self.0.changed.notify_waiters();
+        self.0.terms.counters().received_bytes.add(bytes as u64);
+        if let Some(waker) = waker {
+            waker.wake();
         }
-        Ok(read)
+        (read, number)
     }
 
     /// Writes as much as the system takes now.
@@ -317,7 +324,7 @@ impl Watched {
         }
         state.end.get_or_insert(StreamError::Closed(None));
         drop(state);
-        inner.changed.notify_waiters();
+        inner.has_changed();
     }
 
     /// Closes it. Whoever reads or writes is told why.
@@ -334,11 +341,11 @@ impl Watched {
 }
 
 /// Others look once more, when one that has waited waits no more.
-struct Waits<'a>(&'a Notify);
+struct Waits<'a>(&'a Inner);
 
 impl Drop for Waits<'_> {
     fn drop(&mut self) {
-        self.0.notify_waiters();
+        self.0.has_changed();
     }
 }
 
@@ -359,7 +366,7 @@ impl Drop for Away<'_> {
         }
         drop(state);
         drop(self.0.is_gone(farewell));
-        self.0.changed.notify_waiters();
+        self.0.has_changed();
     }
 }
 
@@ -378,7 +385,16 @@ impl Inner {
         drop(state);
         let kept = self.is_gone(farewell);
         let_go(io, is_heard_out || !self.terms.lingers, kept);
+        self.has_changed();
+    }
+
+    /// Tells all who wait to look once more.
+    fn has_changed(&self) {
         self.changed.notify_waiters();
+        let waker = self.state().instance.clone();
+        if let Some((_, waker)) = waker {
+            waker.wake();
+        }
     }
 
     /// The connection is closed.
@@ -410,18 +426,24 @@ impl State {
 
     /// Reads ahead. Ready where something has come, or nothing more comes.
     fn poll_fill(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let mut space = [const { MaybeUninit::uninit() }; AT_ONCE];
+        let mut read = ReadBuf::uninit(&mut space);
+        ready!(self.poll_into(cx, &mut read));
+        self.incoming.extend_from_slice(read.filled());
+        Poll::Ready(())
+    }
+
+    /// Reads into this space. Ready where something has come, or nothing more comes.
+    fn poll_into(&mut self, cx: &mut Context<'_>, read: &mut ReadBuf<'_>) -> Poll<()> {
         if self.end.is_some() {
             return Poll::Ready(());
         }
-        let mut space = [const { MaybeUninit::uninit() }; AT_ONCE];
-        let mut read = ReadBuf::uninit(&mut space);
-        match ready!(self.io.poll_read(cx, &mut read)) {
+        match ready!(self.io.poll_read(cx, read)) {
             Ok(()) if read.filled().is_empty() => {
                 self.end = Some(StreamError::Closed(None));
                 self.is_heard_out = true;
             }
             Ok(()) => {
-                self.incoming.extend_from_slice(read.filled());
                 self.traffic.received += read.filled().len() as u64;
                 self.is_active();
             }
@@ -431,6 +453,44 @@ impl State {
             }
         }
         Poll::Ready(())
+    }
+
+    /// Takes what was read ahead.
+    fn take(&mut self, most: usize) -> Vec<u8> {
+        let part = most.min(self.incoming.len());
+        let taken = self.incoming.split_to(part).to_vec();
+        if self.incoming.is_empty() {
+            // Most streams are quiet: they have no buffer.
+            self.incoming = BytesMut::new();
+        }
+        taken
+    }
+
+    /// What can be read now, where nothing was read ahead. Only of a client's stream: who has another waits before it reads.
+    fn read_on(&mut self, most: usize) -> Result<Vec<u8>, StreamError> {
+        let mut space = [const { MaybeUninit::uninit() }; AT_ONCE];
+        let mut read = ReadBuf::uninit(&mut space[..most.min(AT_ONCE)]);
+        if let Some(instance) = self.instance.take() {
+            // Where nothing has come it is woken when something does.
+            let _ = self.poll_into(&mut Context::from_waker(&instance.1), &mut read);
+            self.instance = Some(instance);
+        }
+        match &self.end {
+            Some(end) if read.filled().is_empty() => Err(end.clone()),
+            _ => Ok(read.filled().to_vec()),
+        }
+    }
+
+    /// Has the instance woken when more can be read, and returns its waker where that is so already.
+    fn listen(&mut self) -> Option<Waker> {
+        let (_, waker) = self.instance.as_ref()?;
+        let is_there = self.end.is_some()
+            || !self.incoming.is_empty()
+            || self
+                .io
+                .poll_read_ready(&mut Context::from_waker(waker))
+                .is_ready();
+        is_there.then(|| waker.clone())
     }
 
     fn is_active(&mut self) {
@@ -443,3 +503,6 @@ impl State {
         Some((self.farewell.take()?, self.traffic))
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -26,6 +26,13 @@ pub(super) enum Transport {
 }
 
 impl Socket {
+    fn poll_read_ready(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self {
+            Self::Tcp(socket) => socket.poll_read_ready(cx),
+            Self::Unix(socket) => socket.poll_read_ready(cx),
+        }
+    }
+
     fn poll_write_ready(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         match self {
             Self::Tcp(socket) => socket.poll_write_ready(cx),
@@ -105,6 +112,15 @@ impl Transport {
         match self {
             Self::Tls(stream) => Pin::new(stream).poll_flush(cx),
             Self::Plain(_) | Self::Away | Self::Closed => Poll::Ready(Ok(())),
+        }
+    }
+
+    /// Whether reading may go on. TLS may have something that the connection does not show.
+    pub fn poll_read_ready(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self {
+            Self::Plain(socket) => socket.poll_read_ready(cx),
+            Self::Tls(_) => Poll::Ready(Ok(())),
+            Self::Away | Self::Closed => Poll::Pending,
         }
     }
 

@@ -38,6 +38,23 @@ pub mod lifecycle {
     pub use exports::waterspout::lifecycle::lifecycle::Guest;
 }
 
+/// Streams that clients open.
+pub mod tcpserver {
+    wit_bindgen::generate!({
+        path: "../../../wit",
+        inline: "
+            package waterspout:raw-tcpserver;
+            world raw-tcpserver {
+                export waterspout:tcp/tcpserver@0.1.0;
+            }
+        ",
+        pub_export_macro: true,
+        default_bindings_module: "raw::tcpserver",
+    });
+
+    pub use exports::waterspout::tcp::tcpserver::{Guest, StreamClass};
+}
+
 /// Tasks, schedules and functions.
 pub mod work {
     wit_bindgen::generate!({

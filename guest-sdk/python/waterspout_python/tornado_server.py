@@ -1,0 +1,342 @@
+"""Tornado's HTTP server, with the host in the place of its sockets. `HTTPServer.listen` only says who is to be called; a
+connection is one request of the host, which goes the way of any other through Tornado.
+"""
+
+import logging
+import mimetypes
+import traceback
+
+# What is imported later, in functions, or by almost every app: here it is imported once for all instances.
+import encodings.ascii
+import encodings.idna
+import encodings.latin_1
+import encodings.unicode_escape
+import encodings.utf_8_sig
+import html.entities
+import tornado.auth
+import tornado.autoreload
+import tornado.gen
+import tornado.httpclient
+import tornado.httpserver
+import tornado.iostream
+import tornado.locks
+import tornado.options
+import tornado.platform.asyncio
+import tornado.process
+import tornado.queues
+import tornado.tcpserver
+import tornado.web
+import tornado.websocket
+from tornado import httputil
+from tornado.concurrent import Future
+
+from .event_loop import loop
+from componentize_py_types import Err
+from wit_world.imports import request as host_request
+from wit_world.imports import request_body, response as host_response
+from wit_world.imports import waterspout_web_types as types
+
+# The longest piece that the host takes at once.
+PIECE = 1 << 20
+
+servers = []  # in the order in which they began to listen
+on_listen = None  # called with the first
+
+_live = {}  # request number -> Connection, while its call is under way
+_done = Future(loop=loop)
+_done.set_result(None)
+
+
+def _listen(server, *args, **kwargs):
+    if server in servers:
+        return
+    servers.append(server)
+    if len(servers) == 1:
+        on_listen()
+    else:
+        logging.getLogger("tornado.general").warning("only the first server that listens gets requests")
+
+
+for _name in ("listen", "bind", "start", "add_sockets", "add_socket"):
+    setattr(tornado.tcpserver.TCPServer, _name, _listen)
+# A change of the app's files is a new version for the host, and requests go to instances of its choice.
+tornado.autoreload.start = tornado.autoreload.wait = lambda *args, **kwargs: None
+tornado.process.fork_processes = lambda *args, **kwargs: 0
+mimetypes.init()
+
+_format_timestamp = httputil.format_timestamp
+_date = (None, "")
+
+
+def _format_timestamp_once(timestamp):
+    """`Date` of every response, made once a second."""
+    global _date
+    if type(timestamp) is not float:
+        return _format_timestamp(timestamp)
+    second = int(timestamp)
+    if _date[0] != second:
+        _date = (second, _format_timestamp(timestamp))
+    return _date[1]
+
+
+httputil.format_timestamp = _format_timestamp_once
+
+
+class Context:
+    """Where a request comes from, as `HTTPServerRequest` asks for it."""
+
+    __slots__ = ("remote_ip", "protocol", "address_family", "address")
+
+    def __init__(self, remote_ip, protocol):
+        self.remote_ip, self.protocol = remote_ip, protocol
+        self.address_family, self.address = None, (remote_ip, 0)
+
+
+class Stream:
+    """What handlers ask of the stream of their connection."""
+
+    __slots__ = ("_connection",)
+
+    def __init__(self, connection):
+        self._connection = connection
+
+    def closed(self):
+        return self._connection.is_gone
+
+    def set_nodelay(self, value):
+        pass
+
+
+class Connection(httputil.HTTPConnection):
+    """One request and its response."""
+
+    def __init__(self, frame, request, method, context):
+        self.context = context
+        self.delegate = None
+        self.no_keep_alive = False
+        self.is_gone = False
+        self._frame, self._request, self._is_head_only = frame, request, method == "HEAD"
+        self._head = None
+        self._pieces = []
+        self._waiters = None
+        self._is_flushed = self._is_finished = self._is_sending = False
+        self._close_callback = None
+
+    # What Tornado calls.
+
+    def write_headers(self, start_line, headers, chunk=None):
+        fields = [(name, value.encode("utf-8")) for name, value in headers.get_all()]
+        if start_line.code == 200 and "Etag" not in headers:
+            # An empty one says that there is none. Otherwise the host would add its own.
+            fields.append(("etag", b""))
+        reason = None if httputil.responses.get(start_line.code) == start_line.reason else start_line.reason
+        self._head = (start_line.code, reason, fields)
+        return self.write(chunk or b"")
+
+    def write(self, chunk):
+        if self.is_gone:
+            waiter = Future(loop=loop)
+            waiter.set_exception(tornado.iostream.StreamClosedError())
+            waiter.exception()
+            return waiter
+        if chunk:
+            self._pieces.append(bytes(chunk))
+        if self._is_finished:
+            return _done
+        # `finish` may follow before the loop turns. Then this is a whole response.
+        waiter = Future(loop=loop)
+        if self._waiters is None:
+            self._waiters = [waiter]
+            loop.unflushed.append(self)
+        else:
+            self._waiters.append(waiter)
+        return waiter
+
+    def finish(self):
+        self._is_finished = True
+        if self.is_gone or self._is_sending:
+            return  # `_send` goes on to the end
+        if self._is_head_only and not self._is_flushed:
+            # A whole response would lose its `Content-Length`.
+            self._begin_sending()
+            return
+        self._end()
+
+    def set_close_callback(self, callback):
+        self._close_callback = callback
+
+    def detach(self):
+        raise NotImplementedError("a connection belongs to the host")
+
+    @property
+    def stream(self):
+        return Stream(self)
+
+    # How it gets to the host.
+
+    def flush_now(self):
+        """What was written, and is no whole response."""
+        if not self._is_finished and not self._is_sending:
+            self._begin_sending()
+
+    def _begin_sending(self):
+        self._is_sending = True
+        loop.create_task(self._send())
+
+    async def _send(self):
+        while self._waiters is not None and not self.is_gone:
+            waiters, self._waiters = self._waiters, None
+            body, self._pieces = b"".join(self._pieces), []
+            failure = None
+            try:
+                for piece in _pieces_of(body):
+                    head = None if self._is_flushed else host_response.ResponseHead(*self._head)
+                    self._is_flushed = True
+                    await host_response.flush(self._request, head, piece)
+            except Err as error:
+                failure = tornado.iostream.StreamClosedError(error)
+            _resolve(waiters, failure)
+        self._is_sending = False
+        if self._is_finished:
+            self._end()
+
+    def _end(self):
+        """The end of the response: what was not sent yet."""
+        waiters, self._waiters = self._waiters, None
+        body, self._pieces = b"".join(self._pieces), []
+        status, reason, fields = (200, None, []) if self._is_flushed else self._head
+        self._frame.settle(types.Outcome_Finished(types.Response(status, reason, fields, body)))
+        _resolve(waiters, None)
+
+    def fail(self, status, message=None, cause=types.FailureCause_HttpError()):
+        """The host makes the page."""
+        self._frame.settle(types.Outcome_Failed(types.Failure(status, None, message, cause)))
+
+    def close(self):
+        """The client is gone, or the time is up."""
+        self.is_gone = True
+        callback, self._close_callback = self._close_callback, None
+        waiters, self._waiters = self._waiters, None
+        _resolve(waiters, tornado.iostream.StreamClosedError())
+        try:
+            if callback is not None:
+                callback()
+            if self.delegate is not None and not self._is_finished:
+                self.delegate.on_connection_close()
+        except Exception:
+            logging.getLogger("tornado.application").error("Uncaught exception", exc_info=True)
+        self._frame.settle(types.Outcome_Cancelled())
+
+
+def _pieces_of(body):
+    return [body[at : at + PIECE] for at in range(0, len(body), PIECE)] or [b""]
+
+
+def _resolve(waiters, failure):
+    for waiter in waiters or ():
+        if waiter.done():
+            continue
+        if failure is None:
+            waiter.set_result(None)
+        else:
+            waiter.set_exception(failure)
+            waiter.exception()
+
+
+def serve(frame, number, method, head):
+    """Begins one request. Its frame is settled when the response is complete."""
+    line = host_request.head(number)
+    headers = httputil.HTTPHeaders()
+    has_body = line.version == "HTTP/2.0" and method not in ("GET", "HEAD", "OPTIONS")
+    for name, value in head.headers:
+        headers.add(name, value.decode("latin-1"))
+        if name == "content-length" or name == "transfer-encoding":
+            has_body = True
+    connection = Connection(frame, number, method, Context(line.remote_ip, line.protocol))
+    _live[number] = connection
+    frame.ended = lambda: _live.pop(number, None)
+    try:
+        delegate = connection.delegate = servers[0].start_request(None, connection)
+        start_line = httputil.RequestStartLine(method, head.uri, line.version)
+        prepared = delegate.headers_received(start_line, headers)
+        if prepared is not None:
+            loop.create_task(_prepared(connection, prepared, has_body))
+        elif has_body:
+            loop.create_task(_read_body(connection))
+        else:
+            delegate.finish()
+    except httputil.HTTPInputError:
+        connection.fail(400)
+    except Exception:
+        connection.fail(500, traceback.format_exc(), types.FailureCause_Uncaught())
+
+
+async def _prepared(connection, prepared, has_body):
+    await prepared
+    if has_body:
+        await _read_body(connection)
+    else:
+        connection.delegate.finish()
+
+
+# The status for each reason why a body can't be had. The host has logged it.
+_STATUS = {
+    request_body.BodyError_TooLarge: 413,
+    request_body.BodyError_Timeout: 408,
+}
+
+
+async def _read_body(connection):
+    """Hands the body to Tornado: as it comes to a handler that streams it, else whole."""
+    request, delegate = connection._request, connection.delegate
+    try:
+        if _streams(delegate):
+            while (piece := await _next_piece(request)) is not None:
+                waits = delegate.data_received(piece)
+                if waits is not None:
+                    await waits
+        else:
+            while (taken := request_body.take_body(request)) is None:
+                await request_body.wait_body(request)
+            body = _value(taken)
+            if body:
+                delegate.data_received(body)
+        delegate.finish()
+    except Err as error:
+        connection.fail(_STATUS.get(type(error.value), 400))
+    except httputil.HTTPInputError:
+        connection.fail(400)
+    except Exception:
+        connection.fail(500, traceback.format_exc(), types.FailureCause_Uncaught())
+
+
+def _streams(delegate):
+    """Whether the handler behind Tornado's delegates takes its body as it comes."""
+    while delegate is not None:
+        if getattr(delegate, "stream_request_body", False):
+            return True
+        delegate = getattr(delegate, "delegate", None)
+    return False
+
+
+async def _next_piece(request):
+    while (taken := request_body.take_chunk(request)) is None:
+        await request_body.wait_chunk(request)
+    return _value(taken)
+
+
+def _value(taken):
+    """What was taken, or the error as an exception."""
+    if isinstance(taken, Err):
+        raise taken
+    return taken.value
+
+
+def cancel(number):
+    connection = _live.pop(number, None)
+    if connection is not None:
+        connection.close()
+
+
+def forget(number):
+    _live.pop(number, None)

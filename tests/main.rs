@@ -22,6 +22,7 @@
 //! | an interface that guests import | the one of its name: `background`, `executor`, `kv`, `pubsub`; `schedule` for schedules |
 //! | requests of handlers to other servers | `http_client`; `websocket_client` for WebSockets to them |
 //! | WebSockets | `sockets` |
+//! | Python apps | `python` |
 //! | streams by TCP | `tcp_server` from clients, `tcp_client` to other servers, `driver` for a published driver in a guest |
 //! | compiling, and what it may take | `compiler` |
 //! | a change of the app while it is served | `swap`; `watch` for what is noticed, `refusals` for what is refused |
@@ -76,6 +77,7 @@ mod oracle;
 mod outputs;
 mod packages;
 mod pubsub;
+mod python;
 mod recipes;
 mod refusals;
 mod request_body;

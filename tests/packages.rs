@@ -36,7 +36,11 @@ fn each_package_has_what_it_needs() {
     for (name, needs) in [
         (
             "waterspout",
-            &["wit/world.wit", "src/cli/new/lib.rs.in"][..],
+            &[
+                "wit/world.wit",
+                "python/waterspout_python/__init__.py",
+                "src/cli/new/lib.rs.in",
+            ][..],
         ),
         (
             "waterspout-sdk",

@@ -5,6 +5,7 @@ pub mod kv;
 pub mod loops;
 pub mod network;
 pub mod pubsub;
+pub mod python;
 pub mod sockets;
 pub mod tcp;
 pub mod websocket_client;

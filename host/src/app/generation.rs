@@ -9,6 +9,7 @@ mod declared;
 mod heirs;
 mod mark;
 mod plan;
+mod program;
 mod refusal;
 mod routes;
 mod runtime;
@@ -36,6 +37,7 @@ pub use claims::Wide;
 #[cfg(any(test, fuzzing))]
 pub use component::declarations;
 pub use component::{Component, State, compile_limits, describe};
+pub use program::Programs;
 pub use refusal::Refusal;
 pub use runtime::Runtime;
 pub use schedules::Schedule;
@@ -45,7 +47,7 @@ pub use survey::Survey;
 
 use heirs::Heirs;
 use mark::Mark;
-use survey::component_path;
+use program::belongs;
 use watch::Held;
 
 /// The app at one time.
@@ -165,6 +167,7 @@ impl Generation {
             }
         }
         let files = component_files(folder, &survey, previous)?;
+        checks::apps_that_are_there_twice(folder, &survey)?;
         checks::missing_components(folder, &config, &files)?;
         checks::too_much_memory(folder, &config, &runtime.engine)?;
         checks::wrong_grants(folder, &config)?;
@@ -363,6 +366,27 @@ pub struct Previous<'a> {
 }
 
 impl Previous<'_> {
+    /// Whether a component is held.
+    fn holds(&self, file: &str) -> bool {
+        self.held.paths().any(|path| belongs(path, file))
+    }
+
+    /// Whether nothing of a component has changed since the generation read it.
+    fn has_read_component(&self, file: &str, now: &Survey) -> bool {
+        let before = &self.generation.survey;
+        let paths = |survey: &Survey| -> BTreeSet<PathBuf> {
+            let paths = survey.files().map(|(path, _)| path);
+            paths
+                .filter(|path| belongs(path, file))
+                .map(Path::to_owned)
+                .collect()
+        };
+        let paths_now = paths(now);
+        !self.again
+            && paths_now == paths(before)
+            && paths_now.iter().all(|path| now.agrees(before, path))
+    }
+
     /// Whether a file has not changed since the generation read it.
     fn has_read(&self, path: &Path, now: &Survey) -> bool {
         !self.again && now.agrees(&self.generation.survey, path)
@@ -522,20 +546,23 @@ fn component_files(
         let handlers = handlers_folder(folder);
         Faults::from(Fault::in_file(&handlers, format!("can't be read: {error}")))
     })?;
-    let mut names: BTreeSet<&str> = names.collect();
-    if let Some(Previous {
-        generation, held, ..
-    }) = previous
-    {
+    let mut names: BTreeSet<String> = names.collect();
+    if let Some(previous) = previous {
         // A file that is being written for the first time does not exist yet.
-        let known = generation.components.keys().map(String::as_str);
-        names.extend(known.filter(|name| held.has(&component_path(name))));
+        let known = previous.generation.components.keys();
+        names.extend(known.filter(|name| previous.holds(name)).cloned());
     }
-    let place = |name: &str| (name.to_owned(), handlers_folder(folder).join(name));
+    let place = |name: String| {
+        let path = handlers_folder(folder).join(&name);
+        (name, path)
+    };
     Ok(names.into_iter().map(place).collect())
 }
 
 /// Whether a component stays as it was while its file is away.
 fn held_away(previous: Option<Previous<'_>>, file: &str) -> bool {
-    previous.is_some_and(|previous| previous.held.away.contains(&component_path(file)))
+    previous.is_some_and(|previous| {
+        let mut away = previous.held.away.iter();
+        away.any(|path| belongs(path, file))
+    })
 }

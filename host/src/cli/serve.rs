@@ -17,7 +17,9 @@ use super::signals::{Signals, end_with_stdin};
 use super::{Serve, cache_dir, counted, grants, must_be_folder, nothing_to_serve};
 use crate::app::dispatch::dev::Workbench;
 use crate::app::generation::watch::{AWAY, Look, Watch};
-use crate::app::generation::{Generation, Refusal, Runtime, Site, State, without_listeners};
+use crate::app::generation::{
+    Generation, Programs, Refusal, Runtime, Site, State, without_listeners,
+};
 use crate::base::error::{Error, Faults};
 use crate::base::shards::Shards;
 use crate::config::{self, Config};
@@ -71,7 +73,9 @@ pub async fn serve(
         }
         look_at_others(&site, &watch, true);
     }
-    let Runtime { engine, services } = &runtime;
+    let Runtime {
+        engine, services, ..
+    } = &runtime;
     match bench {
         None => {
             let service = SiteService(site.clone());
@@ -138,7 +142,12 @@ pub fn runtime(
     };
     let services = Services::new(kv, shards.count());
     let engine = Engine::new(limits, cache, shards)?;
-    Ok(Runtime { engine, services })
+    let programs = Programs::default();
+    Ok(Runtime {
+        engine,
+        services,
+        programs,
+    })
 }
 
 /// The state of an app, from the file that its configuration names. The file belongs to this process only.

@@ -44,6 +44,9 @@ pub struct Component {
     pub message_memory: u64,
     /// From a request's arrival until the head of its response is out.
     pub deadline: Option<Duration>,
+    /// How long `start` may take, and any run in it; `None`: a Python app has [`Component::START_TIMEOUT`], and the
+    /// `start` of any other component the limits of a request.
+    pub start_timeout: Option<Duration>,
     /// The longest run.
     pub cpu_deadline: Option<Duration>,
     /// A longer run is logged.
@@ -127,6 +130,7 @@ impl Default for Component {
             body_timeout: None,
             message_memory: 16 * MB,
             deadline: Some(Duration::from_secs(30)),
+            start_timeout: None,
             cpu_deadline: Some(Duration::from_secs(1)),
             block_log: Some(Duration::from_millis(50)),
             max_clients: 1000,
@@ -154,6 +158,9 @@ impl Default for Component {
 }
 
 impl Component {
+    /// How long a Python app may take to start, where its configuration does not say: it imports its modules then.
+    pub const START_TIMEOUT: Duration = Duration::from_secs(30);
+
     /// The limits of a stream.
     pub fn stream_limits(&self) -> StreamLimits {
         StreamLimits {
@@ -173,9 +180,18 @@ impl Component {
     }
 }
 
-/// Whether this can be the name of a file in `handlers/`.
+/// Whether this can be the name of a component in `handlers/`, or of a Python app.
 pub(super) fn is_component(file: &str) -> bool {
-    file.len() > ".wasm".len() && file.ends_with(".wasm") && !file.contains(['/', '\\', '#'])
+    let stem = file.strip_suffix(".wasm").or(file.strip_suffix(PYTHON));
+    stem.is_some_and(|stem| !stem.is_empty()) && !file.contains(['/', '\\', '#'])
+}
+
+/// How the name of a Python app ends, also where the app is a folder.
+const PYTHON: &str = ".py";
+
+/// Whether a component of this name is a Python app.
+pub fn is_python(file: &str) -> bool {
+    file.ends_with(PYTHON)
 }
 
 /// Reads all `[component."…"]` tables. `default` has the values of missing keys; `largest` is the server's
@@ -243,6 +259,9 @@ fn component(
             value.size(1..=MOST_BYTES)
         }),
         deadline: section.or("deadline", default.deadline, Value::limit),
+        start_timeout: section
+            .get("start_timeout", Value::duration)
+            .or(default.start_timeout),
         cpu_deadline: section.or("cpu_deadline", default.cpu_deadline, Value::limit),
         block_log: section.or("block_log", default.block_log, Value::limit),
         max_clients: section.or("max_clients", default.max_clients, |value| {

@@ -8,7 +8,7 @@ mod config;
 mod guest;
 mod imports;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Weak};
 
 use tokio::sync::Semaphore;
@@ -89,6 +89,11 @@ impl Engine {
     /// The engine itself, for making stores.
     pub fn wasmtime(&self) -> &wasmtime::Engine {
         &self.wasmtime
+    }
+
+    /// The folder of the cache, for what else is kept there. `None`: there is none that can be trusted.
+    pub fn cache_folder(&self) -> Option<&Path> {
+        Some(self.cache.as_ref()?.folder())
     }
 
     /// Compiles a component, or takes it from the cache. Logs with the component's name that it is compiled.

@@ -90,7 +90,7 @@ pub struct Lives {
 /// A component that was compiled and fits the WIT, with what an instance of it needs.
 pub struct Blueprint {
     pub file: Arc<str>,
-    pub linked: Linked,
+    pub linked: Arc<Linked>,
     pub rules: Rules,
     pub engine: Arc<Engine>,
     pub services: Arc<Services>,

@@ -26,8 +26,8 @@ impl Ticker {
     pub fn clock(self: &Arc<Self>, limits: RunLimits, beats: Arc<AtomicU64>) -> Arc<RunClock> {
         let clock = Arc::new(RunClock {
             ticker: self.clone(),
-            cpu_deadline: ticks(limits.cpu_deadline),
-            block_log: ticks(limits.block_log),
+            cpu_deadline: AtomicU64::new(ticks(limits.cpu_deadline)),
+            block_log: AtomicU64::new(ticks(limits.block_log)),
             entered: AtomicU64::new(OUTSIDE),
             paused: AtomicU64::new(RUNNING),
             turn: AtomicU64::new(0),
@@ -50,7 +50,7 @@ impl Ticker {
         clocks.retain(|clock| match clock.upgrade() {
             Some(clock) => {
                 // Two more ticks: where the epoch can end the run, it knows more of the culprit.
-                if clock.past(clock.cpu_deadline, 2) {
+                if clock.past(&clock.cpu_deadline, 2) {
                     clock.overrun.notify_one();
                 }
                 if clock.is_under_way() && clock.paused.load(Relaxed) == RUNNING {
@@ -92,8 +92,8 @@ fn ticks(limit: Option<Duration>) -> u64 {
 pub struct RunClock {
     ticker: Arc<Ticker>,
     /// In ticks, as all times here.
-    cpu_deadline: u64,
-    block_log: u64,
+    cpu_deadline: AtomicU64,
+    block_log: AtomicU64,
     entered: AtomicU64,
     paused: AtomicU64,
     turn: AtomicU64,
@@ -191,6 +191,16 @@ impl RunClock {
         .await
     }
 
+    /// Has other limits until the result is dropped.
+    pub fn limited(&self, limits: RunLimits) -> Limited<'_> {
+        let swap = |limit: &AtomicU64, time| limit.swap(ticks(time), Relaxed);
+        Limited {
+            clock: self,
+            cpu_deadline: swap(&self.cpu_deadline, limits.cpu_deadline),
+            block_log: swap(&self.block_log, limits.block_log),
+        }
+    }
+
     /// Whether guest code is inside: it runs, or has yielded its thread and will continue.
     pub fn is_under_way(&self) -> bool {
         self.entered.load(Relaxed) != OUTSIDE
@@ -256,9 +266,9 @@ impl RunClock {
 
     /// What to do about the run under way.
     pub fn verdict(&self) -> Verdict {
-        if self.past(self.cpu_deadline, 0) {
+        if self.past(&self.cpu_deadline, 0) {
             Verdict::End
-        } else if self.past(self.block_log, 0) && !self.logged.swap(true, Relaxed) {
+        } else if self.past(&self.block_log, 0) && !self.logged.swap(true, Relaxed) {
             Verdict::Log
         } else {
             Verdict::Fine
@@ -269,7 +279,7 @@ impl RunClock {
     async fn overrun(&self) {
         loop {
             self.overrun.notified().await;
-            if self.past(self.cpu_deadline, 0) {
+            if self.past(&self.cpu_deadline, 0) {
                 return;
             }
         }
@@ -281,10 +291,25 @@ impl RunClock {
         Verdict::Began
     }
 
-    fn past(&self, limit: u64, grace: u64) -> bool {
+    fn past(&self, limit: &AtomicU64, grace: u64) -> bool {
+        let limit = limit.load(Relaxed);
         let entered = self.entered.load(Relaxed);
         let now = self.ticker.now().min(self.paused.load(Relaxed));
         entered != OUTSIDE && now.saturating_sub(entered) > limit.saturating_add(grace)
+    }
+}
+
+/// A clock with other limits than its own.
+pub struct Limited<'a> {
+    clock: &'a RunClock,
+    cpu_deadline: u64,
+    block_log: u64,
+}
+
+impl Drop for Limited<'_> {
+    fn drop(&mut self) {
+        self.clock.cpu_deadline.store(self.cpu_deadline, Relaxed);
+        self.clock.block_log.store(self.block_log, Relaxed);
     }
 }
 
@@ -315,6 +340,20 @@ mod tests {
         assert_eq!(clock.verdict(), Verdict::Log);
         assert_eq!(clock.verdict(), Verdict::Fine);
         advance(&ticker, 2);
+        assert_eq!(clock.verdict(), Verdict::End);
+    }
+
+    #[test]
+    fn other_limits_hold_as_long_as_they_are_wanted() {
+        let (ticker, clock) = clock();
+        let limited = clock.limited(RunLimits {
+            cpu_deadline: None,
+            block_log: None,
+        });
+        clock.on(CallHook::CallingWasm);
+        advance(&ticker, 15);
+        assert_eq!(clock.verdict(), Verdict::Fine);
+        drop(limited);
         assert_eq!(clock.verdict(), Verdict::End);
     }
 

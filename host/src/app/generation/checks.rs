@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use super::handlers_folder;
+use super::survey::Survey;
 use crate::base::error::{Fault, Faults};
 use crate::config::{self, Config};
 use crate::guest::capabilities::{self, wasi};
@@ -57,6 +58,22 @@ pub fn missing_components(
         .filter(|(_, component)| !files.contains_key(*component))
         .map(|(position, component)| fault(position, component))
         .collect();
+    if faults.is_empty() {
+        Ok(())
+    } else {
+        Err(Faults::new(faults))
+    }
+}
+
+/// A Python app is a file or a folder, and not both.
+pub fn apps_that_are_there_twice(folder: &Path, survey: &Survey) -> Result<(), Faults> {
+    let fault = |file: &str| {
+        let file = handlers_folder(folder).join(file);
+        let message = format!("{} is the same app", file.with_extension("").display());
+        Fault::in_file(&file, message).hint("keep one of the two, or give it another name")
+    };
+    let twice = survey.twice();
+    let faults: Vec<Fault> = twice.iter().map(|file| fault(file)).collect();
     if faults.is_empty() {
         Ok(())
     } else {

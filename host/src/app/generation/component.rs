@@ -15,8 +15,9 @@ use super::declared::{self, Declared};
 use super::heirs::Heirs;
 use super::mark::{Mark, is_missing};
 use super::plan::{self, Plan};
-use super::survey::{Survey, component_path};
-use super::{Previous, Refusal, Runtime};
+use super::program::belongs;
+use super::survey::Survey;
+use super::{Previous, Refusal, Runtime, handlers_folder};
 use crate::base::error::Error;
 use crate::base::shards;
 use crate::config::{self, Config, MAX_MESSAGE};
@@ -28,6 +29,7 @@ use crate::guest::instances::{Blueprint, Pool, Rules};
 use crate::guest::invoke;
 use crate::guest::resources::{AppView, Newest};
 use crate::guest::run::RunLimits;
+use crate::services::python::AppCopy;
 use crate::services::sockets::SocketLimits;
 
 /// A component, in one generation or several.
@@ -136,15 +138,11 @@ impl Loading<'_> {
 
     /// Loads one of them. `None`: its file came and went.
     async fn load_one(&self, file: String, path: PathBuf) -> Option<Arc<Component>> {
-        let place = component_path(&file);
         let settings = self.config.component(&file).clone();
         let before = self
             .previous
             .and_then(|previous| previous.generation.components.get(&file));
-        if self
-            .previous
-            .is_some_and(|previous| previous.held.has(&place))
-        {
+        if self.previous.is_some_and(|previous| previous.holds(&file)) {
             return before.cloned();
         }
         let again = self.previous.is_some_and(|previous| previous.again);
@@ -160,24 +158,28 @@ impl Loading<'_> {
         if let Some(serving) = kept.filter(|kept| kept.pool().is_some())
             && self
                 .previous
-                .is_some_and(|previous| previous.has_read(&place, self.survey))
+                .is_some_and(|previous| previous.has_read_component(&file, self.survey))
         {
             return Some(serving.clone());
         }
-        let (sha256, linked) = match self.read(&file, path, kept.cloned()).await {
+        let read = match config::is_python(&file) {
+            true => self.read_program(&file, kept.cloned()).await,
+            false => self.read(&file, path, kept.cloned()).await,
+        };
+        let (sha256, linked) = match read {
             Ok(Read::Kept(component)) => return Some(component),
             Ok(Read::New { sha256, linked }) => (sha256, linked),
             // It existed a moment ago, so it is away only for now.
-            Err(error) if is_missing(&error) && self.survey.has(&place) => return before.cloned(),
+            Err(error) if is_missing(&error) && self.was_there(&file) => return before.cloned(),
             Err(error) => {
                 let reason = format!("can't be read: {error}");
                 return Some(self.failed(file, String::new(), settings, reason, before));
             }
         };
         let opened = match linked {
-            Ok(linked) => {
+            Ok(runnable) => {
                 let before = before.and_then(|before| before.pool());
-                self.open(&file, *linked, &settings, before).await
+                self.open(&file, runnable, &settings, before).await
             }
             Err(error) => Err(error),
         };
@@ -191,6 +193,12 @@ impl Loading<'_> {
             }),
             Err(error) => self.failed(file, sha256, settings, error.to_string(), before),
         })
+    }
+
+    /// Whether the survey has seen something of it.
+    fn was_there(&self, file: &str) -> bool {
+        let mut paths = self.survey.files().map(|(path, _)| path);
+        paths.any(|path| belongs(path, file) && self.survey.has(path))
     }
 
     /// Whether a folder that it is granted has been replaced by another.
@@ -250,15 +258,48 @@ impl Loading<'_> {
             compiled = engine.compile(file, &binary, compile_limits(&self.config.server)) => compiled,
             () = is_gone(&path) => return Err(ErrorKind::NotFound.into()),
         };
-        let linked = compiled.and_then(|component| engine.link(&component).map(Box::new));
+        let linked = compiled.and_then(|component| engine.link(&component));
         let sha256 = sha256.to_owned();
+        let linked = linked.map(|linked| Runnable {
+            linked: Arc::new(linked),
+            program: None,
+        });
+        Ok(Read::New { sha256, linked })
+    }
+
+    /// Reads a Python app, which is run by the component for all of them.
+    async fn read_program(
+        &self,
+        file: &str,
+        kept: Option<Arc<Component>>,
+    ) -> std::io::Result<Read> {
+        let Runtime {
+            engine, programs, ..
+        } = self.runtime;
+        let reading = {
+            let (engine, programs) = (engine.clone(), programs.clone());
+            let (handlers, file) = (handlers_folder(self.folder), file.to_owned());
+            tokio::task::spawn_blocking(move || programs.read(&engine, &handlers, &file))
+        };
+        let (tree, copy) = reading.await.map_err(std::io::Error::other)??;
+        if let Some(kept) = kept.filter(|kept| kept.sha256 == tree.sha256()) {
+            return Ok(Read::Kept(kept));
+        }
+        let linked = match copy {
+            Ok(copy) => programs.component(engine).await.map(|linked| Runnable {
+                linked,
+                program: Some(copy),
+            }),
+            Err(error) => Err(error),
+        };
+        let sha256 = tree.sha256().to_owned();
         Ok(Read::New { sha256, linked })
     }
 
     async fn open(
         &self,
         file: &str,
-        linked: Linked,
+        runnable: Runnable,
         settings: &config::Component,
         before: Option<&Pool>,
     ) -> Result<State, Error> {
@@ -266,7 +307,10 @@ impl Loading<'_> {
         if let Some(fault) = checks::missing_folder(self.folder, self.config, file) {
             return Err(Error::component(fault.to_string()));
         }
-        let Runtime { engine, services } = self.runtime;
+        let Runtime {
+            engine, services, ..
+        } = self.runtime;
+        let Runnable { linked, program } = runnable;
         let file: Arc<str> = file.into();
         let meter = services.metrics.component(&file, Instant::now());
         let family = services.sockets.family(&file, &meter);
@@ -274,13 +318,19 @@ impl Loading<'_> {
             file: &file,
             app: self.folder,
             settings,
+            program: program.as_ref(),
             services,
             meter: &meter,
         });
         let blueprint = Blueprint {
             file: file.clone(),
             linked,
-            rules: rules(settings),
+            rules: Rules {
+                start_timeout: settings
+                    .start_timeout
+                    .or(program.map(|_| config::Component::START_TIMEOUT)),
+                ..rules(settings)
+            },
             engine: engine.clone(),
             services: services.clone(),
             parts,
@@ -316,7 +366,9 @@ impl Loading<'_> {
 
 /// A component's description, checked as in an app without configuration. The component is not started.
 pub async fn describe(runtime: &Runtime, file: &str, linked: Linked) -> Result<Description, Error> {
-    let Runtime { engine, services } = runtime;
+    let Runtime {
+        engine, services, ..
+    } = runtime;
     let settings = config::Component::default();
     let (file, meter) = (Arc::from(file), Arc::default());
     let family = services.sockets.family(&file, &meter);
@@ -324,12 +376,13 @@ pub async fn describe(runtime: &Runtime, file: &str, linked: Linked) -> Result<D
         file: &file,
         app: Path::new(""),
         settings: &settings,
+        program: None,
         services,
         meter: &meter,
     });
     let blueprint = Blueprint {
         file,
-        linked,
+        linked: Arc::new(linked),
         rules: rules(&settings),
         engine: engine.clone(),
         services: services.clone(),
@@ -373,8 +426,15 @@ enum Read {
     Kept(Arc<Component>),
     New {
         sha256: String,
-        linked: Result<Box<Linked>, Error>,
+        linked: Result<Runnable, Error>,
     },
+}
+
+/// What instances are made of.
+struct Runnable {
+    linked: Arc<Linked>,
+    /// The files of a Python app.
+    program: Option<Arc<AppCopy>>,
 }
 
 /// How long `start` and `stop` may take where requests have no deadline, so that every load ends.
@@ -393,6 +453,7 @@ fn rules(settings: &config::Component) -> Rules {
         body_memory: settings.body_memory,
         message_memory: settings.message_memory,
         deadline: Some(settings.deadline.unwrap_or(WITHOUT_DEADLINE)),
+        start_timeout: settings.start_timeout,
         run: RunLimits {
             cpu_deadline: settings.cpu_deadline,
             block_log: settings.block_log,

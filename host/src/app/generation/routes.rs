@@ -46,7 +46,10 @@ pub fn resolve(
         });
     let unnamed = components.values();
     let unnamed = unnamed.filter(|component| !config.routes_to(&component.file));
+    let (programs, unnamed): (Vec<_>, Vec<_>) =
+        unnamed.partition(|component| config::is_python(&component.file));
     let mut claims: Vec<Claim> = unnamed
+        .into_iter()
         .flat_map(|component| table.claims(folder, component))
         .collect();
     let away: BTreeSet<PathBuf> = components
@@ -58,6 +61,7 @@ pub fn resolve(
     table.refuse_rivals(&claims);
     let wide = Wide::among(&claims);
     table.add_claims(claims);
+    table.add_program(folder, &programs, &away);
     let (router, leads) = table.finish(folder)?;
     Ok(Resolved {
         router,
@@ -191,6 +195,36 @@ impl Table {
         }
         for Claim { owner, route, .. } in claims.into_iter().filter(Claim::is_wide) {
             self.push(&owner, route.pattern, route.host, route.name, route.target);
+        }
+    }
+
+    /// Adds the Python app that takes all paths that nothing else takes. One that is away makes room for another.
+    fn add_program(
+        &mut self,
+        folder: &Path,
+        programs: &[&Arc<Component>],
+        away: &BTreeSet<PathBuf>,
+    ) {
+        let place = |program: &Component| handlers_folder(folder).join(&program.file);
+        let is_away = |program: &&Arc<Component>| away.contains(&place(program));
+        let (gone, there): (Vec<&Arc<Component>>, Vec<&Arc<Component>>) =
+            programs.iter().copied().partition(is_away);
+        let Some(first) = there.first().or(gone.first()) else {
+            return;
+        };
+        for other in there.iter().skip(1) {
+            let message = format!("takes every path that is left, and so does {}", first.file);
+            let fault = Fault::in_file(&place(other), message)
+                .hint("say in waterspout.toml which paths each is to have, with a [[route]]");
+            self.faults.push(fault);
+        }
+        let file = place(first);
+        match (Pattern::new(".*"), lead(first, None, None)) {
+            (Ok(pattern), Ok(lead)) => self.push(&file, pattern, None, None, lead),
+            (Err(error), _) => self.faults.push(bad_pattern(&file, &error)),
+            (_, Err((message, hint))) => {
+                self.faults.push(Fault::in_file(&file, message).hint(hint))
+            }
         }
     }
 

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::program::Programs;
 use crate::guest::engine::Engine;
 use crate::services::Services;
 
@@ -10,4 +11,5 @@ use crate::services::Services;
 pub struct Runtime {
     pub engine: Arc<Engine>,
     pub services: Arc<Services>,
+    pub programs: Programs,
 }

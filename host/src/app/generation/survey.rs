@@ -7,7 +7,11 @@ use std::time::SystemTime;
 
 use super::handlers_folder;
 use super::mark::{Mark, is_missing};
+use super::program;
 use crate::config;
+
+/// How many files it looks at. An app with more is refused when it is read.
+const MAX_FILES: usize = 20_000;
 
 /// The files that exist, by their paths. Files in the app have paths relative to it, others as they were asked for.
 #[derive(Clone, Debug)]
@@ -60,7 +64,28 @@ impl Survey {
                 self.files.insert(component_path(name), mark);
             }
         }
+        for app in program::folders(&handlers_folder(app)) {
+            if let Some(name) = app.file_name() {
+                self.list_sources(&app, &handlers().join(name));
+            }
+        }
         Ok(())
+    }
+
+    /// Lists a Python app, or a folder in it. What can't be listed is found out when it is read.
+    fn list_sources(&mut self, folder: &Path, inside: &Path) {
+        let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+        for entry in entries {
+            let path = inside.join(entry.file_name());
+            if self.files.len() > MAX_FILES || !program::is_source(&path) {
+                continue;
+            }
+            if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+                self.list_sources(&entry.path(), &path);
+            } else {
+                self.files.insert(path, Mark::of(&entry.path()));
+            }
+        }
     }
 
     /// Looks at a file or a folder elsewhere.
@@ -112,7 +137,7 @@ impl Survey {
     pub fn covers(&self, path: &Path) -> bool {
         match path.parent() {
             _ if self.files.contains_key(path) => true,
-            Some(parent) => parent == handlers() && self.unlisted.is_none(),
+            Some(parent) => parent.starts_with(handlers()) && self.unlisted.is_none(),
             None => false,
         }
     }
@@ -123,16 +148,30 @@ impl Survey {
     }
 
     /// The names of all components, or the error of listing them.
-    pub fn components(&self) -> Result<impl Iterator<Item = &str>, &str> {
-        let folder = handlers();
-        let names = self.files.keys().filter_map(move |path| {
-            let name = path.strip_prefix(&folder).ok()?.to_str()?;
-            is_component(name).then_some(name)
-        });
+    pub fn components(&self) -> Result<impl Iterator<Item = String>, &str> {
         match &self.unlisted {
-            None => Ok(names),
+            None => Ok(self.names()),
             Some(error) => Err(error),
         }
+    }
+
+    /// The names of Python apps that are a file and a folder.
+    pub fn twice(&self) -> BTreeSet<String> {
+        let mut seen = BTreeSet::new();
+        self.names()
+            .filter(|name| !seen.insert(name.clone()))
+            .collect()
+    }
+
+    fn names(&self) -> impl Iterator<Item = String> {
+        let folder = handlers();
+        self.files.keys().filter_map(move |path| {
+            let name = path.strip_prefix(&folder).ok()?.to_str()?;
+            let is_file = is_component(name) && !name.contains('/');
+            is_file
+                .then(|| name.to_owned())
+                .or_else(|| program::app_of(path))
+        })
     }
 }
 
@@ -151,7 +190,8 @@ pub fn component_path(file: &str) -> PathBuf {
     handlers().join(file)
 }
 
-/// Whether a file in `handlers/` is a component, by its name.
+/// Whether a file in `handlers/` is a component or a Python app, by its name.
 pub fn is_component(name: &str) -> bool {
-    Path::new(name).extension().is_some_and(|it| it == "wasm") && !name.starts_with('.')
+    let end = Path::new(name).extension();
+    end.is_some_and(|end| end == "wasm" || end == "py") && !name.starts_with('.')
 }

@@ -11,6 +11,7 @@ use crate::guest::imports::Import;
 use crate::guest::resources::{Ctx, Part};
 use crate::guest::run::RunClock;
 use crate::services::Services;
+use crate::services::python::AppCopy;
 
 /// Everything that the rest of the host knows of one capability.
 pub struct Capability {
@@ -40,6 +41,8 @@ pub struct Setup<'a> {
     /// The app's folder.
     pub app: &'a Path,
     pub settings: &'a config::Component,
+    /// The files of a Python app, which its instances read.
+    pub program: Option<&'a Arc<AppCopy>>,
     pub services: &'a Services,
     pub meter: &'a Arc<ComponentMeter>,
 }

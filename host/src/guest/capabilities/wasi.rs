@@ -20,6 +20,7 @@ use crate::config::{self, GrantKey};
 use crate::guest::bindings::logging::Level;
 use crate::guest::imports::Import;
 use crate::guest::resources::Ctx;
+use crate::services::python::FILE_VARIABLE;
 use crate::services::tcp::Access;
 
 /// The capability.
@@ -99,6 +100,7 @@ fn prepare(setup: &Setup<'_>) -> MakePart {
         file,
         app,
         settings,
+        program,
         ..
     } = *setup;
     let granted = |list, access| {
@@ -110,12 +112,23 @@ fn prepare(setup: &Setup<'_>) -> MakePart {
         })
     };
     let read = granted(READ, FsPerms::ReadOnly);
-    let folders: Vec<_> = read.chain(granted(WRITE, FsPerms::ReadWrite)).collect();
-    let env: Vec<(String, String)> = settings.env.clone().into_iter().collect();
+    let mut folders: Vec<_> = read.chain(granted(WRITE, FsPerms::ReadWrite)).collect();
+    let mut env: Vec<(String, String)> = settings.env.clone().into_iter().collect();
     let file = file.clone();
     let network = tcpclient::access(setup);
     let names: Arc<[String]> = folders.iter().map(|folder| folder.guest.clone()).collect();
+    let program = program.cloned();
+    if let Some(program) = &program {
+        folders.push(Folder {
+            host: program.folder().to_owned(),
+            guest: program.mount().to_owned(),
+            access: FsPerms::ReadOnly,
+        });
+        env.push((FILE_VARIABLE.to_owned(), program.entry().to_owned()));
+    }
     Box::new(move |run| {
+        // The copy is there as long as instances may be made.
+        let _ = &program;
         let last = LastWords::of(run.clone());
         Ok(Box::new(Wasi {
             ctx: context(&file, &env, &folders, &network, last.clone())?,

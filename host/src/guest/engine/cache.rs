@@ -54,6 +54,11 @@ impl Cache {
         })
     }
 
+    /// Where it is. Nobody but this user can write there.
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
     /// The compiled form of this binary, if it is here.
     #[allow(unsafe_code, reason = "compiled code can be loaded in no other way")]
     pub fn get(&self, binary: &Binary, engine: &wasmtime::Engine) -> Option<Component> {

@@ -11,6 +11,7 @@ use wasmtime::component::ResourceTable;
 use super::Blueprint;
 use super::hooks::{on_call, on_epoch};
 use super::instance::Instance;
+use super::rules::Within;
 use crate::base::error::Error;
 use crate::guest::capabilities;
 use crate::guest::description::Description;
@@ -155,7 +156,7 @@ impl Blueprint {
 
     /// Asks a new instance for its component's description.
     pub(super) async fn describe(&self, live: &mut Instance) -> Result<Description, Error> {
-        let within = self.rules.deadline;
+        let within = self.rules.within();
         let handlers = call!(live, "describe", handler, describe, within);
         let lifecycle = call!(live, "lifecycle.describe", lifecycle, describe, within);
         let work = call!(live, "work.describe", work, describe, within);
@@ -171,9 +172,22 @@ impl Blueprint {
 
     /// Starts a new instance.
     pub(super) async fn start(&self, live: &mut Instance) -> Result<(), Error> {
-        let within = self.rules.deadline;
         live.store.data_mut().app.starts = true;
-        let started = call!(live, "start", lifecycle, start, within);
+        let started = match self.rules.start_timeout {
+            None => call!(live, "start", lifecycle, start, self.rules.within()),
+            Some(timeout) => {
+                let run = live.run.clone();
+                let _unlimited = run.limited(RunLimits {
+                    cpu_deadline: None,
+                    block_log: None,
+                });
+                let within = Within {
+                    time: Some(timeout),
+                    key: "start_timeout",
+                };
+                call!(live, "start", lifecycle, start, within)
+            }
+        };
         live.store.data_mut().app.starts = false;
         match started {
             Some((Err(error),)) => Err(Error::component(format!("`start` failed: {error}"))),
@@ -191,7 +205,7 @@ impl Blueprint {
 
     /// Stops an instance that has no request left.
     pub(super) async fn stop(&self, live: &mut Instance) -> Result<(), Error> {
-        call!(live, "stop", lifecycle, stop, self.rules.deadline);
+        call!(live, "stop", lifecycle, stop, self.rules.within());
         Ok(())
     }
 }

@@ -6,7 +6,6 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed, Ordering::SeqCst};
 use std::task::Poll;
-use std::time::Duration;
 
 use futures_util::future::Either;
 use tokio::sync::OwnedSemaphorePermit;
@@ -17,6 +16,7 @@ use super::background::Tasks as Jobs;
 use super::call_context::CallContext;
 use super::death::{Culprit, Death, Forsaken};
 use super::handover::Bequest;
+use super::rules::Within;
 use super::slot::Slot;
 use super::sockets::{Departure, Quiet};
 use super::streams::Farewell;
@@ -302,7 +302,7 @@ impl Instance {
         name: &str,
         function: TypedFunc<P, R>,
         parameters: P,
-        within: Option<Duration>,
+        within: Within,
     ) -> Result<R, Error>
     where
         P: ComponentNamedList + Lower + Send + Sync + 'static,
@@ -313,7 +313,7 @@ impl Instance {
             self.run.between_runs(call).await
         });
         let late = async {
-            match within {
+            match within.time {
                 Some(time) => tokio::time::sleep(time).await,
                 None => std::future::pending().await,
             }
@@ -326,7 +326,7 @@ impl Instance {
                     Error::component(format!("`{name}` failed: {}", error.root_cause()))
                 })
             }
-            () = late => Err(Error::component(format!("`{name}` did not end within `deadline`"))),
+            () = late => Err(Error::component(format!("`{name}` did not end within `{}`", within.key))),
         }
     }
 

@@ -30,6 +30,9 @@ pub struct Rules {
     /// How long `start` and `stop` may take.
     pub deadline: Option<Duration>,
     pub run: RunLimits,
+    /// How long `start` may take where that is the start of a whole program, whose runs have no limit of their own. `None`:
+    /// it is as limited as any other function.
+    pub start_timeout: Option<Duration>,
     /// How long a background task may take to end when its instance drains.
     pub spawn_budget: Option<Duration>,
     /// Background tasks that one instance may have.
@@ -47,7 +50,22 @@ pub struct Rules {
     pub hibernate: Option<Duration>,
 }
 
+/// How long a function may take, and the key of the configuration that says so.
+#[derive(Clone, Copy)]
+pub(super) struct Within {
+    pub time: Option<Duration>,
+    pub key: &'static str,
+}
+
 impl Rules {
+    /// How long a function may take that belongs to no request.
+    pub(super) fn within(&self) -> Within {
+        Within {
+            time: self.deadline,
+            key: "deadline",
+        }
+    }
+
     /// How many requests one instance runs concurrently.
     pub(super) fn per_instance(&self) -> usize {
         match self.isolation {

@@ -15,7 +15,7 @@ impl Blueprint {
         };
         let function = functions.restore.of(&live.guest.instance, &mut live.store);
         let function = function.map_err(|error| Error::component(error.to_string()))?;
-        let within = self.rules.deadline;
+        let within = self.rules.within();
         let restored = live.call_function("restore", function, (state.to_vec(),), within);
         let (restored,) = restored.await?;
         restored.map_err(|error| {
@@ -31,7 +31,7 @@ impl Blueprint {
         };
         let function = functions.save.of(&live.guest.instance, &mut live.store);
         let function = function.map_err(|error| Error::component(error.to_string()))?;
-        let saved = live.call_function("save", function, (), self.rules.deadline);
+        let saved = live.call_function("save", function, (), self.rules.within());
         let (saved,) = saved.await?;
         let saved = saved.map(|state| Some(state.into()));
         saved.map_err(|error| Error::component(format!("`save` failed: {error}")))

@@ -11,6 +11,7 @@ use notify::{Config, Event, RecommendedWatcher, RecursiveMode, Watcher};
 use super::lock;
 use crate::app::generation::handlers_folder;
 use crate::app::generation::mark::{Identity, Mark};
+use crate::app::generation::program;
 use crate::app::generation::survey::{self, is_component};
 use crate::config;
 
@@ -55,6 +56,8 @@ fn wanted(app: &Path, others: &HashMap<PathBuf, PathBuf>) -> Vec<(PathBuf, Recur
     if let Ok(root) = app.canonicalize() {
         folders.push((root.clone(), RecursiveMode::NonRecursive));
         folders.push((handlers_folder(&root), RecursiveMode::NonRecursive));
+        let programs = program::folders(&handlers_folder(&root)).into_iter();
+        folders.extend(programs.map(|folder| (folder, RecursiveMode::Recursive)));
         let trees = TREES.map(|name| (root.join(name), RecursiveMode::Recursive));
         folders.extend(trees);
     }
@@ -206,13 +209,22 @@ fn meaning_in_app(path: &Path) -> Meaning {
     let is_in_tree = tree.is_some_and(|first| TREES.contains(&first));
     if path == Path::new(config::FILE_NAME)
         || folder == Some(&survey::handlers()) && is_component(name)
+        || program::is_source(path)
     {
         Meaning::File(path.to_owned())
-    } else if path == survey::handlers() || TREES.contains(&name) && is_in_tree {
+    } else if path == survey::handlers()
+        || may_be_program(path, folder)
+        || TREES.contains(&name) && is_in_tree
+    {
         Meaning::Unclear
     } else if is_in_tree && !name.starts_with('.') {
         Meaning::File(path.to_owned())
     } else {
         Meaning::Nothing
     }
+}
+
+/// Whether a path may be the folder of a Python app.
+fn may_be_program(path: &Path, folder: Option<&Path>) -> bool {
+    folder == Some(&survey::handlers()) && path.extension().is_none()
 }

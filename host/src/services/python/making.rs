@@ -1,0 +1,186 @@
+//! The component that runs all Python apps: CPython, its standard library, Tornado and the adapter. It is made once, with
+//! the `python3` of this machine, and kept in the cache. So its snapshot, with the seed of Python's hashes, is this
+//! machine's own.
+
+use std::fs::{self, DirBuilder, File};
+use std::io::ErrorKind;
+use std::os::unix::fs::DirBuilderExt;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::time::Duration;
+
+use tokio::process::Command;
+
+use super::sources::{ENTRY, FILES, MODULES, PACKAGES, WIT, WORLD, key};
+use crate::base::error::Error;
+
+/// How long the making may take: it waits for a package index, and then computes for less than a minute.
+const PATIENCE: Duration = Duration::from_secs(600);
+
+/// How much of what a program says is told, in lines.
+const TOLD: usize = 12;
+
+/// Makes the component, or finds it.
+#[derive(Clone, Debug)]
+pub struct Maker {
+    folder: PathBuf,
+}
+
+impl Maker {
+    /// Keeps it in this folder, which nobody else can write to.
+    pub fn new(folder: &Path) -> Self {
+        Self {
+            folder: folder.to_owned(),
+        }
+    }
+
+    /// Where the component is. It is made where it is not there yet.
+    pub async fn component(&self) -> Result<PathBuf, Error> {
+        let place = self.folder.join(format!("{}.wasm", key()));
+        if place.is_file() {
+            return Ok(place);
+        }
+        let _turn = self.turn().await.map_err(|error| {
+            let folder = self.folder.display().to_string();
+            Error::host(format!("{folder} can't be written"), error)
+        })?;
+        if place.is_file() {
+            return Ok(place);
+        }
+        tracing::info!(
+            target: "general",
+            "making the component for Python apps, once for this machine, with {} …", PACKAGES.join(" and ")
+        );
+        let began = std::time::Instant::now();
+        let made = tokio::time::timeout(PATIENCE, self.make(&place)).await;
+        made.unwrap_or_else(|_| Err(format!("it did not end within {} s", PATIENCE.as_secs())))
+            .map_err(|error| {
+                Error::component(format!(
+                    "the component for Python apps can't be made: {error}"
+                ))
+            })?;
+        let took = began.elapsed().as_secs_f64();
+        tracing::info!(target: "general", "the component for Python apps is made ({took:.0} s)");
+        Ok(place)
+    }
+
+    /// Waits until no other process of this machine makes it.
+    async fn turn(&self) -> std::io::Result<File> {
+        DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(&self.folder)?;
+        let lock = File::create(self.folder.join("making"))?;
+        let locked = tokio::task::spawn_blocking(move || lock.lock().map(|()| lock));
+        locked.await.map_err(std::io::Error::other)?
+    }
+
+    async fn make(&self, place: &Path) -> Result<(), String> {
+        let io = |error: std::io::Error| format!("{}: {error}", self.folder.display());
+        let work = tempfile::tempdir_in(&self.folder).map_err(io)?;
+        for (path, text) in FILES {
+            let path = work.path().join(path);
+            if let Some(parent) = path.parent() {
+                fs::create_dir_all(parent).map_err(io)?;
+            }
+            fs::write(path, text).map_err(io)?;
+        }
+        install(work.path()).await?;
+        take_tornado(work.path()).map_err(io)?;
+        let component = work.path().join("component.wasm");
+        componentize(work.path(), &component).await?;
+        fs::rename(component, place).map_err(io)
+    }
+}
+
+/// The folder of the packages, and the one with Tornado alone.
+const PACKAGES_FOLDER: &str = "packages";
+const TORNADO_FOLDER: &str = "tornado";
+
+/// Installs the packages.
+async fn install(work: &Path) -> Result<(), String> {
+    let mut pip = python(work);
+    pip.args(["-m", "pip", "install", "--quiet", "--no-input"])
+        .args(["--disable-pip-version-check", "--no-warn-script-location"])
+        .args(["--only-binary=:all:", "--no-deps", "--target"])
+        .arg(PACKAGES_FOLDER)
+        .args(PACKAGES);
+    run(pip, "pip").await
+}
+
+/// Moves Tornado to where nothing else is that could be imported, without its code for this machine's processor: it has
+/// the same in Python.
+fn take_tornado(work: &Path) -> std::io::Result<()> {
+    let tornado = work.join(TORNADO_FOLDER).join("tornado");
+    fs::create_dir(work.join(TORNADO_FOLDER))?;
+    fs::rename(work.join(PACKAGES_FOLDER).join("tornado"), &tornado)?;
+    for entry in fs::read_dir(tornado)? {
+        let path = entry?.path();
+        let is_native = path
+            .extension()
+            .is_some_and(|end| end == "so" || end == "pyd");
+        if is_native {
+            fs::remove_file(path)?;
+        }
+    }
+    Ok(())
+}
+
+/// Has componentize-py make the component. It asks for nothing from elsewhere.
+async fn componentize(work: &Path, component: &Path) -> Result<(), String> {
+    /// Its command is installed in a place that depends on the system.
+    const COMMAND: &str = "import sys; sys.path.insert(0, sys.argv.pop(1)); \
+                           from componentize_py import script; sys.exit(script())";
+    // It looks for packages in a virtual environment, or else in what this machine has.
+    let nothing = work.join("nothing");
+    fs::create_dir_all(nothing.join("lib/site-packages")).map_err(|error| error.to_string())?;
+    let mut command = python(work);
+    command
+        .args(["-c", COMMAND, PACKAGES_FOLDER])
+        .arg("--quiet")
+        .arg("--wit-path")
+        .arg(work.join(WIT))
+        .args(["--world", WORLD, "componentize", ENTRY])
+        .arg("--python-path")
+        .arg(work.join(MODULES))
+        .arg("--python-path")
+        .arg(work.join(TORNADO_FOLDER))
+        .arg("--output")
+        .arg(component)
+        .env("VIRTUAL_ENV", nothing);
+    run(command, "componentize-py").await
+}
+
+/// Python, without what the environment says to it.
+fn python(work: &Path) -> Command {
+    let mut command = Command::new("python3");
+    command.arg("-E").current_dir(work);
+    command
+}
+
+/// Runs a program to its end.
+async fn run(mut command: Command, name: &str) -> Result<(), String> {
+    command
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .kill_on_drop(true);
+    let output = command.output().await.map_err(|error| match error.kind() {
+        ErrorKind::NotFound => {
+            "there is no `python3` on the PATH; Python with pip is needed once, to make it"
+                .to_owned()
+        }
+        _ => format!("`python3` can't be started: {error}"),
+    })?;
+    if output.status.success() {
+        return Ok(());
+    }
+    let said = [output.stdout, output.stderr].concat();
+    let said = String::from_utf8_lossy(&said);
+    let lines: Vec<&str> = said
+        .lines()
+        .filter(|line| !line.trim().is_empty())
+        .collect();
+    let last = lines[lines.len().saturating_sub(TOLD)..].join("\n");
+    Err(format!("{name} has failed ({}):\n{last}", output.status))
+}

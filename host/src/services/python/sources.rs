@@ -1,0 +1,70 @@
+//! What the component for Python apps is made of: the adapter, the part of the WIT that it needs, and the packages. All
+//! of it is in this program.
+
+use sha2::{Digest, Sha256};
+
+/// The packages, each in the one version that the adapter was written for.
+pub const PACKAGES: [&str; 2] = ["componentize-py==0.25.1", "tornado==6.6.1"];
+
+/// A folder in which the adapter's modules are, and that of its WIT.
+pub const MODULES: &str = "modules";
+pub const WIT: &str = "wit";
+
+/// The module that componentize-py makes a component of, and the world that it exports.
+pub const ENTRY: &str = "waterspout_python";
+pub const WORLD: &str = "runtime";
+
+macro_rules! module {
+    ($name:literal) => {
+        (
+            concat!("modules/waterspout_python/", $name),
+            include_str!(concat!("../../../python/waterspout_python/", $name)),
+        )
+    };
+}
+
+macro_rules! wit {
+    ($name:literal) => {
+        (
+            concat!("wit/deps/", $name),
+            include_str!(concat!("../../../wit/deps/", $name)),
+        )
+    };
+}
+
+/// All files, by their paths.
+pub const FILES: [(&str, &str); 19] = [
+    module!("__init__.py"),
+    module!("event_loop.py"),
+    module!("host_log.py"),
+    module!("modules.py"),
+    module!("no_ssl.py"),
+    module!("program.py"),
+    module!("tornado_server.py"),
+    (
+        "wit/python.wit",
+        include_str!("../../../python/wit/python.wit"),
+    ),
+    wit!("clocks.wit"),
+    wit!("lifecycle/lifecycle.wit"),
+    wit!("lifecycle/state.wit"),
+    wit!("logging/logging.wit"),
+    wit!("values/values.wit"),
+    wit!("web/application.wit"),
+    wit!("web/handler.wit"),
+    wit!("web/request-body.wit"),
+    wit!("web/request.wit"),
+    wit!("web/response.wit"),
+    wit!("web/types.wit"),
+];
+
+/// What tells the component that these make from all others.
+pub fn key() -> String {
+    let mut sum = Sha256::new();
+    let texts = FILES.iter().flat_map(|(path, text)| [path, text]);
+    for text in texts.chain(&PACKAGES) {
+        sum.update((text.len() as u64).to_le_bytes());
+        sum.update(text);
+    }
+    format!("{:x}", sum.finalize())
+}

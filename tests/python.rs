@@ -1,0 +1,335 @@
+//! Python apps in `handlers/`: Tornado's own source in a component. Left out, with a word, where there is no `python3`
+//! whose pip has an index to install from.
+
+use std::path::Path;
+use std::sync::LazyLock;
+use std::time::Duration;
+
+use tokio::sync::OnceCell;
+
+use crate::harness::{App, Load, Running, cache, entry, example, soon};
+
+/// The program of the seeds, byte for byte.
+const SEED: &str = include_str!("python/seed.py");
+
+/// An app of several files.
+const BLOG: &str = include_str!("python/blog.py");
+
+/// Whether Python apps can be run here. The component for them is made once for all tests, whatever it takes.
+async fn is_there() -> bool {
+    static MADE: OnceCell<bool> = OnceCell::const_new();
+    *MADE.get_or_init(made).await
+}
+
+async fn made() -> bool {
+    let app = App::new().handler("seed.py", SEED);
+    let checked = tokio::task::spawn_blocking(move || app.run("check")).await;
+    let (code, said) = checked.expect("an end");
+    let lacks = [
+        "there is no `python3`",
+        "No module named pip",
+        "pip has failed",
+    ];
+    if lacks.iter().any(|lack| said.contains(lack)) {
+        println!("no Python app is tried here: {said}");
+        return false;
+    }
+    assert_eq!(code, Some(0), "{said}");
+    true
+}
+
+/// A program whose answer is this text.
+fn saying(text: &str) -> String {
+    SEED.replace("Hello, world", text)
+}
+
+/// The app of several files, with one entry.
+fn blog() -> App {
+    let app = App::new();
+    for (path, text) in [
+        ("app.py", BLOG),
+        ("entries.py", "ALL = [\"first\"]\n"),
+        (
+            "pages/index.html",
+            "<h1>{{ title }}</h1>{% for entry in entries %}{{ entry }};{% end %}",
+        ),
+        ("static/style.css", "h1 { color: teal }\n"),
+    ] {
+        let path = app.handler_path("blog").join(path);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, text).unwrap();
+    }
+    app
+}
+
+fn replace(server: &Running, path: &str, text: &str) {
+    server.app.replace(path, text.as_bytes());
+}
+
+#[tokio::test]
+async fn the_seed_s_program_serves_as_it_stands() {
+    if !is_there().await {
+        return;
+    }
+    let server = App::new().handler("seed.py", SEED).serve().await;
+    let answer = server.get("/").await;
+    assert_eq!((answer.status, &*answer.body), (200, "Hello, world"));
+    assert_eq!(answer.header("server"), Some("TornadoServer/6.6.1"));
+    assert_eq!(server.get("/nothing").await.status, 404);
+    let posted = server.request("POST /", "", "a=b").await;
+    assert_eq!(posted.status, 405, "it has only `get`");
+    let component = server.component("seed.py").await;
+    assert_eq!(
+        (&component["state"], &component["instances"]),
+        (&"serving".into(), &1.into())
+    );
+    let lines = server.logged().await;
+    assert_eq!(lines.matches(" GET / ").count(), 1, "{lines}");
+}
+
+#[tokio::test]
+async fn a_folder_with_modules_templates_and_static_files_serves_as_in_tornado() {
+    if !is_there().await {
+        return;
+    }
+    let server = blog().serve().await;
+    assert_eq!(server.get("/").await.body, "<h1>Entries</h1>first;");
+    assert_eq!(
+        server.get("/static/style.css").await.body,
+        "h1 { color: teal }\n"
+    );
+    let entry = server.get("/entry/first").await;
+    assert_eq!(entry.body, r#"{"name": "first", "url": "/entry/first"}"#);
+    assert_eq!(server.get("/entry/none").await.status, 404);
+    assert_eq!(server.get("/ticks").await.body, "ticked");
+    // One request waits for what another does.
+    let mut waiting = server.connect().await;
+    waiting.send("GET /poll HTTP/1.1\r\nHost: a\r\n\r\n").await;
+    let form = "Content-Type: application/x-www-form-urlencoded\r\n";
+    let posted = server.request("POST /entry/any", form, "name=second").await;
+    assert_eq!(posted.status, 201);
+    assert_eq!(soon(waiting.answer()).await.body, "second");
+    let mut stream = server.connect().await;
+    stream.send("GET /stream HTTP/1.1\r\nHost: a\r\n\r\n").await;
+    assert!(
+        soon(stream.head())
+            .await
+            .contains("transfer-encoding: chunked")
+    );
+    for piece in ["0\n", "1\n", "2\n", ""] {
+        assert_eq!(soon(stream.chunk()).await, piece);
+    }
+    let body = "x".repeat(300_000);
+    assert_eq!(
+        server.request("PUT /upload", "", &body).await.body,
+        "300000"
+    );
+}
+
+#[tokio::test]
+async fn an_app_sees_its_own_files_and_no_other_and_writes_none() {
+    if !is_there().await {
+        return;
+    }
+    let server = blog().config("# nothing\n").serve().await;
+    let seen = server.get("/visible").await.body;
+    let seen: Vec<String> = serde_json::from_str(&seen).unwrap();
+    assert!(
+        seen[..4].iter().all(|refused| refused.ends_with("Error")),
+        "{seen:?}"
+    );
+    assert_eq!(seen[4], "opened");
+}
+
+#[tokio::test]
+async fn what_fails_is_logged_with_python_s_traceback() {
+    if !is_there().await {
+        return;
+    }
+    let server = blog().serve().await;
+    assert_eq!(server.get("/fails").await.status, 500);
+    assert_eq!(server.get("/logs").await.status, 200);
+    let log = server.logged().await;
+    for line in [
+        "Uncaught exception GET /fails",
+        "File \"/handlers/blog/app.py\", line ",
+        "ValueError: as it was told",
+        "as the app says it",
+        "as it prints it",
+    ] {
+        assert!(log.contains(line), "{line}: {log}");
+    }
+    assert_eq!(log.matches(" GET /logs ").count(), 1, "{log}");
+}
+
+#[tokio::test]
+async fn an_edit_serves_and_one_that_fails_is_refused_while_the_old_serves_on() {
+    if !is_there().await {
+        return;
+    }
+    let server = blog().serve().await;
+    let broken = BLOG.replace("import entries", "import entries\nentries.NOTHING");
+    replace(&server, "blog/app.py", &broken);
+    let status = server.until_swap_is(false).await;
+    let error = status["last_swap"]["error"].as_str().unwrap();
+    for said in [
+        "handlers/blog.py",
+        "Traceback (most recent call last)",
+        "File \"/handlers/blog/app.py\", line ",
+        "entries.NOTHING",
+        "AttributeError: module 'entries' has no attribute 'NOTHING'",
+    ] {
+        assert!(error.contains(said), "{said}: {error}");
+    }
+    assert!(!error.contains("runpy"), "{error}");
+    let refused = &entry(&status, "blog.py").unwrap()["error"];
+    assert!(
+        refused.as_str().unwrap().contains("AttributeError"),
+        "{refused}"
+    );
+    // A lost instance is made again of what serves, and not of what is there now.
+    let title = server.get("/").await.body;
+    assert_eq!(server.get("/spins").await.status, 503);
+    assert_eq!(server.get("/").await.body, title);
+    replace(&server, "blog/app.py", BLOG);
+    replace(&server, "blog/entries.py", "ALL = [\"edited\"]\n");
+    server.until_swap_is(true).await;
+    server
+        .until(|status| entry(status, "blog.py").is_some_and(|entry| entry["error"].is_null()))
+        .await;
+    soon(async { while server.get("/").await.body != "<h1>Entries</h1>edited;" {} }).await;
+    let log = server.logged().await;
+    assert!(log.contains("the change is refused"), "{log}");
+}
+
+#[tokio::test]
+async fn no_request_fails_under_fifty_edits() {
+    if !is_there().await {
+        return;
+    }
+    let bodies: Vec<String> = (0..50)
+        .map(|number| format!("edit {}", "*".repeat(number)))
+        .collect();
+    let versions: Vec<&str> = bodies.iter().map(String::as_str).collect();
+    let app = App::new().handler("seed.py", saying(versions[0]));
+    let server = app.serve().await;
+    let load = Load::start(server.address, "/", 8, &versions);
+    for _ in 0..50 {
+        let program = saying(load.turns.begin());
+        replace(&server, "seed.py", &program);
+        server.until_serving("seed.py", program.as_bytes()).await;
+        load.turns.named();
+        load.more(5).await;
+    }
+    load.end().await.assert_flawless();
+    // What no version needs any more is not kept.
+    let apps = cache().join("python/apps");
+    let copies = || {
+        let processes = std::fs::read_dir(&apps).unwrap().flatten();
+        let copies = processes.filter_map(|process| std::fs::read_dir(process.path()).ok());
+        copies
+            .flatten()
+            .flatten()
+            .filter(|copy| {
+                std::fs::read(copy.path().join("seed.py"))
+                    .is_ok_and(|text| text.windows(6).any(|word| word == b"edit *"))
+            })
+            .count()
+    };
+    soon(async {
+        while copies() > 1 {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn apps_have_the_paths_that_nothing_else_takes_or_those_that_they_are_given() {
+    if !is_there().await {
+        return;
+    }
+    let route = |pattern: &str, file: &str| {
+        format!("[[route]]\npattern = '{pattern}'\nhandler = \"{file}\"\n")
+    };
+    let routed = route("/one", "one.py");
+    let app = App::new()
+        .handler("one.py", saying("one").replace("r\"/\"", "r\"/one\""))
+        .handler("two.py", saying("two"))
+        .config(&routed);
+    let server = app.serve().await;
+    assert_eq!(server.get("/one").await.body, "one");
+    assert_eq!(server.get("/").await.body, "two");
+    assert_eq!(server.get("/elsewhere").await.status, 404);
+    // Two that would take everything.
+    let aside = server.app.path().join("aside");
+    std::fs::write(&aside, "# nothing\n").unwrap();
+    std::fs::rename(aside, server.app.path().join("waterspout.toml")).unwrap();
+    let status = server.until_swap_is(false).await;
+    let error = status["last_swap"]["error"].as_str().unwrap();
+    assert!(
+        error.contains("two.py") && error.contains("one.py"),
+        "{error}"
+    );
+    assert_eq!(server.get("/one").await.body, "one");
+}
+
+#[tokio::test]
+async fn an_app_that_is_a_file_and_a_folder_is_a_fault() {
+    let app = App::new().handler("blog.py", SEED);
+    std::fs::create_dir(app.handler_path("blog")).unwrap();
+    std::fs::write(app.handler_path("blog").join("app.py"), SEED).unwrap();
+    let (code, said) = app.run("check");
+    assert_eq!(code, Some(1), "{said}");
+    assert!(
+        said.contains("handlers/blog.py") && said.contains("is the same app"),
+        "{said}"
+    );
+}
+
+#[tokio::test]
+async fn a_start_has_a_limit_of_its_own_and_no_other() {
+    if !is_there().await {
+        return;
+    }
+    static SLOW: LazyLock<String> = LazyLock::new(|| {
+        let spin = "import time\nuntil = time.monotonic() + 1.5\nwhile time.monotonic() < until:\n    pass\n";
+        format!("{spin}{SEED}")
+    });
+    // Longer than `cpu_deadline`, which is 1 s.
+    let server = App::new().handler("seed.py", &*SLOW).serve().await;
+    assert_eq!(server.get("/").await.body, "Hello, world");
+    let log = server.logged().await;
+    assert!(!log.contains("block_log"), "{log}");
+    let config = "[component.\"seed.py\"]\nstart_timeout = \"200ms\"\n";
+    let server = App::new()
+        .handler("seed.py", &*SLOW)
+        .config(config)
+        .serve()
+        .await;
+    assert_eq!(server.get("/").await.status, 503);
+    let error = server.component("seed.py").await["error"].to_string();
+    assert!(
+        error.contains("did not end within `start_timeout`"),
+        "{error}"
+    );
+}
+
+#[tokio::test]
+async fn without_python_that_app_alone_is_at_fault() {
+    let cache = tempfile::tempdir().unwrap();
+    let server = App::new()
+        .handler("hello.wasm", example("hello"))
+        .handler("seed.py", SEED)
+        .cache(cache.path())
+        .variable("PATH", Path::new("/nowhere"))
+        .serve()
+        .await;
+    assert_eq!(server.get("/hello").await.status, 200);
+    assert_eq!(server.get("/").await.status, 503);
+    let error = server.component("seed.py").await["error"].to_string();
+    assert!(
+        error.contains("there is no `python3` on the PATH"),
+        "{error}"
+    );
+}

@@ -91,6 +91,12 @@ class Context:
         self.remote_ip, self.protocol = remote_ip, protocol
         self.address_family, self.address = None, (remote_ip, 0)
 
+    def _apply_xheaders(self, headers):
+        """`HTTPServer(xheaders=True)`: whose word counts for the address of a client is for the host to say."""
+
+    def _unapply_xheaders(self):
+        pass
+
 
 class Stream:
     """What handlers ask of the stream of their connection."""

@@ -27,8 +27,11 @@ pub fn suggestions(imports: &[Import]) -> Vec<[String; 2]> {
 /// What looks wrong with the grants of the components that a generation has loaded itself, or of all.
 pub fn warnings_of_all(app: &Path, generation: &Generation, only_new: bool) -> Vec<Fault> {
     let components = generation.components.values();
-    let meant =
-        components.filter(|component| !only_new || component.generation == generation.number);
+    let meant = components.filter(|component| {
+        let is_new = component.generation == generation.number;
+        // The component of Python apps imports what any of them may use.
+        (is_new || !only_new) && !config::is_python(&component.file)
+    });
     let loaded = meant.filter_map(|component| Some((&component.file, component.pool()?)));
     let faults = loaded.flat_map(|(file, pool)| {
         let imports = Import::all(pool.component());

@@ -316,6 +316,49 @@ async fn a_start_has_a_limit_of_its_own_and_no_other() {
 }
 
 #[tokio::test]
+async fn packages_of_pure_python_are_installed_as_the_app_names_them() {
+    if !is_there().await {
+        return;
+    }
+    let folder = |requirements: &str| {
+        let program = SEED.replace("import tornado\n", "import tornado\nimport itsdangerous\n");
+        let said = "itsdangerous.__name__ + itsdangerous.__file__";
+        let app = App::new();
+        std::fs::create_dir(app.handler_path("signs")).unwrap();
+        app.handler("signs/app.py", program.replace("\"Hello, world\"", said))
+            .handler("signs/requirements.txt", requirements)
+    };
+    const HASHED: &str = "itsdangerous==2.2.0 \\\n    \
+        --hash=sha256:c6242fc49e35958c8b15141343aa660db5fc54d4f13a1db01a3f5891b98700ef\n";
+    let server = folder(HASHED).serve().await;
+    if server.log.text().contains("Retrying") {
+        return println!("no package is tried here: the index is not reached");
+    }
+    let said = server.get("/").await.body;
+    assert_eq!(said, "itsdangerous/packages/itsdangerous/__init__.py");
+    // A change of the file is a change of the app, and one that can't be done is refused.
+    for (requirements, why) in [
+        ("itsdangerous==2.2.0\n", "has no `--hash=sha256:…`"),
+        ("itsdangerous\n", "`itsdangerous` is not taken"),
+        (&HASHED.replace("sha256:c6", "sha256:c7"), "pip has failed"),
+    ] {
+        replace(&server, "signs/requirements.txt", requirements);
+        let is_why = |status: &serde_json::Value| {
+            let error = status["last_swap"]["error"].as_str();
+            error.is_some_and(|error| error.contains(why))
+        };
+        server.until(is_why).await;
+        assert_eq!(server.get("/").await.body, said);
+    }
+    // MarkupSafe has code in C.
+    let app = folder("markupsafe==3.0.2\n").config("[settings]\ndebug = true\n");
+    let server = app.serve().await;
+    let error = server.component("signs.py").await["error"].to_string();
+    assert!(error.contains("markupsafe==3.0.2"), "{error}");
+    assert!(error.contains("Only wheels of pure Python"), "{error}");
+}
+
+#[tokio::test]
 async fn without_python_that_app_alone_is_at_fault() {
     let cache = tempfile::tempdir().unwrap();
     let server = App::new()

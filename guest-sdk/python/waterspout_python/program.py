@@ -11,8 +11,9 @@ import traceback
 from . import host_log, modules, tornado_server
 from .event_loop import Serving, loop
 
-# The variable of the environment by which the host says where the file is.
-VARIABLE = "WATERSPOUT_PYTHON_APP"
+# The variables of the environment by which the host says where the file is, and the folder with the app's packages.
+FILE = "WATERSPOUT_PYTHON_APP"
+PACKAGES = "WATERSPOUT_PYTHON_PACKAGES"
 
 _starting = None  # the call of `start`, while the program waits for something before it listens
 
@@ -20,10 +21,11 @@ _starting = None  # the call of `start`, while the program waits for something b
 def run(frame):
     """Runs it. Sets the result of `start` when that is known, now or later."""
     global _starting
-    path = os.environ.pop(VARIABLE)
+    path = os.environ.pop(FILE)
+    packages = os.environ.pop(PACKAGES, None)
     folder = os.path.dirname(path)
     sys.argv[:] = [path]
-    sys.path[:] = [folder]
+    sys.path[:] = [folder] if packages is None else [folder, packages]
     sys.path_importer_cache.clear()
     sys.meta_path.append(modules.Finder)
     sys.dont_write_bytecode = True

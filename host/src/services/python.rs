@@ -3,6 +3,8 @@
 
 mod copies;
 mod making;
+mod packages;
+mod pip;
 mod sources;
 mod tree;
 
@@ -10,5 +12,21 @@ pub use copies::{AppCopy, Copies};
 pub use making::Maker;
 pub use tree::{Tree, is_ignored};
 
-/// The environment variable by which an app's instance learns where its file is.
+use std::path::PathBuf;
+use std::sync::Arc;
+
+/// The environment variables by which an app's instance learns where its file is, and where its packages are.
 pub const FILE_VARIABLE: &str = "WATERSPOUT_PYTHON_APP";
+pub const PACKAGES_VARIABLE: &str = "WATERSPOUT_PYTHON_PACKAGES";
+
+/// Where the packages are for its instances.
+pub const PACKAGES: &str = "/packages";
+
+/// What the instances of one version of an app read.
+#[derive(Clone)]
+pub struct Program {
+    /// Its files.
+    pub files: Arc<AppCopy>,
+    /// The folder with its packages, if it has any.
+    pub packages: Option<PathBuf>,
+}

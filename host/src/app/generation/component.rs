@@ -29,7 +29,7 @@ use crate::guest::instances::{Blueprint, Pool, Rules};
 use crate::guest::invoke;
 use crate::guest::resources::{AppView, Newest};
 use crate::guest::run::RunLimits;
-use crate::services::python::AppCopy;
+use crate::services::python::Program;
 use crate::services::sockets::SocketLimits;
 
 /// A component, in one generation or several.
@@ -285,13 +285,16 @@ impl Loading<'_> {
         if let Some(kept) = kept.filter(|kept| kept.sha256 == tree.sha256()) {
             return Ok(Read::Kept(kept));
         }
-        let linked = match copy {
-            Ok(copy) => programs.component(engine).await.map(|linked| Runnable {
-                linked,
-                program: Some(copy),
-            }),
-            Err(error) => Err(error),
+        let is_strict = !self.config.settings.debug;
+        let linked = async {
+            let files = copy?;
+            let packages = programs.packages(engine, &tree, is_strict).await?;
+            Ok(Runnable {
+                linked: programs.component(engine).await?,
+                program: Some(Program { files, packages }),
+            })
         };
+        let linked = linked.await;
         let sha256 = tree.sha256().to_owned();
         Ok(Read::New { sha256, linked })
     }
@@ -433,8 +436,8 @@ enum Read {
 /// What instances are made of.
 struct Runnable {
     linked: Arc<Linked>,
-    /// The files of a Python app.
-    program: Option<Arc<AppCopy>>,
+    /// What the instances of a Python app read.
+    program: Option<Program>,
 }
 
 /// How long `start` and `stop` may take where requests have no deadline, so that every load ends.

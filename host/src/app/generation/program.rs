@@ -98,6 +98,23 @@ impl Programs {
         Ok((tree, copy))
     }
 
+    /// The packages of an app, installed. `is_strict`: each has to have a hash.
+    pub async fn packages(
+        &self,
+        engine: &Engine,
+        tree: &Tree,
+        is_strict: bool,
+    ) -> Result<Option<PathBuf>, Error> {
+        let Some(requirements) = tree.requirements()? else {
+            return Ok(None);
+        };
+        if is_strict {
+            requirements.check_hashes()?;
+        }
+        let folder = cache(engine)?.join("packages");
+        requirements.install(&folder).await.map(Some)
+    }
+
     fn copies(&self, engine: &Engine) -> Result<&Copies, Error> {
         if let Some(copies) = self.0.copies.get() {
             return Ok(copies);

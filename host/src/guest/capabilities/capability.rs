@@ -11,7 +11,7 @@ use crate::guest::imports::Import;
 use crate::guest::resources::{Ctx, Part};
 use crate::guest::run::RunClock;
 use crate::services::Services;
-use crate::services::python::AppCopy;
+use crate::services::python::Program;
 
 /// Everything that the rest of the host knows of one capability.
 pub struct Capability {
@@ -42,7 +42,7 @@ pub struct Setup<'a> {
     pub app: &'a Path,
     pub settings: &'a config::Component,
     /// The files of a Python app, which its instances read.
-    pub program: Option<&'a Arc<AppCopy>>,
+    pub program: Option<&'a Program>,
     pub services: &'a Services,
     pub meter: &'a Arc<ComponentMeter>,
 }

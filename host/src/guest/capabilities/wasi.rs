@@ -20,7 +20,7 @@ use crate::config::{self, GrantKey};
 use crate::guest::bindings::logging::Level;
 use crate::guest::imports::Import;
 use crate::guest::resources::Ctx;
-use crate::services::python::FILE_VARIABLE;
+use crate::services::python::{FILE_VARIABLE, PACKAGES, PACKAGES_VARIABLE, Program};
 use crate::services::tcp::Access;
 
 /// The capability.
@@ -118,13 +118,20 @@ fn prepare(setup: &Setup<'_>) -> MakePart {
     let network = tcpclient::access(setup);
     let names: Arc<[String]> = folders.iter().map(|folder| folder.guest.clone()).collect();
     let program = program.cloned();
-    if let Some(program) = &program {
-        folders.push(Folder {
-            host: program.folder().to_owned(),
-            guest: program.mount().to_owned(),
-            access: FsPerms::ReadOnly,
-        });
-        env.push((FILE_VARIABLE.to_owned(), program.entry().to_owned()));
+    if let Some(Program { files, packages }) = &program {
+        let mut read = |host: &Path, guest: &str| {
+            folders.push(Folder {
+                host: host.to_owned(),
+                guest: guest.to_owned(),
+                access: FsPerms::ReadOnly,
+            });
+        };
+        read(files.folder(), files.mount());
+        env.push((FILE_VARIABLE.to_owned(), files.entry().to_owned()));
+        if let Some(packages) = packages {
+            read(packages, PACKAGES);
+            env.push((PACKAGES_VARIABLE.to_owned(), PACKAGES.to_owned()));
+        }
     }
     Box::new(move |run| {
         // The copy is there as long as instances may be made.

@@ -2,23 +2,16 @@
 //! the `python3` of this machine, and kept in the cache. So its snapshot, with the seed of Python's hashes, is this
 //! machine's own.
 
-use std::fs::{self, DirBuilder, File};
-use std::io::ErrorKind;
-use std::os::unix::fs::DirBuilderExt;
+use std::fs::{self, File};
 use std::path::{Path, PathBuf};
-use std::process::Stdio;
 use std::time::Duration;
 
-use tokio::process::Command;
-
+use super::pip;
 use super::sources::{ENTRY, FILES, MODULES, PACKAGES, WIT, WORLD, key};
 use crate::base::error::Error;
 
 /// How long the making may take: it waits for a package index, and then computes for less than a minute.
 const PATIENCE: Duration = Duration::from_secs(600);
-
-/// How much of what a program says is told, in lines.
-const TOLD: usize = 12;
 
 /// Makes the component, or finds it.
 #[derive(Clone, Debug)]
@@ -66,10 +59,7 @@ impl Maker {
 
     /// Waits until no other process of this machine makes it.
     async fn turn(&self) -> std::io::Result<File> {
-        DirBuilder::new()
-            .recursive(true)
-            .mode(0o700)
-            .create(&self.folder)?;
+        pip::make_folder(&self.folder)?;
         let lock = File::create(self.folder.join("making"))?;
         let locked = tokio::task::spawn_blocking(move || lock.lock().map(|()| lock));
         locked.await.map_err(std::io::Error::other)?
@@ -85,7 +75,7 @@ impl Maker {
             }
             fs::write(path, text).map_err(io)?;
         }
-        install(work.path()).await?;
+        pip::install(work.path(), PACKAGES_FOLDER, &PACKAGES).await?;
         take_tornado(work.path()).map_err(io)?;
         let component = work.path().join("component.wasm");
         componentize(work.path(), &component).await?;
@@ -96,17 +86,6 @@ impl Maker {
 /// The folder of the packages, and the one with Tornado alone.
 const PACKAGES_FOLDER: &str = "packages";
 const TORNADO_FOLDER: &str = "tornado";
-
-/// Installs the packages.
-async fn install(work: &Path) -> Result<(), String> {
-    let mut pip = python(work);
-    pip.args(["-m", "pip", "install", "--quiet", "--no-input"])
-        .args(["--disable-pip-version-check", "--no-warn-script-location"])
-        .args(["--only-binary=:all:", "--no-deps", "--target"])
-        .arg(PACKAGES_FOLDER)
-        .args(PACKAGES);
-    run(pip, "pip").await
-}
 
 /// Moves Tornado to where nothing else is that could be imported, without its code for this machine's processor: it has
 /// the same in Python.
@@ -134,7 +113,7 @@ async fn componentize(work: &Path, component: &Path) -> Result<(), String> {
     // It looks for packages in a virtual environment, or else in what this machine has.
     let nothing = work.join("nothing");
     fs::create_dir_all(nothing.join("lib/site-packages")).map_err(|error| error.to_string())?;
-    let mut command = python(work);
+    let mut command = pip::python(work);
     command
         .args(["-c", COMMAND, PACKAGES_FOLDER])
         .arg("--quiet")
@@ -148,39 +127,5 @@ async fn componentize(work: &Path, component: &Path) -> Result<(), String> {
         .arg("--output")
         .arg(component)
         .env("VIRTUAL_ENV", nothing);
-    run(command, "componentize-py").await
-}
-
-/// Python, without what the environment says to it.
-fn python(work: &Path) -> Command {
-    let mut command = Command::new("python3");
-    command.arg("-E").current_dir(work);
-    command
-}
-
-/// Runs a program to its end.
-async fn run(mut command: Command, name: &str) -> Result<(), String> {
-    command
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .kill_on_drop(true);
-    let output = command.output().await.map_err(|error| match error.kind() {
-        ErrorKind::NotFound => {
-            "there is no `python3` on the PATH; Python with pip is needed once, to make it"
-                .to_owned()
-        }
-        _ => format!("`python3` can't be started: {error}"),
-    })?;
-    if output.status.success() {
-        return Ok(());
-    }
-    let said = [output.stdout, output.stderr].concat();
-    let said = String::from_utf8_lossy(&said);
-    let lines: Vec<&str> = said
-        .lines()
-        .filter(|line| !line.trim().is_empty())
-        .collect();
-    let last = lines[lines.len().saturating_sub(TOLD)..].join("\n");
-    Err(format!("{name} has failed ({}):\n{last}", output.status))
+    pip::run(command, "componentize-py").await
 }

@@ -1,11 +1,13 @@
 //! The files of one Python app, read once: from here on they are what its version has. Writes nothing.
 
-use std::io::{Error, ErrorKind, Result};
+use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use sha2::{Digest, Sha256};
 
+use super::packages::{FILE_NAME, Requirements};
+use crate::base::error::Error;
 use crate::base::files;
 
 /// How many files an app may have, and how many bytes in all of them.
@@ -35,7 +37,7 @@ pub(super) struct TreeFile {
 
 impl Tree {
     /// Reads the app of this name: `blog.py`, or else the folder `blog` beside it.
-    pub fn read(handlers: &Path, name: &str) -> Result<Self> {
+    pub fn read(handlers: &Path, name: &str) -> io::Result<Self> {
         let stem = name.strip_suffix(".py").unwrap_or(name).to_owned();
         let folder = handlers.join(&stem);
         let is_folder = folder.join(ENTRY).is_file();
@@ -62,6 +64,16 @@ impl Tree {
     /// The SHA-256 of the one file, or of all paths and bytes in the folder, in hex.
     pub fn sha256(&self) -> &str {
         &self.sha256
+    }
+
+    /// The packages that it needs. An app in one file has none.
+    pub fn requirements(&self) -> Result<Option<Requirements>, Error> {
+        let is_named = |file: &&TreeFile| self.is_folder && file.path == Path::new(FILE_NAME);
+        let Some(file) = self.files.iter().find(is_named) else {
+            return Ok(None);
+        };
+        let requirements = Requirements::read(&String::from_utf8_lossy(&file.bytes))?;
+        Ok(Some(requirements).filter(|requirements| !requirements.is_empty()))
     }
 
     /// Where its folder is for its instances. So a traceback names a file as its author does.
@@ -94,7 +106,7 @@ struct Reading {
 
 impl Reading {
     /// Reads what is in a folder. A link to a file is that file; a link to a folder is not followed.
-    fn folder(&mut self, folder: &Path, inside: &Path) -> Result<()> {
+    fn folder(&mut self, folder: &Path, inside: &Path) -> io::Result<()> {
         for entry in std::fs::read_dir(folder)? {
             let entry = entry?;
             let name = entry.file_name();
@@ -111,7 +123,7 @@ impl Reading {
         Ok(())
     }
 
-    fn file(&mut self, from: &Path, path: PathBuf) -> Result<()> {
+    fn file(&mut self, from: &Path, path: PathBuf) -> io::Result<()> {
         let modified = std::fs::metadata(from)?.modified()?;
         let bytes =
             files::read(from, MAX_SIZE - self.size).map_err(|error| match error.kind() {
@@ -131,8 +143,8 @@ impl Reading {
     }
 }
 
-fn too_much() -> Error {
-    Error::other(format!(
+fn too_much() -> io::Error {
+    io::Error::other(format!(
         "the app has more than {MAX_FILES} files or {} MB",
         MAX_SIZE >> 20
     ))

@@ -5,6 +5,7 @@ use std::path::Path;
 use std::sync::LazyLock;
 use std::time::Duration;
 
+use serde_json::json;
 use tokio::sync::OnceCell;
 
 use crate::harness::{App, Load, Running, cache, entry, example, soon};
@@ -356,6 +357,46 @@ async fn packages_of_pure_python_are_installed_as_the_app_names_them() {
     let error = server.component("signs.py").await["error"].to_string();
     assert!(error.contains("markupsafe==3.0.2"), "{error}");
     assert!(error.contains("Only wheels of pure Python"), "{error}");
+}
+
+#[tokio::test]
+async fn tornado_s_client_fetches_from_what_is_granted() {
+    if !is_there().await {
+        return;
+    }
+    let peer = blog().serve().await;
+    let origin = format!("http://{}", peer.address);
+    let config = format!(
+        "[component.\"fetches.py\"]\nallow = {{ http = [\"{origin}\"] }}\nenv = {{ PEER = \"{origin}\" }}\n"
+    );
+    let app = App::new().handler("fetches.py", include_str!("python/fetches.py"));
+    let server = app.config(&config).serve().await;
+    let said = server.get("/").await.body;
+    let said: serde_json::Value = serde_json::from_str(&said).unwrap();
+    for (name, expected) in [
+        (
+            "get",
+            json!([200, "{\"name\": \"first\", \"url\": \"/entry/first\"}"]),
+        ),
+        ("missing", json!(["HTTPClientError", "HTTP 404: Not Found"])),
+        ("put", json!([200, "300000"])),
+        ("produced", json!([200, "300000"])),
+        ("streamed", json!([200, ""])),
+        ("pieces", json!("0\n1\n2\n")),
+        (
+            "late",
+            json!(["HTTPTimeoutError", "Timeout during request"]),
+        ),
+        ("many", json!(true)),
+    ] {
+        assert_eq!(said[name], expected, "{name}: {said}");
+    }
+    let denied = said["denied"][1].as_str().unwrap();
+    assert!(
+        denied.contains("http://denied.example is not granted"),
+        "{denied}"
+    );
+    assert_eq!(said["two"][0], "ValueError", "as in Tornado: {said}");
 }
 
 #[tokio::test]

@@ -7,7 +7,7 @@ begins. Nothing here belongs to an app: the host says in `start` where that is.
 import gc
 
 from . import no_ssl  # before all that would import `ssl`
-from . import event_loop, host_log, modules, program, tornado_server
+from . import event_loop, host_log, modules, program, tornado_client, tornado_server
 from .event_loop import loop
 from componentize_py_types import Err
 from wit_world import exports

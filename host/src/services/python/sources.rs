@@ -33,19 +33,21 @@ macro_rules! wit {
 }
 
 /// All files, by their paths.
-pub const FILES: [(&str, &str); 19] = [
+pub const FILES: [(&str, &str); 21] = [
     module!("__init__.py"),
     module!("event_loop.py"),
     module!("host_log.py"),
     module!("modules.py"),
     module!("no_ssl.py"),
     module!("program.py"),
+    module!("tornado_client.py"),
     module!("tornado_server.py"),
     (
         "wit/python.wit",
         include_str!("../../../python/wit/python.wit"),
     ),
     wit!("clocks.wit"),
+    wit!("http.wit"),
     wit!("lifecycle/lifecycle.wit"),
     wit!("lifecycle/state.wit"),
     wit!("logging/logging.wit"),

@@ -121,7 +121,7 @@ class Connection(httputil.HTTPConnection):
         self.delegate = None
         self.no_keep_alive = False
         self.is_gone = False
-        self._frame, self._request, self._is_head_only = frame, request, method == "HEAD"
+        self._frame, self._request, self._method = frame, request, method
         self._head = None
         self._pieces = []
         self._waiters = None
@@ -132,7 +132,7 @@ class Connection(httputil.HTTPConnection):
 
     def write_headers(self, start_line, headers, chunk=None):
         fields = [(name, value.encode("utf-8")) for name, value in headers.get_all()]
-        if start_line.code == 200 and "Etag" not in headers:
+        if start_line.code == 200 and self._method in ("GET", "HEAD") and "Etag" not in headers:
             # An empty one says that there is none. Otherwise the host would add its own.
             fields.append(("etag", b""))
         reason = None if httputil.responses.get(start_line.code) == start_line.reason else start_line.reason
@@ -162,7 +162,7 @@ class Connection(httputil.HTTPConnection):
         self._is_finished = True
         if self.is_gone or self._is_sending:
             return  # `_send` goes on to the end
-        if self._is_head_only and not self._is_flushed:
+        if self._method == "HEAD" and not self._is_flushed:
             # A whole response would lose its `Content-Length`.
             self._begin_sending()
             return

@@ -165,6 +165,22 @@ async fn a_stream_that_is_kept_outlives_its_handler_and_is_written_to_by_others(
 }
 
 #[tokio::test]
+async fn a_stream_is_read_by_the_handler_of_another_before_and_after_its_own_has_ended() {
+    for lent in ["0", "300"] {
+        let server = app(LINES, "").serve().await;
+        let (mut one, mut other) = (Lines::of(&server).await, Lines::of(&server).await);
+        assert_eq!(one.ask(&format!("lend {lent}")).await, "lent");
+        if lent == "0" {
+            server.until_now("1 of 2").await;
+        }
+        assert_eq!(other.ask("hear").await, "hears");
+        server.until_now("1 of 2").await;
+        one.say("as it was said").await;
+        assert_eq!(other.line().await, "as it was said");
+    }
+}
+
+#[tokio::test]
 async fn an_error_is_logged_with_its_place_and_ends_one_stream() {
     let server = app(LINES, "").serve().await;
     let (mut first, mut other) = (Lines::of(&server).await, Lines::of(&server).await);

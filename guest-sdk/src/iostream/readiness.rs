@@ -17,11 +17,6 @@ pub(crate) fn serving<T>(poll: impl FnOnce() -> T) -> T {
     polled
 }
 
-/// Whether it is the task that serves streams which is polled.
-pub(super) fn is_serving() -> bool {
-    IS_SERVING.get()
-}
-
 /// Whether one stream can be read.
 pub struct Readiness {
     /// Whether something may be there to be read.
@@ -29,6 +24,8 @@ pub struct Readiness {
     waiting: Cell<Option<Waker>>,
     /// Whether it has woken the handler, which reads first.
     has_woken: Cell<bool>,
+    /// Its handler has ended, and the host tells nothing more.
+    is_over: Cell<bool>,
 }
 
 impl Default for Readiness {
@@ -38,6 +35,7 @@ impl Default for Readiness {
             is_ready: Cell::new(true),
             waiting: Cell::default(),
             has_woken: Cell::default(),
+            is_over: Cell::default(),
         }
     }
 }
@@ -50,6 +48,19 @@ impl Readiness {
             self.has_woken.set(true);
             waiting.wake();
         }
+    }
+
+    /// The handler of the stream has ended. Who waits here is woken, and waits in another way.
+    pub(crate) fn end(&self) {
+        self.is_over.set(true);
+        if let Some(waiting) = self.waiting.take() {
+            waiting.wake();
+        }
+    }
+
+    /// Whether who polls now is told.
+    pub(super) fn is_told(&self) -> bool {
+        IS_SERVING.get() && !self.is_over.get()
     }
 
     /// Whether it has woken the handler since this was asked last.

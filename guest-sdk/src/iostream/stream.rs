@@ -9,7 +9,7 @@ use std::task::{Poll, ready};
 use tokio::sync::{Mutex, MutexGuard, Semaphore};
 
 use crate::iostream::error::StreamError;
-use crate::iostream::readiness::{self, Readiness};
+use crate::iostream::readiness::Readiness;
 use crate::runtime::bindings::waterspout::tcp::iostream::TcpStream;
 use crate::runtime::kept::{Kept, Wait};
 
@@ -216,35 +216,41 @@ impl IoStream {
         if reading.waiting().len() >= most {
             return Err(self.close_for(StreamError::BufferFull(most)));
         }
-        let read = match self
-            .0
-            .readiness
-            .as_ref()
-            .filter(|_| readiness::is_serving())
-        {
-            Some(readiness) => self.read_when_told(readiness, most).await?,
+        let told = match &self.0.readiness {
+            Some(readiness) => self.read_when_told(readiness, most).await,
+            None => None,
+        };
+        let read = match told {
+            Some(read) => read?,
             None => self.read_on(&mut reading.wait, most).await?,
         };
         reading.put(read);
         Ok(())
     }
 
-    /// Reads in the task that is told when there is something to read.
+    /// Reads where it is told when there is something to read. `None`: it is not.
     async fn read_when_told(
         &self,
         readiness: &Readiness,
         most: usize,
-    ) -> Result<Vec<u8>, StreamError> {
+    ) -> Option<Result<Vec<u8>, StreamError>> {
         let piece = most.min(READ);
         poll_fn(|task| {
             loop {
+                if !readiness.is_told() {
+                    return Poll::Ready(None);
+                }
                 ready!(readiness.poll_ready(task));
-                let read = self.0.stream.read(size(piece))?;
+                let read = match self.0.stream.read(size(piece)) {
+                    Ok(read) => read,
+                    // It stays as it is, so nobody waits for more.
+                    Err(error) => return Poll::Ready(Some(Err(error.into()))),
+                };
                 if read.len() < piece {
                     readiness.clear();
                 }
                 if !read.is_empty() {
-                    return Poll::Ready(Ok(read));
+                    return Poll::Ready(Some(Ok(read)));
                 }
             }
         })

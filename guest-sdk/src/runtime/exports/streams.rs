@@ -113,7 +113,9 @@ impl<F: Future<Output = Ended>> Served<F> {
     /// Polls the handlers that were woken.
     fn poll(&mut self, task: &mut Context<'_>) {
         while let Poll::Ready(Some((number, ended))) = self.handlers.poll_next_unpin(task) {
-            self.ready.remove(&number);
+            if let Some(readiness) = self.ready.remove(&number) {
+                readiness.end();
+            }
             streams::end(number, ended.as_ref().copied().map_err(String::as_str));
         }
     }

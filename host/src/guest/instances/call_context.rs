@@ -7,7 +7,7 @@ use wasmtime::component::{Accessor, ComponentNamedList, GuestTaskId, Lift, Lower
 
 use super::task_set::Line;
 use crate::guest::engine::{Function, Guest};
-use crate::guest::resources::{Ctx, Requests, Transit};
+use crate::guest::resources::{Ctx, OpenStreams, Requests, Transit};
 use crate::guest::run::RunClock;
 
 /// The surroundings of a call: one instance, while its event loop runs.
@@ -22,6 +22,8 @@ pub struct CallContext<'a> {
     /// The turn of the event loop in which a call was started last.
     pub(super) last_start: &'a AtomicU64,
     pub(super) requests: &'a Requests,
+    /// The streams of clients in the instance.
+    pub streams: &'a OpenStreams,
 }
 
 impl CallContext<'_> {

@@ -31,6 +31,7 @@ use crate::guest::resources::{
 use crate::guest::run::{Overrun, RunClock};
 use crate::guest::stack;
 use crate::services::sockets::{Home, Resident};
+use crate::services::tcp::Stream;
 
 /// An instance with its store and its place under the cap.
 pub(super) struct Instance {
@@ -120,6 +121,7 @@ impl Instance {
                 transit: &transit,
                 last_start: &last_start,
                 requests,
+                streams,
             };
             let mut requests_inside = TaskSet::new(&line);
             let serves = || serving.load(Relaxed);
@@ -152,9 +154,12 @@ impl Instance {
                         }
                         *next_request += 1;
                         has_states |= is_resumed;
-                        if exchange.connection().is_some() {
-                            farewell.greet(&exchange);
-                            core.admit(&context, *next_request, exchange, streams);
+                        if let Some(connection) = exchange.connection() {
+                            // It is taken only here.
+                            if let Some(stream) = connection.take() {
+                                farewell.greet(&exchange);
+                                core.admit(&context, *next_request, exchange, stream);
+                            }
                         } else {
                             let life = core.lead(&context, *next_request, exchange, home);
                             requests_inside.push(Either::Left(Either::Left(life)));
@@ -388,11 +393,11 @@ impl PoolInner {
         context: &CallContext<'_>,
         number: u64,
         exchange: Arc<Exchange>,
-        streams: &OpenStreams,
+        stream: Stream,
     ) {
         self.blueprint.meter.entered(exchange.began.elapsed());
         context.requests.insert(number, exchange.clone());
-        streams.arrive(number, exchange);
+        context.streams.arrive(number, exchange, stream);
     }
 
     /// Has the streams served as long as there are some.

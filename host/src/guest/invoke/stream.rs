@@ -15,9 +15,7 @@ pub fn serve<'a>(context: &'a CallContext<'a>) -> BoxFuture<'a, wasmtime::Result
         let Some(functions) = &context.guest.tcpserver else {
             wasmtime::bail!("the component has no handlers of streams");
         };
-        let streams = context
-            .accessor
-            .with(|mut access| access.get().streams.clone());
+        let streams = context.streams;
         while !streams.is_empty() {
             let note = |ctx: &mut Ctx, call| ctx.serving = Some(call);
             let call = context.start(&functions.serve, (), note)?;
@@ -29,7 +27,7 @@ pub fn serve<'a>(context: &'a CallContext<'a>) -> BoxFuture<'a, wasmtime::Result
             context.accessor.with(|mut access| {
                 let ctx = access.get();
                 ctx.serving = None;
-                for number in ctx.streams.abandon() {
+                for number in streams.abandon() {
                     ctx.requests.remove(number);
                 }
             });

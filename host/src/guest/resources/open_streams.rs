@@ -32,7 +32,7 @@ pub struct OpenStreams {
 struct State {
     all: FxHashMap<u64, Open>,
     /// Those that the guest does not have yet.
-    arrived: Vec<u64>,
+    arrived: Vec<(u64, Stream)>,
     /// Whether the call that serves them was given one.
     has_given: bool,
     /// Those for which something has happened.
@@ -114,11 +114,11 @@ impl OpenStreams {
     }
 
     /// A stream has come into the instance.
-    pub fn arrive(&self, number: u64, exchange: Arc<Exchange>) {
+    pub fn arrive(&self, number: u64, exchange: Arc<Exchange>, stream: Stream) {
         let mut state = self.state();
         let place = Place::Arrived;
         state.all.insert(number, Open { exchange, place });
-        state.arrived.push(number);
+        state.arrived.push((number, stream));
         state.tell();
         self.number.store(state.all.len(), Relaxed);
     }
@@ -135,11 +135,13 @@ impl OpenStreams {
         };
         state.at_once = state.at_once.clamp(1, AT_ONCE);
         let mut news = News::default();
-        for number in std::mem::take(&mut state.arrived) {
-            if let Some((exchange, stream)) = state.give(number) {
-                news.opened.push((number, exchange, stream));
+        for (number, stream) in std::mem::take(&mut state.arrived) {
+            if let Some(open) = state.all.get_mut(&number) {
+                open.place = Place::Given;
+                news.opened.push((number, open.exchange.clone(), stream));
             }
         }
+        state.has_given |= !news.opened.is_empty();
         let some = state.at_once.min(state.woken.len());
         let woken: Vec<_> = state.woken.drain(..some).collect();
         for waker in woken {
@@ -155,7 +157,6 @@ impl OpenStreams {
                 None => {}
             }
         }
-        self.number.store(state.all.len(), Relaxed);
         if news.is_empty() && !state.all.is_empty() {
             state.waiting = Some(cx.waker().clone());
             return Poll::Pending;
@@ -261,21 +262,6 @@ impl OpenStreams {
 }
 
 impl State {
-    /// A stream for the guest. `None`: there is nothing to be handled any more.
-    fn give(&mut self, number: u64) -> Option<(Arc<Exchange>, Stream)> {
-        let open = self.all.get_mut(&number)?;
-        let exchange = open.exchange.clone();
-        let stream = exchange.connection().and_then(|one| one.take());
-        let Some(stream) = stream.filter(|_| !exchange.is_cancelled()) else {
-            self.all.remove(&number);
-            exchange.answer(Answer::Served);
-            return None;
-        };
-        open.place = Place::Given;
-        self.has_given = true;
-        Some((exchange, stream))
-    }
-
     /// Wakes who waits.
     fn tell(&mut self) {
         if let Some(waiting) = self.waiting.take() {

@@ -109,6 +109,21 @@ impl TcpHandler for Lines {
                     KEPT.with_borrow_mut(|kept| kept.push(stream));
                     return Ok(());
                 }
+                // Keeps it and goes on for a moment, without reading.
+                "lend" => {
+                    KEPT.with_borrow_mut(|kept| kept.push(stream.clone()));
+                    stream.write("lent\n").await?;
+                    sleep(Duration::from_millis(with.parse()?)).await;
+                    return Ok(());
+                }
+                // Says what the streams that are kept say.
+                "hear" => {
+                    stream.write("hears\n").await?;
+                    let kept = KEPT.with_borrow(Clone::clone);
+                    for other in &kept {
+                        stream.write(other.read_until(b"\n").await?).await?;
+                    }
+                }
                 "sleep" => {
                     sleep(Duration::from_millis(with.parse()?)).await;
                     stream.write("slept\n").await?;

@@ -142,19 +142,22 @@ impl OpenStreams {
             }
         }
         state.has_given |= !news.opened.is_empty();
-        let some = state.at_once.min(state.woken.len());
-        let woken: Vec<_> = state.woken.drain(..some).collect();
-        for waker in woken {
-            waker.is_woken.store(false, Relaxed);
-            match state.all.get_mut(&waker.number) {
-                Some(open) if open.is_to_be_cancelled() => {
-                    open.place = Place::Cancelled;
-                    self.listen_out(waker.number);
-                    news.cancelled.push(waker.number);
+        // Those whose handlers have ended are no news, however many they are.
+        while news.readable.is_empty() && news.cancelled.is_empty() && !state.woken.is_empty() {
+            let some = state.at_once.min(state.woken.len());
+            let woken: Vec<_> = state.woken.drain(..some).collect();
+            for waker in woken {
+                waker.is_woken.store(false, Relaxed);
+                match state.all.get_mut(&waker.number) {
+                    Some(open) if open.is_to_be_cancelled() => {
+                        open.place = Place::Cancelled;
+                        self.listen_out(waker.number);
+                        news.cancelled.push(waker.number);
+                    }
+                    Some(_) => news.readable.push(waker.number),
+                    // Its handler has ended.
+                    None => {}
                 }
-                Some(_) => news.readable.push(waker.number),
-                // Its handler has ended.
-                None => {}
             }
         }
         if news.is_empty() && !state.all.is_empty() {

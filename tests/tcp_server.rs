@@ -9,12 +9,11 @@ mod sight;
 mod tls;
 
 use std::net::SocketAddr;
-use std::time::Duration;
 
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufStream};
 use tokio::net::TcpStream;
 
-use crate::harness::{App, Running, guest, soon};
+use crate::harness::{App, Running, entry, guest, soon};
 
 const FILE: &str = "tcp_server.wasm";
 
@@ -243,14 +242,18 @@ async fn an_exclusive_or_fresh_instance_belongs_to_its_stream() {
 
 #[tokio::test]
 async fn a_stream_that_is_quiet_for_long_keeps_its_exclusive_instance() {
-    let config =
-        format!("{LINES}[component.{FILE:?}]\nisolation = 'exclusive'\ndrain_deadline = '100ms'\n");
+    let keys = "isolation = 'exclusive'\ndrain_deadline = '100ms'\nmax_concurrent = 2";
+    let config = format!("{LINES}[component.{FILE:?}]\n{keys}\n");
     let app = App::new().handler(FILE, guest("tcp_server"));
     let server = app.config(&config).serve().await;
     let mut stream = Lines::of(&server).await;
     assert_eq!(stream.ask("hello").await, "You sent: hello");
-    // An instance without work goes after 10 to 20 s.
-    tokio::time::sleep(Duration::from_secs(22)).await;
+    // Another instance has a request, and goes when it had none for a while.
+    assert_eq!(server.get("/now").await.status, 200);
+    assert_eq!(server.component(FILE).await["instances"], 2);
+    server
+        .until(|status| entry(status, FILE).is_some_and(|entry| entry["instances"] == 1))
+        .await;
     assert_eq!(stream.ask("hello").await, "You sent: hello");
 }
 

@@ -48,6 +48,7 @@ pub use survey::Survey;
 use heirs::Heirs;
 use mark::Mark;
 use program::belongs;
+use survey::component_path;
 use watch::Held;
 
 /// The app at one time.
@@ -373,6 +374,9 @@ impl Previous<'_> {
 
     /// Whether nothing of a component has changed since the generation read it.
     fn has_read_component(&self, file: &str, now: &Survey) -> bool {
+        if !config::is_python(file) {
+            return self.has_read(&component_path(file), now);
+        }
         let before = &self.generation.survey;
         let paths = |survey: &Survey| -> BTreeSet<PathBuf> {
             let paths = survey.files().map(|(path, _)| path);

@@ -1,13 +1,19 @@
 //! Reads a file completely. Never waits, and never reads more than is asked for: a file that is not a regular one, or
-//! too large, is an error.
+//! too large, is an error. Makes a folder that is this user's alone.
 
-use std::fs::{File, FileType, OpenOptions};
+use std::fs::{DirBuilder, File, FileType, OpenOptions};
 use std::io::{Error, Read, Result};
-use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, FileTypeExt, OpenOptionsExt};
 use std::path::Path;
 
 /// The largest file of a configuration, a certificate or a key.
 pub const MAX_TEXT: u64 = 4 << 20;
+
+/// Makes a folder, with those above it, where it is not there yet: for this user alone.
+pub fn make_private_folder(folder: &Path) -> Result<()> {
+    let mut builder = DirBuilder::new();
+    builder.recursive(true).mode(0o700).create(folder)
+}
 
 /// Reads a file of at most this many bytes.
 pub fn read(path: &Path, most: u64) -> Result<Vec<u8>> {

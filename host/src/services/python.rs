@@ -10,7 +10,7 @@ mod tree;
 
 pub use copies::{AppCopy, Copies};
 pub use making::Maker;
-pub use tree::{Tree, is_ignored};
+pub use tree::{ENTRY, Tree, is_ignored};
 
 use std::path::PathBuf;
 use std::sync::Arc;

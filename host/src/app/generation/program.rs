@@ -10,16 +10,13 @@ use super::handlers_folder;
 use crate::base::error::Error;
 use crate::config;
 use crate::guest::engine::{Binary, CompileLimits, Engine, Linked};
-use crate::services::python::{AppCopy, Copies, Maker, Tree, is_ignored};
+use crate::services::python::{AppCopy, Copies, ENTRY, Maker, Tree, is_ignored};
 
 /// What compiling their component may take: it is an interpreter with all its libraries, and not the app's.
 const COMPILE_LIMITS: CompileLimits = CompileLimits {
     memory: 4 << 30,
     time: std::time::Duration::from_secs(600),
 };
-
-/// The file that is run, in an app that is a folder.
-const ENTRY: &str = "app.py";
 
 /// The folder `handlers/`, as a path in an app.
 fn handlers() -> PathBuf {

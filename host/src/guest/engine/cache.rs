@@ -1,8 +1,8 @@
 //! Owns the compiled code on disk. A miss is never an error: code that can't be read or written is compiled again.
 
-use std::fs::{self, DirBuilder, File};
+use std::fs::{self, File};
 use std::io::{self, Write};
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
@@ -178,10 +178,7 @@ fn is_ours(path: &Path) -> bool {
 /// Makes the folder for this user alone, or checks that it is so. Returns its path without links, because somebody
 /// else could change a link later.
 fn claim(folder: &Path) -> io::Result<PathBuf> {
-    let mut builder = DirBuilder::new();
-    builder.recursive(true);
-    builder.mode(0o700);
-    builder.create(folder)?;
+    files::make_private_folder(folder)?;
     let folder = folder.canonicalize()?;
     check_owners(&folder)?;
     Ok(folder)

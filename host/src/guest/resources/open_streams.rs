@@ -279,3 +279,6 @@ impl Open {
         self.place == Place::Given && self.exchange.is_cancelled()
     }
 }
+
+#[cfg(test)]
+mod tests;

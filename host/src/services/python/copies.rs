@@ -2,15 +2,16 @@
 //! written again, and goes with its last owner; what a process has left behind goes when the next one begins.
 
 use std::collections::HashMap;
-use std::fs::{self, DirBuilder, File, Permissions};
+use std::fs::{self, File, Permissions};
 use std::io::{Result, Write};
-use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use tempfile::TempDir;
 
 use super::tree::Tree;
+use crate::base::files;
 
 /// The copies of one process.
 pub struct Copies {
@@ -32,10 +33,7 @@ const LOCK: &str = "lock";
 impl Copies {
     /// Makes a folder for this process, and removes those of processes that are gone.
     pub fn open(folder: &Path) -> Result<Self> {
-        DirBuilder::new()
-            .recursive(true)
-            .mode(0o700)
-            .create(folder)?;
+        files::make_private_folder(folder)?;
         // Under this lock no folder is there whose process has not locked it yet.
         let beginning = File::create(folder.join(LOCK))?;
         beginning.lock()?;

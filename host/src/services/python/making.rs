@@ -9,6 +9,7 @@ use std::time::Duration;
 use super::pip;
 use super::sources::{ENTRY, FILES, MODULES, PACKAGES, WIT, WORLD, key};
 use crate::base::error::Error;
+use crate::base::files;
 
 /// How long the making may take: it waits for a package index, and then computes for less than a minute.
 const PATIENCE: Duration = Duration::from_secs(600);
@@ -59,7 +60,7 @@ impl Maker {
 
     /// Waits until no other process of this machine makes it.
     async fn turn(&self) -> std::io::Result<File> {
-        pip::make_folder(&self.folder)?;
+        files::make_private_folder(&self.folder)?;
         let lock = File::create(self.folder.join("making"))?;
         let locked = tokio::task::spawn_blocking(move || lock.lock().map(|()| lock));
         locked.await.map_err(std::io::Error::other)?

@@ -9,6 +9,7 @@ use sha2::{Digest, Sha256};
 
 use super::pip;
 use crate::base::error::Error;
+use crate::base::files;
 
 /// The name of the file in an app's folder.
 pub const FILE_NAME: &str = "requirements.txt";
@@ -81,7 +82,7 @@ impl Requirements {
             return Ok(place);
         }
         let io = |error| Error::host(format!("{} can't be written", folder.display()), error);
-        pip::make_folder(folder).map_err(io)?;
+        files::make_private_folder(folder).map_err(io)?;
         let work = tempfile::tempdir_in(folder).map_err(io)?;
         let list = work.path().join(FILE_NAME);
         std::fs::write(&list, self.lines.join("\n")).map_err(io)?;

@@ -1,8 +1,6 @@
 //! The machine's own `python3` and its pip, as programs. Their configuration is the operator's.
 
-use std::fs::DirBuilder;
 use std::io::ErrorKind;
-use std::os::unix::fs::DirBuilderExt;
 use std::path::Path;
 use std::process::Stdio;
 
@@ -52,10 +50,4 @@ pub async fn run(mut command: Command, name: &str) -> Result<(), String> {
         .collect();
     let last = lines[lines.len().saturating_sub(TOLD)..].join("\n");
     Err(format!("{name} has failed ({}):\n{last}", output.status))
-}
-
-/// Makes a folder in the cache, for this user alone.
-pub fn make_folder(folder: &Path) -> std::io::Result<()> {
-    let mut builder = DirBuilder::new();
-    builder.recursive(true).mode(0o700).create(folder)
 }

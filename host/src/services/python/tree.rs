@@ -14,8 +14,8 @@ use crate::base::files;
 const MAX_FILES: usize = 10_000;
 const MAX_SIZE: u64 = 256 << 20;
 
-/// The file that is run.
-const ENTRY: &str = "app.py";
+/// The file that is run, in an app that is a folder.
+pub const ENTRY: &str = "app.py";
 
 /// The files of one app.
 pub struct Tree {

@@ -35,7 +35,7 @@ use crate::base::files;
 
 pub use allow::{Allow, AllowPositions, GrantKey};
 pub use command_line::Overrides;
-pub use component::{Component, Isolation, Spanned, is_python};
+pub use component::{Component, Isolation, PYTHON, Spanned, is_python};
 pub use http_client::{HttpClient, Proxy};
 pub use kv::Kv;
 pub use limits::{Limits, StreamLimits};

@@ -187,7 +187,7 @@ pub(super) fn is_component(file: &str) -> bool {
 }
 
 /// How the name of a Python app ends, also where the app is a folder.
-const PYTHON: &str = ".py";
+pub const PYTHON: &str = ".py";
 
 /// Whether a component of this name is a Python app.
 pub fn is_python(file: &str) -> bool {

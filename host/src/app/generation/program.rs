@@ -33,7 +33,7 @@ pub fn belongs(path: &Path, file: &str) -> bool {
 
 /// The name of a Python app's folder, if it is one.
 fn folder_of(file: &str) -> Option<&str> {
-    config::is_python(file).then(|| file.trim_end_matches(".py"))
+    file.strip_suffix(config::PYTHON)
 }
 
 /// The Python app whose file to run this is: `handlers/blog/app.py` is that of `blog.py`.
@@ -184,6 +184,7 @@ mod tests {
             ("handlers/blogs/app.py", "blog.py", false),
             ("handlers/blog.wasm", "blog.wasm", true),
             ("handlers/blog/app.py", "blog.wasm", false),
+            ("handlers/blog/app.py", "blog.py.py", false),
             ("templates/blog.py", "blog.py", false),
         ] {
             assert_eq!(belongs(Path::new(path), file), is_part, "{path} of {file}");

@@ -9,6 +9,7 @@ use sha2::{Digest, Sha256};
 use super::packages::{FILE_NAME, Requirements};
 use crate::base::error::Error;
 use crate::base::files;
+use crate::config;
 
 /// How many files an app may have, and how many bytes in all of them.
 const MAX_FILES: usize = 10_000;
@@ -38,7 +39,7 @@ pub(super) struct TreeFile {
 impl Tree {
     /// Reads the app of this name: `blog.py`, or else the folder `blog` beside it.
     pub fn read(handlers: &Path, name: &str) -> io::Result<Self> {
-        let stem = name.strip_suffix(".py").unwrap_or(name).to_owned();
+        let stem = name.strip_suffix(config::PYTHON).unwrap_or(name).to_owned();
         let folder = handlers.join(&stem);
         let is_folder = folder.join(ENTRY).is_file();
         let mut reading = Reading::default();

@@ -29,6 +29,10 @@ def error(text):
     host.log(host.Level.ERROR, text)
 
 
+def info(text):
+    host.log(host.Level.INFO, text)
+
+
 def _enable_pretty_logging(options=None, logger=None):
     """Only the level counts. How lines look and where they go is for the host's configuration to say."""
     options = options or tornado.options.options

@@ -8,7 +8,7 @@ import runpy
 import sys
 import traceback
 
-from . import host_log, modules, tornado_server
+from . import host_log, listening, modules
 from .event_loop import Serving, loop
 
 # The variables of the environment by which the host says where the file is, and the folder with the app's packages.
@@ -33,12 +33,12 @@ def run(frame):
     # The state of the snapshot is the same in all instances.
     random.seed()
     linecache.clearcache()
-    tornado_server.on_listen = _listens
+    listening.on_listen = _listens
     loop.on_main_ended = _main_ended
     try:
         runpy.run_path(path, run_name="__main__")
     except Serving:
-        if tornado_server.servers:
+        if listening.is_listening():
             frame.settle(None)
         else:
             # Its coroutine waits for something.
@@ -48,7 +48,7 @@ def run(frame):
     except BaseException as error:
         frame.fail(_text(error, folder))
     else:
-        if tornado_server.servers:
+        if listening.is_listening():
             frame.settle(None)
         else:
             frame.fail(f"{path} has ended, and has not listened")

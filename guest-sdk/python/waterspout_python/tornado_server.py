@@ -30,6 +30,7 @@ import tornado.websocket
 from tornado import httputil
 from tornado.concurrent import Future
 
+from . import listening
 from .event_loop import loop
 from componentize_py_types import Err
 from wit_world.imports import request as host_request
@@ -39,26 +40,11 @@ from wit_world.imports import waterspout_web_types as types
 # The longest piece that the host takes at once.
 PIECE = 1 << 20
 
-servers = []  # in the order in which they began to listen
-on_listen = None  # called with the first
-
 _live = {}  # request number -> Connection, while its call is under way
 _done = Future(loop=loop)
 _done.set_result(None)
 
 
-def _listen(server, *args, **kwargs):
-    if server in servers:
-        return
-    servers.append(server)
-    if len(servers) == 1:
-        on_listen()
-    else:
-        logging.getLogger("tornado.general").warning("only the first server that listens gets requests")
-
-
-for _name in ("listen", "bind", "start", "add_sockets", "add_socket"):
-    setattr(tornado.tcpserver.TCPServer, _name, _listen)
 # A change of the app's files is a new version for the host, and requests go to instances of its choice.
 tornado.autoreload.start = tornado.autoreload.wait = lambda *args, **kwargs: None
 tornado.process.fork_processes = lambda *args, **kwargs: 0
@@ -259,11 +245,22 @@ def serve(frame, number, method, head):
         if name == "content-length" or name == "transfer-encoding":
             has_body = True
     connection = Connection(frame, number, method, Context(line.remote_ip, line.protocol))
+    frame.ended = keep(number, connection)
+    begin(connection, httputil.RequestStartLine(method, head.uri, line.version), headers, has_body)
+
+
+def keep(number, connection):
+    """Keeps it while its call is under way. Returns what is to be called when that ends."""
     _live[number] = connection
-    frame.ended = lambda: _live.pop(number, None)
+    return lambda: _live.pop(number, None)
+
+
+def begin(connection, start_line, headers, has_body):
+    """Hands a request to Tornado."""
     try:
-        delegate = connection.delegate = servers[0].start_request(None, connection)
-        start_line = httputil.RequestStartLine(method, head.uri, line.version)
+        if not listening.http_servers:
+            return connection.fail(404)
+        delegate = connection.delegate = listening.http_servers[0].start_request(None, connection)
         prepared = delegate.headers_received(start_line, headers)
         if prepared is not None:
             loop.create_task(_prepared(connection, prepared, has_body))

@@ -24,12 +24,13 @@ pub(super) struct Handshake {
     pings: Pings,
 }
 
-/// Whether a request for this handler is a handshake, or is to be one.
+/// Whether a request for this handler is a handshake, or is to be one. Where the handler has `get`, other requests go there:
+/// also those that would upgrade to something else, as many clients offer HTTP/2.
 pub(super) fn is_meant(class: &Class, head: &Parts) -> bool {
     let has_get = || class.position(&Method::GET).is_some();
     class.socket.is_some()
         && head.method == Method::GET
-        && (head.headers.contains_key(header::UPGRADE) || websocket::is_http2(head) || !has_get())
+        && (websocket::is_asked_for(head) || websocket::is_http2(head) || !has_get())
 }
 
 /// Checks a handshake, and makes a place for its socket. The error is the answer to one that is none.

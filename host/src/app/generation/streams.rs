@@ -99,6 +99,10 @@ pub fn without_listeners(folder: &Path, generation: &Generation) -> Vec<(String,
         let leads = |streams: &Streams| streams.lead.component().file == component.file;
         let first = handlers.first().filter(|_| !generation.streams.iter().any(leads))?;
         let file = &component.file;
+        // The component of Python apps has one, whether an app uses it or not.
+        if file.ends_with(config::PYTHON) {
+            return None;
+        }
         let fault = Fault::in_file(
             &handlers_folder(folder).join(file),
             "has handlers of streams, and no [[tcp]] leads to one",

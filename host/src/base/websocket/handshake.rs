@@ -26,7 +26,7 @@ pub fn check(head: &Parts, checks_origin: bool) -> Result<(), NoHandshake> {
     let headers = &head.headers;
     let is_http2 = is_http2(head);
     if !is_http2 {
-        if head.method != Method::GET || !has_token(headers, &header::UPGRADE, WEBSOCKET) {
+        if head.method != Method::GET || !is_asked_for(head) {
             return Err(NoHandshake::NoUpgrade);
         }
         if !has_token(headers, &header::CONNECTION, "upgrade") {
@@ -50,6 +50,11 @@ pub fn check(head: &Parts, checks_origin: bool) -> Result<(), NoHandshake> {
         return Err(NoHandshake::NoKey);
     }
     Ok(())
+}
+
+/// Whether a request of HTTP/1 asks for a WebSocket.
+pub fn is_asked_for(head: &Parts) -> bool {
+    has_token(&head.headers, &header::UPGRADE, WEBSOCKET)
 }
 
 /// Whether a request of HTTP/2 asks for a WebSocket (RFC 8441, section 4).

@@ -127,6 +127,8 @@ async fn componentize(work: &Path, component: &Path) -> Result<(), String> {
         .arg(work.join(TORNADO_FOLDER))
         .arg("--output")
         .arg(component)
-        .env("VIRTUAL_ENV", nothing);
+        .env("VIRTUAL_ENV", nothing)
+        // What is wrong stands before it.
+        .env_remove("RUST_BACKTRACE");
     pip::run(command, "componentize-py").await
 }

@@ -33,15 +33,20 @@ macro_rules! wit {
 }
 
 /// All files, by their paths.
-pub const FILES: [(&str, &str); 21] = [
+pub const FILES: [(&str, &str); 33] = [
     module!("__init__.py"),
     module!("event_loop.py"),
     module!("host_log.py"),
+    module!("host_socket.py"),
+    module!("listening.py"),
     module!("modules.py"),
     module!("no_ssl.py"),
     module!("program.py"),
     module!("tornado_client.py"),
     module!("tornado_server.py"),
+    module!("tornado_tcp.py"),
+    module!("tornado_websocket.py"),
+    module!("tornado_websocket_client.py"),
     (
         "wit/python.wit",
         include_str!("../../../python/wit/python.wit"),
@@ -51,6 +56,13 @@ pub const FILES: [(&str, &str); 21] = [
     wit!("lifecycle/lifecycle.wit"),
     wit!("lifecycle/state.wit"),
     wit!("logging/logging.wit"),
+    wit!("sockets/sockets.wit"),
+    wit!("sockets/websocket-client.wit"),
+    wit!("sockets/websocket.wit"),
+    wit!("tcp/iostream.wit"),
+    wit!("tcp/streams.wit"),
+    wit!("tcp/tcpclient.wit"),
+    wit!("tcp/tcpserver.wit"),
     wit!("values/values.wit"),
     wit!("web/application.wit"),
     wit!("web/handler.wit"),

@@ -1,6 +1,10 @@
 //! Python apps in `handlers/`: Tornado's own source in a component. Left out, with a word, where there is no `python3`
 //! whose pip has an index to install from.
 
+mod direct;
+mod sockets;
+mod streams;
+
 use std::path::Path;
 use std::sync::LazyLock;
 use std::time::Duration;

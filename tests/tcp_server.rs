@@ -13,7 +13,7 @@ use std::net::SocketAddr;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufStream};
 use tokio::net::TcpStream;
 
-use crate::harness::{App, Running, entry, guest, soon};
+use crate::harness::{App, Lines, Running, entry, guest, place_of, soon};
 
 const FILE: &str = "tcp_server.wasm";
 
@@ -34,68 +34,15 @@ async fn place(server: &Running, nth: usize, handler: &str) -> SocketAddr {
     place_of(server, nth, &format!("{FILE}#{handler}")).await
 }
 
-async fn place_of(server: &Running, nth: usize, handler: &str) -> SocketAddr {
-    let words = format!("for {handler}");
-    let line = server.log.nth_line_with(nth, &words).await;
-    let (_, rest) = line.split_once("streams on ").expect("an address");
-    let (address, _) = rest.split_once(' ').expect("an address");
-    address.parse().expect("an address")
-}
-
-/// A stream, line by line.
-struct Lines<S = TcpStream>(BufStream<S>);
-
-impl Lines {
-    async fn connect(address: SocketAddr) -> Self {
-        Self::over(TcpStream::connect(address).await.expect("a connection"))
-    }
-
-    /// To the first listener for `Lines`.
-    async fn of(server: &Running) -> Self {
-        Self::connect(place(server, 1, "Lines").await).await
-    }
-
-    /// What is at the other side of the system's call, for what needs it.
-    fn socket(&self) -> &TcpStream {
-        self.0.get_ref()
-    }
-}
-
-impl<S: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin> Lines<S> {
-    fn over(stream: S) -> Self {
-        Self(BufStream::new(stream))
-    }
-
-    async fn say(&mut self, line: &str) {
-        self.0.write_all(line.as_bytes()).await.expect("written");
-        self.0.write_all(b"\n").await.expect("written");
-        self.0.flush().await.expect("written");
-    }
-
-    /// The next line; empty at the end.
-    async fn line(&mut self) -> String {
-        let mut line = String::new();
-        soon(self.0.read_line(&mut line)).await.expect("a line");
-        line.trim_end().to_owned()
-    }
-
-    async fn ask(&mut self, line: &str) -> String {
-        self.say(line).await;
-        self.line().await
-    }
-
-    /// All that comes until the end. A reset is none.
-    async fn rest(&mut self) -> Vec<u8> {
-        let mut rest = Vec::new();
-        soon(self.0.read_to_end(&mut rest)).await.expect("an end");
-        rest
-    }
+/// A stream to the first listener for `Lines`.
+async fn lines(server: &Running) -> Lines {
+    Lines::connect(place(server, 1, "Lines").await).await
 }
 
 #[tokio::test]
 async fn a_stream_is_served_line_by_line_beside_requests() {
     let server = app(LINES, "").serve().await;
-    let mut stream = Lines::of(&server).await;
+    let mut stream = lines(&server).await;
     assert_eq!(stream.ask("hello").await, "You sent: hello");
     // In pieces, and several at a time.
     stream.0.write_all(b"one\ntw").await.expect("written");
@@ -108,7 +55,7 @@ async fn a_stream_is_served_line_by_line_beside_requests() {
     assert_eq!(server.get("/now").await.body, "1 of 1");
 
     // One that waits holds up no other.
-    let mut other = Lines::of(&server).await;
+    let mut other = lines(&server).await;
     assert_eq!(other.ask("forever").await, "waits");
     assert_eq!(stream.ask("still").await, "You sent: still");
     assert_eq!(stream.ask("bye").await, "bye");
@@ -119,7 +66,7 @@ async fn a_stream_is_served_line_by_line_beside_requests() {
 #[tokio::test]
 async fn a_client_that_has_said_all_gets_its_answer() {
     let server = app(LINES, "").serve().await;
-    let mut stream = Lines::of(&server).await;
+    let mut stream = lines(&server).await;
     stream.say("all").await;
     stream.0.write_all(&[b'x'; 100_000]).await.expect("written");
     stream.0.shutdown().await.expect("its end");
@@ -132,7 +79,7 @@ async fn a_client_that_has_said_all_gets_its_answer() {
 async fn what_was_written_last_arrives_though_something_has_come_that_nobody_reads() {
     let server = app(LINES, "").serve().await;
     for _ in 0..20 {
-        let mut stream = Lines::of(&server).await;
+        let mut stream = lines(&server).await;
         stream.say("much 300000\nmore\nand more").await;
         assert_eq!(stream.rest().await.len(), 300_000);
     }
@@ -141,7 +88,7 @@ async fn what_was_written_last_arrives_though_something_has_come_that_nobody_rea
 #[tokio::test]
 async fn the_end_of_the_other_side_is_seen_without_reading() {
     let server = app(LINES, "").serve().await;
-    let mut stream = Lines::of(&server).await;
+    let mut stream = lines(&server).await;
     assert_eq!(stream.ask("closed").await, "waits");
     drop(stream);
     server.log.line_with("the other side is gone").await;
@@ -151,7 +98,7 @@ async fn the_end_of_the_other_side_is_seen_without_reading() {
 #[tokio::test]
 async fn a_stream_that_is_kept_outlives_its_handler_and_is_written_to_by_others() {
     let server = app(LINES, "").serve().await;
-    let mut streams = [Lines::of(&server).await, Lines::of(&server).await];
+    let mut streams = [lines(&server).await, lines(&server).await];
     for stream in &mut streams {
         stream.say("keep").await;
     }
@@ -167,7 +114,7 @@ async fn a_stream_that_is_kept_outlives_its_handler_and_is_written_to_by_others(
 async fn a_stream_is_read_by_the_handler_of_another_before_and_after_its_own_has_ended() {
     for lent in ["0", "300"] {
         let server = app(LINES, "").serve().await;
-        let (mut one, mut other) = (Lines::of(&server).await, Lines::of(&server).await);
+        let (mut one, mut other) = (lines(&server).await, lines(&server).await);
         assert_eq!(one.ask(&format!("lend {lent}")).await, "lent");
         if lent == "0" {
             server.until_now("1 of 2").await;
@@ -182,7 +129,7 @@ async fn a_stream_is_read_by_the_handler_of_another_before_and_after_its_own_has
 #[tokio::test]
 async fn an_error_is_logged_with_its_place_and_ends_one_stream() {
     let server = app(LINES, "").serve().await;
-    let (mut first, mut other) = (Lines::of(&server).await, Lines::of(&server).await);
+    let (mut first, mut other) = (lines(&server).await, lines(&server).await);
     assert_eq!(other.ask("hello").await, "You sent: hello");
     assert_eq!(first.ask("fail").await, "");
     let line = server.log.line_with("told to fail").await;
@@ -205,14 +152,14 @@ async fn a_trap_costs_the_streams_of_its_instance_and_names_the_culprit() {
         ("spin", "cpu_deadline = '50ms'", "cpu_deadline"),
     ] {
         let server = app(LINES, keys).serve().await;
-        let (mut first, mut other) = (Lines::of(&server).await, Lines::of(&server).await);
+        let (mut first, mut other) = (lines(&server).await, lines(&server).await);
         assert_eq!(other.ask("hello").await, "You sent: hello");
         assert_eq!(first.ask(word).await, "");
         assert_eq!(other.line().await, "", "its instance is gone");
         let line = server.log.line_with("lost an instance in TCP ").await;
         assert!(server.logged().await.contains(said), "{line}");
         // The next one has a new instance.
-        let mut next = Lines::of(&server).await;
+        let mut next = lines(&server).await;
         assert_eq!(next.ask("hello").await, "You sent: hello");
         assert_eq!(server.component(FILE).await["streams"], 1);
     }
@@ -227,12 +174,12 @@ async fn an_exclusive_or_fresh_instance_belongs_to_its_stream() {
             .handler(FILE, guest("tcp_server"))
             .config(&format!("{config}\n[component.{FILE:?}]\n{keys}\n"));
         let server = app.serve().await;
-        let (mut one, mut other) = (Lines::of(&server).await, Lines::of(&server).await);
+        let (mut one, mut other) = (lines(&server).await, lines(&server).await);
         assert_eq!(one.ask("hello").await, "You sent: hello");
         assert_eq!(other.ask("hello").await, "You sent: hello");
         assert_eq!(server.component(FILE).await["instances"], 2);
         // There is no third, so this one waits.
-        let mut third = Lines::of(&server).await;
+        let mut third = lines(&server).await;
         third.say("hello").await;
         assert_eq!(one.ask("bye").await, "bye");
         assert_eq!(third.line().await, "You sent: hello", "{isolation}");
@@ -246,7 +193,7 @@ async fn a_stream_that_is_quiet_for_long_keeps_its_exclusive_instance() {
     let config = format!("{LINES}[component.{FILE:?}]\n{keys}\n");
     let app = App::new().handler(FILE, guest("tcp_server"));
     let server = app.config(&config).serve().await;
-    let mut stream = Lines::of(&server).await;
+    let mut stream = lines(&server).await;
     assert_eq!(stream.ask("hello").await, "You sent: hello");
     // Another instance has a request, and goes when it had none for a while.
     assert_eq!(server.get("/now").await.status, 200);

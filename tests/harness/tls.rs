@@ -11,6 +11,8 @@ use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
+use super::client::soon;
+
 /// An authority.
 pub struct Authority(CertifiedIssuer<'static, KeyPair>);
 
@@ -42,6 +44,13 @@ impl Authority {
 
     pub fn pem(&self) -> String {
         self.0.pem()
+    }
+
+    /// TLS with a server whose certificate is for `localhost`.
+    pub async fn encrypt(&self, stream: TcpStream) -> TlsStream<TcpStream> {
+        let name = ServerName::try_from("localhost").expect("a name");
+        let connector = self.client(&[], None);
+        soon(connector.connect(name, stream)).await.expect("TLS")
     }
 
     /// A client that trusts this authority, offers `protocols` (none: no ALPN), and shows a certificate where it has

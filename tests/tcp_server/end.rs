@@ -2,14 +2,14 @@
 
 use std::time::{Duration, Instant};
 
-use super::{FILE, LINES, Lines, app};
+use super::{FILE, LINES, Lines, app, lines};
 use crate::harness::{guest, renumbered};
 
 #[tokio::test]
 async fn the_streams_of_an_unchanged_component_go_on_and_those_of_a_changed_one_stay_with_it() {
     let server = app(LINES, "drain_deadline = '1s'").handler("version.wasm", guest("version"));
     let server = server.serve().await;
-    let mut early = Lines::of(&server).await;
+    let mut early = lines(&server).await;
     assert_eq!(early.ask("hello").await, "You sent: hello");
     // Another one changes.
     server
@@ -24,7 +24,7 @@ async fn the_streams_of_an_unchanged_component_go_on_and_those_of_a_changed_one_
         .replace(FILE, &renumbered(guest("tcp_server"), 1));
     server.until_generation(3).await;
     let begun = Instant::now();
-    let mut late = Lines::of(&server).await;
+    let mut late = lines(&server).await;
     assert_eq!(late.ask("hello").await, "You sent: hello");
     server.until_now("1 of 1").await;
     // The early one is where it was, until its time is over. What it says in the end is answered.
@@ -53,7 +53,7 @@ async fn the_streams_of_an_unchanged_component_go_on_and_those_of_a_changed_one_
 #[tokio::test]
 async fn a_handler_that_ignores_the_end_of_its_time_is_cancelled() {
     let server = app(LINES, "drain_deadline = '100ms'").serve().await;
-    let mut stream = Lines::of(&server).await;
+    let mut stream = lines(&server).await;
     assert_eq!(stream.ask("tick").await, "tick");
     server
         .app
@@ -70,7 +70,7 @@ async fn when_the_server_ends_streams_are_told_and_what_was_said_is_answered() {
     let mut server = app(LINES, "").serve().await;
     let mut streams = Vec::new();
     for at in 0..100 {
-        let mut stream = Lines::of(&server).await;
+        let mut stream = lines(&server).await;
         let word = ["hello", "sleep 300", "forever", "keep"][at % 4];
         stream.say(word).await;
         match at % 4 {

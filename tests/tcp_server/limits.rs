@@ -5,20 +5,20 @@ use std::time::Duration;
 use tokio::io::AsyncWriteExt;
 use tokio::time::timeout;
 
-use super::{FILE, LINES, Lines, app};
+use super::{FILE, LINES, Lines, app, lines};
 use crate::harness::soon;
 
 #[tokio::test]
 async fn more_streams_than_may_be_are_closed_and_counted() {
     let server = app(LINES, "max_streams = 2").serve().await;
-    let mut streams = [Lines::of(&server).await, Lines::of(&server).await];
+    let mut streams = [lines(&server).await, lines(&server).await];
     for stream in &mut streams {
         assert_eq!(stream.ask("hello").await, "You sent: hello");
     }
-    assert_eq!(Lines::of(&server).await.line().await, "");
+    assert_eq!(lines(&server).await.line().await, "");
     assert_eq!(streams[0].ask("bye").await, "bye");
     server.until_now("1 of 2").await;
-    let mut next = Lines::of(&server).await;
+    let mut next = lines(&server).await;
     assert_eq!(next.ask("hello").await, "You sent: hello");
     let metrics = server.metrics().await;
     let refused = format!("waterspout_streams_refused_total{{component=\"{FILE}\"}} 1");
@@ -38,7 +38,7 @@ async fn a_read_without_an_end_is_closed_for_it() {
             "buffer: Reached maximum read buffer size: 100000 bytes",
         ),
     ] {
-        let mut stream = Lines::of(&server).await;
+        let mut stream = lines(&server).await;
         stream.say(word).await;
         // It is cut in the middle of this.
         let endless = async { while stream.0.write_all(&[b'x'; 4096]).await.is_ok() {} };
@@ -54,7 +54,7 @@ async fn what_no_handler_reads_stays_with_its_client() {
     let before = server.resident();
     let mut streams = Vec::new();
     for _ in 0..20 {
-        let mut stream = Lines::of(&server).await;
+        let mut stream = lines(&server).await;
         assert_eq!(stream.ask("forever").await, "waits");
         let mut taken = 0;
         let write = async {
@@ -74,21 +74,21 @@ async fn what_no_handler_reads_stays_with_its_client() {
     }
     let grown = server.resident().saturating_sub(before);
     assert!(grown < 32 << 20, "{grown} bytes more");
-    let mut other = Lines::of(&server).await;
+    let mut other = lines(&server).await;
     assert_eq!(other.ask("hello").await, "You sent: hello");
 }
 
 #[tokio::test]
 async fn a_client_that_never_reads_is_cut() {
     let server = app(LINES, "stream_write_timeout = '300ms'").serve().await;
-    let mut deaf = Lines::of(&server).await;
+    let mut deaf = lines(&server).await;
     deaf.say("much 40000000").await;
-    let mut other = Lines::of(&server).await;
+    let mut other = lines(&server).await;
     assert_eq!(other.ask("hello").await, "You sent: hello");
     server.until_now("1 of 2").await;
     assert_eq!(other.ask("hello").await, "You sent: hello");
     // One that reads slowly is not.
-    let mut slow = Lines::of(&server).await;
+    let mut slow = lines(&server).await;
     slow.say("much 3000000").await;
     assert_eq!(slow.rest().await.len(), 3_000_000);
 }
@@ -96,8 +96,8 @@ async fn a_client_that_never_reads_is_cut() {
 #[tokio::test]
 async fn a_stream_is_closed_when_nothing_comes_and_nothing_goes() {
     let server = app(LINES, "stream_idle_timeout = '500ms'").serve().await;
-    let (mut idle, mut busy) = (Lines::of(&server).await, Lines::of(&server).await);
-    let mut writes = Lines::of(&server).await;
+    let (mut idle, mut busy) = (lines(&server).await, lines(&server).await);
+    let mut writes = lines(&server).await;
     writes.say("tick").await;
     assert_eq!(idle.ask("hello").await, "You sent: hello");
     let reads = async { while writes.line().await == "tick" {} };
@@ -121,7 +121,7 @@ async fn clients_that_vanish_in_the_middle_of_a_read_leave_nothing() {
     for round in 0..5 {
         let mut streams = Vec::new();
         for at in 0..100 {
-            let mut stream = Lines::of(&server).await;
+            let mut stream = lines(&server).await;
             stream
                 .0
                 .write_all(b"the beginning of a line")

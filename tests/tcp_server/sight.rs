@@ -1,11 +1,11 @@
 //! What is seen of streams: the status, the metrics, the access log, and the commands.
 
-use super::{FILE, LINES, Lines, app};
+use super::{FILE, LINES, Lines, app, lines};
 
 #[tokio::test]
 async fn streams_are_in_the_status_the_metrics_and_the_access_log() {
     let server = app(LINES, "").serve().await;
-    let mut stream = Lines::of(&server).await;
+    let mut stream = lines(&server).await;
     assert_eq!(stream.ask("hello").await, "You sent: hello");
     let status = server.status().await;
     let tcp = serde_json::json!([{

@@ -1,8 +1,6 @@
 //! TLS from the beginning of a stream, and TLS that a handler begins.
 
-use rustls::pki_types::ServerName;
 use tokio::net::TcpStream;
-use tokio_rustls::client::TlsStream;
 
 use super::{Lines, app, place};
 use crate::harness::tls::Authority;
@@ -21,19 +19,13 @@ fn encrypted(handler: &str, more: &str, authority: &Authority) -> App {
     app
 }
 
-async fn encrypt(stream: TcpStream, authority: &Authority) -> TlsStream<TcpStream> {
-    let name = ServerName::try_from("localhost").expect("a name");
-    let connector = authority.client(&[], None);
-    soon(connector.connect(name, stream)).await.expect("TLS")
-}
-
 #[tokio::test]
 async fn a_stream_is_encrypted_from_its_beginning() {
     let authority = Authority::new();
     let server = encrypted("Lines", "", &authority).serve().await;
     let address = place(&server, 1, "Lines").await;
     let stream = TcpStream::connect(address).await.expect("a connection");
-    let mut stream = Lines::over(encrypt(stream, &authority).await);
+    let mut stream = Lines::over(authority.encrypt(stream).await);
     assert_eq!(stream.ask("hello").await, "You sent: hello");
     stream.say("much 3000000").await;
     assert_eq!(stream.rest().await.len(), 3_000_000);
@@ -60,7 +52,7 @@ async fn a_handler_begins_tls_as_the_server() {
     let mut stream = Lines::connect(place(&server, 1, "StartTls").await).await;
     assert_eq!(stream.ask("hello").await, "hello");
     assert_eq!(stream.ask("STARTTLS").await, "220 ready");
-    let stream = encrypt(stream.0.into_inner(), &authority).await;
+    let stream = authority.encrypt(stream.0.into_inner()).await;
     let mut stream = Lines::over(stream);
     assert_eq!(stream.ask("secret").await, "secret");
     assert_eq!(stream.ask("STARTTLS").await, "220 ready");

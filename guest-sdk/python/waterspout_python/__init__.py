@@ -7,7 +7,7 @@ begins. Nothing here belongs to an app: the host says in `start` where that is.
 import gc
 
 from . import no_ssl  # before all that would import `ssl`
-from . import event_loop, host_log, modules, program, tornado_client, tornado_server
+from . import direct, event_loop, host_log, listening, modules, program, tornado_client, tornado_server
 from . import tornado_tcp, tornado_websocket, tornado_websocket_client
 from .event_loop import loop
 from componentize_py_types import Err
@@ -31,10 +31,12 @@ class Handler(exports.Handler):
     def _async_start_execute(self, call, kwargs, method, arguments, head, borrows):
         frame = event_loop.Frame(EXECUTE, borrows)
         with frame:
-            tornado_server.serve(frame, call.request, METHODS[method], head)
+            serve = tornado_server.serve if listening.direct is None else direct.serve
+            serve(frame, call.request, METHODS[method], head)
         return frame.turn()
 
     async def cancel(self, request):
+        direct.cancel(request)
         tornado_server.cancel(request)
         tornado_websocket.cancel(request)
 

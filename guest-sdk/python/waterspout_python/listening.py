@@ -8,6 +8,7 @@ import tornado.tcpserver
 
 from . import tornado_tcp
 
+direct = None  # the app that is called without Tornado
 http_servers = []  # in the order in which they began to listen
 on_listen = None  # called with the first server of any kind
 
@@ -56,8 +57,15 @@ def listen(server, port):
         on_listen()
 
 
+def listen_directly(app):
+    """An app of the package `waterspout`, to which the host's calls go without Tornado."""
+    global direct
+    direct = app
+    on_listen()
+
+
 def is_listening():
-    return bool(http_servers or tornado_tcp.servers)
+    return bool(http_servers or tornado_tcp.servers or direct)
 
 
 tornado.netutil.bind_sockets = tornado.tcpserver.bind_sockets = _bind_sockets

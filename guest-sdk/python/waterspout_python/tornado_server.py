@@ -283,7 +283,7 @@ async def _prepared(connection, prepared, has_body):
 
 
 # The status for each reason why a body can't be had. The host has logged it.
-_STATUS = {
+STATUS = {
     request_body.BodyError_TooLarge: 413,
     request_body.BodyError_Timeout: 408,
 }
@@ -299,18 +299,22 @@ async def _read_body(connection):
                 if waits is not None:
                     await waits
         else:
-            while (taken := request_body.take_body(request)) is None:
-                await request_body.wait_body(request)
-            body = _value(taken)
+            body = await whole_body(request)
             if body:
                 delegate.data_received(body)
         delegate.finish()
     except Err as error:
-        connection.fail(_STATUS.get(type(error.value), 400))
+        connection.fail(STATUS.get(type(error.value), 400))
     except httputil.HTTPInputError:
         connection.fail(400)
     except Exception:
         connection.fail(500, traceback.format_exc(), types.FailureCause_Uncaught())
+
+
+async def whole_body(request):
+    while (taken := request_body.take_body(request)) is None:
+        await request_body.wait_body(request)
+    return _value(taken)
 
 
 def _streams(delegate):

@@ -3,6 +3,7 @@ app, `allow.tcp` what the app may connect to.
 """
 
 import datetime
+import json
 import logging
 
 import tornado.gen
@@ -50,15 +51,21 @@ def _begin(opened):
     stream.is_told = True
     stream.on_close = lambda: _end(number)
     _open[number] = stream
-    local = host_socket.address_of(opened.connection.local_address())
-    server = servers.get(local[1]) if local else None
-    if server is None:
-        server = next(iter(servers.values()), None)
+    server = _server_of(opened)
     if server is None:
         logging.getLogger("tornado.general").error("a stream has come, and the app has no TCPServer that listens")
         stream.close()
     else:
         server._handle_connection(stream, host_socket.address_of(opened.address))
+
+
+def _server_of(opened):
+    """The server whose port this is, or which the listener's `kwargs` name by its port, or the first."""
+    port = json.loads(opened.kwargs).get("port") if opened.kwargs else None
+    if port is None:
+        local = host_socket.address_of(opened.connection.local_address())
+        port = local[1] if local else None
+    return servers.get(port) or next(iter(servers.values()), None)
 
 
 def _end(number):

@@ -17,8 +17,8 @@ pub const WORLD: &str = "runtime";
 macro_rules! module {
     ($name:literal) => {
         (
-            concat!("modules/waterspout_python/", $name),
-            include_str!(concat!("../../../python/waterspout_python/", $name)),
+            concat!("modules/", $name),
+            include_str!(concat!("../../../python/", $name)),
         )
     };
 }
@@ -33,20 +33,26 @@ macro_rules! wit {
 }
 
 /// All files, by their paths.
-pub const FILES: [(&str, &str); 33] = [
-    module!("__init__.py"),
-    module!("event_loop.py"),
-    module!("host_log.py"),
-    module!("host_socket.py"),
-    module!("listening.py"),
-    module!("modules.py"),
-    module!("no_ssl.py"),
-    module!("program.py"),
-    module!("tornado_client.py"),
-    module!("tornado_server.py"),
-    module!("tornado_tcp.py"),
-    module!("tornado_websocket.py"),
-    module!("tornado_websocket_client.py"),
+pub const FILES: [(&str, &str); 39] = [
+    module!("waterspout/__init__.py"),
+    module!("waterspout/application.py"),
+    module!("waterspout/errors.py"),
+    module!("waterspout/handler.py"),
+    module!("waterspout/request.py"),
+    module!("waterspout_python/__init__.py"),
+    module!("waterspout_python/direct.py"),
+    module!("waterspout_python/event_loop.py"),
+    module!("waterspout_python/host_log.py"),
+    module!("waterspout_python/host_socket.py"),
+    module!("waterspout_python/listening.py"),
+    module!("waterspout_python/modules.py"),
+    module!("waterspout_python/no_ssl.py"),
+    module!("waterspout_python/program.py"),
+    module!("waterspout_python/tornado_client.py"),
+    module!("waterspout_python/tornado_server.py"),
+    module!("waterspout_python/tornado_tcp.py"),
+    module!("waterspout_python/tornado_websocket.py"),
+    module!("waterspout_python/tornado_websocket_client.py"),
     (
         "wit/python.wit",
         include_str!("../../../python/wit/python.wit"),

@@ -31,15 +31,15 @@ def keep():
     # The way of the standard library while a component is made.
     _keep_folder("/python", "")
     _keep_folder(os.path.dirname(tornado.__file__), "tornado.")
-    if "json.tool" not in _kept:
-        raise ImportError("the standard library is not where it was")
+    if "json.tool" not in _kept or "tornado.testing" not in _kept:
+        raise ImportError("the standard library or Tornado is not where it was")
 
 
 def _keep_folder(root, prefix):
     for folder, below, names in os.walk(root):
         below[:] = [name for name in below if name not in LEFT_OUT]
-        package = prefix + os.path.relpath(folder, root).replace("/", ".") + "."
-        package = package.replace("..", ".").lstrip(".")
+        inside = os.path.relpath(folder, root)
+        package = prefix if inside == "." else prefix + inside.replace("/", ".") + "."
         for name in names:
             module, extension = os.path.splitext(name)
             if extension != ".py":

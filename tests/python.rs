@@ -4,6 +4,7 @@
 mod direct;
 mod sockets;
 mod streams;
+mod suite;
 
 use std::path::Path;
 use std::sync::LazyLock;
@@ -399,6 +400,37 @@ async fn tornado_s_client_fetches_from_what_is_granted() {
         "{denied}"
     );
     assert_eq!(said["two"][0], "ValueError", "as in Tornado: {said}");
+}
+
+#[tokio::test]
+async fn a_coroutine_is_not_run_inside_of_another() {
+    if !is_there().await {
+        return;
+    }
+    const NESTED: &str = "try:\n            \
+        asyncio.run(asyncio.sleep(0))\n        \
+        except RuntimeError as error:\n            \
+        self.write(str(error))";
+    let program = SEED.replace("self.write(\"Hello, world\")", NESTED);
+    let server = App::new().handler("seed.py", program).serve().await;
+    let said = soon(server.get("/")).await.body;
+    assert_eq!(said, "This event loop is already running");
+}
+
+#[tokio::test]
+async fn options_of_a_server_that_are_the_host_s_are_named() {
+    if !is_there().await {
+        return;
+    }
+    let options = "8888, max_body_size=9, idle_connection_timeout=1, no_keep_alive=True";
+    let program = SEED.replace("8888", options);
+    let server = App::new().handler("seed.py", program).serve().await;
+    assert_eq!(server.get("/").await.status, 200);
+    let log = server.logged().await;
+    let said = "HTTPServer: no_keep_alive, idle_connection_timeout has no effect";
+    assert!(log.contains(said), "{log}");
+    let posted = server.request("POST /", "", "0123456789").await;
+    assert_eq!(posted.status, 400, "the body is larger than 9 bytes");
 }
 
 #[tokio::test]

@@ -18,7 +18,12 @@ from wit_world.exports import websocket as websocket_types
 
 __all__ = ["Handler", "Lifecycle", "Tcpserver", "Websocket", "WitWorld"]
 
-METHODS = ["GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS"]
+METHODS = [
+    *("GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS"),
+    # What an app may have in its `SUPPORTED_METHODS`: those that are registered, and that a server may leave to an app.
+    *("COPY", "LINK", "LOCK", "MKCALENDAR", "MKCOL", "MOVE", "PROPFIND", "PROPPATCH", "PURGE", "QUERY", "REPORT"),
+    *("SEARCH", "UNLINK", "UNLOCK"),
+]
 
 
 class Handler(exports.Handler):

@@ -55,6 +55,8 @@ class Loop(base_events.BaseEventLoop):
         self.ready = self._ready
         self.unflushed = []  # connections that have something to send when all that is ready has run
         self.on_main_ended = None
+        # Whether a program may run it: not inside of what it runs itself.
+        self.may_run = False
         # Until an instance begins there is no host: time stands still.
         self._began = False
         self._main_tasks = []  # what `asyncio.run` was given; nobody else may hold it
@@ -93,11 +95,18 @@ class Loop(base_events.BaseEventLoop):
         return self.call_soon(callback, *args, context=context)
 
     def run_forever(self):
+        self._check_may_run()
         raise Serving
+
+    def _check_may_run(self):
+        if not self.may_run:
+            raise RuntimeError("This event loop is already running")
 
     def run_until_complete(self, future):
         """Runs what can be done without a wait. If that is not all, the program has come to where it serves."""
+        self._check_may_run()
         task = asyncio.ensure_future(future, loop=self)
+        self.may_run = False
         outer = events._get_running_loop()
         events._set_running_loop(self)
         try:
@@ -105,6 +114,7 @@ class Loop(base_events.BaseEventLoop):
                 pass
         finally:
             events._set_running_loop(outer)
+            self.may_run = True
         if task.done():
             return task.result()
         self._main_tasks.append(task)

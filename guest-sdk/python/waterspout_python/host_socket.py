@@ -72,6 +72,11 @@ class HostSocket:
     def getsockname(self):
         return address_of(self._connected().local_address())
 
+    def bind(self, *_):
+        raise OSError(errno.ENOTSUP, "sockets that listen are the host's: a server's `listen` says for whom")
+
+    listen = accept = bind
+
     def connect(self, address):
         loop.create_task(self._connect(address[0], address[1]))
         raise BlockingIOError(errno.EINPROGRESS, os.strerror(errno.EINPROGRESS))

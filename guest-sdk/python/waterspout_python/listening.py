@@ -7,6 +7,7 @@ import tornado.netutil
 import tornado.tcpserver
 
 from . import tornado_tcp
+from .server_options import Options
 
 direct = None  # the app that is called without Tornado
 http_servers = []  # in the order in which they began to listen
@@ -50,9 +51,12 @@ def listen(server, port):
     if not isinstance(server, tornado.httpserver.HTTPServer):
         tornado_tcp.listen(server, port)
     elif server not in http_servers:
+        server.waterspout_options = Options(server)
         http_servers.append(server)
         if len(http_servers) > 1:
-            logging.getLogger("tornado.general").warning("only the first HTTPServer that listens gets requests")
+            logging.getLogger("tornado.general").warning(
+                "only one HTTPServer gets requests: the first that listens, until it stops"
+            )
     if is_first:
         on_listen()
 
@@ -64,6 +68,11 @@ def listen_directly(app):
     on_listen()
 
 
+def _stop(server):
+    if server in http_servers:
+        http_servers.remove(server)
+
+
 def is_listening():
     return bool(http_servers or tornado_tcp.servers or direct)
 
@@ -71,3 +80,4 @@ def is_listening():
 tornado.netutil.bind_sockets = tornado.tcpserver.bind_sockets = _bind_sockets
 tornado.netutil.bind_unix_socket = _bind_unix_socket
 tornado.tcpserver.TCPServer.add_sockets = _add_sockets
+tornado.httpserver.HTTPServer.stop = _stop

@@ -35,6 +35,7 @@ def run(frame):
     linecache.clearcache()
     listening.on_listen = _listens
     loop.on_main_ended = _main_ended
+    loop.may_run = True
     try:
         runpy.run_path(path, run_name="__main__")
     except Serving:
@@ -52,6 +53,8 @@ def run(frame):
             frame.settle(None)
         else:
             frame.fail(f"{path} has ended, and has not listened")
+    finally:
+        loop.may_run = False
     gc.freeze()
 
 

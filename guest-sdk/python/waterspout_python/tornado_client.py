@@ -68,7 +68,7 @@ class Connection(httputil.HTTPConnection):
 
     def write_headers(self, start_line, headers, chunk=None):
         fields = [
-            (name.lower(), value.encode("utf-8"))
+            (name.lower(), value.encode("latin-1"))
             for name, value in headers.get_all()
             if name.lower() not in LEFT_OUT
         ]

@@ -4,7 +4,6 @@ connection is one request of the host, which goes the way of any other through T
 
 import logging
 import mimetypes
-import traceback
 
 # What is imported later, in functions, or by almost every app: here it is imported once for all instances.
 import encodings.ascii
@@ -27,11 +26,12 @@ import tornado.queues
 import tornado.tcpserver
 import tornado.web
 import tornado.websocket
-from tornado import httputil
+from tornado import http1connection, httputil
 from tornado.concurrent import Future
 
 from . import listening
 from .event_loop import loop
+from .server_options import Context
 from componentize_py_types import Err
 from wit_world.imports import request as host_request
 from wit_world.imports import request_body, response as host_response
@@ -68,22 +68,6 @@ def _format_timestamp_once(timestamp):
 httputil.format_timestamp = _format_timestamp_once
 
 
-class Context:
-    """Where a request comes from, as `HTTPServerRequest` asks for it."""
-
-    __slots__ = ("remote_ip", "protocol", "address_family", "address")
-
-    def __init__(self, remote_ip, protocol):
-        self.remote_ip, self.protocol = remote_ip, protocol
-        self.address_family, self.address = None, (remote_ip, 0)
-
-    def _apply_xheaders(self, headers):
-        """`HTTPServer(xheaders=True)`: whose word counts for the address of a client is for the host to say."""
-
-    def _unapply_xheaders(self):
-        pass
-
-
 class Stream:
     """What handlers ask of the stream of their connection."""
 
@@ -109,6 +93,8 @@ class Connection(httputil.HTTPConnection):
         self.is_gone = False
         self._frame, self._request, self._method = frame, request, method
         self._head = None
+        self._remaining = None  # of what `Content-Length` says
+        self.max_body_size = None  # if the app has said it
         self._pieces = []
         self._waiters = None
         self._is_flushed = self._is_finished = self._is_sending = False
@@ -117,12 +103,14 @@ class Connection(httputil.HTTPConnection):
     # What Tornado calls.
 
     def write_headers(self, start_line, headers, chunk=None):
-        fields = [(name, value.encode("utf-8")) for name, value in headers.get_all()]
+        fields = [(name, value.encode("latin-1")) for name, value in headers.get_all()]
         if start_line.code == 200 and self._method in ("GET", "HEAD") and "Etag" not in headers:
             # An empty one says that there is none. Otherwise the host would add its own.
             fields.append(("etag", b""))
         reason = None if httputil.responses.get(start_line.code) == start_line.reason else start_line.reason
         self._head = (start_line.code, reason, fields)
+        if self._method != "HEAD" and start_line.code != 304 and "Content-Length" in headers:
+            self._remaining = http1connection.parse_int(headers["Content-Length"])
         return self.write(chunk or b"")
 
     def write(self, chunk):
@@ -132,6 +120,10 @@ class Connection(httputil.HTTPConnection):
             waiter.exception()
             return waiter
         if chunk:
+            if self._remaining is not None:
+                self._remaining -= len(chunk)
+                if self._remaining < 0:
+                    self._fail_length("Tried to write more data than Content-Length")
             self._pieces.append(bytes(chunk))
         if self._is_finished:
             return _done
@@ -145,17 +137,36 @@ class Connection(httputil.HTTPConnection):
         return waiter
 
     def finish(self):
+        if self._remaining and not self.is_gone:
+            self._fail_length(f"Tried to write {self._remaining} bytes less than Content-Length")
         self._is_finished = True
         if self.is_gone or self._is_sending:
             return  # `_send` goes on to the end
-        if self._method == "HEAD" and not self._is_flushed:
+        if (self._method == "HEAD" or self._head[0] == 304 and self._says_length()) and not self._is_flushed:
             # A whole response would lose its `Content-Length`.
             self._begin_sending()
             return
         self._end()
 
+    def _says_length(self):
+        return any(name == "Content-Length" for name, _ in self._head[2])
+
+    def _fail_length(self, message):
+        """Ends a response that is not what it says, so that nobody takes it for a whole one."""
+        self.is_gone = True
+        waiters, self._waiters = self._waiters, None
+        _resolve(waiters, tornado.iostream.StreamClosedError())
+        self.fail(500)
+        raise httputil.HTTPOutputError(message)
+
     def set_close_callback(self, callback):
         self._close_callback = callback
+
+    def set_max_body_size(self, max_body_size):
+        self.max_body_size = max_body_size
+
+    def set_body_timeout(self, timeout):
+        request_body.set_timeout(self._request, max(0, int(timeout * 1e9)))
 
     def detach(self):
         raise NotImplementedError("a connection belongs to the host")
@@ -260,24 +271,38 @@ def begin(connection, start_line, headers, has_body):
     try:
         if not listening.http_servers:
             return connection.fail(404)
-        delegate = connection.delegate = listening.http_servers[0].start_request(None, connection)
+        server = listening.http_servers[0]
+        options = server.waterspout_options
+        if not options.is_plain:
+            options.apply(connection, has_body)
+        delegate = connection.delegate = options.delegate(server.start_request(None, connection))
         prepared = delegate.headers_received(start_line, headers)
         if prepared is not None:
-            loop.create_task(_prepared(connection, prepared, has_body))
+            loop.create_task(_prepared(connection, prepared, has_body and options))
         elif has_body:
-            loop.create_task(_read_body(connection))
+            loop.create_task(_read_body(connection, options))
         else:
             delegate.finish()
-    except httputil.HTTPInputError:
-        connection.fail(400)
+    except httputil.HTTPInputError as error:
+        _malformed(connection, error)
     except Exception:
-        connection.fail(500, traceback.format_exc(), types.FailureCause_Uncaught())
+        _uncaught(connection)
 
 
-async def _prepared(connection, prepared, has_body):
+def _uncaught(connection):
+    logging.getLogger("tornado.application").error("Uncaught exception", exc_info=True)
+    connection.fail(500)
+
+
+def _malformed(connection, error):
+    logging.getLogger("tornado.general").info("Malformed HTTP message from %s: %s", connection.context, error)
+    connection.fail(400)
+
+
+async def _prepared(connection, prepared, options):
     await prepared
-    if has_body:
-        await _read_body(connection)
+    if options:
+        await _read_body(connection, options)
     else:
         connection.delegate.finish()
 
@@ -289,26 +314,42 @@ STATUS = {
 }
 
 
-async def _read_body(connection):
+async def _read_body(connection, options):
     """Hands the body to Tornado: as it comes to a handler that streams it, else whole."""
-    request, delegate = connection._request, connection.delegate
+    request, delegate, chunk_size = connection._request, connection.delegate, options.chunk_size
     try:
-        if _streams(delegate):
+        if connection.max_body_size is not None or _streams(delegate):
+            _check_length(connection)
+            size = 0
             while (piece := await _next_piece(request)) is not None:
-                waits = delegate.data_received(piece)
-                if waits is not None:
-                    await waits
+                size += len(piece)
+                if connection.max_body_size is not None and size > connection.max_body_size:
+                    raise httputil.HTTPInputError("chunked body too large")
+                for at in range(0, len(piece), chunk_size):
+                    waits = delegate.data_received(piece[at : at + chunk_size])
+                    if waits is not None:
+                        await waits
         else:
             body = await whole_body(request)
             if body:
-                delegate.data_received(body)
+                waits = delegate.data_received(body)
+                if waits is not None:
+                    await waits
         delegate.finish()
     except Err as error:
         connection.fail(STATUS.get(type(error.value), 400))
-    except httputil.HTTPInputError:
-        connection.fail(400)
+    except httputil.HTTPInputError as error:
+        _malformed(connection, error)
     except Exception:
-        connection.fail(500, traceback.format_exc(), types.FailureCause_Uncaught())
+        _uncaught(connection)
+
+
+def _check_length(connection):
+    """Refuses a body that says itself that it is larger than the app has it."""
+    if connection.max_body_size is not None:
+        for length in host_request.header(connection._request, "content-length"):
+            if int(length) > connection.max_body_size:
+                raise httputil.HTTPInputError("Content-Length too long")
 
 
 async def whole_body(request):
@@ -318,12 +359,11 @@ async def whole_body(request):
 
 
 def _streams(delegate):
-    """Whether the handler behind Tornado's delegates takes its body as it comes."""
-    while delegate is not None:
-        if getattr(delegate, "stream_request_body", False):
-            return True
-        delegate = getattr(delegate, "delegate", None)
-    return False
+    """Whether what is behind Tornado's delegates takes a body as it comes: all but those of Tornado that put it together."""
+    while (inner := getattr(delegate, "delegate", None)) is not None:
+        delegate = inner
+    is_callable = isinstance(delegate, tornado.httpserver._CallableAdapter)
+    return getattr(delegate, "stream_request_body", not is_callable)
 
 
 async def _next_piece(request):

@@ -241,7 +241,7 @@ class HostProtocol(WebSocketProtocol13):
             functools.partial(sockets.ready, self._socket),
         )
         self.stream = handler._detach_stream()
-        fields = [(name, value.encode("utf-8")) for name, value in handler._headers.get_all()]
+        fields = [(name, value.encode("latin-1")) for name, value in handler._headers.get_all()]
         connection.accept(self, self.selected_subprotocol, compression, fields)
 
     def write_message(self, message, binary=False):

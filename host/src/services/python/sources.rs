@@ -33,7 +33,7 @@ macro_rules! wit {
 }
 
 /// All files, by their paths.
-pub const FILES: [(&str, &str); 39] = [
+pub const FILES: [(&str, &str); 40] = [
     module!("waterspout/__init__.py"),
     module!("waterspout/application.py"),
     module!("waterspout/errors.py"),
@@ -48,6 +48,7 @@ pub const FILES: [(&str, &str); 39] = [
     module!("waterspout_python/modules.py"),
     module!("waterspout_python/no_ssl.py"),
     module!("waterspout_python/program.py"),
+    module!("waterspout_python/server_options.py"),
     module!("waterspout_python/tornado_client.py"),
     module!("waterspout_python/tornado_server.py"),
     module!("waterspout_python/tornado_tcp.py"),

@@ -3,7 +3,7 @@
 //!
 //! What differs on purpose is not asked for; it stands in `docs/differences.md`.
 
-mod record;
+pub mod record;
 
 use record::compare;
 

@@ -1,7 +1,9 @@
 //! Python apps in `handlers/`: Tornado's own source in a component. Left out, with a word, where there is no `python3`
 //! whose pip has an index to install from.
 
+mod commands;
 mod direct;
+mod programs;
 mod sockets;
 mod streams;
 mod suite;

@@ -30,8 +30,8 @@ use crate::log::{self, Logs};
 /// What Tornado is for Python, for WebAssembly: serves request handlers that are components, and swaps them
 /// under load.
 ///
-/// An app is a folder with `handlers/*.wasm` and, where it needs one, a `waterspout.toml`. Drop a component in, and
-/// it serves; replace it, and the next request sees the new one.
+/// An app is a folder with `handlers/*.wasm`, or Python apps as `handlers/*.py`, and, where it needs one, a
+/// `waterspout.toml`. Drop one in, and it serves; replace it, and the next request sees the new one.
 #[derive(Parser)]
 #[command(name = "waterspout", version, max_term_width = 100)]
 struct Arguments {
@@ -70,7 +70,7 @@ enum Command {
     ///
     /// Example: `waterspout routes examples /story/1`
     Routes(Routes),
-    /// Show what a component is: its handlers, what it imports, and which grants that suggests
+    /// Show what a component is: its handlers, what it imports, and which grants that suggests; or what a Python app is
     ///
     /// Example: `waterspout inspect examples/handlers/hello.wasm`
     Inspect(inspect::Inspect),
@@ -116,7 +116,7 @@ impl Set {
 
 #[derive(Args)]
 struct New {
-    /// The app's folder, which must not be there; its last part is the name of the crate
+    /// The app's folder, which must not be there; its last part is the name of the crate, or of the Python app
     name: PathBuf,
     /// What its handlers are written in
     #[arg(long, value_enum, default_value_t)]
@@ -137,6 +137,7 @@ struct Add {
 enum Language {
     #[default]
     Rust,
+    Python,
 }
 
 #[derive(Args)]
@@ -282,12 +283,13 @@ fn nothing_to_serve(app: &Path, generation: &Generation) -> Option<Fault> {
     }
     let fault = Fault::in_file(
         app,
-        "there is nothing to serve: no component in handlers/, and no route",
+        "there is nothing to serve: no component and no Python app in handlers/, and no route",
     );
     let misplaced = std::fs::read_dir(app).into_iter().flatten().flatten();
-    let misplaced = misplaced
-        .map(|entry| entry.path())
-        .find(|path| path.extension().is_some_and(|end| end == "wasm"));
+    let misplaced = misplaced.map(|entry| entry.path()).find(|path| {
+        path.extension()
+            .is_some_and(|end| end == "wasm" || end == "py")
+    });
     Some(fault.hint(match misplaced {
         Some(path) => format!(
             "{} belongs into {}",
@@ -297,7 +299,10 @@ fn nothing_to_serve(app: &Path, generation: &Generation) -> Option<Fault> {
         None if build::has_sources(app) => {
             format!("`waterspout build {}` makes the components", app.display())
         }
-        None => format!("put components into {}", handlers_folder(app).display()),
+        None => format!(
+            "put components or Python apps into {}",
+            handlers_folder(app).display()
+        ),
     }))
 }
 

@@ -1,7 +1,7 @@
 """Asks Tornado anew: python3 tests/oracle/renew.py
 
-Runs every program of this folder in a virtual environment with Tornado, which it makes in `target/tmp` with pip where
-it is not there yet, and writes what each prints beside it, as JSON.
+Runs every program of this folder, and `tests/python/programs.py`, in a virtual environment with Tornado, which it makes
+in `target/tmp` with pip where it is not there yet, and writes what each prints beside it, as JSON.
 """
 
 import pathlib
@@ -33,13 +33,14 @@ def main():
         sys.exit("Tornado %s needs Python 3.11 or later, and this is %s" % (VERSION, sys.version.split()[0]))
     python = environment()
     programs = sorted(path for path in HERE.glob("*.py") if path.stem not in HELPERS)
+    programs.append(HERE.parent / "python" / "programs.py")
     # All of them, before the first file is touched.
     records = [subprocess.run([python, "-B", path], check=True, stdout=subprocess.PIPE).stdout for path in programs]
     for path, record in zip(programs, records):
         file = path.with_suffix(".json")
         same = file.exists() and file.read_bytes() == record
         file.write_bytes(record)
-        print("%s: %d connections, %s" % (file.name, record.count(b"\n") - 2, "as before" if same else "changed"))
+        print("%s: %d lines, %s" % (file.name, record.count(b"\n"), "as before" if same else "changed"))
 
 
 if __name__ == "__main__":

@@ -7,7 +7,8 @@ begins. Nothing here belongs to an app: the host says in `start` where that is.
 import gc
 
 from . import no_ssl  # before all that would import `ssl`
-from . import direct, event_loop, host_log, listening, modules, program, tornado_client, tornado_server
+from . import direct, event_loop, host_log, listening, main_module, modules, program, tornado_client
+from . import tornado_server
 from . import tornado_tcp, tornado_websocket, tornado_websocket_client
 from .event_loop import loop
 from componentize_py_types import Err

@@ -45,7 +45,12 @@ _WAIT_UNTIL = number_of(monotonic_clock.wait_until)
 
 
 class Serving(BaseException):
-    """Ends the app's main program at the place where it would serve for ever. No `except Exception` catches it."""
+    """Ends the app's main program at the place where it would wait: for a task, or for ever. No `except Exception`
+    catches it.
+    """
+
+    def __init__(self, task=None):
+        self.task = task
 
 
 class Loop(base_events.BaseEventLoop):
@@ -54,12 +59,14 @@ class Loop(base_events.BaseEventLoop):
         self._thread_id = threading.get_ident()
         self.ready = self._ready
         self.unflushed = []  # connections that have something to send when all that is ready has run
-        self.on_main_ended = None
-        # Whether a program may run it: not inside of what it runs itself.
-        self.may_run = False
+        self.on_idle = None  # called when only timers can have it go on
         # Until an instance begins there is no host: time stands still.
         self._began = False
-        self._main_tasks = []  # what `asyncio.run` was given; nobody else may hold it
+        self._main_tasks = set()  # what `asyncio.run` was given; nobody else may hold it
+        self.is_forever = False  # the main program has come to where the loop runs until it is stopped
+        self._stopped = None
+        self.may_run = True  # inside of a call that waits for it; not when the loop itself has called
+        self.main_task = None  # the main program
         self._waits = {}  # waitable -> (future or the time that a timer waits for, promise)
         self._waitables = None  # the set on which the call of `start` waits
         self._armed = None
@@ -89,41 +96,49 @@ class Loop(base_events.BaseEventLoop):
         pass
 
     def stop(self):
-        pass
+        if self._stopped is not None and not self._stopped.done():
+            self._stopped.set_result(None)
+
+    def until_stopped(self):
+        self._stopped = self.create_future()
+        return self._stopped
 
     def call_soon_threadsafe(self, callback, *args, context=None):
         return self.call_soon(callback, *args, context=context)
 
     def run_forever(self):
         self._check_may_run()
+        self.is_forever = True
         raise Serving
 
     def _check_may_run(self):
-        if not self.may_run:
+        """Refuses what a handler would do, and lets the main program."""
+        if not self.may_run and asyncio.current_task(self) is not self.main_task:
             raise RuntimeError("This event loop is already running")
 
     def run_until_complete(self, future):
         """Runs what can be done without a wait. If that is not all, the program has come to where it serves."""
-        self._check_may_run()
+        try:
+            self._check_may_run()
+        except RuntimeError:
+            if asyncio.iscoroutine(future):
+                future.close()
+            raise
         task = asyncio.ensure_future(future, loop=self)
-        self.may_run = False
         outer = events._get_running_loop()
+        outer_task = asyncio.tasks._swap_current_task(self, None)
         events._set_running_loop(self)
         try:
-            while not task.done() and self.run_ready():
+            while self.may_run and not task.done() and self.run_ready():
                 pass
         finally:
             events._set_running_loop(outer)
-            self.may_run = True
+            asyncio.tasks._swap_current_task(self, outer_task)
         if task.done():
             return task.result()
-        self._main_tasks.append(task)
-        task.add_done_callback(self._main_ended)
-        raise Serving
-
-    def _main_ended(self, task):
-        self._main_tasks.remove(task)
-        self.on_main_ended(task)
+        self._main_tasks.add(task)
+        task.add_done_callback(self._main_tasks.discard)
+        raise Serving(task)
 
     def run_in_executor(self, executor, func, *args):
         """There are no threads: the function runs now, and holds up the instance."""
@@ -169,6 +184,8 @@ class Loop(base_events.BaseEventLoop):
             frames, self._to_wake = self._to_wake, []
             for frame in frames:
                 frame.wake()
+        if self.on_idle is not None and not ready and all(type(wait) is float for wait, _ in self._waits.values()):
+            self.on_idle()
         return bool(ready)
 
     def _take_due(self):
@@ -380,7 +397,7 @@ class Runner:
 
 
 class InlineExecutor(concurrent.futures.Executor):
-    """Stands in for a pool of threads."""
+    """Stands in for a pool of threads, or of processes."""
 
     def __init__(self, *args, **kwargs):
         pass
@@ -399,3 +416,4 @@ asyncio.run = asyncio.runners.run = _run
 asyncio.Runner = asyncio.runners.Runner = Runner
 asyncio.new_event_loop = events.new_event_loop = lambda: loop
 concurrent.futures.ThreadPoolExecutor = concurrent.futures.thread.ThreadPoolExecutor = InlineExecutor
+concurrent.futures.ProcessPoolExecutor = InlineExecutor

@@ -1,30 +1,33 @@
 """Runs an app's file as `python app.py` would, up to where it would serve."""
 
 import gc
+import json
 import linecache
 import os
 import random
-import runpy
 import sys
 import traceback
 
-from . import host_log, listening, modules
+from . import host_log, listening, main_module, modules
 from .event_loop import Serving, loop
 
-# The variables of the environment by which the host says where the file is, and the folder with the app's packages.
+# The variables of the environment by which the host says where the file is, its arguments, and the folder with the app's
+# packages.
 FILE = "WATERSPOUT_PYTHON_APP"
+ARGUMENTS = "WATERSPOUT_PYTHON_ARGUMENTS"
 PACKAGES = "WATERSPOUT_PYTHON_PACKAGES"
 
-_starting = None  # the call of `start`, while the program waits for something before it listens
+_starting = None  # the call of `start`, until its result is known
 
 
 def run(frame):
     """Runs it. Sets the result of `start` when that is known, now or later."""
     global _starting
     path = os.environ.pop(FILE)
+    arguments = json.loads(os.environ.pop(ARGUMENTS))
     packages = os.environ.pop(PACKAGES, None)
     folder = os.path.dirname(path)
-    sys.argv[:] = [path]
+    sys.argv[:] = [path, *arguments]
     sys.path[:] = [folder] if packages is None else [folder, packages]
     sys.path_importer_cache.clear()
     sys.meta_path.append(modules.Finder)
@@ -33,35 +36,30 @@ def run(frame):
     # The state of the snapshot is the same in all instances.
     random.seed()
     linecache.clearcache()
+    _starting = frame
     listening.on_listen = _listens
-    loop.on_main_ended = _main_ended
-    loop.may_run = True
     try:
-        runpy.run_path(path, run_name="__main__")
-    except Serving:
-        if listening.is_listening():
-            frame.settle(None)
-        else:
-            # Its coroutine waits for something.
-            _starting = frame
-    except SystemExit as error:
-        frame.fail(f"{path} has ended: {error}")
+        task = main_module.start(path)
     except BaseException as error:
-        frame.fail(_text(error, folder))
+        _fail(_text(error, folder))
     else:
-        if listening.is_listening():
-            frame.settle(None)
+        if task.done():
+            _ended(task)
         else:
-            frame.fail(f"{path} has ended, and has not listened")
-    finally:
-        loop.may_run = False
+            task.add_done_callback(_ended)
+    loop.may_run = False
+    if listening.is_listening():
+        _settle()
+    elif _starting is not None:
+        loop.on_idle = _idle
     gc.freeze()
 
 
-def _listens():
+def _settle():
     global _starting
     if _starting is not None:
         frame, _starting = _starting, None
+        loop.on_idle = None
         frame.settle(None)
 
 
@@ -70,16 +68,49 @@ def _fail(text):
     global _starting
     if _starting is not None:
         frame, _starting = _starting, None
+        loop.on_idle = None
         frame.stays = False
         frame.fail(text)
     else:
         host_log.error(text)
 
 
+def _listens():
+    # In its first run, the program may yet fail.
+    if not loop.may_run:
+        _settle()
+
+
+def _idle():
+    """Only time can have the program go on, and it has not listened."""
+    if not loop._scheduled:
+        _fail(f"{sys.argv[0]} waits for nothing, and has not listened")
+    elif loop.is_forever:
+        # A program with work in the background, and no server.
+        _settle()
+
+
+def _ended(task):
+    """The program has come to its end, or to a wait in a function."""
+    error = task.result()
+    folder = os.path.dirname(sys.argv[0])
+    if isinstance(error, Serving):
+        if error.task is not None:
+            error.task.add_done_callback(_main_ended)
+    elif isinstance(error, SystemExit):
+        _fail(f"{sys.argv[0]} has ended: {error}")
+    elif error is not None:
+        _fail(_text(error, folder))
+    elif not listening.is_listening():
+        _fail(f"{sys.argv[0]} has ended, and has not listened. What it has printed is in the log")
+    elif _starting is None:
+        host_log.error(f"{sys.argv[0]} has ended, and what listens goes on")
+
+
 def _main_ended(task):
-    """What `asyncio.run` was given has ended, where a process would end with it."""
+    """What a function gave to `asyncio.run` has ended, where a process would go on in that function."""
     error = None if task.cancelled() else task.exception()
-    _fail(_text(error, "") if error else f"{sys.argv[0]} has ended")
+    _fail(_text(error, os.path.dirname(sys.argv[0])) if error else f"{sys.argv[0]} has ended")
 
 
 def _text(error, folder):

@@ -40,6 +40,9 @@ use socket::Handshake;
 
 pub use reply::Reply;
 
+/// Says to a handler which beginning of the path it does not see, by the name that many proxies and frameworks use.
+const FORWARDED_PREFIX: HeaderName = HeaderName::from_static("x-forwarded-prefix");
+
 /// Answers one request with what the site is at this moment.
 ///
 /// Everything that needs no wait is done before the future is made, because the future is moved and should be small.
@@ -90,6 +93,11 @@ where
             } else {
                 Some(RequestBody::new(body, limits))
             };
+            if let Some(prefix) = &visit.target.strip_prefix
+                && let Ok(prefix) = HeaderValue::from_str(prefix)
+            {
+                head.headers.insert(FORWARDED_PREFIX, prefix);
+            }
             let begun = visit.begin(head, body, client, began);
             Either::Right(begun.answer(finish))
         }

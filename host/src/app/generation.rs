@@ -37,7 +37,7 @@ pub use claims::Wide;
 #[cfg(any(test, fuzzing))]
 pub use component::declarations;
 pub use component::{Component, State, compile_limits, describe};
-pub use program::Programs;
+pub use program::{Programs, folders as program_folders};
 pub use refusal::Refusal;
 pub use runtime::Runtime;
 pub use schedules::Schedule;

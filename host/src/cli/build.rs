@@ -20,7 +20,8 @@ pub use self::cargo::{Effort, Interrupt, Step, add_target};
 pub use self::packages::{Package, Packages, nests};
 use self::record::Record;
 use super::signals::Signals;
-use crate::app::generation::handlers_folder;
+use crate::app::generation::{handlers_folder, program_folders};
+use crate::config;
 
 /// Cargo built nothing.
 #[derive(Debug)]
@@ -95,8 +96,24 @@ pub fn has_sources(app: &Path) -> bool {
     app.join("Cargo.toml").is_file()
 }
 
+/// Whether there is a Python app.
+pub fn has_programs(app: &Path) -> bool {
+    let handlers = handlers_folder(app);
+    let files = std::fs::read_dir(&handlers).into_iter().flatten().flatten();
+    let mut names = files.map(|entry| entry.file_name());
+    names.any(|name| name.to_str().is_some_and(config::is_python))
+        || !program_folders(&handlers).is_empty()
+}
+
 /// The command. A signal ends it, and Cargo with it.
 pub async fn run(app: &Path) -> anyhow::Result<()> {
+    if !has_sources(app) && has_programs(app) {
+        println!(
+            "{}: there is nothing to build: Python apps are served from their sources",
+            app.display()
+        );
+        return Ok(());
+    }
     let mut signals = Signals::new()?;
     let interrupt = Interrupt::default();
     let (app, ended) = (app.to_path_buf(), interrupt.clone());

@@ -26,7 +26,9 @@ pub async fn dev(options: &Serve, logs: &Logs) -> anyhow::Result<()> {
     let app = &options.app.app;
     let bench = Arc::new(Workbench::new());
     if !build::has_sources(app) {
-        tracing::info!(target: "general", "{} has no sources to build", app.display());
+        if !build::has_programs(app) {
+            tracing::info!(target: "general", "{} has no sources to build", app.display());
+        }
         return serve::serve(options, logs, Some(bench)).await;
     }
     bench.is_building("It has not begun yet.");

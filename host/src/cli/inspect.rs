@@ -1,5 +1,7 @@
-//! `waterspout inspect`: what one component is, its imports, and the grants that these suggest. Does not start the
-//! component, and serves nothing.
+//! `waterspout inspect`: what one component is, its imports, and the grants that these suggest; or what a Python app is.
+//! Does not start it, and serves nothing.
+
+mod program;
 
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
@@ -8,9 +10,10 @@ use std::time::Duration;
 
 use clap::Args;
 
+use self::program::Program;
 use super::grants::{suggestions, warnings};
 use super::table::table;
-use super::{cache_dir, diagnostics, serve};
+use super::{cache_dir, counted, diagnostics, serve};
 use crate::app::generation::{compile_limits, describe, handlers_folder};
 use crate::base::error::{Fault, Faults};
 use crate::base::shards::Shards;
@@ -23,8 +26,8 @@ use crate::log::plain;
 
 #[derive(Args)]
 pub struct Inspect {
-    /// The component
-    #[arg(value_name = "FILE.wasm")]
+    /// The component, or the file or the folder of a Python app
+    #[arg(value_name = "FILE")]
     file: PathBuf,
     /// Where compiled code is kept [default: the user's cache folder]
     #[arg(long, value_name = "DIR")]
@@ -33,6 +36,10 @@ pub struct Inspect {
 
 pub async fn inspect(options: &Inspect) -> anyhow::Result<()> {
     let path = &options.file;
+    if let Some(program) = Program::of(path) {
+        print!("{}", program.inspect(app_of(&program.path()))?);
+        return Ok(());
+    }
     let fault = |what: &dyn std::fmt::Display| Fault::in_file(path, what.to_string());
     let file = path.file_name().unwrap_or_default().to_string_lossy();
     let binary = Binary::read(path)

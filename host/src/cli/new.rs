@@ -8,7 +8,7 @@ use anyhow::{Context, bail, ensure};
 use super::{Language, New};
 
 /// The files of a new app, by their paths in it.
-const FILES: [(&str, &str); 5] = [
+const RUST: [(&str, &str); 5] = [
     ("Cargo.toml", include_str!("new/Cargo.toml.in")),
     ("src/lib.rs", include_str!("new/lib.rs.in")),
     ("tests/app.rs", include_str!("new/app.rs.in")),
@@ -16,11 +16,22 @@ const FILES: [(&str, &str); 5] = [
     (".gitignore", "/target\n/handlers\n"),
 ];
 
+/// The same of one in Python.
+const PYTHON: [(&str, &str); 4] = [
+    ("handlers/@FILE@.py", include_str!("new/app.py.in")),
+    ("test_app.py", include_str!("new/test_app.py.in")),
+    ("waterspout.toml", include_str!("new/python.toml.in")),
+    (".gitignore", "__pycache__/\n"),
+];
+
 /// The sources of this program. They do not exist where it was built from a package, or elsewhere.
 const SOURCES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
 
 pub fn new(options: &New) -> anyhow::Result<()> {
-    let Language::Rust = options.lang;
+    let files = match options.lang {
+        Language::Rust => &RUST[..],
+        Language::Python => &PYTHON[..],
+    };
     let folder = &options.name;
     let name = folder.file_name().and_then(|name| name.to_str());
     let name = name.context("the app needs a name")?;
@@ -28,8 +39,8 @@ pub fn new(options: &New) -> anyhow::Result<()> {
     if folder.exists() {
         bail!("{}: is there already", folder.display());
     }
-    for (path, text) in FILES {
-        write(&folder.join(path), &filled_in(text, name))?;
+    for (path, text) in files {
+        write(&folder.join(filled_in(path, name)), &filled_in(text, name))?;
     }
     println!(
         "{} is there. Serve it while you write it: waterspout dev {}",

@@ -57,6 +57,8 @@ pub struct Component {
     pub cancel_on_close: bool,
     /// The guest's environment, all of it.
     pub env: BTreeMap<String, String>,
+    /// What a Python app finds in `sys.argv`, after its file.
+    pub args: Vec<String>,
     /// What the guest may reach.
     pub allow: Allow,
     /// How long a background task may take to end when its instance drains.
@@ -136,6 +138,7 @@ impl Default for Component {
             max_clients: 1000,
             cancel_on_close: true,
             env: BTreeMap::new(),
+            args: Vec::new(),
             allow: Allow::default(),
             spawn_budget: Some(Duration::from_secs(30)),
             max_tasks: 1000,
@@ -211,7 +214,8 @@ pub(super) fn read(
         }
         let name = format!("in [component.\"{}\"]", file.text());
         if let Some(section) = table(value, name) {
-            let (component, allow) = component(section, default.clone(), largest);
+            let is_python = is_python(file.text());
+            let (component, allow) = component(section, default.clone(), largest, is_python);
             let spanned = Spanned {
                 component,
                 position: file.position(),
@@ -227,6 +231,7 @@ fn component(
     mut section: Section<'_, '_>,
     default: Component,
     largest: u64,
+    is_python: bool,
 ) -> (Component, AllowPositions) {
     let nothing = (default.allow, AllowPositions::default());
     let (allow, positions) = section.or("allow", nothing, allow::read);
@@ -269,6 +274,13 @@ fn component(
         }),
         cancel_on_close: section.or("cancel_on_close", default.cancel_on_close, Value::boolean),
         env: section.or("env", default.env, env),
+        args: section.or("args", default.args, |value| match is_python {
+            true => value.list(|value| value.string().map(str::to_owned)),
+            false => value.wrong(
+                "only Python apps have `args`",
+                Some("`env` is for every component".to_owned()),
+            ),
+        }),
         allow,
         spawn_budget: section.or("spawn_budget", default.spawn_budget, Value::limit),
         max_tasks: section.or("max_tasks", default.max_tasks, |value| {

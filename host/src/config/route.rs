@@ -28,6 +28,8 @@ pub struct Route {
     pub destination: Destination,
     /// The limits of its requests.
     pub limits: RouteLimits,
+    /// The beginning of the path that its handler does not see.
+    pub strip_prefix: Option<String>,
 }
 
 /// The limits of a route's requests. `None`: those of its component, or else of the server.
@@ -155,6 +157,13 @@ fn route<'a>(mut section: Section<'a, '_>, above: &Above, names: &mut Names<'a>)
         body_timeout: section.get("body_timeout", Value::limit),
         deadline: section.get("deadline", Value::limit),
     };
+    let is_builtin = destination
+        .as_ref()
+        .is_some_and(|destination| !matches!(destination.target, Target::Component { .. }));
+    let strip_prefix = section.get("strip_prefix", |value| match is_builtin {
+        true => value.wrong("a builtin has no use for `strip_prefix`", None),
+        false => strip_prefix(value),
+    });
     section.finish();
 
     Some(Route {
@@ -163,7 +172,23 @@ fn route<'a>(mut section: Section<'a, '_>, above: &Above, names: &mut Names<'a>)
         name,
         destination: destination?,
         limits,
+        strip_prefix,
     })
+}
+
+/// Reads the beginning of a path, in whole segments.
+fn strip_prefix(value: Value<'_, '_>) -> Option<String> {
+    let text = value.text()?;
+    let is_path = text
+        .bytes()
+        .all(|byte| byte.is_ascii_graphic() && !b"?#".contains(&byte));
+    if !text.starts_with('/') || text.ends_with('/') || !is_path {
+        return value.expected(
+            "the beginning of a path, without a `/` at its end",
+            "\"/blog\"",
+        );
+    }
+    Some(text.to_owned())
 }
 
 /// Joins two patterns. Each is anchored only at its outer end.

@@ -49,6 +49,8 @@ pub struct Target {
     pub class: Arc<Class>,
     /// A JSON object; absent where it is empty.
     pub kwargs: Option<Arc<str>>,
+    /// The beginning of the path that the handler does not see.
+    pub strip_prefix: Option<Arc<str>>,
 }
 
 /// The requests inside one instance, by the numbers that its guest uses for them.

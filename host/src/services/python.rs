@@ -10,13 +10,17 @@ mod tree;
 
 pub use copies::{AppCopy, Copies};
 pub use making::Maker;
+pub use packages::PYTHON as VERSION;
+pub use sources::PACKAGES as MADE_OF;
 pub use tree::{ENTRY, Tree, is_ignored};
 
 use std::path::PathBuf;
 use std::sync::Arc;
 
-/// The environment variables by which an app's instance learns where its file is, and where its packages are.
+/// The environment variables by which an app's instance learns where its file is, its arguments as a list in JSON, and
+/// where its packages are.
 pub const FILE_VARIABLE: &str = "WATERSPOUT_PYTHON_APP";
+pub const ARGUMENTS_VARIABLE: &str = "WATERSPOUT_PYTHON_ARGUMENTS";
 pub const PACKAGES_VARIABLE: &str = "WATERSPOUT_PYTHON_PACKAGES";
 
 /// Where the packages are for its instances.

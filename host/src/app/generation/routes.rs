@@ -87,8 +87,11 @@ impl Table {
             let Some(mut lead) = self.lead(config, &file, &route.destination, components) else {
                 continue;
             };
-            if let Lead::Handler { limits, .. } = &mut lead {
+            if let Lead::Handler { limits, target, .. } = &mut lead {
                 *limits = route.limits;
+                if let Some(target) = Arc::get_mut(target) {
+                    target.strip_prefix = route.strip_prefix.as_deref().map(Arc::from);
+                }
             }
             self.push(
                 &file,
@@ -329,6 +332,7 @@ fn handler_lead(component: &Arc<Component>, index: usize, kwargs: Option<Arc<str
             handler: index as u32,
             class: handler.class.clone(),
             kwargs,
+            strip_prefix: None,
         }),
         component: component.clone(),
         limits: RouteLimits::default(),

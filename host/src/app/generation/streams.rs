@@ -162,6 +162,7 @@ fn lead(
             handler: position as u32,
             class: handlers[position].clone(),
             kwargs: kwargs(entry.kwargs.clone()),
+            strip_prefix: None,
         }),
         terms: Arc::new(Terms {
             limits: component.settings.stream_limits(),

@@ -28,12 +28,12 @@ impl Host for Ctx {
 
     fn head(&mut self, request: u64) -> wasmtime::Result<RequestHead> {
         let exchange = self.exchange(request)?;
-        let head = &exchange.head;
+        let (head, uri) = (&exchange.head, exchange.uri());
         Ok(RequestHead {
             method: head.method.as_str().to_owned(),
-            uri: head.uri.to_string(),
-            path: head.uri.path().to_owned(),
-            query: head.uri.query().unwrap_or_default().to_owned(),
+            uri: uri.to_string(),
+            path: uri.path().to_owned(),
+            query: uri.query().unwrap_or_default().to_owned(),
             version: format!("{:?}", head.version),
             protocol: exchange.client.protocol.as_str().to_owned(),
             host: exchange.host().to_owned(),

@@ -20,7 +20,9 @@ use crate::config::{self, GrantKey};
 use crate::guest::bindings::logging::Level;
 use crate::guest::imports::Import;
 use crate::guest::resources::Ctx;
-use crate::services::python::{FILE_VARIABLE, PACKAGES, PACKAGES_VARIABLE, Program};
+use crate::services::python::{
+    ARGUMENTS_VARIABLE, FILE_VARIABLE, PACKAGES, PACKAGES_VARIABLE, Program,
+};
 use crate::services::tcp::Access;
 
 /// The capability.
@@ -128,6 +130,8 @@ fn prepare(setup: &Setup<'_>) -> MakePart {
         };
         read(files.folder(), files.mount());
         env.push((FILE_VARIABLE.to_owned(), files.entry().to_owned()));
+        let arguments = serde_json::Value::from(settings.args.clone());
+        env.push((ARGUMENTS_VARIABLE.to_owned(), arguments.to_string()));
         if let Some(packages) = packages {
             read(packages, PACKAGES);
             env.push((PACKAGES_VARIABLE.to_owned(), PACKAGES.to_owned()));

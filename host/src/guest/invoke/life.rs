@@ -441,7 +441,7 @@ fn head_of(exchange: &Exchange) -> MessageHead {
     let head = &exchange.head;
     let headers = head.headers.iter();
     MessageHead {
-        uri: head.uri.to_string(),
+        uri: exchange.uri().to_string(),
         headers: headers
             .map(|(name, value)| (name.as_str().to_owned(), value.as_bytes().to_vec()))
             .collect(),

@@ -3,6 +3,7 @@
 
 mod reading;
 
+use std::borrow::Cow;
 use std::fmt;
 use std::future::poll_fn;
 use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
@@ -12,7 +13,8 @@ use std::time::Instant;
 
 use futures_util::task::AtomicWaker;
 use http::request::Parts;
-use http::{HeaderMap, Method};
+use http::uri::PathAndQuery;
+use http::{HeaderMap, Method, Uri};
 
 use self::reading::{BodySlot, Waits};
 use super::connection::Connection;
@@ -201,6 +203,16 @@ impl Exchange {
     pub fn id(&self) -> &str {
         let find = || request_id::of(&self.head.headers, self.client.is_proxied);
         self.id.get_or_init(|| find().into_boxed_str())
+    }
+
+    /// The target as its handler sees it: without the beginning of the path that its route takes away.
+    pub fn uri(&self) -> Cow<'_, Uri> {
+        let uri = &self.head.uri;
+        let prefix = self.target.strip_prefix.as_deref();
+        match prefix.and_then(|prefix| without_prefix(uri, prefix)) {
+            Some(rest) => Cow::Owned(rest),
+            None => Cow::Borrowed(uri),
+        }
     }
 
     /// The request, as the log shows it.
@@ -448,9 +460,45 @@ impl fmt::Display for ShownId<'_> {
     }
 }
 
+/// A target without this beginning of its path, if that is whole segments of it.
+fn without_prefix(uri: &Uri, prefix: &str) -> Option<Uri> {
+    let whole = uri.path_and_query()?.as_str();
+    let rest = whole.strip_prefix(prefix)?;
+    let rest = match rest.as_bytes().first() {
+        Some(b'/') => rest.to_owned(),
+        Some(b'?') | None => format!("/{rest}"),
+        Some(_) => return None,
+    };
+    let mut parts = uri.clone().into_parts();
+    parts.path_and_query = Some(PathAndQuery::try_from(rest).ok()?);
+    Uri::from_parts(parts).ok()
+}
+
 /// The authority that a request is for: of its target where that is absolute, else of its `Host` header.
 pub fn host(head: &Parts) -> &str {
     let target = head.uri.authority().map(http::uri::Authority::as_str);
     let header = || head.headers.get(http::header::HOST)?.to_str().ok();
     target.or_else(header).unwrap_or("127.0.0.1")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_prefix_is_taken_away_in_whole_segments() {
+        for (uri, rest) in [
+            ("/blog", Some("/")),
+            ("/blog?a=b", Some("/?a=b")),
+            ("/blog/", Some("/")),
+            ("/blog/x?a", Some("/x?a")),
+            ("http://host:1/blog/x", Some("http://host:1/x")),
+            ("/blogger", None),
+            ("/", None),
+            ("*", None),
+        ] {
+            let stripped = without_prefix(&uri.parse().unwrap(), "/blog");
+            assert_eq!(stripped, rest.map(|rest| rest.parse().unwrap()), "{uri}");
+        }
+    }
 }

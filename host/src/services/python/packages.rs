@@ -15,7 +15,7 @@ use crate::base::files;
 pub const FILE_NAME: &str = "requirements.txt";
 
 /// The version of Python that apps run on.
-const PYTHON: &str = "3.14";
+pub const PYTHON: &str = "3.14";
 
 /// `name==version`, and any number of hashes.
 static REQUIREMENT: LazyLock<Option<Regex>> = LazyLock::new(|| {
@@ -58,6 +58,11 @@ impl Requirements {
             requirements.lines.push(line);
         }
         Ok(requirements)
+    }
+
+    /// One package each, with its hashes.
+    pub fn lines(&self) -> impl Iterator<Item = &str> {
+        self.lines.iter().map(String::as_str)
     }
 
     /// Whether there is nothing to install.

@@ -33,7 +33,7 @@ macro_rules! wit {
 }
 
 /// All files, by their paths.
-pub const FILES: [(&str, &str); 40] = [
+pub const FILES: [(&str, &str); 41] = [
     module!("waterspout/__init__.py"),
     module!("waterspout/application.py"),
     module!("waterspout/errors.py"),
@@ -45,6 +45,7 @@ pub const FILES: [(&str, &str); 40] = [
     module!("waterspout_python/host_log.py"),
     module!("waterspout_python/host_socket.py"),
     module!("waterspout_python/listening.py"),
+    module!("waterspout_python/main_module.py"),
     module!("waterspout_python/modules.py"),
     module!("waterspout_python/no_ssl.py"),
     module!("waterspout_python/program.py"),

@@ -67,6 +67,11 @@ impl Tree {
         &self.sha256
     }
 
+    /// The sizes of its files, in bytes.
+    pub fn sizes(&self) -> impl Iterator<Item = usize> {
+        self.files.iter().map(|file| file.bytes.len())
+    }
+
     /// The packages that it needs. An app in one file has none.
     pub fn requirements(&self) -> Result<Option<Requirements>, Error> {
         let is_named = |file: &&TreeFile| self.is_folder && file.path == Path::new(FILE_NAME);

@@ -30,6 +30,7 @@ fn exchange() -> Arc<Exchange> {
         handler: 0,
         class: Arc::default(),
         kwargs: None,
+        strip_prefix: None,
     };
     let client = Client {
         remote_ip: None.into(),

@@ -10,8 +10,7 @@ mod tls;
 
 use std::net::SocketAddr;
 
-use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufStream};
-use tokio::net::TcpStream;
+use tokio::io::AsyncWriteExt;
 
 use crate::harness::{App, Lines, Running, entry, guest, place_of, soon};
 

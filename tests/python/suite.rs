@@ -75,7 +75,9 @@ async fn tornado_s_own_tests_pass_in_a_component() {
         .env("PYTHONDONTWRITEBYTECODE", "1")
         // A component on a busy machine is slower than what they were written for.
         .env("ASYNC_TEST_TIMEOUT", "30");
-    let output = spawn_blocking(move || command.output()).await.expect("an end");
+    let output = spawn_blocking(move || command.output())
+        .await
+        .expect("an end");
     let output = output.expect("python3");
     let said = String::from_utf8_lossy(&output.stdout);
     let tests: Vec<Test> = said

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::{FILE, LINES, Lines, app, lines};
+use super::{FILE, LINES, app, lines};
 use crate::harness::{guest, renumbered};
 
 #[tokio::test]

@@ -5,7 +5,7 @@ use std::time::Duration;
 use tokio::io::AsyncWriteExt;
 use tokio::time::timeout;
 
-use super::{FILE, LINES, Lines, app, lines};
+use super::{FILE, LINES, app, lines};
 use crate::harness::soon;
 
 #[tokio::test]

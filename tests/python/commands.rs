@@ -123,6 +123,7 @@ async fn a_program_goes_on_where_what_it_has_run_has_ended() {
     }
     const PROGRAM: &str = r#"
 import asyncio
+import inspect
 from tornado.ioloop import IOLoop
 
 async def after(delay, value):
@@ -141,7 +142,7 @@ def in_another():
     return in_a_function(1) + in_a_function(2)
 
 print("together", in_another())
-print(in_a_function.__doc__, asyncio.iscoroutinefunction(in_a_function))
+print(in_a_function.__doc__, inspect.iscoroutinefunction(in_a_function))
 print("run", asyncio.run(after(0.01, 2)))
 print("run_sync", IOLoop.current().run_sync(lambda: after(0.01, 3)))
 try:

@@ -9,7 +9,7 @@ import gc
 from . import no_ssl  # before all that would import `ssl`
 from . import direct, event_loop, host_log, listening, main_module, modules, program, tornado_client
 from . import tornado_server
-from . import tornado_tcp, tornado_websocket, tornado_websocket_client
+from . import tornado_tcp, tornado_websocket, tornado_websocket_client, web_app
 from .event_loop import loop
 from componentize_py_types import Err
 from wit_world import exports
@@ -112,7 +112,7 @@ class Lifecycle(exports.Lifecycle):
     """Runs the app's file when an instance starts."""
 
     async def describe(self):
-        return ["single", "start"]
+        return ["single", "start", "stop"]
 
     def _async_start_start(self, borrows):
         frame = event_loop.Frame(START, borrows)
@@ -127,7 +127,7 @@ class Lifecycle(exports.Lifecycle):
         raise NotImplementedError
 
     async def stop(self):
-        pass
+        await web_app.stop()
 
 
 class WitWorld:

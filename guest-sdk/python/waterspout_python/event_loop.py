@@ -17,6 +17,7 @@ import logging
 import threading
 from asyncio import base_events, events
 
+from .blocking import Blocking
 import componentize_py_async_support as support
 import componentize_py_runtime as runtime
 from componentize_py_types import Err, Ok
@@ -53,7 +54,7 @@ class Serving(BaseException):
         self.task = task
 
 
-class Loop(base_events.BaseEventLoop):
+class Loop(Blocking, base_events.BaseEventLoop):
     def __init__(self):
         super().__init__()
         self._thread_id = threading.get_ident()
@@ -118,6 +119,8 @@ class Loop(base_events.BaseEventLoop):
 
     def run_until_complete(self, future):
         """Runs what can be done without a wait. If that is not all, the program has come to where it serves."""
+        if self._depth:
+            return self.run_blocking(future)
         try:
             self._check_may_run()
         except RuntimeError:
@@ -145,7 +148,7 @@ class Loop(base_events.BaseEventLoop):
         future = self.create_future()
         self.warn_of_threads()
         try:
-            future.set_result(func(*args))
+            future.set_result(self.call_blocking(func, *args))
         except (SystemExit, KeyboardInterrupt):
             raise
         except BaseException as error:
@@ -406,7 +409,7 @@ class InlineExecutor(concurrent.futures.Executor):
         loop.warn_of_threads()
         future = concurrent.futures.Future()
         try:
-            future.set_result(fn(*args, **kwargs))
+            future.set_result(loop.call_blocking(fn, *args, **kwargs))
         except Exception as error:
             future.set_exception(error)
         return future

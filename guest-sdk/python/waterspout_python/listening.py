@@ -10,6 +10,7 @@ from . import tornado_tcp
 from .server_options import Options
 
 direct = None  # the app that is called without Tornado
+app_server = None  # what serves a WSGI or an ASGI app
 http_servers = []  # in the order in which they began to listen
 on_listen = None  # called with the first server of any kind
 
@@ -68,13 +69,20 @@ def listen_directly(app):
     on_listen()
 
 
+def serve_app(server):
+    """Gives all requests to a WSGI or an ASGI app."""
+    global app_server
+    app_server = server
+    on_listen()
+
+
 def _stop(server):
     if server in http_servers:
         http_servers.remove(server)
 
 
 def is_listening():
-    return bool(http_servers or tornado_tcp.servers or direct)
+    return bool(http_servers or tornado_tcp.servers or direct or app_server)
 
 
 tornado.netutil.bind_sockets = tornado.tcpserver.bind_sockets = _bind_sockets

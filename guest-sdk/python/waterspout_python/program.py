@@ -8,7 +8,7 @@ import random
 import sys
 import traceback
 
-from . import host_log, listening, main_module, modules
+from . import host_log, listening, main_module, modules, patches, web_app
 from .event_loop import Serving, loop
 
 # The variables of the environment by which the host says where the file is, its arguments, and the folder with the app's
@@ -31,6 +31,7 @@ def run(frame):
     sys.path[:] = [folder] if packages is None else [folder, packages]
     sys.path_importer_cache.clear()
     sys.meta_path.append(modules.Finder)
+    patches.install()
     sys.dont_write_bytecode = True
     os.chdir(folder)
     # The state of the snapshot is the same in all instances.
@@ -38,6 +39,7 @@ def run(frame):
     linecache.clearcache()
     _starting = frame
     listening.on_listen = _listens
+    web_app.on_failed = _fail
     try:
         task = main_module.start(path)
     except BaseException as error:
@@ -102,9 +104,23 @@ def _ended(task):
     elif error is not None:
         _fail(_text(error, folder))
     elif not listening.is_listening():
-        _fail(f"{sys.argv[0]} has ended, and has not listened. What it has printed is in the log")
+        _serve_app(folder)
     elif _starting is None:
         host_log.error(f"{sys.argv[0]} has ended, and what listens goes on")
+
+
+def _serve_app(folder):
+    """What has not listened may have a WSGI or an ASGI app."""
+    try:
+        if web_app.serve_one_of(sys.modules["__main__"].__dict__):
+            return
+    except Exception as error:
+        return _fail(_text(error, folder))
+    names = " or ".join(f"`{name}`" for name in web_app.NAMES)
+    _fail(
+        f"{sys.argv[0]} has ended, and has not listened; it has no {names} that is a WSGI or an ASGI app. What it has "
+        "printed is in the log"
+    )
 
 
 def _main_ended(task):

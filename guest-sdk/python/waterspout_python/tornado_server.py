@@ -192,7 +192,7 @@ class Connection(httputil.HTTPConnection):
             body, self._pieces = b"".join(self._pieces), []
             failure = None
             try:
-                for piece in _pieces_of(body):
+                for piece in pieces_of(body):
                     head = None if self._is_flushed else host_response.ResponseHead(*self._head)
                     self._is_flushed = True
                     await host_response.flush(self._request, head, piece)
@@ -231,7 +231,7 @@ class Connection(httputil.HTTPConnection):
         self._frame.settle(types.Outcome_Cancelled())
 
 
-def _pieces_of(body):
+def pieces_of(body):
     return [body[at : at + PIECE] for at in range(0, len(body), PIECE)] or [b""]
 
 
@@ -248,6 +248,9 @@ def _resolve(waiters, failure):
 
 def serve(frame, number, method, head):
     """Begins one request. Its frame is settled when the response is complete."""
+    if (server := listening.app_server) is not None:
+        frame.ended = keep(number, server.serve(frame, number, method, head.uri, head.headers))
+        return
     line = host_request.head(number)
     headers = httputil.HTTPHeaders()
     has_body = line.version == "HTTP/2.0" and method not in ("GET", "HEAD", "OPTIONS")
@@ -321,7 +324,7 @@ async def _read_body(connection, options):
         if connection.max_body_size is not None or _streams(delegate):
             _check_length(connection)
             size = 0
-            while (piece := await _next_piece(request)) is not None:
+            while (piece := await next_piece(request)) is not None:
                 size += len(piece)
                 if connection.max_body_size is not None and size > connection.max_body_size:
                     raise httputil.HTTPInputError("chunked body too large")
@@ -366,7 +369,7 @@ def _streams(delegate):
     return getattr(delegate, "stream_request_body", not is_callable)
 
 
-async def _next_piece(request):
+async def next_piece(request):
     while (taken := request_body.take_chunk(request)) is None:
         await request_body.wait_chunk(request)
     return _value(taken)

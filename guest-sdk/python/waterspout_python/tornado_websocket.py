@@ -12,7 +12,7 @@ from tornado import escape, gen, httputil
 from tornado.concurrent import Future
 from tornado.websocket import WebSocketClosedError, WebSocketProtocol13
 
-from . import tornado_server
+from . import listening, tornado_server
 from .event_loop import loop
 from componentize_py_types import Err
 from wit_world.exports import websocket as host
@@ -86,6 +86,11 @@ def accept(frame, call):
     """Begins one handshake. Its frame is settled when it is known what becomes of it."""
     number = call.request
     line = host_request.head(number)
+    if (server := listening.app_server) is not None:
+        # It knows no sockets, so this is a request like any other.
+        exchange = server.serve(Refusal(frame), number, "GET", line.uri, host_request.headers(number))
+        frame.ended = tornado_server.keep(number, exchange)
+        return
     headers = httputil.HTTPHeaders()
     for name, value in host_request.headers(number):
         headers.add(name, value.decode("latin-1"))

@@ -94,16 +94,7 @@ fn take_tornado(work: &Path) -> std::io::Result<()> {
     let tornado = work.join(TORNADO_FOLDER).join("tornado");
     fs::create_dir(work.join(TORNADO_FOLDER))?;
     fs::rename(work.join(PACKAGES_FOLDER).join("tornado"), &tornado)?;
-    for entry in fs::read_dir(tornado)? {
-        let path = entry?.path();
-        let is_native = path
-            .extension()
-            .is_some_and(|end| end == "so" || end == "pyd");
-        if is_native {
-            fs::remove_file(path)?;
-        }
-    }
-    Ok(())
+    pip::remove_native(&tornado)
 }
 
 /// Has componentize-py make the component. It asks for nothing from elsewhere.

@@ -17,11 +17,31 @@ pub const FILE_NAME: &str = "requirements.txt";
 /// The version of Python that apps run on.
 pub const PYTHON: &str = "3.14";
 
+/// Packages whose code in C does nothing that their code in Python does not, and that publish no wheel without it. Of
+/// these a wheel for a processor is taken, and what is for the processor is left out.
+const WITH_OPTIONAL_CODE: [&str; 3] = ["markupsafe", "msgpack", "pyyaml"];
+
+/// Whose wheels those are: of the last versions of CPython, as older versions of a package have none for the newest, and
+/// always of the same system, so that each machine has the same.
+const WHEELS: [(&str, &str); 4] = [
+    (PYTHON, "cp314"),
+    ("3.13", "cp313"),
+    ("3.12", "cp312"),
+    ("3.11", "cp311"),
+];
+const SYSTEM: &str = "manylinux2014_x86_64";
+
+/// What pip says where there is no such wheel.
+const NO_WHEEL: &str = "No matching distribution found";
+
 /// `name==version`, and any number of hashes.
 static REQUIREMENT: LazyLock<Option<Regex>> = LazyLock::new(|| {
     const LINE: &str = r"^[A-Za-z0-9][A-Za-z0-9._-]* *== *[A-Za-z0-9][A-Za-z0-9.!+_-]*(?P<hashes>( +--hash=sha256:[0-9a-f]{64})*)$";
     Regex::new(LINE).ok()
 });
+
+/// The folder into which pip installs.
+const INSTALLED: &str = "installed";
 
 /// What a `requirements.txt` says.
 #[derive(Debug, PartialEq, Eq)]
@@ -89,34 +109,65 @@ impl Requirements {
         let io = |error| Error::host(format!("{} can't be written", folder.display()), error);
         files::make_private_folder(folder).map_err(io)?;
         let work = tempfile::tempdir_in(folder).map_err(io)?;
-        let list = work.path().join(FILE_NAME);
-        std::fs::write(&list, self.lines.join("\n")).map_err(io)?;
         let count = self.lines.len();
         tracing::info!(target: "general", "installing {count} packages of Python, for {FILE_NAME} …");
-        let mut arguments = vec![
-            "--no-compile",
-            "--platform",
-            "any",
-            "--implementation",
-            "py",
-        ];
-        arguments.extend(["--abi", "none", "--python-version", PYTHON]);
-        if self.unhashed.is_none() {
-            arguments.push("--require-hashes");
-        }
-        arguments.extend(["--requirement", FILE_NAME]);
-        pip::install(work.path(), "installed", &arguments).await.map_err(|error| {
+        self.install_into(work.path()).await.map_err(|error| {
             Error::component(format!(
                 "{FILE_NAME}: {error}\nOnly wheels of pure Python are installed, and only what the file names itself"
             ))
         })?;
-        let installed = work.path().join("installed");
+        let installed = work.path().join(INSTALLED);
         std::fs::create_dir_all(&installed).map_err(io)?;
         match std::fs::rename(installed, &place) {
             // Another app, or another process, has the same.
             Err(_) if place.is_dir() => Ok(place),
             renamed => renamed.map(|()| place).map_err(io),
         }
+    }
+
+    async fn install_into(&self, work: &Path) -> Result<(), String> {
+        let (mixed, pure): (Vec<_>, Vec<_>) =
+            self.lines.iter().partition(|line| has_optional_code(line));
+        for line in mixed {
+            self.install_mixed(work, line).await?;
+        }
+        match pure.is_empty() {
+            true => Ok(()),
+            false => self.pip(work, &pure, "any", (PYTHON, "none"), "py").await,
+        }
+    }
+
+    /// Installs one of the packages with code in C, without it.
+    async fn install_mixed(&self, work: &Path, line: &String) -> Result<(), String> {
+        let mut result = Ok(());
+        for wheel in WHEELS {
+            result = self.pip(work, &[line], SYSTEM, wheel, "cp").await;
+            match &result {
+                Err(said) if said.contains(NO_WHEEL) => {}
+                _ => break,
+            }
+        }
+        result?;
+        pip::remove_native(&work.join(INSTALLED)).map_err(|error| error.to_string())
+    }
+
+    async fn pip(
+        &self,
+        work: &Path,
+        lines: &[&String],
+        platform: &str,
+        (python, abi): (&str, &str),
+        implementation: &str,
+    ) -> Result<(), String> {
+        let list: Vec<&str> = lines.iter().map(|line| line.as_str()).collect();
+        std::fs::write(work.join(FILE_NAME), list.join("\n")).map_err(|error| error.to_string())?;
+        let mut arguments = vec!["--no-compile", "--requirement", FILE_NAME];
+        arguments.extend(["--platform", platform, "--implementation", implementation]);
+        arguments.extend(["--abi", abi, "--python-version", python]);
+        if self.unhashed.is_none() {
+            arguments.push("--require-hashes");
+        }
+        pip::install(work, INSTALLED, &arguments).await
     }
 
     fn key(&self) -> String {
@@ -128,6 +179,12 @@ impl Requirements {
         }
         format!("{:x}", sum.finalize())
     }
+}
+
+/// Whether a line is for one of the packages that do without their code in C.
+fn has_optional_code(line: &str) -> bool {
+    let name = line.split([' ', '=']).next().unwrap_or_default();
+    WITH_OPTIONAL_CODE.contains(&name.to_ascii_lowercase().as_str())
 }
 
 #[cfg(test)]

@@ -19,6 +19,23 @@ pub async fn install(work: &Path, target: &str, arguments: &[&str]) -> Result<()
     run(pip, "pip").await
 }
 
+/// Removes the code for this machine's processor, or another's, from what was installed.
+pub fn remove_native(folder: &Path) -> std::io::Result<()> {
+    for entry in std::fs::read_dir(folder)? {
+        let entry = entry?;
+        let path = entry.path();
+        let is_native = path
+            .extension()
+            .is_some_and(|end| end == "so" || end == "pyd");
+        if entry.file_type()?.is_dir() {
+            remove_native(&path)?;
+        } else if is_native {
+            std::fs::remove_file(path)?;
+        }
+    }
+    Ok(())
+}
+
 /// Python, without what the environment says to it.
 pub fn python(work: &Path) -> Command {
     let mut command = Command::new("python3");

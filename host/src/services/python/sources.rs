@@ -33,21 +33,26 @@ macro_rules! wit {
 }
 
 /// All files, by their paths.
-pub const FILES: [(&str, &str); 41] = [
+pub const FILES: [(&str, &str); 48] = [
     module!("waterspout/__init__.py"),
     module!("waterspout/application.py"),
     module!("waterspout/errors.py"),
     module!("waterspout/handler.py"),
     module!("waterspout/request.py"),
     module!("waterspout_python/__init__.py"),
+    module!("waterspout_python/app_servers.py"),
+    module!("waterspout_python/asgi.py"),
+    module!("waterspout_python/blocking.py"),
     module!("waterspout_python/direct.py"),
     module!("waterspout_python/event_loop.py"),
+    module!("waterspout_python/exchange.py"),
     module!("waterspout_python/host_log.py"),
     module!("waterspout_python/host_socket.py"),
     module!("waterspout_python/listening.py"),
     module!("waterspout_python/main_module.py"),
     module!("waterspout_python/modules.py"),
     module!("waterspout_python/no_ssl.py"),
+    module!("waterspout_python/patches.py"),
     module!("waterspout_python/program.py"),
     module!("waterspout_python/server_options.py"),
     module!("waterspout_python/tornado_client.py"),
@@ -55,6 +60,8 @@ pub const FILES: [(&str, &str); 41] = [
     module!("waterspout_python/tornado_tcp.py"),
     module!("waterspout_python/tornado_websocket.py"),
     module!("waterspout_python/tornado_websocket_client.py"),
+    module!("waterspout_python/web_app.py"),
+    module!("waterspout_python/wsgi.py"),
     (
         "wit/python.wit",
         include_str!("../../../python/wit/python.wit"),

@@ -14,7 +14,7 @@ use tokio::net::TcpStream;
 
 use super::is_there;
 use crate::harness::peer::whole;
-use crate::harness::{App, Peer, root, soon};
+use crate::harness::{App, Peer, Ws, root, soon};
 use crate::oracle::record::compare;
 
 /// The record.
@@ -321,6 +321,32 @@ async fn the_chat_hands_a_message_to_all_that_wait() {
     let page = server.get("/chat/").await.body;
     assert!(page.contains("&lt;b&gt;"), "{page}");
     assert!(page.contains("action=\"/chat/a/message/new\""), "{page}");
+}
+
+#[tokio::test]
+async fn the_chat_by_sockets_says_a_message_to_all_that_have_it_open() {
+    if !is_there().await {
+        return;
+    }
+    let server = examples().serve().await;
+    let page = server.get("/socket_chat/").await.body;
+    assert!(
+        page.contains("\"/socket_chat\" + \"/chatsocket\""),
+        "{page}"
+    );
+    let mut sockets = Vec::new();
+    for _ in 0..20 {
+        sockets.push(Ws::connect(server.address, "/socket_chat/chatsocket").await);
+    }
+    sockets[0].send_text("{\"body\": \"<b>\"}").await;
+    for socket in &mut sockets {
+        let said = socket.next().await.payload;
+        let said: Value = serde_json::from_slice(&said).expect("JSON");
+        assert_eq!(said["body"], "<b>");
+        assert!(said["html"].as_str().expect("text").contains("&lt;b&gt;"));
+    }
+    let page = server.get("/socket_chat/").await.body;
+    assert!(page.contains("&lt;b&gt;"), "{page}");
 }
 
 #[tokio::test]

@@ -189,3 +189,59 @@ async fn an_app_opens_sockets_to_what_is_granted() {
         "{denied}"
     );
 }
+
+#[tokio::test]
+async fn an_asgi_app_has_its_sockets_and_other_apps_answer_a_handshake_as_a_request() {
+    if !is_there().await {
+        return;
+    }
+    let asgi = App::new().handler("sockets.py", include_str!("asgi_sockets.py"));
+    let server = asgi.serve().await;
+    let lines = ["Sec-WebSocket-Protocol: one, two"];
+    let open = async || Ws::connect_with(server.address, "/", &lines).await;
+    let mut socket = open().await;
+    assert_eq!(socket.header("sec-websocket-protocol"), Some("one"));
+    assert_eq!(socket.header("x-scheme"), Some("ws"));
+    for message in ["one", "two"] {
+        socket.send_text(message).await;
+    }
+    for message in ["one", "two"] {
+        socket.expect_text(message).await;
+    }
+    socket.send_binary([0, 255]).await;
+    assert_eq!(socket.next().await, Frame::whole(BINARY, [0, 255]));
+    socket.send_close(4001, "bye").await;
+    socket.expect_close(4001).await;
+    for (message, code, reason) in [
+        ("close", 4000, "as you say"),
+        ("end", 1000, ""),
+        ("fail", 1011, ""),
+    ] {
+        let mut socket = open().await;
+        socket.send_text(message).await;
+        assert_eq!(socket.expect_close(code).await, reason, "{message}");
+    }
+    let answer = async |server: &Running, path: &str| {
+        let mut client = server.connect().await;
+        client.send(&handshake(path, &[])).await;
+        client.answer().await
+    };
+    assert_eq!(answer(&server, "/no").await.status, 403);
+    assert_eq!(answer(&server, "/fails").await.status, 500);
+    let said = async { while !server.get("/").await.body.contains("[4001, \"bye\"]") {} };
+    soon(said).await;
+    let log = server.logged().await;
+    for error in [
+        "ValueError: before it has accepted",
+        "ValueError: after it has accepted",
+    ] {
+        assert!(log.contains(error), "{error}: {log}");
+    }
+    // An app that knows no sockets.
+    let direct = App::new().handler("direct.py", include_str!("direct.py"));
+    let server = direct.serve().await;
+    assert_eq!(answer(&server, "/").await.body, "Hello, world");
+    let wsgi = "def app(environ, start_response):\n    start_response('200 OK', [])\n    return [b'a page']\n";
+    let server = App::new().handler("wsgi.py", wsgi).serve().await;
+    assert_eq!(answer(&server, "/").await.body, "a page");
+}

@@ -1,11 +1,11 @@
-"""ASGI apps (ASGI 3.0): HTTP, and the app's lifespan."""
+"""ASGI apps (ASGI 3.0): HTTP, WebSockets, and the app's lifespan."""
 
 import asyncio
 import logging
 import traceback
 import urllib.parse
 
-from . import tornado_server
+from . import asgi_websocket, tornado_server
 from .event_loop import loop
 from .exchange import Disconnected, Exchange, log_uncaught
 from .wsgi import server_of
@@ -42,6 +42,18 @@ class AsgiServer:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         return request
+
+
+    def accept(self, frame, call, line, fields):
+        """Begins a handshake. Returns what is to hear that its client is gone."""
+        exchange = Exchange(frame, call.request, "GET", line.uri, fields)
+        scope = scope_of(exchange, "websocket", "wss" if line.protocol == "https" else "ws", self._state)
+        offered = b",".join(value for name, value in fields if name == "sec-websocket-protocol").decode("latin-1")
+        scope["subprotocols"] = [name.strip() for name in offered.split(",") if name.strip()]
+        socket, task = asgi_websocket.begin(self._app, scope, frame, call)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return socket
 
 
 def scope_of(exchange, kind, scheme, state):

@@ -12,9 +12,10 @@ from tornado import escape, gen, httputil
 from tornado.concurrent import Future
 from tornado.websocket import WebSocketClosedError, WebSocketProtocol13
 
-from . import listening, tornado_server
+from . import direct, listening, tornado_server
 from .event_loop import loop
 from componentize_py_types import Err
+from wit_world.exports import handler as handler_types
 from wit_world.exports import websocket as host
 from wit_world.imports import request as host_request
 from wit_world.imports import sockets
@@ -62,7 +63,7 @@ class Handshake(tornado_server.Connection):
 
     def accept(self, told, subprotocol, compression, fields):
         """Accepts it. `told` hears of all that happens to the socket."""
-        _open[self._request] = told
+        keep(self._request, told)
         fields = [field for field in fields if field[0].lower() not in LEFT_OUT]
         self._handshake.settle(host.Acceptance_Accepted(host.Accepted(subprotocol, compression, fields)))
 
@@ -86,13 +87,15 @@ def accept(frame, call):
     """Begins one handshake. Its frame is settled when it is known what becomes of it."""
     number = call.request
     line = host_request.head(number)
+    fields = host_request.headers(number)
     if (server := listening.app_server) is not None:
-        # It knows no sockets, so this is a request like any other.
-        exchange = server.serve(Refusal(frame), number, "GET", line.uri, host_request.headers(number))
-        frame.ended = tornado_server.keep(number, exchange)
+        frame.ended = tornado_server.keep(number, server.accept(frame, call, line, fields))
+        return
+    if listening.direct is not None:
+        direct.serve(Refusal(frame), number, "GET", handler_types.MessageHead(line.uri, fields))
         return
     headers = httputil.HTTPHeaders()
-    for name, value in host_request.headers(number):
+    for name, value in fields:
         headers.add(name, value.decode("latin-1"))
     # By HTTP/2 a handshake has other headers for the same (RFC 8441), and the host has checked them.
     if line.version == "HTTP/2.0":
@@ -102,6 +105,11 @@ def accept(frame, call):
     start_line = httputil.RequestStartLine("GET", line.uri, line.version)
     frame.ended = tornado_server.keep(number, connection)
     tornado_server.begin(connection, start_line, headers, False)
+
+
+def keep(number, told):
+    """Keeps what is told of a socket."""
+    _open[number] = told
 
 
 def socket_of(call):

@@ -9,6 +9,7 @@ from asyncio import sleep
 from . import tornado_server
 from .event_loop import loop
 from .exchange import Disconnected, Exchange, log_uncaught
+from .tornado_websocket import Refusal
 from componentize_py_types import Err
 from wit_world.imports import request_body
 
@@ -41,6 +42,10 @@ class WsgiServer:
         else:
             self._take(exchange, taken)
         return exchange
+
+    def accept(self, frame, call, line, fields):
+        """It knows no sockets, so a handshake is a request like any other."""
+        return self.serve(Refusal(frame), call.request, "GET", line.uri, fields)
 
     async def _read(self, exchange):
         while (taken := request_body.take_body(exchange.number)) is None:

@@ -10,6 +10,7 @@ APPS = [
     ("structure", "structure.py", "the same with `IOLoop.current().start()`"),
     ("guide/", "guide", "what the guide shows of handlers: forms, JSON, redirects, errors, coroutines"),
     ("chat/", "chat", "a chat by long polling"),
+    ("socket_chat/", "socket_chat", "a chat by WebSockets"),
     ("crawler/", "crawler", "the guide's web spider, on the pages of this app"),
     ("upload/", "upload", "an upload that is read as it arrives, and an answer that is sent as it is made"),
     ("scripts/", "scripts", "programs of the guide that serve nothing"),

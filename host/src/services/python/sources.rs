@@ -33,7 +33,7 @@ macro_rules! wit {
 }
 
 /// All files, by their paths.
-pub const FILES: [(&str, &str); 48] = [
+pub const FILES: [(&str, &str); 49] = [
     module!("waterspout/__init__.py"),
     module!("waterspout/application.py"),
     module!("waterspout/errors.py"),
@@ -42,6 +42,7 @@ pub const FILES: [(&str, &str); 48] = [
     module!("waterspout_python/__init__.py"),
     module!("waterspout_python/app_servers.py"),
     module!("waterspout_python/asgi.py"),
+    module!("waterspout_python/asgi_websocket.py"),
     module!("waterspout_python/blocking.py"),
     module!("waterspout_python/direct.py"),
     module!("waterspout_python/event_loop.py"),

@@ -142,14 +142,11 @@ class Connection(httputil.HTTPConnection):
         self._is_finished = True
         if self.is_gone or self._is_sending:
             return  # `_send` goes on to the end
-        if (self._method == "HEAD" or self._head[0] == 304 and self._says_length()) and not self._is_flushed:
+        if self._method == "HEAD" and not self._is_flushed:
             # A whole response would lose its `Content-Length`.
             self._begin_sending()
             return
         self._end()
-
-    def _says_length(self):
-        return any(name == "Content-Length" for name, _ in self._head[2])
 
     def _fail_length(self, message):
         """Ends a response that is not what it says, so that nobody takes it for a whole one."""
@@ -303,11 +300,15 @@ def _malformed(connection, error):
 
 
 async def _prepared(connection, prepared, options):
-    await prepared
-    if options:
-        await _read_body(connection, options)
-    else:
-        connection.delegate.finish()
+    try:
+        await prepared
+        if not options:
+            return connection.delegate.finish()
+    except httputil.HTTPInputError as error:
+        return _malformed(connection, error)
+    except Exception:
+        return _uncaught(connection)
+    await _read_body(connection, options)
 
 
 # The status for each reason why a body can't be had. The host has logged it.

@@ -9,7 +9,6 @@ import tornado.httpserver
 import tornado.ioloop
 import tornado.testing
 from tornado.httputil import HTTPMessageDelegate
-from tornado.web import RequestHandler
 
 CONTROL = "/__suite__/"
 
@@ -74,9 +73,7 @@ def begin(name, port):
     test = cls(method)
     _records.clear()
     _test = test
-    with contextlib.ExitStack() as stack:
-        for patch in _patches:
-            stack.enter_context(patch)
+    with _as_here():
         try:
             test.setUp()
         except Exception:
@@ -89,11 +86,11 @@ def end():
     global _test
     test, _test = _test, None
     if test is not None:
-        if hasattr(test, "http_server"):
-            test.http_server.stop()
+        # What the client has for its own part is not here.
+        with _as_here(), contextlib.suppress(Exception):
+            test.tearDown()
+        _tear_down(test)
         test.doCleanups()
-        # What tests do themselves when they end.
-        RequestHandler._template_loaders.clear()
     _control.listen(8888)
 
 
@@ -118,8 +115,23 @@ def _set_up_http(self):
     self.http_server.listen(_port)
 
 
+def _tear_down(self):
+    if hasattr(self, "http_server"):
+        self.http_server.stop()
+
+
 _patches = [
     unittest.mock.patch.object(tornado.testing.AsyncTestCase, "setUp", _set_up),
     unittest.mock.patch.object(tornado.testing.AsyncHTTPTestCase, "setUp", _set_up_http),
+    unittest.mock.patch.object(tornado.testing.AsyncTestCase, "tearDown", _tear_down),
+    unittest.mock.patch.object(tornado.testing.AsyncHTTPTestCase, "tearDown", _tear_down),
     unittest.mock.patch.object(unittest.TestCase, "assertNoLogs", lambda *args, **kwargs: contextlib.nullcontext()),
 ]
+
+
+@contextlib.contextmanager
+def _as_here():
+    with contextlib.ExitStack() as stack:
+        for patch in _patches:
+            stack.enter_context(patch)
+        yield

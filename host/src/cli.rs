@@ -63,7 +63,7 @@ enum Command {
     ///
     /// The sources are the Cargo package or workspace in the app's folder; every `cdylib` in it becomes
     /// `handlers/<crate>.wasm`.
-    Build(App),
+    Build(Build),
     /// Say what is wrong with an app, without serving it
     Check(Check),
     /// Show an app's routes in their order, or which of them takes a URL and with what arguments
@@ -140,15 +140,41 @@ enum Language {
     Python,
 }
 
+/// Where there is what was made before.
+#[derive(Args)]
+struct Stores {
+    /// Where compiled code is kept [default: the user's cache folder]
+    #[arg(long, value_name = "DIR")]
+    cache_dir: Option<PathBuf>,
+    /// The component for Python apps, as `waterspout build --python-runtime` writes it [default: made on first use]
+    #[arg(long, value_name = "FILE")]
+    python_runtime: Option<PathBuf>,
+}
+
+impl Stores {
+    /// The folder of compiled code.
+    fn cache(&self) -> Option<PathBuf> {
+        cache_dir(self.cache_dir.as_ref())
+    }
+}
+
+#[derive(Args)]
+struct Build {
+    #[command(flatten)]
+    app: App,
+    /// Write the component for Python apps here, for servers without Python or a package index
+    #[arg(long, value_name = "FILE")]
+    python_runtime: Option<PathBuf>,
+}
+
 #[derive(Args)]
 struct Check {
     #[command(flatten)]
     app: App,
     #[command(flatten)]
     set: Set,
-    /// Where compiled code is kept [default: the user's cache folder]
-    #[arg(long, value_name = "DIR")]
-    cache_dir: Option<PathBuf>,
+    #[command(flatten)]
+    stores: Stores,
 }
 
 #[derive(Args)]
@@ -159,9 +185,8 @@ struct Routes {
     url: Option<String>,
     #[command(flatten)]
     set: Set,
-    /// Where compiled code is kept [default: the user's cache folder]
-    #[arg(long, value_name = "DIR")]
-    cache_dir: Option<PathBuf>,
+    #[command(flatten)]
+    stores: Stores,
 }
 
 #[derive(Args)]
@@ -176,9 +201,8 @@ struct Serve {
     /// Show health and status here: `127.0.0.1:8889`
     #[arg(long, value_name = "ADDR")]
     admin: Option<Listen>,
-    /// Where compiled code is kept [default: the user's cache folder]
-    #[arg(long, value_name = "DIR")]
-    cache_dir: Option<PathBuf>,
+    #[command(flatten)]
+    stores: Stores,
     /// How log lines look, instead of what `[log] format` says
     #[arg(long, value_enum)]
     log_format: Option<Format>,
@@ -226,7 +250,7 @@ pub fn run() -> ExitCode {
         }
         Command::New(options) => new::new(&options),
         Command::Add(options) => add::add(&options),
-        Command::Build(App { app }) => on_all_cores(build::run(&app)),
+        Command::Build(options) => on_all_cores(build::run(&options)),
         Command::Check(options) => on_all_cores(check::check(&options)),
         Command::Routes(options) => on_all_cores(routes::routes(&options)),
         Command::Inspect(options) => on_all_cores(inspect::inspect(&options)),

@@ -77,6 +77,12 @@ impl App {
         self
     }
 
+    /// Serves with one more option on the command line.
+    pub fn option(mut self, name: &str, value: &Path) -> Self {
+        self.launch.arguments.extend([name.into(), value.into()]);
+        self
+    }
+
     pub fn path(&self) -> &Path {
         self.at.as_deref().unwrap_or(self.folder.path())
     }

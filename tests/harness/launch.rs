@@ -1,5 +1,6 @@
 //! How a server is started: through which program, with which limits, and what it inherits. Starts none.
 
+use std::ffi::OsString;
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -17,6 +18,7 @@ pub struct Launch {
     pub counts: Option<PathBuf>,
     pub inherits: Option<OwnedFd>,
     pub variable: Option<(&'static str, PathBuf)>,
+    pub arguments: Vec<OsString>,
 }
 
 impl Launch {
@@ -28,6 +30,7 @@ impl Launch {
             .arg(app)
             .arg("--cache-dir")
             .arg(self.cache.clone().unwrap_or_else(cache))
+            .args(&self.arguments)
             .envs(self.variable.clone());
         if let Some(bytes) = self.address_space {
             limit_address_space(&mut server, bytes);

@@ -291,3 +291,48 @@ fn an_app_whose_file_is_beside_handlers_is_told_where_it_belongs() {
     let (_, text) = app.run("check");
     assert!(text.contains("app.py belongs into"), "{text}");
 }
+
+#[tokio::test]
+async fn a_server_without_python_takes_the_component_that_another_machine_has_made() {
+    if !is_there().await {
+        return;
+    }
+    let files = tempfile::tempdir().expect("a folder");
+    let runtime = files.path().join("runtime.wasm");
+    let mut build = Command::new(env!("CARGO_BIN_EXE_waterspout"));
+    build.arg("build").arg("--python-runtime").arg(&runtime);
+    build.env("XDG_CACHE_HOME", files.path());
+    // That folder is the one of the tests, by another name.
+    std::os::unix::fs::symlink(cache(), files.path().join("waterspout")).expect("a link");
+    let built = said(&build.output().expect("waterspout starts"));
+    assert!(built.contains("runtime.wasm"), "{built}");
+    // Compiled code of the tests, and no component for Python apps.
+    let empty = files.path().join("cache");
+    std::fs::create_dir(&empty).expect("a folder");
+    for entry in std::fs::read_dir(cache()).expect("a folder").flatten() {
+        if entry.path().extension().is_some_and(|end| end == "cwasm") {
+            std::fs::hard_link(entry.path(), empty.join(entry.file_name())).expect("a link");
+        }
+    }
+    let other = files.path().join("other.wasm");
+    std::fs::write(&other, "of another version").expect("a file");
+    for (file, status) in [(&runtime, 200), (&other, 503)] {
+        let server = App::new()
+            .handler("seed.py", SEED)
+            .cache(&empty)
+            .option("--python-runtime", file)
+            .variable("PATH", std::path::Path::new("/nowhere"))
+            .serve()
+            .await;
+        let answer = server.get("/").await;
+        let component = server.component("seed.py").await;
+        assert_eq!(answer.status, status, "{component}");
+        if status == 503 {
+            let error = component["error"].to_string();
+            assert!(
+                error.contains("is not the component for Python apps of this version"),
+                "{error}"
+            );
+        }
+    }
+}

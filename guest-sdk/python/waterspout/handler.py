@@ -249,7 +249,7 @@ class RequestHandler:
             return _USUAL
         fields = [] if "content-type" in self._headers else list(_USUAL)
         for name, values in self._headers.items():
-            fields += [(name, value.encode("utf-8")) for value in values]
+            fields += [(name, value.encode("latin-1")) for value in values]
         return fields
 
     def _outcome(self):

@@ -22,6 +22,7 @@ use self::record::Record;
 use super::signals::Signals;
 use crate::app::generation::{handlers_folder, program_folders};
 use crate::config;
+use crate::services::python::Maker;
 
 /// Cargo built nothing.
 #[derive(Debug)]
@@ -106,7 +107,11 @@ pub fn has_programs(app: &Path) -> bool {
 }
 
 /// The command. A signal ends it, and Cargo with it.
-pub async fn run(app: &Path) -> anyhow::Result<()> {
+pub(super) async fn run(options: &super::Build) -> anyhow::Result<()> {
+    if let Some(file) = &options.python_runtime {
+        return write_python_runtime(file).await;
+    }
+    let app = &options.app.app;
     if !has_sources(app) && has_programs(app) {
         println!(
             "{}: there is nothing to build: Python apps are served from their sources",
@@ -130,6 +135,21 @@ pub async fn run(app: &Path) -> anyhow::Result<()> {
         built = built => built?,
         () = signal => Ok(()),
     }
+}
+
+/// Makes the component for Python apps, or finds it in the cache, and puts a copy of it into place.
+async fn write_python_runtime(file: &Path) -> anyhow::Result<()> {
+    let Some(cache) = super::cache_dir(None) else {
+        bail!("there is no cache folder in which the component for Python apps can be made");
+    };
+    let made = Maker::new(&cache.join("python")).component().await?;
+    let place = || format!("{} can't be written", file.display());
+    let folder = file.parent().filter(|folder| *folder != Path::new(""));
+    let copy = NamedTempFile::new_in(folder.unwrap_or(Path::new("."))).with_context(place)?;
+    std::fs::copy(made, copy.path()).with_context(place)?;
+    copy.persist(file).with_context(place)?;
+    println!("{}", file.display());
+    Ok(())
 }
 
 /// Builds every `cdylib` of the app's package and of the members that its workspace lists, and none that these only use.

@@ -1,10 +1,10 @@
 //! `waterspout check`: loads an app as `serve` would, and shows its faults, and the grants that look wrong.
 
 use std::collections::BTreeSet;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use super::{
-    Check, Set, cache_dir, counted, diagnostics, grants, must_be_folder, nothing_to_serve, serve,
+    Check, Set, Stores, counted, diagnostics, grants, must_be_folder, nothing_to_serve, serve,
 };
 use crate::app::generation::{Generation, State, Survey, Wide, handlers_folder, without_listeners};
 use crate::base::error::{Fault, Faults};
@@ -12,21 +12,21 @@ use crate::base::shards::Shards;
 use crate::config::{Config, Overrides};
 
 /// An app as it would be served, without its listeners.
-pub async fn load(app: &Path, set: &Set, cache: Option<&PathBuf>) -> anyhow::Result<Generation> {
+pub(super) async fn load(app: &Path, set: &Set, stores: &Stores) -> anyhow::Result<Generation> {
     must_be_folder(app)?;
     let overrides = Overrides {
         said: set.said()?,
         ..Overrides::default()
     };
     let config = Config::load(app, &overrides.said)?;
-    let runtime = serve::runtime(&config, cache_dir(cache), Shards::here(), serve::no_kv())?;
+    let runtime = serve::runtime(&config, stores, Shards::here(), serve::no_kv())?;
     let survey = Survey::take(app, &BTreeSet::new());
     Ok(Generation::load(app, survey, &runtime, &overrides, None).await?)
 }
 
 pub async fn check(options: &Check) -> anyhow::Result<()> {
     let app = &options.app.app;
-    let generation = load(app, &options.set, options.cache_dir.as_ref()).await?;
+    let generation = load(app, &options.set, &options.stores).await?;
     let mut failed = Vec::new();
     for component in generation.components.values() {
         let file = &component.file;

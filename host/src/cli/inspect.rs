@@ -13,7 +13,7 @@ use clap::Args;
 use self::program::Program;
 use super::grants::{suggestions, warnings};
 use super::table::table;
-use super::{cache_dir, counted, diagnostics, serve};
+use super::{Stores, counted, diagnostics, serve};
 use crate::app::generation::{compile_limits, describe, handlers_folder};
 use crate::base::error::{Fault, Faults};
 use crate::base::shards::Shards;
@@ -44,9 +44,12 @@ pub async fn inspect(options: &Inspect) -> anyhow::Result<()> {
     let file = path.file_name().unwrap_or_default().to_string_lossy();
     let binary = Binary::read(path)
         .map_err(|error| Faults::from(fault(&format_args!("can't be read: {error}"))))?;
-    let cache = cache_dir(options.cache_dir.as_ref());
+    let stores = Stores {
+        cache_dir: options.cache_dir.clone(),
+        python_runtime: None,
+    };
     let config = Config::default();
-    let runtime = serve::runtime(&config, cache, Shards::here(), serve::no_kv())?;
+    let runtime = serve::runtime(&config, &stores, Shards::here(), serve::no_kv())?;
     let engine = &runtime.engine;
     let binary = Arc::new(binary);
     let compiled = engine.compile(&file, &binary, compile_limits(&config.server));

@@ -14,7 +14,7 @@ use crate::log::plain;
 pub async fn routes(options: &Routes) -> anyhow::Result<()> {
     let (app, url) = options.app_and_url();
     let url = url.map(Asked::parse).transpose()?;
-    let generation = load(app, &options.set, options.cache_dir.as_ref()).await?;
+    let generation = load(app, &options.set, &options.stores).await?;
     let text = match url {
         None => all(&generation),
         Some(url) => taker(&generation, &url),

@@ -4,7 +4,7 @@
 mod descriptors;
 mod front;
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -14,7 +14,7 @@ use sd_notify::NotifyState;
 use self::descriptors::raise_limit;
 use self::front::{DevService, Front, SiteService};
 use super::signals::{Signals, end_with_stdin};
-use super::{Serve, cache_dir, counted, grants, must_be_folder, nothing_to_serve};
+use super::{Serve, Stores, counted, grants, must_be_folder, nothing_to_serve};
 use crate::app::dispatch::dev::Workbench;
 use crate::app::generation::watch::{AWAY, Look, Watch};
 use crate::app::generation::{
@@ -46,14 +46,13 @@ pub async fn serve(
     if options.end_with_stdin {
         end_with_stdin()?;
     }
-    let cache = cache_dir(options.cache_dir.as_ref());
     let shards = Shards::start().context("the threads that serve can't start")?;
     let overrides = options.overrides(bench.is_some())?;
     let config = overrides.load(app)?;
     logs.follow(&config.log);
     raise_limit(config.server.max_connections);
     let kv = open_kv(app, &config)?;
-    let runtime = runtime(&config, cache, shards.clone(), kv)?;
+    let runtime = runtime(&config, &options.stores, shards.clone(), kv)?;
     tracing::info!(target: "general", "loading {} …", app.display());
     let began = Instant::now();
     let watch = Watch::app(app);
@@ -129,9 +128,9 @@ fn tell_systemd(state: NotifyState<'_>) {
 }
 
 /// What the components of an app with this configuration run on.
-pub fn runtime(
+pub(super) fn runtime(
     config: &Config,
-    cache: Option<PathBuf>,
+    stores: &Stores,
     shards: Arc<Shards>,
     kv: Kv,
 ) -> Result<Runtime, Error> {
@@ -141,8 +140,8 @@ pub fn runtime(
         debug_info: config.settings.debug,
     };
     let services = Services::new(kv, shards.count());
-    let engine = Engine::new(limits, cache, shards)?;
-    let programs = Programs::default();
+    let engine = Engine::new(limits, stores.cache(), shards)?;
+    let programs = Programs::new(stores.python_runtime.clone());
     Ok(Runtime {
         engine,
         services,

@@ -9,7 +9,7 @@ mod sources;
 mod tree;
 
 pub use copies::{AppCopy, Copies};
-pub use making::Maker;
+pub use making::{Maker, check_component};
 pub use packages::PYTHON as VERSION;
 pub use sources::PACKAGES as MADE_OF;
 pub use tree::{ENTRY, Tree, is_ignored};

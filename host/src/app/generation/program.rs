@@ -10,7 +10,7 @@ use super::handlers_folder;
 use crate::base::error::Error;
 use crate::config;
 use crate::guest::engine::{Binary, CompileLimits, Engine, Linked};
-use crate::services::python::{AppCopy, Copies, ENTRY, Maker, Tree, is_ignored};
+use crate::services::python::{AppCopy, Copies, ENTRY, Maker, Tree, check_component, is_ignored};
 
 /// What compiling their component may take: it is an interpreter with all its libraries, and not the app's.
 const COMPILE_LIMITS: CompileLimits = CompileLimits {
@@ -74,11 +74,21 @@ pub struct Programs(Arc<Shelf>);
 
 #[derive(Default)]
 struct Shelf {
+    /// Their component, where it is not made here.
+    given: Option<PathBuf>,
     copies: OnceLock<Copies>,
     making: Mutex<Option<Making>>,
 }
 
 impl Programs {
+    /// With their component in this file, or with one that is made when it is needed.
+    pub fn new(given: Option<PathBuf>) -> Self {
+        Self(Arc::new(Shelf {
+            given,
+            ..Shelf::default()
+        }))
+    }
+
     /// Reads an app, and copies it unless that is this version already.
     pub fn read(
         &self,
@@ -126,7 +136,7 @@ impl Programs {
         let making = {
             let mut kept = self.making();
             kept.get_or_insert_with(|| {
-                let made = tokio::spawn(make(engine.clone()));
+                let made = tokio::spawn(make(engine.clone(), self.0.given.clone()));
                 let made = made.map(|made| made.unwrap_or_else(|error| Err(error.to_string())));
                 made.boxed().shared()
             })
@@ -145,12 +155,18 @@ impl Programs {
     }
 }
 
-async fn make(engine: Arc<Engine>) -> Result<Arc<Linked>, String> {
+async fn make(engine: Arc<Engine>, given: Option<PathBuf>) -> Result<Arc<Linked>, String> {
     let said = |error: Error| error.to_string();
-    let place = Maker::new(&cache(&engine).map_err(said)?)
-        .component()
-        .await
-        .map_err(said)?;
+    let place = match given {
+        Some(place) => {
+            check_component(&place).map_err(said)?;
+            place
+        }
+        None => {
+            let maker = Maker::new(&cache(&engine).map_err(said)?);
+            maker.component().await.map_err(said)?
+        }
+    };
     let read = tokio::task::spawn_blocking(move || Binary::read(&place)).await;
     let binary = read.map_err(std::io::Error::other).flatten();
     let binary =

@@ -3,6 +3,7 @@
 //! machine's own.
 
 use std::fs::{self, File};
+use std::io::{Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -80,7 +81,51 @@ impl Maker {
         take_tornado(work.path()).map_err(io)?;
         let component = work.path().join("component.wasm");
         componentize(work.path(), &component).await?;
+        sign(&component).map_err(io)?;
         fs::rename(component, place).map_err(io)
+    }
+}
+
+/// A custom section at the end of the component, which says what it was made of.
+const SECTION: &str = "waterspout-python-runtime";
+
+fn section() -> Vec<u8> {
+    let key = key();
+    let length = |text: &str| u8::try_from(text.len()).unwrap_or(u8::MAX);
+    // All lengths are below 128, where one byte is a LEB128.
+    let mut section = vec![0, 1 + length(SECTION) + length(&key), length(SECTION)];
+    section.extend_from_slice(SECTION.as_bytes());
+    section.extend_from_slice(key.as_bytes());
+    section
+}
+
+fn sign(component: &Path) -> std::io::Result<()> {
+    let mut file = File::options().append(true).open(component)?;
+    file.write_all(&section())
+}
+
+/// Checks that a component was made for Python apps, by this version of Waterspout.
+pub fn check_component(component: &Path) -> Result<(), Error> {
+    let place = component.display();
+    let read = || -> std::io::Result<bool> {
+        let section = section();
+        let mut file = File::open(component)?;
+        let length = i64::try_from(section.len()).unwrap_or(i64::MAX);
+        if file.metadata()?.len() < section.len() as u64 {
+            return Ok(false);
+        }
+        file.seek(SeekFrom::End(-length))?;
+        let mut end = Vec::new();
+        file.read_to_end(&mut end)?;
+        Ok(end == section)
+    };
+    match read() {
+        Ok(true) => Ok(()),
+        Ok(false) => Err(Error::component(format!(
+            "{place} is not the component for Python apps of this version; `waterspout build --python-runtime {place}` \
+             writes it"
+        ))),
+        Err(error) => Err(Error::host(format!("{place} can't be read"), error)),
     }
 }
 

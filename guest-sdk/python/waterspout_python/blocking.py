@@ -16,17 +16,18 @@ class Blocking:
 
     def call_blocking(self, function, *args, **kwargs):
         """Calls a function as a thread would."""
-        if events._get_running_loop() is None:
+        running = events._get_running_loop()
+        if running is None:
             return function(*args, **kwargs)
-        task = tasks._swap_current_task(self, None)
+        task = tasks._swap_current_task(running, None)
         events._set_running_loop(None)
         self._depth += 1
         try:
             return function(*args, **kwargs)
         finally:
             self._depth -= 1
-            events._set_running_loop(self)
-            tasks._swap_current_task(self, task)
+            events._set_running_loop(running)
+            tasks._swap_current_task(running, task)
 
     def run_blocking(self, awaitable, context=None):
         """Runs a coroutine to its end inside of such a function. Only what it begins itself is run meanwhile: another

@@ -131,9 +131,9 @@ async def _run(function, *args, **kwargs):
     return await (task or loop.until_stopped())
 
 
-def _run_sync(_, func, timeout=None):
+def _run_sync(io_loop, func, timeout=None):
     """`IOLoop.run_sync`."""
-    return loop.run_until_complete(_ended(func, timeout))
+    return io_loop.asyncio_loop.run_until_complete(_ended(func, timeout))
 
 
 async def _ended(func, timeout):

@@ -210,6 +210,76 @@ async fn an_edit_serves_and_one_that_fails_is_refused_while_the_old_serves_on() 
 }
 
 #[tokio::test]
+async fn an_edit_compiles_the_module_that_was_edited_and_no_app_can_write_bytecode() {
+    if !is_there().await {
+        return;
+    }
+    const LOOKS: &str = r#"
+import os
+import sys
+
+def look(module):
+    """What Python has loaded this module from, and what becomes of an attempt to write there."""
+    place = module.__spec__.cached
+    data = open(place, "rb").read() if os.path.exists(place) else b""
+    try:
+        open(place, "r+b").close()
+    except OSError as error:
+        return f"{place} {data[4:8].hex()} {type(error).__name__}"
+    return "written"
+"#;
+    let program = SEED
+        .replace("import tornado\n", "import looks, one, tornado\n")
+        .replace("\"Hello, world\"", "one.VERSION + looks.look(one)");
+    let app = App::new();
+    let folder = app.handler_path("looked");
+    std::fs::create_dir(&folder).unwrap();
+    let app = app
+        .handler("looked/app.py", program)
+        .handler("looked/looks.py", LOOKS)
+        .handler("looked/one.py", "VERSION = \"first \"\n");
+    let server = app.serve().await;
+    // By the hash of its source, and not checked.
+    let loaded = "/bytecode/handlers/looked/one.cpython-314.pyc 01000000 ";
+    let said = server.get("/").await.body;
+    assert!(said.starts_with(&format!("first {loaded}")), "{said}");
+    assert!(said.ends_with("Error"), "{said}");
+    // What is compiled is kept for the next version that has this text, which no other test has.
+    let text = server.app.path().file_name().unwrap().to_owned();
+    let text = format!("second {}", text.to_str().unwrap());
+    let is_kept = || {
+        let folder = cache().join("python/bytecode");
+        let files = std::fs::read_dir(folder).unwrap().flatten();
+        let mut contents = files.filter_map(|file| std::fs::read(file.path()).ok());
+        contents.any(|bytes| {
+            bytes
+                .windows(text.len())
+                .any(|words| words == text.as_bytes())
+        })
+    };
+    assert!(!is_kept());
+    let edited = format!("VERSION = \"{text} \"\n");
+    replace(&server, "looked/one.py", &edited);
+    let answer = format!("{text} {loaded}");
+    soon(async { while !server.get("/").await.body.starts_with(&answer) {} }).await;
+    soon(async {
+        while !is_kept() {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    })
+    .await;
+    // A module that can't be compiled is at fault where it is imported, as in Python.
+    replace(&server, "looked/one.py", "VERSION = \n");
+    let status = server.until_swap_is(false).await;
+    let error = status["last_swap"]["error"].as_str().unwrap();
+    assert!(
+        error.contains("SyntaxError") && error.contains("one.py"),
+        "{error}"
+    );
+    assert!(server.get("/").await.body.starts_with(&answer));
+}
+
+#[tokio::test]
 async fn no_request_fails_under_fifty_edits() {
     if !is_there().await {
         return;

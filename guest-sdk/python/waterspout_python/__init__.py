@@ -4,12 +4,9 @@ All imports are done while the component is made, and what they leave in memory 
 begins. Nothing here belongs to an app: the host says in `start` where that is.
 """
 
-import gc
-
 from . import no_ssl  # before all that would import `ssl`
-from . import direct, event_loop, host_log, listening, main_module, modules, program, tornado_client
-from . import tornado_server
-from . import tornado_tcp, tornado_websocket, tornado_websocket_client, web_app
+from . import direct, event_loop, host_log, listening, main_module, modules, program, snapshot, tornado_client
+from . import tornado_server, tornado_tcp, tornado_websocket, tornado_websocket_client, web_app
 from .event_loop import loop
 from componentize_py_types import Err
 from wit_world import exports
@@ -147,6 +144,4 @@ ON_CLOSE = event_loop.number_of(exports.Websocket._async_start_on_close)
 
 host_log.install()
 modules.keep()
-# What is there now stays: the collector need not look at it, nor an instance have memory of its own for it.
-gc.collect()
-gc.freeze()
+snapshot.keep()

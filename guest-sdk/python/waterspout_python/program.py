@@ -8,7 +8,7 @@ import random
 import sys
 import traceback
 
-from . import host_log, listening, main_module, modules, patches, web_app
+from . import bytecode, host_log, listening, main_module, modules, patches, web_app
 from .event_loop import Serving, loop
 
 # The variables of the environment by which the host says where the file is, its arguments, and the folder with the app's
@@ -16,6 +16,9 @@ from .event_loop import Serving, loop
 FILE = "WATERSPOUT_PYTHON_APP"
 ARGUMENTS = "WATERSPOUT_PYTHON_ARGUMENTS"
 PACKAGES = "WATERSPOUT_PYTHON_PACKAGES"
+# Where the bytecode of its modules is, and which folder's modules are to be compiled to there. Then nothing is run.
+BYTECODE = "WATERSPOUT_PYTHON_BYTECODE"
+COMPILES = "WATERSPOUT_PYTHON_COMPILES"
 
 _starting = None  # the call of `start`, until its result is known
 
@@ -24,6 +27,11 @@ def run(frame):
     """Runs it. Sets the result of `start` when that is known, now or later."""
     global _starting
     path = os.environ.pop(FILE)
+    sys.pycache_prefix = os.environ.pop(BYTECODE, None)
+    if COMPILES in os.environ:
+        bytecode.compile_folder(os.environ[COMPILES], path)
+        frame.settle(None)
+        return
     arguments = json.loads(os.environ.pop(ARGUMENTS))
     packages = os.environ.pop(PACKAGES, None)
     folder = os.path.dirname(path)

@@ -249,12 +249,12 @@ def serve(frame, number, method, head):
         frame.ended = keep(number, server.serve(frame, number, method, head.uri, head.headers))
         return
     line = host_request.head(number)
-    headers = httputil.HTTPHeaders()
-    has_body = line.version == "HTTP/2.0" and method not in ("GET", "HEAD", "OPTIONS")
-    for name, value in head.headers:
-        headers.add(name, value.decode("latin-1"))
-        if name == "content-length" or name == "transfer-encoding":
-            has_body = True
+    headers = _headers_of(head.headers)
+    has_body = (
+        "Content-Length" in headers._as_list
+        or "Transfer-Encoding" in headers._as_list
+        or (line.version == "HTTP/2.0" and method not in ("GET", "HEAD", "OPTIONS"))
+    )
     connection = Connection(frame, number, method, Context(line.remote_ip, line.protocol))
     frame.ended = keep(number, connection)
     begin(connection, httputil.RequestStartLine(method, head.uri, line.version), headers, has_body)
@@ -287,6 +287,21 @@ def begin(connection, start_line, headers, has_body):
         _malformed(connection, error)
     except Exception:
         _uncaught(connection)
+
+
+def _headers_of(fields):
+    """The headers of a request. The host has checked them, so this is `HTTPHeaders.add` without its checks."""
+    headers = httputil.HTTPHeaders.__new__(httputil.HTTPHeaders)
+    lists, combined = headers._as_list, headers._combined_cache = {}, {}
+    for name, value in fields:
+        name, value = httputil._normalize_header(name), value.decode("latin-1")
+        if name in lists:
+            lists[name].append(value)
+            combined.pop(name, None)
+        else:
+            lists[name] = [value]
+            combined[name] = value
+    return headers
 
 
 def _uncaught(connection):

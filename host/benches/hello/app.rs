@@ -114,11 +114,10 @@ impl App {
     /// declares itself.
     pub fn replace(&self, file: &str, component: &[u8]) -> anyhow::Result<Instant> {
         let folder = self.folder.path();
-        place(
-            component,
-            &folder.join(".new"),
-            &folder.join("handlers").join(file),
-        )
+        let to = folder.join("handlers").join(file);
+        // A Python app may be a folder.
+        to.parent().map_or(Ok(()), fs::create_dir_all)?;
+        place(component, &folder.join(".new"), &to)
     }
 
     /// Serves it, on all cores or on these.

@@ -48,6 +48,16 @@ pub enum Extra {
     Lines,
     /// The memory of idle TCP streams
     IdleStreams,
+    /// The four that follow
+    Python,
+    /// Requests to a Python app
+    PythonHello,
+    /// The time from an edit of a Python app to its first answer
+    PythonEdit,
+    /// The memory of several Python apps
+    PythonApps,
+    /// The memory of clients that wait for a Python app
+    PythonPolls,
     /// What ten million requests leave behind; only where it is named
     Endurance,
 }
@@ -105,16 +115,19 @@ impl Choice {
     pub fn has_extra(&self, extra: Extra) -> bool {
         use Extra::{
             Components, Connections, Cores, Echo, Endurance, FanOut, IdleSockets, IdleStreams,
-            Lines, Routes, Scale, Sockets, Streams,
+            Lines, Python, PythonApps, PythonEdit, PythonHello, PythonPolls, Routes, Scale,
+            Sockets, Streams,
         };
         let named = |extra| self.0.contains(&Part::Extra(extra));
         let of_scale = matches!(extra, Components | Connections | Routes | Cores);
         let of_sockets = matches!(extra, Echo | FanOut | IdleSockets);
         let of_streams = matches!(extra, Lines | IdleStreams);
+        let of_python = matches!(extra, PythonHello | PythonEdit | PythonApps | PythonPolls);
         named(extra)
             || (of_scale && named(Scale))
             || (of_sockets && named(Sockets))
             || (of_streams && named(Streams))
+            || (of_python && named(Python))
             || (self.0.is_empty() && extra != Endurance)
     }
 

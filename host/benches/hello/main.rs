@@ -19,6 +19,7 @@ mod native;
 mod patient;
 mod peers;
 mod process;
+mod python;
 mod questions;
 mod report;
 mod rounds;
@@ -189,6 +190,7 @@ fn needs_tornado(choice: &Choice) -> bool {
     let mut extras = sockets::PARTS
         .into_iter()
         .chain(of_streams)
+        .chain(python::PARTS)
         .chain([Extra::Waiting]);
     extras.any(|extra| choice.has_extra(extra))
 }
@@ -285,6 +287,14 @@ fn extras(
         let peers = Peers::find(|peer| peer == Peer::Tornado, options.peers);
         let count = options.sockets.into();
         streams::measure(choice, plan, &peers, count, |text| page.add(text))?;
+    }
+    if python::PARTS.iter().any(|part| choice.has_extra(*part)) {
+        let peers = Peers::find(|peer| peer == Peer::Tornado, options.peers);
+        let size = python::Size {
+            edits: swaps,
+            waiting: options.waiting,
+        };
+        python::measure(choice, plan, &peers, &size, |text| page.add(text))?;
     }
     let size = scale::Size {
         starts: swaps,

@@ -99,6 +99,11 @@ pub fn resident_memory(id: u32) -> anyhow::Result<u64> {
     field(&format!("/proc/{id}/smaps_rollup"), "Rss:")
 }
 
+/// The same, in which a page that is mapped several times is counted once.
+pub fn proportional_memory(id: u32) -> anyhow::Result<u64> {
+    field(&format!("/proc/{id}/smaps_rollup"), "Pss:")
+}
+
 /// How many files and sockets a process has open.
 pub fn descriptors(id: u32) -> anyhow::Result<usize> {
     Ok(fs::read_dir(format!("/proc/{id}/fd"))?.count())

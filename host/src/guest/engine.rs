@@ -6,6 +6,7 @@ mod cache;
 mod compiler;
 mod config;
 mod guest;
+mod image;
 mod imports;
 
 use std::path::{Path, PathBuf};
@@ -137,7 +138,7 @@ impl Engine {
     #[allow(unsafe_code, reason = "compiled code can be loaded in no other way")]
     fn keep(&self, binary: &Binary, code: &[u8]) -> Result<Component, Error> {
         // SAFETY: the code comes through a pipe from the compiler, which is this very program.
-        let component = unsafe { Component::deserialize(&self.wasmtime, code) };
+        let component = unsafe { image::load(&self.wasmtime, code) };
         let component =
             component.map_err(|error| Error::host("compiled code can't be loaded", error))?;
         if let Some(cache) = &self.cache {

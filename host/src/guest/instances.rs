@@ -141,6 +141,12 @@ impl Blueprint {
         Ok(description)
     }
 
+    /// Starts one instance, and drops it: for a `start` that does all there is to do.
+    pub async fn run_start(&self) -> Result<(), Error> {
+        let (mut first, _) = self.first().await?;
+        self.start(&mut first).await
+    }
+
     /// A first instance, checked, and its component's description.
     async fn first(&self) -> Result<(Instance, Description), Error> {
         let patience = self.rules.deadline.unwrap_or(Duration::MAX);

@@ -29,7 +29,7 @@ use crate::guest::instances::{Blueprint, Pool, Rules};
 use crate::guest::invoke;
 use crate::guest::resources::{AppView, Newest};
 use crate::guest::run::RunLimits;
-use crate::services::python::Program;
+use crate::services::python::{AppCopy, Program, Task, Tree};
 use crate::services::sockets::SocketLimits;
 
 /// A component, in one generation or several.
@@ -286,17 +286,72 @@ impl Loading<'_> {
             return Ok(Read::Kept(kept));
         }
         let is_strict = !self.config.settings.debug;
+        let sha256 = tree.sha256().to_owned();
         let linked = async {
             let files = copy?;
             let packages = programs.packages(engine, &tree, is_strict).await?;
+            let linked = programs.component(engine).await?;
+            self.compile_modules(file, &linked, tree, &files).await;
+            let program = Program {
+                files,
+                packages,
+                task: Task::Run,
+            };
             Ok(Runnable {
-                linked: programs.component(engine).await?,
-                program: Some(Program { files, packages }),
+                linked,
+                program: Some(program),
             })
         };
         let linked = linked.await;
-        let sha256 = tree.sha256().to_owned();
         Ok(Read::New { sha256, linked })
+    }
+
+    /// Has those modules of a Python app compiled that are new. What can't be compiled here is compiled by each instance
+    /// that imports it, and fails there if it is at fault.
+    async fn compile_modules(
+        &self,
+        file: &str,
+        linked: &Arc<Linked>,
+        tree: Tree,
+        files: &Arc<AppCopy>,
+    ) {
+        let Runtime {
+            engine, programs, ..
+        } = self.runtime;
+        let Some(bytecode) = programs.bytecode(engine, &tree, files) else {
+            return;
+        };
+        let program = Program {
+            files: files.clone(),
+            packages: None,
+            task: Task::Compile,
+        };
+        let settings = self.config.component(file);
+        // A name of its own, so that nothing is counted for the app.
+        let name = format!("{file} (modules)");
+        let blueprint = apart(
+            self.runtime,
+            &name,
+            linked.clone(),
+            settings,
+            Some(&program),
+        );
+        // On any core. Aborted when nobody waits for it.
+        let compiling = tokio::spawn(async move { blueprint.run_start().await });
+        let compiled = AbortOnDropHandle::new(compiling).await;
+        if let Err(error) = compiled
+            .map_err(|error| error.to_string())
+            .and_then(|end| end.map_err(|error| error.to_string()))
+        {
+            tracing::debug!(target: "general", "{file}: its modules are not compiled: {error}");
+            return;
+        }
+        let files = files.clone();
+        tokio::task::spawn_blocking(move || {
+            if let Err(error) = bytecode.take(&tree, &files) {
+                tracing::warn!(target: "general", "bytecode is not kept: {error}");
+            }
+        });
     }
 
     async fn open(
@@ -328,12 +383,7 @@ impl Loading<'_> {
         let blueprint = Blueprint {
             file: file.clone(),
             linked,
-            rules: Rules {
-                start_timeout: settings
-                    .start_timeout
-                    .or(program.map(|_| config::Component::START_TIMEOUT)),
-                ..rules(settings)
-            },
+            rules: rules_of(settings, program.as_ref()),
             engine: engine.clone(),
             services: services.clone(),
             parts,
@@ -369,24 +419,39 @@ impl Loading<'_> {
 
 /// A component's description, checked as in an app without configuration. The component is not started.
 pub async fn describe(runtime: &Runtime, file: &str, linked: Linked) -> Result<Description, Error> {
+    let settings = config::Component::default();
+    let blueprint = apart(runtime, file, Arc::new(linked), &settings, None);
+    let description = blueprint.description().await?;
+    declarations(&description)?;
+    Ok(description)
+}
+
+/// What makes instances that serve no request, and are granted nothing of the app's.
+fn apart(
+    runtime: &Runtime,
+    file: &str,
+    linked: Arc<Linked>,
+    settings: &config::Component,
+    program: Option<&Program>,
+) -> Blueprint {
     let Runtime {
         engine, services, ..
     } = runtime;
-    let settings = config::Component::default();
     let (file, meter) = (Arc::from(file), Arc::default());
     let family = services.sockets.family(&file, &meter);
+    let granted = config::Component::default();
     let parts = capabilities::prepare(&Setup {
         file: &file,
         app: Path::new(""),
-        settings: &settings,
-        program: None,
+        settings: &granted,
+        program,
         services,
         meter: &meter,
     });
-    let blueprint = Blueprint {
+    Blueprint {
         file,
-        linked: Arc::new(linked),
-        rules: rules(&settings),
+        linked,
+        rules: rules_of(settings, program),
         engine: engine.clone(),
         services: services.clone(),
         parts,
@@ -395,10 +460,7 @@ pub async fn describe(runtime: &Runtime, file: &str, linked: Linked) -> Result<D
         app: AppView::default(),
         family,
         succession: Arc::new(Heirs::default()),
-    };
-    let description = blueprint.description().await?;
-    declarations(&description)?;
-    Ok(description)
+    }
 }
 
 /// The routes and the schedules that a component declares for itself.
@@ -442,6 +504,15 @@ struct Runnable {
 
 /// How long `start` and `stop` may take where requests have no deadline, so that every load ends.
 const WITHOUT_DEADLINE: Duration = Duration::from_secs(30);
+
+/// The rules of a component, which for a Python app have a limit of its `start`.
+fn rules_of(settings: &config::Component, program: Option<&Program>) -> Rules {
+    let of_programs = program.map(|_| config::Component::START_TIMEOUT);
+    Rules {
+        start_timeout: settings.start_timeout.or(of_programs),
+        ..rules(settings)
+    }
+}
 
 fn rules(settings: &config::Component) -> Rules {
     let bytes = |size| usize::try_from(size).unwrap_or(usize::MAX);

@@ -10,7 +10,9 @@ use super::handlers_folder;
 use crate::base::error::Error;
 use crate::config;
 use crate::guest::engine::{Binary, CompileLimits, Engine, Linked};
-use crate::services::python::{AppCopy, Copies, ENTRY, Maker, Tree, check_component, is_ignored};
+use crate::services::python::{
+    AppCopy, Bytecode, Copies, ENTRY, Maker, Tree, check_component, is_ignored,
+};
 
 /// What compiling their component may take: it is an interpreter with all its libraries, and not the app's.
 const COMPILE_LIMITS: CompileLimits = CompileLimits {
@@ -120,6 +122,13 @@ impl Programs {
         }
         let folder = cache(engine)?.join("packages");
         requirements.install(&folder).await.map(Some)
+    }
+
+    /// Gives a version the bytecode that is kept of its modules. `None`: it has all. Otherwise who takes what it makes.
+    pub fn bytecode(&self, engine: &Engine, tree: &Tree, copy: &AppCopy) -> Option<Bytecode> {
+        let folder = cache(engine).ok()?.join("bytecode");
+        let kept = Bytecode::open(&folder).ok()?;
+        (!kept.give(tree, copy)).then_some(kept)
     }
 
     fn copies(&self, engine: &Engine) -> Result<&Copies, Error> {

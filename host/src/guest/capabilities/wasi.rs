@@ -21,7 +21,8 @@ use crate::guest::bindings::logging::Level;
 use crate::guest::imports::Import;
 use crate::guest::resources::Ctx;
 use crate::services::python::{
-    ARGUMENTS_VARIABLE, FILE_VARIABLE, PACKAGES, PACKAGES_VARIABLE, Program,
+    ARGUMENTS_VARIABLE, BYTECODE, BYTECODE_VARIABLE, COMPILES_VARIABLE, FILE_VARIABLE, PACKAGES,
+    PACKAGES_VARIABLE, Program, Task,
 };
 use crate::services::tcp::Access;
 
@@ -119,22 +120,39 @@ fn prepare(setup: &Setup<'_>) -> MakePart {
     let file = file.clone();
     let network = tcpclient::access(setup);
     let names: Arc<[String]> = folders.iter().map(|folder| folder.guest.clone()).collect();
+    // The files of a Python app are small, and in the cache of this machine: another thread takes longer than they do.
+    let waits_for_files = program.is_some() && folders.is_empty();
     let program = program.cloned();
-    if let Some(Program { files, packages }) = &program {
-        let mut read = |host: &Path, guest: &str| {
+    if let Some(Program {
+        files,
+        packages,
+        task,
+    }) = &program
+    {
+        let mut grant = |host: &Path, guest: &str, access| {
             folders.push(Folder {
                 host: host.to_owned(),
                 guest: guest.to_owned(),
-                access: FsPerms::ReadOnly,
+                access,
             });
         };
-        read(files.folder(), files.mount());
-        env.push((FILE_VARIABLE.to_owned(), files.entry().to_owned()));
+        let mut say = |name: &str, value: &str| env.push((name.to_owned(), value.to_owned()));
+        grant(files.folder(), files.mount(), FsPerms::ReadOnly);
+        say(FILE_VARIABLE, files.entry());
         let arguments = serde_json::Value::from(settings.args.clone());
-        env.push((ARGUMENTS_VARIABLE.to_owned(), arguments.to_string()));
+        say(ARGUMENTS_VARIABLE, &arguments.to_string());
+        let bytecode = format!("{BYTECODE}{}", files.mount());
+        match task {
+            Task::Run => grant(files.bytecode(), &bytecode, FsPerms::ReadOnly),
+            Task::Compile => {
+                grant(files.bytecode(), &bytecode, FsPerms::ReadWrite);
+                say(COMPILES_VARIABLE, files.mount());
+            }
+        }
+        say(BYTECODE_VARIABLE, BYTECODE);
         if let Some(packages) = packages {
-            read(packages, PACKAGES);
-            env.push((PACKAGES_VARIABLE.to_owned(), PACKAGES.to_owned()));
+            grant(packages, PACKAGES, FsPerms::ReadOnly);
+            say(PACKAGES_VARIABLE, PACKAGES);
         }
     }
     Box::new(move |run| {
@@ -142,7 +160,14 @@ fn prepare(setup: &Setup<'_>) -> MakePart {
         let _ = &program;
         let last = LastWords::of(run.clone());
         Ok(Box::new(Wasi {
-            ctx: context(&file, &env, &folders, &network, last.clone())?,
+            ctx: context(
+                &file,
+                &env,
+                &folders,
+                waits_for_files,
+                &network,
+                last.clone(),
+            )?,
             lookups: Lookups::new(&network),
             last,
             folders: names.clone(),
@@ -187,6 +212,7 @@ fn context(
     component: &Arc<str>,
     env: &[(String, String)],
     folders: &[Folder],
+    waits_for_files: bool,
     network: &Arc<Access>,
     last: Arc<LastWords>,
 ) -> wasmtime::Result<WasiCtx> {
@@ -195,6 +221,8 @@ fn context(
         .stdout(Lines::new(component, Level::Info, None))
         .stderr(Lines::new(component, Level::Warning, Some(last)))
         .max_random_size(MAX_RANDOM)
+        // Before the folders, each of which has it from here.
+        .allow_blocking_current_thread(waits_for_files)
         .allow_ip_name_lookup(network.is_any())
         // The check below decides, and says what was refused.
         .allow_tcp(true)

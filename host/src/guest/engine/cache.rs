@@ -10,6 +10,7 @@ use sha2::{Digest, Sha256};
 use wasmtime::component::Component;
 
 use super::Binary;
+use super::image::load;
 use crate::base::files;
 use crate::base::shards;
 
@@ -70,7 +71,7 @@ impl Cache {
                 // SAFETY: the file belongs to this user, and nobody else may write to it or to its folder. Its checksum
                 // fits the content and the key, so it is what `put` wrote. The code is read into memory: whatever
                 // becomes of the file, the code stays the same.
-                let loaded = unsafe { Component::deserialize(engine, &code[HEADER..]) };
+                let loaded = unsafe { load(engine, &code[HEADER..]) };
                 loaded.map_err(|error| format!("{error:#}"))
             }
         };

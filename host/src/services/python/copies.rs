@@ -73,6 +73,7 @@ impl Copies {
         let copy = AppCopy {
             mount: tree.mount(),
             entry: tree.entry(),
+            bytecode: folder.with_extension("bytecode"),
             folder,
             _home: self.home.clone(),
         };
@@ -87,6 +88,7 @@ impl Copies {
 /// The files of one version of an app.
 pub struct AppCopy {
     folder: PathBuf,
+    bytecode: PathBuf,
     mount: String,
     entry: String,
     _home: Arc<Home>,
@@ -96,6 +98,11 @@ impl AppCopy {
     /// Where it is.
     pub fn folder(&self) -> &Path {
         &self.folder
+    }
+
+    /// The folder beside it, for the bytecode of its modules.
+    pub fn bytecode(&self) -> &Path {
+        &self.bytecode
     }
 
     /// Where it is for the app's instances.
@@ -109,6 +116,7 @@ impl AppCopy {
     }
 
     fn write(&self, tree: &Tree) -> Result<()> {
+        fs::create_dir(&self.bytecode)?;
         for file in &tree.files {
             let path = self.folder.join(&file.path);
             if let Some(parent) = path.parent() {
@@ -127,6 +135,7 @@ impl AppCopy {
 impl Drop for AppCopy {
     fn drop(&mut self) {
         remove(&self.folder);
+        remove(&self.bytecode);
     }
 }
 
@@ -161,8 +170,10 @@ mod tests {
         assert_eq!(fs::read_to_string(&file).unwrap(), "1");
         drop(one);
         assert!(file.exists());
+        let bytecode = again.bytecode().to_owned();
+        assert!(bytecode.is_dir());
         drop(again);
-        assert!(!file.exists());
+        assert!(!file.exists() && !bytecode.exists());
         let later = copies.of(&tree("1")).unwrap();
         assert_eq!(
             fs::read_to_string(later.folder().join("hello.py")).unwrap(),

@@ -33,7 +33,7 @@ macro_rules! wit {
 }
 
 /// All files, by their paths.
-pub const FILES: [(&str, &str); 49] = [
+pub const FILES: [(&str, &str); 52] = [
     module!("waterspout/__init__.py"),
     module!("waterspout/application.py"),
     module!("waterspout/errors.py"),
@@ -44,6 +44,7 @@ pub const FILES: [(&str, &str); 49] = [
     module!("waterspout_python/asgi.py"),
     module!("waterspout_python/asgi_websocket.py"),
     module!("waterspout_python/blocking.py"),
+    module!("waterspout_python/bytecode.py"),
     module!("waterspout_python/direct.py"),
     module!("waterspout_python/event_loop.py"),
     module!("waterspout_python/exchange.py"),
@@ -56,11 +57,13 @@ pub const FILES: [(&str, &str); 49] = [
     module!("waterspout_python/patches.py"),
     module!("waterspout_python/program.py"),
     module!("waterspout_python/server_options.py"),
+    module!("waterspout_python/snapshot.py"),
     module!("waterspout_python/tornado_client.py"),
     module!("waterspout_python/tornado_server.py"),
     module!("waterspout_python/tornado_tcp.py"),
     module!("waterspout_python/tornado_websocket.py"),
     module!("waterspout_python/tornado_websocket_client.py"),
+    module!("waterspout_python/warm_up.py"),
     module!("waterspout_python/web_app.py"),
     module!("waterspout_python/wsgi.py"),
     (

@@ -82,6 +82,13 @@ impl Tree {
         Ok(Some(requirements).filter(|requirements| !requirements.is_empty()))
     }
 
+    /// Its files that other files may import: all in Python but the one that is run.
+    pub(super) fn modules(&self) -> impl Iterator<Item = &TreeFile> {
+        let entry = Path::new(ENTRY);
+        let files = self.files.iter().filter(|_| self.is_folder);
+        files.filter(move |file| file.path != entry && file.path.extension() == Some("py".as_ref()))
+    }
+
     /// Where its folder is for its instances. So a traceback names a file as its author does.
     pub fn mount(&self) -> String {
         match self.is_folder {

@@ -52,6 +52,8 @@ pub enum Extra {
     Python,
     /// Requests to a Python app
     PythonHello,
+    /// WebSocket messages to a Python app
+    PythonEcho,
     /// The time from an edit of a Python app to its first answer
     PythonEdit,
     /// The memory of several Python apps
@@ -115,14 +117,17 @@ impl Choice {
     pub fn has_extra(&self, extra: Extra) -> bool {
         use Extra::{
             Components, Connections, Cores, Echo, Endurance, FanOut, IdleSockets, IdleStreams,
-            Lines, Python, PythonApps, PythonEdit, PythonHello, PythonPolls, Routes, Scale,
-            Sockets, Streams,
+            Lines, Python, PythonApps, PythonEcho, PythonEdit, PythonHello, PythonPolls, Routes,
+            Scale, Sockets, Streams,
         };
         let named = |extra| self.0.contains(&Part::Extra(extra));
         let of_scale = matches!(extra, Components | Connections | Routes | Cores);
         let of_sockets = matches!(extra, Echo | FanOut | IdleSockets);
         let of_streams = matches!(extra, Lines | IdleStreams);
-        let of_python = matches!(extra, PythonHello | PythonEdit | PythonApps | PythonPolls);
+        let of_python = matches!(
+            extra,
+            PythonHello | PythonEcho | PythonEdit | PythonApps | PythonPolls
+        );
         named(extra)
             || (of_scale && named(Scale))
             || (of_sockets && named(Sockets))

@@ -2,6 +2,7 @@
 //! how.
 
 mod apps;
+mod echo;
 mod edit;
 mod hello;
 mod report;
@@ -14,8 +15,9 @@ use crate::runs::Plan;
 use crate::waiting;
 
 /// The parts, in the order of the page.
-pub const PARTS: [Extra; 4] = [
+pub const PARTS: [Extra; 5] = [
     Extra::PythonHello,
+    Extra::PythonEcho,
     Extra::PythonEdit,
     Extra::PythonApps,
     Extra::PythonPolls,
@@ -23,6 +25,7 @@ pub const PARTS: [Extra; 4] = [
 
 /// The app, and its name in `handlers/`.
 const APP: &str = include_str!("python/app.py");
+const DIRECT: &str = include_str!("python/direct.py");
 const FILE: &str = "app.py";
 
 /// The memory of the instance that has all polls.
@@ -48,6 +51,9 @@ pub fn measure(
     if has(Extra::PythonHello) {
         page(&report::hello(plan, &hello::measure(plan, peers)?));
     }
+    if has(Extra::PythonEcho) {
+        page(&report::echo(plan, &echo::measure(plan, peers)?));
+    }
     if has(Extra::PythonEdit) {
         page(&report::edits(&edit::measure(size.edits)?));
     }
@@ -69,7 +75,11 @@ pub fn measure(
 
 /// The component that runs it is in the cache of all benchmarks: making it takes longer than most of them.
 fn app() -> anyhow::Result<App> {
+    app_of(APP)
+}
+
+fn app_of(program: &str) -> anyhow::Result<App> {
     let app = App::with_kept_cache()?;
-    app.replace(FILE, APP.as_bytes())?;
+    app.replace(FILE, program.as_bytes())?;
     Ok(app)
 }

@@ -2,12 +2,12 @@
 //! knows how.
 
 mod client;
-mod echo;
+pub mod echo;
 mod fan_out;
 mod frames;
 mod handshake;
 mod idle;
-mod messages;
+pub mod messages;
 mod native;
 mod report;
 

@@ -1,14 +1,20 @@
-"""What the benchmark's Tornado app does for `get` and `waiting`, as an app of Waterspout."""
+"""What the benchmark's Tornado app does for `get`, `waiting` and sockets, as an app of Waterspout."""
 
 import asyncio
 
 from tornado.locks import Condition
 from tornado.web import Application, RequestHandler
+from tornado.websocket import WebSocketHandler
 
 
 class Get(RequestHandler):
     def get(self):
         self.write("Hello, world")
+
+
+class Echo(WebSocketHandler):
+    def on_message(self, message):
+        return self.write_message(message, isinstance(message, bytes))
 
 
 class Waiting(RequestHandler):
@@ -40,7 +46,7 @@ class Waiting(RequestHandler):
 
 async def main():
     settings = {"log_function": lambda handler: None}
-    Application([(r"/", Get), (r"/waiting/(.*)", Waiting)], **settings).listen(8888)
+    Application([(r"/", Get), (r"/echo", Echo), (r"/waiting/(.*)", Waiting)], **settings).listen(8888)
     await asyncio.Event().wait()
 
 

@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use super::apps::Memory;
+use super::echo::Echo;
 use super::edit::Edits;
 use super::hello::Hello;
 use crate::load::Run;
@@ -29,6 +30,12 @@ pub fn hello(plan: &Plan, hello: &Hello) -> String {
             show(hello.ours.against(native, speed_ratio), 2),
             show(hello.ours.against(native, cpu_ratio), 2)
         );
+        let _ = writeln!(
+            text,
+            "| the package `waterspout` ÷ {name} | {} | {} |",
+            show(hello.direct.against(native, speed_ratio), 2),
+            show(hello.direct.against(native, cpu_ratio), 2)
+        );
     }
     text += "\n| server | requests/s | CPU µs/request | p50 µs | p99 µs | peak MB | runs |\n|---|---|---|---|---|---|---|\n";
     let mut row = |name: &str, of: &Runs| {
@@ -45,8 +52,39 @@ pub fn hello(plan: &Plan, hello: &Hello) -> String {
         );
     };
     row("Python app", &hello.ours);
+    row("the package `waterspout`", &hello.direct);
     if let Some((name, native)) = &hello.native {
         row(name, native);
+    }
+    text
+}
+
+/// What a message costs that comes back.
+pub fn echo(plan: &Plan, all: &[Echo]) -> String {
+    let mut text = format!(
+        "\n## Python apps: a message\n\n\
+         A WebSocket's message that the same `WebSocketHandler` sends back, on {} sockets. Median (min..max) of {} rounds of\n\
+         {} s, the ratio taken within a round. More is better.\n\n\
+         | messages | ÷ | messages/s | per CPU time | CPU µs/message |\n|---|---|---|---|---|\n",
+        plan.connections,
+        plan.rounds,
+        plan.time.as_secs()
+    );
+    for Echo { kind, ours, native } in all {
+        let cpu = show(ours.spread(|run| run.cpu), 1);
+        let (name, speed, per_cpu) = match native {
+            None => ("none".to_owned(), String::new(), String::new()),
+            Some((name, native)) => (
+                name.clone(),
+                show(ours.against(native, speed_ratio), 2),
+                show(ours.against(native, cpu_ratio), 2),
+            ),
+        };
+        let _ = writeln!(
+            text,
+            "| {} | {name} | {speed} | {per_cpu} | {cpu} |",
+            kind.name
+        );
     }
     text
 }

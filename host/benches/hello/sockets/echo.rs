@@ -19,13 +19,16 @@ use crate::sides::{Row, Serves, Side};
 pub struct Kind {
     /// Its name in the tables.
     pub name: &'static str,
-    size: usize,
-    deflate: bool,
+    pub size: usize,
+    pub deflate: bool,
 }
 
+pub const SMALL: Kind = Kind::new("32 B", 32, false);
+pub const LARGE: Kind = Kind::new("16 KB", 16_384, false);
+
 const KINDS: [Kind; 4] = [
-    Kind::new("32 B", 32, false),
-    Kind::new("16 KB", 16_384, false),
+    SMALL,
+    LARGE,
     Kind::new("32 B, deflate", 32, true),
     Kind::new("16 KB, deflate", 16_384, true),
 ];
@@ -69,7 +72,7 @@ pub fn measure(plan: &Plan, peers: &Peers) -> anyhow::Result<Vec<Echo>> {
     let runs = in_turns(plan, &names, |number| {
         let (kind, side) = (number / sides.len(), sides[number % sides.len()]);
         let server = side.start(Serves::Sockets, &app, peers, Some(&[plan.cores.server]))?;
-        run(plan, &server, KINDS[kind], &messages[kind]).map_err(|error| server.explain(error))
+        talk(plan, &server, KINDS[kind], &messages[kind]).map_err(|error| server.explain(error))
     })?;
     let mut runs = runs.into_iter();
     let mut echo = |kind| Echo {
@@ -83,7 +86,13 @@ pub fn measure(plan: &Plan, peers: &Peers) -> anyhow::Result<Vec<Echo>> {
     Ok(KINDS.map(&mut echo).into())
 }
 
-fn run(plan: &Plan, server: &Server, kind: Kind, messages: &Arc<Messages>) -> anyhow::Result<Run> {
+/// Sends messages to a server that sends them back.
+pub fn talk(
+    plan: &Plan,
+    server: &Server,
+    kind: Kind,
+    messages: &Arc<Messages>,
+) -> anyhow::Result<Run> {
     let open = |_| handshake::open(server.address, "/echo", kind.deflate);
     let sockets: Vec<_> = (0..plan.connections)
         .map(open)

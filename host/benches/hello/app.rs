@@ -130,7 +130,11 @@ impl App {
     /// Starts it, and does not wait until it listens.
     pub fn spawn(&self, isolation: &str, cores: Option<&[usize]>) -> anyhow::Result<Server> {
         let folder = self.folder.path();
-        fs::write(folder.join("waterspout.toml"), self.config(isolation))?;
+        let config = self.config(isolation);
+        // An empty one is a fault.
+        if !config.is_empty() {
+            fs::write(folder.join("waterspout.toml"), config)?;
+        }
         let address = free_address()?;
         let mut command = Command::new(env!("CARGO_BIN_EXE_waterspout"));
         command

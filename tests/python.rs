@@ -3,6 +3,7 @@
 
 mod commands;
 mod direct;
+mod many;
 mod programs;
 mod sockets;
 mod streams;

@@ -295,10 +295,16 @@ fn check_says_where_components_belong() {
     let app = App::new();
     let (_, said) = app.run("check");
     assert!(said.contains("there is nothing to serve"), "{said}");
-    assert!(said.contains("hint: put components into "), "{said}");
+    assert!(
+        said.contains("hint: put components or Python apps into "),
+        "{said}"
+    );
     std::fs::write(app.path().join("here.wasm"), versioned("v1")).expect("a file");
     let (_, said) = app.run("check");
     assert!(said.contains("here.wasm belongs into "), "{said}");
+    std::fs::rename(app.path().join("here.wasm"), app.path().join("here.py")).expect("renamed");
+    let (_, said) = app.run("check");
+    assert!(said.contains("here.py belongs into "), "{said}");
 }
 
 #[test]

@@ -73,6 +73,7 @@ class Stream(RequestHandler):
 
 class Poll(RequestHandler):
     async def get(self):
+        finished.append("waits")
         try:
             await asyncio.Event().wait()
         except asyncio.CancelledError:

@@ -142,7 +142,8 @@ async fn a_visitor_uses_the_examples_in_a_browser() {
             "GET /blocking/offloaded",
             "78498 primes below 1000000",
         ),
-        ("/crawler", "Crawl", "Pages: 31"),
+        ("/files", "GET a part", "206 bytes 0-30/"),
+        ("/crawler", "Crawl", "Pages: 33"),
         ("/try/ws-echo", "Send", "hello there"),
     ] {
         let tab = visitor.open(path).await;

@@ -22,6 +22,7 @@
 //! | an interface that guests import | the one of its name: `background`, `executor`, `kv`, `pubsub`; `schedule` for schedules |
 //! | requests of handlers to other servers | `http_client`; `websocket_client` for WebSockets to them |
 //! | WebSockets | `sockets` |
+//! | static files | `static_files`; what Tornado answers as well is in `oracle/static_files.py` |
 //! | Python apps | `python` |
 //! | streams by TCP | `tcp_server` from clients, `tcp_client` to other servers, `driver` for a published driver in a guest |
 //! | compiling, and what it may take | `compiler` |
@@ -88,6 +89,7 @@ mod settings;
 mod soak;
 mod sockets;
 mod state;
+mod static_files;
 mod swap;
 mod systemd;
 mod tcp_client;

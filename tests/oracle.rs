@@ -5,9 +5,12 @@
 
 pub mod record;
 
+use std::path::Path;
+use std::process::Command;
+
 use record::compare;
 
-use crate::harness::{App, example, guest};
+use crate::harness::{App, example, guest, root};
 
 /// The demo app, whole.
 pub fn demo() -> App {
@@ -19,6 +22,7 @@ pub fn demo() -> App {
         "errors",
         "json",
         "redirects",
+        "files",
         "upload",
         "allowlist",
         "chat",
@@ -43,6 +47,7 @@ pub fn demo() -> App {
         config.replace(port, "127.0.0.1:0")
     };
     let ports = ["127.0.0.1:7000", "127.0.0.1:7070"];
+    copy(&root().join("examples/static"), &app.path().join("static"));
     app.config(&ports.into_iter().fold(config.to_owned(), anywhere))
 }
 
@@ -82,6 +87,53 @@ async fn encodings_are_tornado_s() {
          [settings]\ncompress_response = true\n",
     );
     compare(app, &[include_str!("oracle/encodings.json")]).await;
+}
+
+#[tokio::test]
+async fn static_files_are_tornado_s() {
+    let routes = r#"
+[[route]]
+pattern = '/files/(.*)'
+handler = "builtin:static"
+kwargs = { path = "static", default_filename = "index.html" }
+
+[[route]]
+pattern = '/bare/(.*)'
+handler = "builtin:static"
+kwargs = { path = "static/sub" }
+
+[[route]]
+pattern = '/one/(style\.css)'
+handler = "builtin:static"
+kwargs = { path = "static" }
+"#;
+    for (settings, record) in [
+        ("", include_str!("oracle/static_files.json")),
+        (
+            "[settings]\nstatic_url_prefix = \"/s-\"\n\
+             static_handler_args = { default_filename = \"index.html\" }\n",
+            include_str!("oracle/static_prefix.json"),
+        ),
+    ] {
+        let app = oracle().config(&format!("{settings}{routes}"));
+        copy_served(&app.path().join("static"));
+        compare(app, &[record]).await;
+    }
+}
+
+fn copy(from: &Path, to: &Path) {
+    let copied = Command::new("cp").arg("-r").args([from, to]).status();
+    assert!(copied.expect("cp").success());
+}
+
+/// A copy of `oracle/static`. All of its files have the time that they have in the record.
+fn copy_served(to: &Path) {
+    copy(&root().join("tests/oracle/static"), to);
+    let dated = Command::new("find")
+        .arg(to)
+        .args(["-type", "f", "-exec", "touch", "-d", "@1700000000", "{}", "+"])
+        .status();
+    assert!(dated.expect("find").success());
 }
 
 #[test]

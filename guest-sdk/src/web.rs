@@ -21,6 +21,7 @@ mod request_body;
 mod response;
 pub(crate) mod settings;
 mod sse;
+pub(crate) mod static_files;
 
 pub use self::arguments::{ArgumentName, Arguments, Unstripped};
 pub use self::context::Context;
@@ -34,3 +35,4 @@ pub use self::request::Request;
 pub use self::request_body::{Part, Parts};
 pub use self::settings::settings;
 pub use self::sse::Event;
+pub use self::static_files::static_url;

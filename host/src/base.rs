@@ -6,6 +6,7 @@ pub mod body;
 pub mod client;
 pub mod error;
 pub(crate) mod files;
+pub(crate) mod mark;
 pub(crate) mod metrics;
 pub(crate) mod origin_check;
 pub(crate) mod request_id;

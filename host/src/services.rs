@@ -7,6 +7,7 @@ pub mod network;
 pub mod pubsub;
 pub mod python;
 pub mod sockets;
+pub mod static_files;
 pub mod tcp;
 pub mod websocket_client;
 

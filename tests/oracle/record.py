@@ -65,6 +65,8 @@ def first(asked, received):
     headers = [(name.lower(), value) for name, value in (line.split(": ", 1) for line in lines)]
     # A cookie that is cleared ends at a moment in the past, whichever.
     headers = [(name, re.sub('(=""; (.*; )?expires=)[^;]*', r"\1", value)) for name, value in headers]
+    # So does what may be kept for years.
+    headers = [(name, "" if name == "expires" else value) for name, value in headers]
     status = first.split(" ", 1)[1]
     if asked.startswith("HEAD ") or status[:3] in ("204", "304"):
         length = 0

@@ -113,6 +113,8 @@ impl Answer {
         for (name, value) in &mut headers {
             match name.as_str() {
                 "connection" => value.make_ascii_lowercase(),
+                // It counts from now.
+                "expires" => value.clear(),
                 "set-cookie" => *value = without_moment(value),
                 _ => {}
             }

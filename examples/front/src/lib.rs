@@ -1,5 +1,5 @@
 //! The front page, a page to try each example that has none of its own, and what all pages share: one stylesheet, one
-//! script, one icon.
+//! script.
 
 mod listing;
 mod page;
@@ -61,9 +61,7 @@ impl RequestHandler for File {
     async fn get(&mut self, cx: &Context) -> Result {
         let (content_type, text) = match cx.path_arg::<String>(0)?.as_str() {
             "style.css" => ("text/css; charset=UTF-8", include_str!("style.css")),
-            "try.js" => ("text/javascript; charset=UTF-8", include_str!("try.js")),
-            // Browsers ask for it under this name, and take a picture of any type.
-            _ => ("image/svg+xml", include_str!("icon.svg")),
+            _ => ("text/javascript; charset=UTF-8", include_str!("try.js")),
         };
         cx.set_header("Content-Type", content_type)?;
         cx.write(text)

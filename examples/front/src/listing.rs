@@ -76,6 +76,14 @@ pub const LISTING: &[Example] = &[
         sources: sources!("redirects": "lib.rs"),
     },
     Example {
+        name: "files",
+        line: "Static files, whose URLs have their hashes, and a part of one.",
+        routes: &["/files", "/static/weather.txt", "/favicon.ico"],
+        chapter: (TORNADO, "StaticFileHandler"),
+        form: None,
+        sources: sources!("files": "lib.rs", "page.html"),
+    },
+    Example {
         name: "errors",
         line: "Three ways to fail, and one error page for all of them.",
         routes: &["/errors/teapot", "/errors/plain", "/errors/trap"],

@@ -12,6 +12,7 @@ mod reply;
 mod response;
 mod route;
 mod socket;
+mod static_files;
 mod streamed;
 
 use std::sync::Arc;
@@ -31,7 +32,7 @@ use crate::base::body::{BodyError, Gunzip, RequestBody, Source};
 use crate::base::client::Client;
 use crate::base::request_id;
 use crate::guest::invoke::invoke;
-use crate::guest::resources::{Answer, Exchange, ShownId, Stage, Visitor};
+use crate::guest::resources::{Answer, App, Exchange, ShownId, Stage, Visitor};
 
 use compress::Coding;
 use response::{blame_want_of_room, is_bodiless, respond_to};
@@ -63,24 +64,22 @@ where
         false => client,
     };
     let finish = Finish::of(&generation, &head);
-    let meters = &generation.app.meters;
-    meters.requests.count();
+    generation.app.meters.requests.count();
     let declared = body.size_hint().lower();
     match route(&generation, &head, declared) {
         Routed::Answered(route, response) => {
-            meters
-                .of(route)
-                .answered(response.status().as_u16(), began.elapsed());
-            let summary = Summary {
-                asked: Some((&head.method, &head.uri)),
-                client,
-            };
-            log_access(&summary, response.status(), began, || Details {
-                request_id: request_id::of(&head.headers, client.is_proxied),
-                generation: Some(generation.number),
-                handler: None,
-            });
-            Either::Left(finish.whole(response))
+            tell(&generation.app, route, &head, client, response.status(), began);
+            Either::Left(Either::Left(finish.whole(response)))
+        }
+        // In a box, as it is rare.
+        Routed::Opening(route, opening) => {
+            let app = generation.app.clone();
+            Either::Left(Either::Right(Box::pin(async move {
+                let mut response = opening.answer(&head).await;
+                tell(&app, route, &head, client, response.status(), began);
+                finish.done_to(&mut response).await;
+                response
+            })))
         }
         Routed::Handler(visit) => {
             let limits = visit.body_limits;
@@ -102,6 +101,28 @@ where
             Either::Right(begun.answer(finish))
         }
     }
+}
+
+/// Reports an answer of the host to the access log and the metrics.
+fn tell(
+    app: &App,
+    route: Option<usize>,
+    head: &Parts,
+    client: Client,
+    status: StatusCode,
+    began: Instant,
+) {
+    let meter = app.meters.of(route);
+    meter.answered(status.as_u16(), began.elapsed());
+    let summary = Summary {
+        asked: Some((&head.method, &head.uri)),
+        client,
+    };
+    log_access(&summary, status, began, || Details {
+        request_id: request_id::of(&head.headers, client.is_proxied),
+        generation: Some(app.generation),
+        handler: None,
+    });
 }
 
 /// The last step for every response. It depends on the request, and not on what answered it.
@@ -138,7 +159,7 @@ impl Finish {
             // In a box: the future of every request is as large as its largest wait.
             Box::pin(compress::compress(response, coding)).await;
         }
-        let length = response.body().bytes().map_or(0, Bytes::len) as u64;
+        let length = response.body().own_length();
         if length > FREE {
             response.extensions_mut().insert(Held(length));
         }

@@ -7,7 +7,6 @@ mod claims;
 mod component;
 mod declared;
 mod heirs;
-mod mark;
 mod plan;
 mod program;
 mod refusal;
@@ -16,6 +15,7 @@ mod runtime;
 mod scheduler;
 mod schedules;
 mod site;
+mod static_folders;
 mod streams;
 mod survey;
 pub mod watch;
@@ -26,11 +26,13 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::base::error::{Fault, Faults};
+use crate::base::mark::Mark;
 use crate::base::metrics::{Metrics, RouteKey};
 use crate::base::router::{Found, Route, Router};
 use crate::config::{self, Config, Listen, Overrides, RouteLimits};
 use crate::guest::capabilities::wasi::granted_folders;
 use crate::guest::resources::{App, Meters, Newest, Target};
+use crate::services::static_files::{Place, StaticFiles, Tree};
 use crate::tls::{ClientTls, Tls};
 
 pub use claims::Wide;
@@ -46,7 +48,6 @@ pub use streams::{StreamLead, StreamTls, Streams, without_listeners};
 pub use survey::Survey;
 
 use heirs::Heirs;
-use mark::Mark;
 use program::belongs;
 use survey::component_path;
 use watch::Held;
@@ -72,6 +73,8 @@ pub struct Generation {
     pub schedules: Vec<Schedule>,
     /// Where each `[[tcp]]` leads.
     pub streams: Vec<Streams>,
+    /// The folders of static files.
+    pub static_files: StaticFiles,
     /// Whether the app has a `waterspout.toml`.
     pub is_configured: bool,
     /// The files as they were before the generation was read from them.
@@ -102,6 +105,10 @@ pub enum Lead {
     Error {
         status_code: u16,
     },
+    Static {
+        tree: Arc<Tree>,
+        default_filename: Option<Arc<str>>,
+    },
 }
 
 impl Lead {
@@ -109,7 +116,7 @@ impl Lead {
     pub fn component(&self) -> Option<&Component> {
         match self {
             Lead::Handler { component, .. } | Lead::Failed { component } => Some(component),
-            Lead::Redirect { .. } | Lead::Error { .. } => None,
+            Lead::Redirect { .. } | Lead::Error { .. } | Lead::Static { .. } => None,
         }
     }
 }
@@ -122,6 +129,7 @@ impl fmt::Display for Lead {
             Lead::Failed { component } => &component.file,
             Lead::Redirect { .. } => "builtin:redirect",
             Lead::Error { .. } => "builtin:error",
+            Lead::Static { .. } => "builtin:static",
         })
     }
 }
@@ -167,6 +175,7 @@ impl Generation {
                 }
             }
         }
+        let static_files = static_folders::load(folder, &mut survey, &config, previous).await?;
         let files = component_files(folder, &survey, previous)?;
         checks::apps_that_are_there_twice(folder, &survey)?;
         checks::missing_components(folder, &config, &files)?;
@@ -194,13 +203,14 @@ impl Generation {
             leads,
             default,
             wide,
-        } = routes::resolve(folder, &config, &components, |file| {
+        } = routes::resolve(folder, &config, &components, &static_files, |file| {
             held_away(previous, file)
         })?;
         let schedules = schedules::resolve(folder, &config, &components)?;
         let streams = streams::resolve(folder, &config, &components, stream_tls)?;
         let meters = meters(&router, &runtime.services.metrics);
         let app = App {
+            static_urls: static_folders::urls(folder, &config, &static_files),
             router,
             settings,
             generation: number,
@@ -218,6 +228,7 @@ impl Generation {
             components,
             schedules,
             streams,
+            static_files,
             is_configured,
             survey,
             newest,
@@ -235,18 +246,20 @@ impl Generation {
         let mut bare = config.clone();
         bare.routes.clear();
         bare.settings.default_handler = None;
+        let static_files = StaticFiles::default();
         let components = BTreeMap::new();
         let routes::Resolved {
             router,
             leads,
             default,
             wide,
-        } = routes::resolve(folder, &bare, &components, |_| false)?;
+        } = routes::resolve(folder, &bare, &components, &static_files, |_| false)?;
         let settings = app_settings(&config);
         Ok(Self {
             number: 0,
             app: Arc::new(App {
                 meters: meters(&router, &Metrics::default()),
+                static_urls: None,
                 router,
                 settings,
                 generation: 0,
@@ -260,6 +273,7 @@ impl Generation {
             components,
             schedules: Vec::new(),
             streams: Vec::new(),
+            static_files,
             is_configured: false,
             survey: Survey::nothing(),
             newest: Arc::default(),
@@ -310,6 +324,11 @@ impl Generation {
         tls.chain(granted).collect()
     }
 
+    /// The folders of static files that it depends on, whether they are there or not.
+    pub fn static_places(folder: &Path, config: &Config) -> BTreeSet<Place> {
+        static_folders::places(folder, config).into_keys().collect()
+    }
+
     /// The files as they were before it was read from them.
     pub fn survey(&self) -> &Survey {
         &self.survey
@@ -338,6 +357,7 @@ impl Generation {
             && self.tls == other.tls
             && self.client_tls == other.client_tls
             && self.stream_tls().eq(other.stream_tls())
+            && self.static_files.is_like(&other.static_files)
             && self.components.len() == other.components.len()
             && self
                 .components

@@ -331,7 +331,8 @@ fn look_at_others(site: &Site, watch: &Watch, is_taken: bool) {
             (wanted.map_or(current.config.clone(), Arc::new), None)
         }
     };
-    watch.also(Generation::others(folder, &wanted), known);
+    let others = Generation::others(folder, &wanted);
+    watch.also(others, Generation::static_places(folder, &wanted), known);
 }
 
 fn warn_of_what_waits_for_a_restart(old: &Config, new: &Config) {

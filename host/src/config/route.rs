@@ -2,6 +2,7 @@
 //! known only once it is compiled.
 
 use std::collections::HashMap;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use serde_json::{Map, Value as Json};
@@ -13,6 +14,7 @@ use crate::base::router::{Pattern, PatternError};
 use super::component::is_component;
 use super::report::did_you_mean;
 use super::section::{Section, table};
+use super::static_files::{self, StaticArgs};
 use super::value::{MOST_BYTES, Value};
 
 /// One `[[route]]`.
@@ -75,6 +77,13 @@ pub enum Target {
     Error {
         /// The status of every answer.
         status_code: u16,
+    },
+    /// `builtin:static`, Tornado's `StaticFileHandler`.
+    Static {
+        /// The folder, from the app's own.
+        path: PathBuf,
+        /// How its files are served.
+        args: StaticArgs,
     },
 }
 
@@ -150,6 +159,17 @@ fn route<'a>(mut section: Section<'a, '_>, above: &Above, names: &mut Names<'a>)
         Some(whole)
     });
     let destination = destination(&mut section, "handler", "kwargs");
+    if let (Some(path), Some(Target::Static { .. })) = (
+        &path,
+        destination.as_ref().map(|destination| &destination.target),
+    ) && path.groups() == 0
+    {
+        section.get("pattern", |value| {
+            let hint = format!("write `pattern = '{}(.*)'`", path.text());
+            let message = "no group of it is the path of the file";
+            value.wrong::<()>(message, Some(hint))
+        });
+    }
     let name = section.get("name", |value| unique(value, names));
     let host = section.get("host", |value| pattern(value, Pattern::host));
     let limits = RouteLimits {
@@ -244,9 +264,12 @@ pub(super) fn destination(
         }
         Some("redirect") => section.require(kwargs, redirect),
         Some("error") => section.require(kwargs, error),
-        Some("static") => value.wrong("`builtin:static` is not there yet", None),
+        Some("static") => section.require(kwargs, static_folder),
         Some(_) => {
-            let near = did_you_mean(name, ["builtin:redirect", "builtin:error"]);
+            let near = did_you_mean(
+                name,
+                ["builtin:redirect", "builtin:error", "builtin:static"],
+            );
             value.wrong(format!("there is no `{name}`"), near)
         }
     };
@@ -283,6 +306,16 @@ fn redirect(kwargs: Value<'_, '_>) -> Option<Target> {
     Some(Target::Redirect {
         url: url?.to_owned(),
         permanent,
+    })
+}
+
+fn static_folder(kwargs: Value<'_, '_>) -> Option<Target> {
+    let mut section = table(kwargs, "in the kwargs of builtin:static")?;
+    let path = section.require("path", Value::path);
+    let args = static_files::args(section);
+    Some(Target::Static {
+        path: path?,
+        args: args?,
     })
 }
 

@@ -9,6 +9,7 @@ use serde_json::{Map, Value as Json};
 use toml::de::DeValue;
 
 use super::route::{self, Destination};
+use super::static_files::{self, StaticArgs, StaticPath};
 use super::section::{Section, table};
 use super::units::MB;
 use super::value::{MOST, MOST_BYTES, Value};
@@ -26,6 +27,12 @@ pub struct Settings {
     pub default_host: Option<String>,
     /// The destination of a path without a route, in place of a 404.
     pub default_handler: Option<Destination>,
+    /// The folder of static files.
+    pub static_path: StaticPath,
+    /// Where in the app's URLs they are; `None`: [`STATIC_URL_PREFIX`].
+    pub static_url_prefix: Option<String>,
+    /// How they are served.
+    pub static_handler_args: StaticArgs,
     /// How often clients of WebSockets are pinged: Tornado's `websocket_ping_interval`.
     pub websocket_ping_interval: Option<Duration>,
     /// How long the answer may take; `None`: as long as the interval.
@@ -35,6 +42,9 @@ pub struct Settings {
     /// The app's own settings, for its handlers.
     pub app: Map<String, Json>,
 }
+
+/// Tornado's default for `static_url_prefix`.
+pub const STATIC_URL_PREFIX: &str = "/static/";
 
 /// Tornado's default for `websocket_max_message_size`.
 pub const MAX_MESSAGE: u64 = 10 * MB;
@@ -79,6 +89,11 @@ pub(super) fn read(value: Value<'_, '_>) -> Option<Settings> {
         cookie_secret: cookie_secret(&mut section),
         default_host: section.get("default_host", Value::text).map(str::to_owned),
         default_handler: default_handler(&mut section),
+        static_path: section.or("static_path", StaticPath::Usual, static_files::path),
+        static_url_prefix: section.get("static_url_prefix", url_prefix),
+        static_handler_args: section.or("static_handler_args", StaticArgs::default(), |value| {
+            static_files::args(table(value, "in `static_handler_args`")?)
+        }),
         websocket_ping_interval: section.or("websocket_ping_interval", None, Value::limit),
         websocket_ping_timeout: section.or("websocket_ping_timeout", None, Value::limit),
         websocket_max_message_size: section.get("websocket_max_message_size", |value| {
@@ -90,6 +105,18 @@ pub(super) fn read(value: Value<'_, '_>) -> Option<Settings> {
         format!("; a setting of the app's own belongs into `app`: `app = {{ {key} = … }}`")
     });
     Some(settings)
+}
+
+/// Reads the beginning of URLs, which may end in the middle of a segment.
+fn url_prefix(value: Value<'_, '_>) -> Option<String> {
+    let text = value.text()?;
+    let is_path = text
+        .bytes()
+        .all(|byte| byte.is_ascii_graphic() && !b"?#".contains(&byte));
+    if !text.starts_with('/') || text.starts_with("//") || !is_path {
+        return value.expected("the beginning of a path", "\"/static/\"");
+    }
+    Some(text.to_owned())
 }
 
 fn default_handler(section: &mut Section<'_, '_>) -> Option<Destination> {

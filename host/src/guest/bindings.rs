@@ -57,7 +57,9 @@ pub use self::waterspout::sockets::{sockets, websocket_client};
 pub use self::waterspout::tcp::{iostream, streams, tcpclient};
 pub use self::waterspout::values::values;
 pub use self::waterspout::web::types::{Arguments, Call, Failure, FailureCause, Outcome, Response};
-pub use self::waterspout::web::{application, request, request_body, response, types};
+pub use self::waterspout::web::{
+    application, request, request_body, response, static_files, types,
+};
 pub use exports::waterspout::background::work;
 pub use exports::waterspout::sockets::websocket;
 pub use exports::waterspout::tcp::tcpserver;

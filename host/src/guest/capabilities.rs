@@ -15,6 +15,7 @@ mod request_body;
 mod response;
 mod settings;
 mod sockets;
+mod static_files;
 mod streams;
 mod tcpclient;
 mod types;
@@ -33,7 +34,7 @@ use crate::guest::run::RunClock;
 pub use capability::{Capability, Grant, MakePart, Setup};
 
 /// All capabilities. The data of the first ones is found first.
-static ALL: [Capability; 19] = [
+static ALL: [Capability; 20] = [
     wasi::CAPABILITY,
     http_client::CAPABILITY,
     kv::CAPABILITY,
@@ -48,6 +49,7 @@ static ALL: [Capability; 19] = [
     response::CAPABILITY,
     settings::CAPABILITY,
     sockets::CAPABILITY,
+    static_files::CAPABILITY,
     streams::CAPABILITY,
     tcpclient::CAPABILITY,
     types::CAPABILITY,

@@ -6,7 +6,7 @@ use serde::de::DeserializeOwned;
 use crate::result::Result;
 use crate::runtime::bindings::waterspout::web::application::{self, ReverseError};
 use crate::web::context::Context;
-use crate::web::settings;
+use crate::web::{settings, static_files};
 
 impl Context {
     /// The path of a named route, with `arguments` percent-encoded in the place of its groups. Tornado's
@@ -29,6 +29,29 @@ impl Context {
             ReverseError::Arguments(why) => anyhow!("no path for the route {why}"),
             ReverseError::Other(why) => anyhow!(why),
         })
+    }
+
+    /// The URL of a file of the app, by its path in `static_path`. It has the hash of the file in it, so that clients may
+    /// keep the file, and ask for another when it has changed. Tornado's
+    /// [`static_url`](https://www.tornadoweb.org/en/stable/web.html#tornado.web.RequestHandler.static_url).
+    ///
+    /// A file that is not there has a URL without a hash. An error where the app has no static files, or where the path
+    /// leads out of their folder.
+    ///
+    /// ```
+    /// # use waterspout_sdk::prelude::*;
+    /// # async fn get(cx: &Context) -> Result {
+    /// let url = cx.static_url("style.css")?;
+    /// cx.write(format!(r#"<link rel="stylesheet" href="{url}">"#))
+    /// # }
+    /// ```
+    pub fn static_url(&self, path: &str) -> Result<String> {
+        static_files::of(Some(self.request.number()), path, true)
+    }
+
+    /// The same without the hash: Tornado's `static_url(path, include_version=False)`.
+    pub fn unversioned_static_url(&self, path: &str) -> Result<String> {
+        static_files::of(Some(self.request.number()), path, false)
     }
 
     /// The table `[settings] app` of the app's configuration, read into a type of the handler's choice. It is read

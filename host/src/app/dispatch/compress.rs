@@ -6,7 +6,7 @@ mod encoder;
 use std::io::{self, Write};
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, Response, header};
+use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
 
 use super::Reply;
 
@@ -17,7 +17,7 @@ const MIN_LENGTH: usize = 1024;
 /// Longer bodies are compressed on a thread of their own, so that others do not wait for them.
 const MAX_LENGTH_HERE: usize = 64 * 1024;
 
-/// The content codings, the best first.
+/// The content codings, the best first, in the order of `static_files::ENCODED`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Coding {
     Zstd,
@@ -31,6 +31,14 @@ impl Coding {
     /// The coding that the client prefers. Where it prefers several equally, the best of them (RFC 9110, section
     /// 12.5.3).
     pub fn preferred(headers: &HeaderMap) -> Option<Coding> {
+        Self::preferred_among(headers, |_| true)
+    }
+
+    /// The same among those that are there.
+    pub fn preferred_among(
+        headers: &HeaderMap,
+        is_there: impl Fn(Coding) -> bool,
+    ) -> Option<Coding> {
         let values = headers.get_all(header::ACCEPT_ENCODING).iter();
         let accepted: Vec<(&str, f32)> = values
             .filter_map(|value| value.to_str().ok())
@@ -47,7 +55,7 @@ impl Coding {
         };
         let mut best = None;
         let mut heaviest = 0.0;
-        for coding in Coding::ALL {
+        for coding in Coding::ALL.into_iter().filter(|coding| is_there(*coding)) {
             if weight(coding) > heaviest {
                 heaviest = weight(coding);
                 best = Some(coding);
@@ -56,7 +64,7 @@ impl Coding {
         best
     }
 
-    fn name(self) -> &'static str {
+    pub fn name(self) -> &'static str {
         match self {
             Coding::Zstd => "zstd",
             Coding::Brotli => "br",
@@ -91,7 +99,11 @@ impl Coding {
 /// Compresses the body where that is useful. Also says with `Vary` that the answer depends on `Accept-Encoding`.
 pub async fn compress(response: &mut Response<Reply>, coding: Option<Coding>) {
     let headers = response.headers_mut();
-    headers.append(header::VARY, HeaderValue::from_static("Accept-Encoding"));
+    let varies = HeaderValue::from_static("Accept-Encoding");
+    // A static file that is there in other codings says so already.
+    if headers.get(header::VARY) != Some(&varies) {
+        headers.append(header::VARY, varies);
+    }
     let Some(coding) = coding.filter(|_| is_worth_it(response)) else {
         return;
     };
@@ -136,8 +148,12 @@ fn compress_pieces(response: &mut Response<Reply>, coding: Coding) {
     }
 }
 
-/// Whether a body is worth compressing, by its type and length. The length of a body in pieces is not known.
+/// Whether a body is worth compressing, by its type and length. The length of a body in pieces is not known. A part of a
+/// file is never compressed: its place is counted in the bytes of the whole. Nor is a file that is too large to be kept.
 fn is_worth_it(response: &Response<Reply>) -> bool {
+    if response.status() == StatusCode::PARTIAL_CONTENT || response.body().is_file() {
+        return false;
+    }
     let headers = response.headers();
     let content_type = headers.get(header::CONTENT_TYPE);
     let content_type = content_type.and_then(|value| value.to_str().ok());

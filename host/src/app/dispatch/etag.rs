@@ -2,7 +2,7 @@
 //! has the response already gets 304.
 
 use http::request::Parts;
-use http::{HeaderValue, Method, Response, StatusCode, header};
+use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, header};
 use sha1::{Digest, Sha1};
 
 use super::Reply;
@@ -29,7 +29,8 @@ pub fn settle(request: &Parts, response: &mut Response<Reply>) {
             }
         }
     }
-    if request.headers.contains_key(header::IF_NONE_MATCH) && has(request, response) {
+    let etag = response.headers().get(header::ETAG);
+    if etag.is_some_and(|etag| is_named(&request.headers, etag)) {
         *response.status_mut() = StatusCode::NOT_MODIFIED;
         *response.body_mut() = Reply::new(Default::default());
         for name in [
@@ -50,13 +51,10 @@ fn of(body: &[u8]) -> HeaderValue {
     HeaderValue::from_bytes(&etag).unwrap_or(HeaderValue::from_static(""))
 }
 
-/// Whether the client named this `ETag`, or any. Weak ones count like strong ones.
-fn has(request: &Parts, response: &Response<Reply>) -> bool {
-    let Some(etag) = response.headers().get(header::ETAG) else {
-        return false;
-    };
+/// Whether `If-None-Match` names this entity tag, or any. Weak ones count like strong ones.
+pub fn is_named(request: &HeaderMap, etag: &HeaderValue) -> bool {
     let etag = opaque(etag.as_bytes()).next();
-    let known = request.headers.get_all(header::IF_NONE_MATCH);
+    let known = request.get_all(header::IF_NONE_MATCH);
     known.iter().map(HeaderValue::as_bytes).any(|known| {
         let unquoted = known.split(|byte| *byte == b'"').next();
         unquoted.is_some_and(|text| text.contains(&b'*'))

@@ -9,6 +9,7 @@ use http::{HeaderValue, Method, Response, StatusCode, header};
 
 use super::reply::Reply;
 use super::socket::{self, Handshake};
+use super::static_files::{self, Looked, Opening};
 use super::{page, redirect};
 use crate::app::generation::{Component, Generation, Lead};
 use crate::base::body::BodyLimits;
@@ -21,6 +22,8 @@ use crate::guest::resources::{App, Stage, Target, host};
 pub(super) enum Routed {
     /// The host answers, for this route.
     Answered(Option<usize>, Response<Reply>),
+    /// It answers once it has opened a file.
+    Opening(Option<usize>, Box<Opening>),
     Handler(Visit),
 }
 
@@ -92,6 +95,16 @@ fn follow(
             let status = StatusCode::from_u16(*status_code);
             let status = status.unwrap_or(StatusCode::NOT_FOUND);
             return Routed::Answered(index, page::error(status));
+        }
+        Lead::Static {
+            tree,
+            default_filename,
+        } => {
+            let default_filename = default_filename.as_deref();
+            return match static_files::look(head, tree, default_filename, &arguments) {
+                Looked::Answered(response) => Routed::Answered(index, response),
+                Looked::ToBeOpened(opening) => Routed::Opening(index, opening),
+            };
         }
     };
     let handshake = match socket::is_meant(&target.class, head) {

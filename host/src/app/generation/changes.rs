@@ -30,6 +30,11 @@ impl Generation {
         let gone = old.components.keys();
         let gone = gone.filter(|file| !self.components.contains_key(*file));
         changes.extend(gone.map(|file| (file.clone(), "went")));
+        let files = self.static_files.changes_since(&old.static_files);
+        changes.extend(files.into_iter().map(|(path, change)| {
+            let name = path.file_name().unwrap_or(path.as_os_str());
+            (name.to_string_lossy().into_owned(), change)
+        }));
         if self.config != old.config {
             let change = match (old.is_configured, self.is_configured) {
                 (true, false) => "went",

@@ -13,7 +13,7 @@ use tokio_util::task::AbortOnDropHandle;
 use super::checks;
 use super::declared::{self, Declared};
 use super::heirs::Heirs;
-use super::mark::{Mark, is_missing};
+use crate::base::mark::{Mark, is_missing};
 use super::plan::{self, Plan};
 use super::program::belongs;
 use super::survey::Survey;

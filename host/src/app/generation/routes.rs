@@ -7,12 +7,14 @@ use std::sync::Arc;
 
 use super::claims::{Claim, Wide, name_of};
 use super::declared::kwargs;
+use super::static_folders;
 use super::{Component, Lead, Refusal, State, handlers_folder};
 use crate::base::error::{Fault, Faults};
 use crate::base::router::{Pattern, PatternError, Reach, Route, Router, duplicate_claims, path_of};
-use crate::config::{self, Config, Destination, RouteLimits};
+use crate::config::{self, Config, Destination, RouteLimits, StaticArgs};
 use crate::guest::description::Description;
 use crate::guest::resources::Target;
+use crate::services::static_files::{StaticFiles, Tree};
 
 pub type Components = BTreeMap<String, Arc<Component>>;
 
@@ -32,9 +34,14 @@ pub fn resolve(
     folder: &Path,
     config: &Config,
     components: &Components,
+    static_files: &StaticFiles,
     is_away: impl Fn(&str) -> bool,
 ) -> Result<Resolved, Refusal> {
-    let mut table = Table::default();
+    let mut table = Table {
+        static_files: static_files.clone(),
+        ..Table::default()
+    };
+    table.add_static(folder, config);
     table.add_configured(folder, config, components);
     let default = config
         .settings
@@ -42,7 +49,7 @@ pub fn resolve(
         .as_ref()
         .and_then(|default| {
             let file = folder.join(config::FILE_NAME);
-            table.lead(config, &file, default, components)
+            table.lead(folder, config, &file, default, components)
         });
     let unnamed = components.values();
     let unnamed = unnamed.filter(|component| !config.routes_to(&component.file));
@@ -73,6 +80,7 @@ pub fn resolve(
 
 #[derive(Default)]
 struct Table {
+    static_files: StaticFiles,
     routes: Vec<Route<usize>>,
     leads: Vec<Lead>,
     /// The file to blame for each route.
@@ -81,10 +89,31 @@ struct Table {
 }
 
 impl Table {
+    /// Adds the routes of `static_path`, which come first, as in Tornado.
+    fn add_static(&mut self, folder: &Path, config: &Config) {
+        let place = static_folders::of_settings(folder, config);
+        let Some(tree) = place.and_then(|place| self.static_files.get(&place).cloned()) else {
+            return;
+        };
+        let file = folder.join(config::FILE_NAME);
+        let prefix = static_folders::prefix(config);
+        let below = format!("{}(.*)", regex::escape(prefix));
+        for pattern in [r"/(robots\.txt)", r"/(favicon\.ico)", &below] {
+            let args = &config.settings.static_handler_args;
+            match Pattern::new(pattern) {
+                Ok(pattern) => {
+                    let lead = static_lead(&tree, args);
+                    self.push(&file, pattern, None, None, lead);
+                }
+                Err(error) => self.faults.push(bad_pattern(&file, &error)),
+            }
+        }
+    }
+
     fn add_configured(&mut self, folder: &Path, config: &Config, components: &Components) {
         let file = folder.join(config::FILE_NAME);
         for route in &config.routes {
-            let Some(mut lead) = self.lead(config, &file, &route.destination, components) else {
+            let Some(mut lead) = self.lead(folder, config, &file, &route.destination, components) else {
                 continue;
             };
             if let Lead::Handler { limits, target, .. } = &mut lead {
@@ -106,6 +135,7 @@ impl Table {
     /// Where a destination in the configuration leads. `None`: nowhere, and the fault is noted.
     fn lead(
         &mut self,
+        folder: &Path,
         config: &Config,
         file: &Path,
         destination: &Destination,
@@ -130,6 +160,10 @@ impl Table {
             config::Target::Error { status_code } => Some(Lead::Error {
                 status_code: *status_code,
             }),
+            config::Target::Static { path, args } => {
+                let place = static_folders::place(folder, path, args);
+                Some(static_lead(self.static_files.get(&place)?, args))
+            }
         }
     }
 
@@ -303,6 +337,13 @@ impl Table {
         let router = Router::new(self.routes)
             .map_err(|error| Faults::from(bad_pattern(&folder.join(config::FILE_NAME), &error)))?;
         Ok((router, self.leads))
+    }
+}
+
+fn static_lead(tree: &Arc<Tree>, args: &StaticArgs) -> Lead {
+    Lead::Static {
+        tree: tree.clone(),
+        default_filename: args.default_filename.as_deref().map(Arc::from),
     }
 }
 

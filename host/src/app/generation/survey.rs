@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use super::handlers_folder;
-use super::mark::{Mark, is_missing};
+use crate::base::mark::{Mark, is_missing};
 use super::program;
 use crate::config;
 
@@ -19,6 +19,8 @@ pub struct Survey {
     taken: SystemTime,
     /// The app's folder has the empty path. An entry in `handlers/` is here even if its link leads nowhere.
     files: BTreeMap<PathBuf, Mark>,
+    /// The static folders. Their files have the paths of their folders before their own.
+    static_folders: BTreeMap<Place, Listed>,
     /// The error, if the components can't be listed.
     unlisted: Option<String>,
 }
@@ -29,6 +31,7 @@ impl Survey {
         let mut survey = Self {
             taken: SystemTime::now(),
             files: BTreeMap::new(),
+            static_folders: BTreeMap::new(),
             unlisted: None,
         };
         for path in [root(), handlers(), config::FILE_NAME.into()] {
@@ -51,6 +54,7 @@ impl Survey {
         Self {
             taken: SystemTime::UNIX_EPOCH,
             files: BTreeMap::new(),
+            static_folders: BTreeMap::new(),
             unlisted: Some("nobody has looked".to_owned()),
         }
     }
@@ -93,6 +97,53 @@ impl Survey {
         self.insert(path.to_owned(), Mark::of(path));
     }
 
+    /// Adds static folders that were looked at.
+    pub fn with_static_folders(mut self, folders: BTreeMap<Place, Listed>) -> Self {
+        self.static_folders = folders;
+        self
+    }
+
+    /// Adds a static folder that was not looked at yet.
+    pub fn insert_static_folder(&mut self, place: Place, listed: Listed) {
+        self.static_folders.entry(place).or_insert(listed);
+    }
+
+    /// A static folder, if it was looked at.
+    pub fn static_folder(&self, place: &Place) -> Option<&Listed> {
+        self.static_folders.get(place)
+    }
+
+    /// All static folders that it looked at.
+    pub fn static_folders(&self) -> &BTreeMap<Place, Listed> {
+        &self.static_folders
+    }
+
+    /// The files in static folders that are not as they are in another survey.
+    pub fn static_files_unlike(&self, other: &Survey) -> Vec<(PathBuf, Mark)> {
+        let mut unlike = Vec::new();
+        for (place, listed) in &self.static_folders {
+            let others = other.static_folders.get(place);
+            if others.is_some_and(|others| listed.is_same(others)) {
+                continue;
+            }
+            for (path, stamp) in listed.files() {
+                let before = others.and_then(|others| others.stamp(Path::new(path)));
+                if before != Some(stamp) {
+                    unlike.push((place.path.join(path), Mark::File(stamp)));
+                }
+            }
+        }
+        unlike
+    }
+
+    /// The mark of a file in a static folder.
+    fn static_mark(&self, path: &Path) -> Option<Mark> {
+        self.static_folders.iter().find_map(|(place, listed)| {
+            let inside = path.strip_prefix(&place.path).ok()?;
+            listed.stamp(inside).map(Mark::File)
+        })
+    }
+
     /// Notes the mark of a path.
     pub fn insert(&mut self, path: PathBuf, mark: Mark) {
         self.files.insert(path, mark);
@@ -105,13 +156,13 @@ impl Survey {
 
     /// The mark of a path, if it was looked at.
     pub fn mark(&self, path: &Path) -> Option<Mark> {
-        self.files.get(path).copied()
+        let mark = self.files.get(path).copied();
+        mark.or_else(|| self.static_mark(path))
     }
 
     /// Whether something was at a path, even if the system gave an error.
     pub fn has(&self, path: &Path) -> bool {
-        let mark = self.files.get(path);
-        mark.is_some_and(|mark| *mark != Mark::Missing)
+        self.mark(path).is_some_and(|mark| mark != Mark::Missing)
     }
 
     /// Whether a file is as it was `before`, so that it need not be read again.
@@ -137,7 +188,13 @@ impl Survey {
     pub fn covers(&self, path: &Path) -> bool {
         match path.parent() {
             _ if self.files.contains_key(path) => true,
-            Some(parent) => parent.starts_with(handlers()) && self.unlisted.is_none(),
+            Some(parent) if parent.starts_with(handlers()) => self.unlisted.is_none(),
+            Some(_) => {
+                let mut folders = self.static_folders.iter();
+                let is_listed = |listed: &Listed| !matches!(listed, Listed::Wrong(_));
+                folders
+                    .any(|(place, listed)| path.starts_with(&place.path) && is_listed(listed))
+            }
             None => false,
         }
     }

@@ -3,6 +3,7 @@
 
 mod folders;
 mod signs;
+mod static_folders;
 
 use std::collections::{BTreeSet, HashSet};
 use std::path::{Path, PathBuf};
@@ -14,10 +15,12 @@ use notify::Event;
 use notify::event::{AccessKind, AccessMode, EventKind, ModifyKind, RenameMode};
 use tokio::sync::Notify;
 
-use super::mark::Mark;
 use super::survey::Survey;
+use crate::base::mark::Mark;
+use crate::services::static_files::Place;
 use folders::{Folders, Meaning};
 use signs::{QUIET, Signs, TELLS_OF_CLOSING, Weight};
+use static_folders::StaticFolders;
 
 pub use signs::{AWAY, Held};
 
@@ -36,6 +39,7 @@ struct Shared {
     app: PathBuf,
     /// The paths outside of the app that are looked at.
     others: Mutex<BTreeSet<PathBuf>>,
+    static_folders: Mutex<StaticFolders>,
     /// Locked during a glance, so that there is one at a time.
     folders: Mutex<Folders>,
     signal: Arc<Signal>,
@@ -47,6 +51,8 @@ struct Signal {
     signs: Mutex<Signs>,
     /// Whether an event came that only a glance can explain.
     is_unclear: AtomicBool,
+    /// Whether an event came from a static folder since all of them were looked at.
+    is_static: AtomicBool,
     changed: Notify,
 }
 
@@ -65,6 +71,7 @@ impl Watch {
             app: folder.to_owned(),
             folders: Mutex::default(),
             others: Mutex::default(),
+            static_folders: Mutex::default(),
             signal: Arc::default(),
         };
         shared.watch_folders(&mut lock(&shared.folders));
@@ -75,12 +82,18 @@ impl Watch {
 
     /// Looks at these files and folders too, in place of those set before. Changes are reported by these paths. Those
     /// in `known` were read in that state.
-    pub fn also(&self, others: BTreeSet<PathBuf>, known: Option<&Survey>) {
+    pub fn also(
+        &self,
+        others: BTreeSet<PathBuf>,
+        static_folders: BTreeSet<Place>,
+        known: Option<&Survey>,
+    ) {
         let marks = others.iter().map(|path| {
             let mark = known.and_then(|known| known.mark(path));
             (path.clone(), mark.unwrap_or_else(|| Mark::of(path)))
         });
-        self.shared.signal.signs().add_to_seen(marks);
+        let listed = lock(&self.shared.static_folders).set(static_folders, known);
+        self.shared.signal.signs().add_to_seen(marks, &listed);
         *lock(&self.shared.others) = others;
     }
 
@@ -189,6 +202,10 @@ impl Shared {
         };
         let others = lock(&self.others).clone();
         let survey = Survey::take(&self.app, &others);
+        let must_look = self.signal.is_static.swap(false, SeqCst)
+            || self.signal.signs().is_to_be_looked_at();
+        let listed = lock(&self.static_folders).look(must_look);
+        let survey = survey.with_static_folders(listed);
         self.signal.signs().compare(survey, Instant::now(), &told);
     }
 
@@ -201,6 +218,7 @@ impl Shared {
     /// Watches the folders that must be watched now.
     fn watch_folders(&self, folders: &mut Folders) {
         let others = lock(&self.others).clone();
+        let trees = lock(&self.static_folders).places();
         let signal = self.signal.clone();
         let places = folders.places.clone();
         let hear = move |event: notify::Result<Event>| match event {
@@ -209,6 +227,11 @@ impl Shared {
                     let (weight, has_left) = (weigh(&event.kind), has_left(&event.kind));
                     match lock(&places).meaning(path, has_left) {
                         Meaning::File(path) => signal.note(path, weight),
+                        Meaning::Static(path) if weight != Weight::Nothing => {
+                            signal.is_static.store(true, SeqCst);
+                            signal.note(path, weight);
+                        }
+                        Meaning::Static(_) => {}
                         Meaning::Unclear if weight != Weight::Nothing => signal.is_unclear(),
                         Meaning::Unclear | Meaning::Nothing => {}
                     }
@@ -222,7 +245,7 @@ impl Shared {
                 signal.is_unclear();
             }
         };
-        if folders.follow(&self.app, &others, hear) {
+        if folders.follow(&self.app, &others, &trees, hear) {
             // A writer may have begun in a folder that is not watched any more.
             self.signal.signs().lose_track(Instant::now());
         }
@@ -242,6 +265,7 @@ impl Signal {
     }
 
     fn is_unclear(&self) {
+        self.is_static.store(true, SeqCst);
         self.is_unclear.store(true, SeqCst);
         self.changed.notify_one();
     }

@@ -113,6 +113,11 @@ impl Pattern {
         &self.text
     }
 
+    /// How many groups it has.
+    pub fn groups(&self) -> usize {
+        self.groups.len()
+    }
+
     /// The same pattern, restricted to the paths of a name: `/name`, and what is below it.
     pub fn within(mut self, name: &str) -> Pattern {
         self.within = Some(name.into());

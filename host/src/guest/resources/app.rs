@@ -8,6 +8,7 @@ use arc_swap::ArcSwapOption;
 
 use crate::base::metrics::{Counter, RouteMeter};
 use crate::base::router::Router;
+use crate::services::static_files::StaticUrls;
 
 /// The part of its app that a request may ask for.
 pub struct App {
@@ -18,6 +19,8 @@ pub struct App {
     /// The generation's number.
     pub generation: u64,
     pub meters: Meters,
+    /// The URLs of static files, where the app has any.
+    pub static_urls: Option<Arc<StaticUrls>>,
 }
 
 /// The meters of a generation's requests.

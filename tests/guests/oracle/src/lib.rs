@@ -10,6 +10,7 @@ mod forms;
 mod methods;
 mod routing;
 mod set_cookies;
+mod static_files;
 mod streams;
 mod targets;
 
@@ -54,6 +55,7 @@ export!(
     set_cookies::Sets,
     set_cookies::Clears,
     set_cookies::Keeps,
+    static_files::Urls,
     targets::Target,
     targets::Headers,
     targets::Length,

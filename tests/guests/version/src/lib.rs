@@ -1,5 +1,5 @@
-//! Answers with its version, in the body and in `X-Version`, after `?ms=N`. Tests of hot swap patch the 32 bytes of
-//! `VERSION` in the file, and see that no answer is late, lost or mixed.
+//! Answers with its version, in the body and in `X-Version`, after `?ms=N`; with `?static=PATH` the URL of a static file
+//! follows. Tests of hot swap patch the 32 bytes of `VERSION` in the file, and see that no answer is late, lost or mixed.
 
 use std::hint::black_box;
 use std::time::Duration;
@@ -20,7 +20,10 @@ impl RequestHandler for Version {
         if ms > 0 {
             sleep(Duration::from_millis(ms)).await;
         }
-        cx.write(version()?)
+        match cx.get_query_argument_or("static", "")? {
+            path if path.is_empty() => cx.write(version()?),
+            path => cx.write(format!("{} {}", version()?, cx.static_url(&path)?)),
+        }
     }
 
     /// Answers when the last byte of the body has come, and so lasts as long as a test wants it to.

@@ -10,16 +10,18 @@ use notify::{Config, Event, RecommendedWatcher, RecursiveMode, Watcher};
 
 use super::lock;
 use crate::app::generation::handlers_folder;
-use crate::app::generation::mark::{Identity, Mark};
 use crate::app::generation::program;
 use crate::app::generation::survey::{self, is_component};
+use crate::base::mark::{Identity, Mark};
 use crate::config;
+use crate::services::static_files::Place;
 
 /// How long to wait before a failed watch is tried again.
 const RETRY: Duration = Duration::from_secs(30);
 
-/// The folders in an app, beside the one of its components, whose contents are part of a generation.
-const TREES: [&str; 2] = ["templates", "static"];
+/// The folders in an app, beside those of its components and of its static files, whose contents are part of a
+/// generation.
+const TREES: [&str; 1] = ["templates"];
 
 /// The folders that are watched. None by default.
 #[derive(Default)]
@@ -39,19 +41,27 @@ pub struct Places {
     watched: HashMap<PathBuf, Identity>,
     /// Files outside of the app, by the system's paths.
     others: HashMap<PathBuf, PathBuf>,
+    /// The static folders by the system's paths.
+    trees: Vec<(PathBuf, Place)>,
 }
 
 /// The meaning of a path.
 pub enum Meaning {
     /// It is this file.
     File(PathBuf),
+    /// It is in a static folder, and may be this file.
+    Static(PathBuf),
     /// It may have moved several files.
     Unclear,
     Nothing,
 }
 
 /// The folders to be watched now, the most important first. Links inside of them are not followed.
-fn wanted(app: &Path, others: &HashMap<PathBuf, PathBuf>) -> Vec<(PathBuf, RecursiveMode)> {
+fn wanted(
+    app: &Path,
+    others: &HashMap<PathBuf, PathBuf>,
+    static_folders: &[(PathBuf, Place)],
+) -> Vec<(PathBuf, RecursiveMode)> {
     let mut folders = Vec::new();
     if let Ok(root) = app.canonicalize() {
         folders.push((root.clone(), RecursiveMode::NonRecursive));
@@ -60,6 +70,15 @@ fn wanted(app: &Path, others: &HashMap<PathBuf, PathBuf>) -> Vec<(PathBuf, Recur
         folders.extend(programs.map(|folder| (folder, RecursiveMode::Recursive)));
         let trees = TREES.map(|name| (root.join(name), RecursiveMode::Recursive));
         folders.extend(trees);
+    }
+    for (folder, _) in static_folders {
+        // One that is in another is watched with that.
+        let is_in_another = |(other, _): &(PathBuf, Place)| folder != other && folder.starts_with(other);
+        if !static_folders.iter().any(is_in_another)
+            && !folders.iter().any(|(other, _)| other == folder)
+        {
+            folders.push((folder.clone(), RecursiveMode::Recursive));
+        }
     }
     let parents: BTreeSet<_> = others.keys().filter_map(|path| path.parent()).collect();
     for parent in parents {
@@ -77,10 +96,15 @@ impl Folders {
         &mut self,
         app: &Path,
         others: &BTreeSet<PathBuf>,
+        static_folders: &[Place],
         hear: impl FnMut(notify::Result<Event>) + Send + 'static,
     ) -> bool {
         let others = real_paths(others);
-        let wanted = wanted(app, &others);
+        let static_folders = static_folders.iter();
+        let static_folders = static_folders
+            .filter_map(|place| Some((place.path.canonicalize().ok()?, place.clone())));
+        let trees: Vec<(PathBuf, Place)> = static_folders.collect();
+        let wanted = wanted(app, &others, &trees);
         let wanted = wanted.into_iter().filter_map(|(folder, mode)| {
             match Mark::of(&folder) {
                 Mark::Folder(identity) => Some((folder, mode, identity)),
@@ -95,6 +119,7 @@ impl Folders {
                 places.root = root;
             }
             places.others = others;
+            places.trees = trees;
             let is_wanted = |folder: &PathBuf, was: &Identity| {
                 wanted
                     .iter()
@@ -191,6 +216,9 @@ impl Places {
         if let Some(known) = self.others.get(path) {
             return Meaning::File(known.clone());
         }
+        if let Some(meaning) = self.meaning_in_trees(path) {
+            return meaning;
+        }
         let name = path.file_name().and_then(|name| name.to_str());
         // A link that other links go through (Kubernetes calls it `..data`).
         let is_beside = name.is_some_and(|name| name.starts_with(".."));
@@ -199,6 +227,28 @@ impl Places {
             Some(meaning) => meaning,
             None => Meaning::Nothing,
         }
+    }
+}
+
+impl Places {
+    /// The meaning of a path in a static folder.
+    fn meaning_in_trees(&self, path: &Path) -> Option<Meaning> {
+        let mut is_below = false;
+        for (folder, place) in &self.trees {
+            let Ok(inside) = path.strip_prefix(folder) else {
+                continue;
+            };
+            is_below = true;
+            let mut names = inside.iter().map(|name| name.as_encoded_bytes());
+            if inside.iter().any(|name| name.as_encoded_bytes().starts_with(b"..")) {
+                // A link that other links go through.
+                return Some(Meaning::Unclear);
+            }
+            if place.dot_files || !names.any(|name| name.starts_with(b".")) {
+                return Some(Meaning::Static(place.path.join(inside)));
+            }
+        }
+        is_below.then_some(Meaning::Nothing)
     }
 }
 
@@ -215,6 +265,7 @@ fn meaning_in_app(path: &Path) -> Meaning {
     } else if path == survey::handlers()
         || may_be_program(path, folder)
         || TREES.contains(&name) && is_in_tree
+        || path == Path::new(config::STATIC_FOLDER)
     {
         Meaning::Unclear
     } else if is_in_tree && !name.starts_with('.') {

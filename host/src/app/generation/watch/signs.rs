@@ -1,12 +1,14 @@
 //! What is known of files that change: which are being written, which are away, and since when a change waits. Decides
 //! when a change counts; watches nothing and looks at nothing.
 
-use std::collections::{HashMap, HashSet};
+use std::borrow::Cow;
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use crate::app::generation::mark::Mark;
 use crate::app::generation::survey::{self, Survey};
+use crate::base::mark::Mark;
+use crate::services::static_files::{Listed, Place};
 
 /// How long a file must be unchanged to count as complete, where the system does not report that it was closed.
 pub const QUIET: Duration = Duration::from_millis(200);
@@ -158,7 +160,8 @@ impl Signs {
             self.seen = Some(survey);
             return;
         };
-        for (path, mark) in survey.files() {
+        for (path, mark) in looked_at(&survey, &seen) {
+            let path = &*path;
             let is_back = matches!(self.signs.get(path), Some(Sign::Away(_)));
             let is_other = seen.mark(path) != Some(mark) && !told.contains(path);
             let is_known = matches!(self.signs.get(path), Some(Sign::Writing | Sign::Done));
@@ -167,7 +170,8 @@ impl Signs {
                 self.touch(path.to_owned());
             }
         }
-        for (path, mark) in seen.files() {
+        for (path, mark) in looked_at(&seen, &survey) {
+            let path = &*path;
             // Components go with their folder. A missing granted folder is an error when it is opened.
             let is_folder = matches!(mark, Mark::Folder(_));
             let counts = !is_folder || path.is_relative() && path != survey::handlers();
@@ -190,9 +194,16 @@ impl Signs {
         self.seen = Some(survey);
     }
 
-    /// Adds files to those that are looked at, with their marks when they were read.
-    pub fn add_to_seen(&mut self, others: impl Iterator<Item = (PathBuf, Mark)>) {
+    /// Adds files to those that are looked at, with their marks when they were read, and static folders.
+    pub fn add_to_seen(
+        &mut self,
+        others: impl Iterator<Item = (PathBuf, Mark)>,
+        static_folders: &BTreeMap<Place, Listed>,
+    ) {
         let Some(seen) = &mut self.seen else { return };
+        for (place, listed) in static_folders {
+            seen.insert_static_folder(place.clone(), listed.clone());
+        }
         for (path, mark) in others {
             if seen.mark(&path).is_none() {
                 seen.insert(path, mark);
@@ -315,6 +326,16 @@ impl Sign {
             }
         }
     }
+}
+
+/// The files of a survey, but of static folders only those that are not as in another.
+fn looked_at<'a>(
+    survey: &'a Survey,
+    other: &Survey,
+) -> impl Iterator<Item = (Cow<'a, Path>, Mark)> {
+    let files = survey.files().map(|(path, mark)| (Cow::Borrowed(path), mark));
+    let unlike = survey.static_files_unlike(other).into_iter();
+    files.chain(unlike.map(|(path, mark)| (Cow::Owned(path), mark)))
 }
 
 /// Whether it is the app's folder itself.

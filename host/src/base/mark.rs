@@ -53,7 +53,7 @@ impl Mark {
 
     /// Whether an equal mark means equal bytes, where this one was taken at this time.
     pub fn is_settled(&self, taken: SystemTime) -> bool {
-        matches!(self, Mark::File(stamp) if is_settled(stamp.changed, taken))
+        matches!(self, Mark::File(stamp) if stamp.is_settled(taken))
     }
 }
 
@@ -64,7 +64,7 @@ pub fn is_missing(error: &std::io::Error) -> bool {
 }
 
 impl Stamp {
-    fn of(metadata: &Metadata) -> Self {
+    pub fn of(metadata: &Metadata) -> Self {
         Self {
             identity: Identity::of(metadata),
             size: metadata.size(),
@@ -72,14 +72,51 @@ impl Stamp {
             changed: (metadata.ctime(), metadata.ctime_nsec()),
         }
     }
+
+    /// The same of what another library has read. Times are seconds and nanoseconds.
+    pub fn new(
+        (device, inode): (u64, u64),
+        size: u64,
+        modified: (i64, i64),
+        changed: (i64, i64),
+    ) -> Self {
+        Self {
+            identity: Identity::new((device, inode)),
+            size,
+            modified,
+            changed,
+        }
+    }
+
+    /// How many bytes the file has.
+    pub fn size(&self) -> u64 {
+        self.size
+    }
+
+    /// The time of the last change of the bytes, in whole seconds since 1970.
+    pub fn modified(&self) -> i64 {
+        self.modified.0
+    }
+
+    /// Whether the bytes of one file are older than those of another, by what their times say.
+    pub fn is_older_than(&self, other: &Stamp) -> bool {
+        self.modified < other.modified
+    }
+
+    /// Whether an equal stamp means equal bytes, where this one was taken at this time.
+    pub fn is_settled(&self, taken: SystemTime) -> bool {
+        is_settled(self.changed, taken)
+    }
 }
 
 impl Identity {
-    fn of(metadata: &Metadata) -> Self {
-        Self {
-            device: metadata.dev(),
-            inode: metadata.ino(),
-        }
+    pub fn of(metadata: &Metadata) -> Self {
+        Self::new((metadata.dev(), metadata.ino()))
+    }
+
+    /// That of an inode on a device.
+    pub fn new((device, inode): (u64, u64)) -> Self {
+        Self { device, inode }
     }
 }
 

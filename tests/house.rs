@@ -260,11 +260,12 @@ fn every_guest_and_example_has_a_test() {
 }
 
 /// Where the keys that a file of `host/src/config` asks for are said: a heading of docs/configuration.md.
-const SECTIONS: [(&str, &str); 11] = [
+const SECTIONS: [(&str, &str); 12] = [
     ("listen", "### Sockets in the file system"),
     ("server", "## [server]"),
     ("tls", "### TLS"),
     ("settings", "## [settings]"),
+    ("static_files", "### Static files"),
     ("log", "## [log]"),
     ("kv", "## [kv]"),
     ("http_client", "## [http_client]"),

@@ -131,7 +131,16 @@ fn copy_served(to: &Path) {
     copy(&root().join("tests/oracle/static"), to);
     let dated = Command::new("find")
         .arg(to)
-        .args(["-type", "f", "-exec", "touch", "-d", "@1700000000", "{}", "+"])
+        .args([
+            "-type",
+            "f",
+            "-exec",
+            "touch",
+            "-d",
+            "@1700000000",
+            "{}",
+            "+",
+        ])
         .status();
     assert!(dated.expect("find").success());
 }

@@ -25,7 +25,11 @@ async fn a_range_goes_on_only_with_the_version_that_it_began_with() {
     ] {
         let head = format!("Range: bytes=2-4\r\nIf-Range: {condition}\r\n");
         let answer = server.request("GET /static/a.txt", &head, "").await;
-        assert_eq!((answer.status, &*answer.body), (status, body), "{condition}");
+        assert_eq!(
+            (answer.status, &*answer.body),
+            (status, body),
+            "{condition}"
+        );
     }
 }
 
@@ -51,14 +55,24 @@ async fn only_the_right_version_is_kept_forever() {
         assert_eq!(has_end, caching == FOREVER, "{query}");
     }
     for method in ["POST", "DELETE"] {
-        let answer = server.request(&format!("{method} /static/a.txt"), "", "").await;
-        assert_eq!((answer.status, answer.header("allow")), (405, Some("GET, HEAD")));
+        let answer = server
+            .request(&format!("{method} /static/a.txt"), "", "")
+            .await;
+        assert_eq!(
+            (answer.status, answer.header("allow")),
+            (405, Some("GET, HEAD"))
+        );
     }
 }
 
 #[tokio::test]
 async fn files_with_a_dot_are_served_where_the_app_says_so() {
-    let app = app(&[(".a", b"hidden"), (".well-known/b", b"known"), ("c", b"plain")]).config(
+    let app = app(&[
+        (".a", b"hidden"),
+        (".well-known/b", b"known"),
+        ("c", b"plain"),
+    ])
+    .config(
         "[[route]]\npattern = '/all/(.*)'\nhandler = 'builtin:static'\n\
          kwargs = { path = 'static', dot_files = true }\n",
     );
@@ -113,7 +127,10 @@ async fn without_static_files_there_are_no_routes_for_them() {
     assert_eq!(code, Some(0));
     for pattern in ["/static/(.*)", "/(favicon\\.ico)", "/(robots\\.txt)"] {
         let line = routes.lines().find(|line| line.starts_with(pattern));
-        assert!(line.is_some_and(|line| line.contains("builtin:static")), "{routes}");
+        assert!(
+            line.is_some_and(|line| line.contains("builtin:static")),
+            "{routes}"
+        );
     }
     let app = app.config("[settings]\nstatic_path = false\n");
     assert!(!app.run("routes").1.contains("builtin:static"));
@@ -146,10 +163,19 @@ async fn http_2_gets_the_same() {
         }
         (status, bytes)
     };
-    assert_eq!(ask("/static/a.txt", None).await, (200, b"0123456789".to_vec()));
-    assert_eq!(ask("/static/a.txt", Some("bytes=-3")).await, (206, b"789".to_vec()));
+    assert_eq!(
+        ask("/static/a.txt", None).await,
+        (200, b"0123456789".to_vec())
+    );
+    assert_eq!(
+        ask("/static/a.txt", Some("bytes=-3")).await,
+        (206, b"789".to_vec())
+    );
     assert_eq!(ask("/static/b.txt", None).await.0, 404);
-    assert_eq!(ask("/static/large.txt", None).await, (200, text.clone().into_bytes()));
+    assert_eq!(
+        ask("/static/large.txt", None).await,
+        (200, text.clone().into_bytes())
+    );
     let part = ask("/static/large.txt", Some("bytes=1000000-1999999")).await;
     assert_eq!(part, (206, text.as_bytes()[1_000_000..2_000_000].to_vec()));
 }

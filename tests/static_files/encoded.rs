@@ -63,11 +63,18 @@ async fn a_client_gets_the_coding_that_it_prefers_among_those_that_are_there() {
     ] {
         let accept = format!("Accept-Encoding: {accepted}\r\n");
         let (head, body) = ask(&server, &format!("/static/{path}?v={v}"), &accept).await;
-        assert_eq!(field(&head, "content-encoding"), coding, "{path} {accepted}");
+        assert_eq!(
+            field(&head, "content-encoding"),
+            coding,
+            "{path} {accepted}"
+        );
         assert_eq!(field(&head, "content-type"), Some("text/css"));
         assert_eq!(field(&head, "vary"), Some("Accept-Encoding"));
         assert_eq!(field(&head, "cache-control"), FOREVER);
-        assert_eq!(field(&head, "etag"), Some(&*format!("\"{}\"", version(bytes))));
+        assert_eq!(
+            field(&head, "etag"),
+            Some(&*format!("\"{}\"", version(bytes)))
+        );
         assert_eq!(body, bytes);
         // The tag of one coding is not that of another.
         let known = format!("{accept}If-None-Match: \"{}\"\r\n", version(bytes));
@@ -90,8 +97,16 @@ async fn what_is_left_over_from_another_version_is_not_used() {
         ("a.css.zst", &zstd(&TEXT.repeat(101))),
     ];
     let server = serve(&files).await;
-    let (head, body) = ask(&server, "/static/a.css", "Accept-Encoding: gzip, br, zstd\r\n").await;
-    assert_eq!((field(&head, "content-encoding"), body), (None, text.into_bytes()));
+    let (head, body) = ask(
+        &server,
+        "/static/a.css",
+        "Accept-Encoding: gzip, br, zstd\r\n",
+    )
+    .await;
+    assert_eq!(
+        (field(&head, "content-encoding"), body),
+        (None, text.into_bytes())
+    );
 }
 
 #[tokio::test]
@@ -114,7 +129,9 @@ async fn what_is_a_part_or_encoded_already_is_not_compressed_again() {
     let (head, body) = ask(&server, "/static/b.css", accept).await;
     assert_eq!(field(&head, "content-encoding"), Some("gzip"));
     let mut decoded = String::new();
-    flate2::read::GzDecoder::new(&body[..]).read_to_string(&mut decoded).unwrap();
+    flate2::read::GzDecoder::new(&body[..])
+        .read_to_string(&mut decoded)
+        .unwrap();
     assert_eq!(decoded, text);
     let part = format!("{accept}Range: bytes=5-4999\r\n");
     let (head, body) = ask(&server, "/static/b.css", &part).await;

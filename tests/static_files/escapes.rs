@@ -110,11 +110,16 @@ async fn no_spelling_leads_out_of_the_folder() {
         for way in WAYS {
             let path = format!("{prefix}{way}");
             let mut one = server.connect().await;
-            one.send(format!("GET {path} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"))
-                .await;
+            one.send(format!(
+                "GET {path} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"
+            ))
+            .await;
             let answer = String::from_utf8_lossy(&one.rest().await).into_owned();
             assert!(answer.starts_with("HTTP/1.1 4"), "{path}: {answer}");
-            assert!(!answer.contains(SECRET) && !answer.contains("root:"), "{path}");
+            assert!(
+                !answer.contains(SECRET) && !answer.contains("root:"),
+                "{path}"
+            );
             asked += 1;
             // What no client of HTTP/2 can send is no path there either.
             let Ok(request) = Request::get(format!("http://a{path}")).body(()) else {

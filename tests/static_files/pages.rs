@@ -16,7 +16,10 @@ async fn visit(client: &mut Client) -> (String, String) {
     assert_eq!(asset.status, 200, "{url}: {asset:?}");
     let asked = url.split_once("?v=").map(|(_, version)| version.to_owned());
     let hash = version(asset.body.as_bytes());
-    if asset.header("cache-control").is_some_and(|said| said.starts_with("max-age")) {
+    if asset
+        .header("cache-control")
+        .is_some_and(|said| said.starts_with("max-age"))
+    {
         assert_eq!(asked.as_deref(), Some(&*hash), "kept forever: {asset:?}");
     }
     assert_eq!(asset.header("etag"), Some(&*format!("\"{hash}\"")));
@@ -39,7 +42,10 @@ async fn swaps(count: usize) {
     let app = App::new().handler("version.wasm", versioned("v0"));
     write(&app, "static/style.css", b"the first style");
     let server = Arc::new(app.serve().await);
-    let (is_over, visits) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicUsize::new(0)));
+    let (is_over, visits) = (
+        Arc::new(AtomicBool::new(false)),
+        Arc::new(AtomicUsize::new(0)),
+    );
     let clients: Vec<_> = (0..8)
         .map(|_| {
             let (server, is_over, visits) = (server.clone(), is_over.clone(), visits.clone());
@@ -60,7 +66,9 @@ async fn swaps(count: usize) {
         client.await.expect("no visit failed");
     }
     let visits = visits.load(SeqCst);
-    println!("{count} swaps of handler and stylesheet, {visits} pages with their stylesheets: 0 failed");
+    println!(
+        "{count} swaps of handler and stylesheet, {visits} pages with their stylesheets: 0 failed"
+    );
     assert!(visits > count);
 }
 

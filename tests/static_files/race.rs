@@ -25,7 +25,10 @@ fn swap(app: &Path, times: usize) {
 
 async fn race(times: usize) {
     // Neither size is kept in memory: each request opens the file.
-    let app = app(&[("sub/large.bin", &vec![INSIDE; 1_100_000]), ("sub/small.bin", &[INSIDE; 100])]);
+    let app = app(&[
+        ("sub/large.bin", &vec![INSIDE; 1_100_000]),
+        ("sub/small.bin", &[INSIDE; 100]),
+    ]);
     write(&app, "outside/large.bin", &vec![OUTSIDE; 1_100_000]);
     write(&app, "outside/small.bin", &[OUTSIDE; 100]);
     let server = Arc::new(app.serve().await);
@@ -48,7 +51,10 @@ async fn race(times: usize) {
                 while !is_over.load(SeqCst) {
                     client.send(&request).await;
                     let answer = client.answer().await;
-                    assert!(!answer.body.bytes().any(|byte| byte == OUTSIDE), "{answer:?}");
+                    assert!(
+                        !answer.body.bytes().any(|byte| byte == OUTSIDE),
+                        "{answer:?}"
+                    );
                     assert!([200, 206, 404].contains(&answer.status), "{answer:?}");
                     asked += 1;
                     served += usize::from(answer.status != 404);
@@ -63,7 +69,10 @@ async fn race(times: usize) {
         all = (all.0 + asked, all.1 + served);
     }
     swapping.join().unwrap();
-    println!("{times} swaps of a folder for a link, {} requests, {} served: 0 bytes from outside", all.0, all.1);
+    println!(
+        "{times} swaps of a folder for a link, {} requests, {} served: 0 bytes from outside",
+        all.0, all.1
+    );
     assert!(all.1 > 0);
 }
 

@@ -14,7 +14,9 @@ async fn an_old_version_has_its_old_bytes() {
     }
     assert_eq!(server.get("/static/a.css").await.body, "version 9");
     for (number, text) in texts.iter().enumerate() {
-        let answer = server.get(&format!("/static/a.css?v={}", version(text.as_bytes()))).await;
+        let answer = server
+            .get(&format!("/static/a.css?v={}", version(text.as_bytes())))
+            .await;
         let etag = format!("\"{}\"", version(answer.body.as_bytes()));
         assert_eq!(answer.header("etag"), Some(&*etag));
         // The last eight, and the one that serves.
@@ -22,14 +24,22 @@ async fn an_old_version_has_its_old_bytes() {
             0 => ("version 9", NO_CACHE),
             _ => (text.as_str(), FOREVER),
         };
-        assert_eq!((&*answer.body, answer.header("cache-control")), (body, caching));
+        assert_eq!(
+            (&*answer.body, answer.header("cache-control")),
+            (body, caching)
+        );
     }
     std::fs::remove_file(server.app.path().join("static/gone.css")).unwrap();
     server.until_generation(11).await;
     assert_eq!(server.get("/static/gone.css").await.status, 404);
     assert_eq!(server.get("/static/gone.css?v=1").await.status, 404);
-    let old = server.get(&format!("/static/gone.css?v={}", version(b"going"))).await;
-    assert_eq!((&*old.body, old.header("cache-control")), ("going", FOREVER));
+    let old = server
+        .get(&format!("/static/gone.css?v={}", version(b"going")))
+        .await;
+    assert_eq!(
+        (&*old.body, old.header("cache-control")),
+        ("going", FOREVER)
+    );
 }
 
 #[tokio::test]
@@ -58,7 +68,9 @@ async fn every_way_to_change_a_file_is_noticed() {
     std::fs::remove_file(place.join("c.css")).unwrap();
     swapped("removed", "c.css", None).await;
     std::fs::rename(place.join("sub"), place.join("moved")).unwrap();
-    server.until(|status| status["generation"].as_u64() > Some(6)).await;
+    server
+        .until(|status| status["generation"].as_u64() > Some(6))
+        .await;
     let moved = async || server.get("/static/moved/b.css").await.body == "copied";
     crate::harness::soon(async { while !moved().await {} }).await;
 }
@@ -85,7 +97,8 @@ async fn a_new_folder_of_files_serves_and_an_old_one_that_is_replaced_never_fail
     assert_eq!(server.get("/static/b/c.css").await.body, "below");
     let again = "static/b/c.css";
     replace(&server.app, again, b"again");
-    crate::harness::soon(async { while server.get("/static/b/c.css").await.body != "again" {} }).await;
+    crate::harness::soon(async { while server.get("/static/b/c.css").await.body != "again" {} })
+        .await;
 }
 
 #[tokio::test]
@@ -104,6 +117,9 @@ async fn a_swap_that_changes_no_static_file_keeps_all_of_them() {
         server.until_serving("hello.wasm", &hello).await;
     }
     let status = server.status().await;
-    println!("a swap beside 2,000 static files: {} ms", status["last_swap"]["ms"]);
+    println!(
+        "a swap beside 2,000 static files: {} ms",
+        status["last_swap"]["ms"]
+    );
     assert_eq!(server.get("/static/7/7.css").await.body.len(), 4096);
 }

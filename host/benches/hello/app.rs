@@ -120,6 +120,18 @@ impl App {
         place(component, &folder.join(".new"), &to)
     }
 
+    /// Its folder.
+    pub fn path(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// Writes a file that is no component.
+    pub fn put(&self, path: &str, bytes: &[u8]) -> anyhow::Result<()> {
+        let path = self.folder.path().join(path);
+        path.parent().map_or(Ok(()), fs::create_dir_all)?;
+        Ok(fs::write(path, bytes)?)
+    }
+
     /// Serves it, on all cores or on these.
     pub fn serve(&self, isolation: &str, cores: Option<&[usize]>) -> anyhow::Result<Server> {
         let mut server = self.spawn(isolation, cores)?;

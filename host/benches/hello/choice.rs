@@ -48,6 +48,8 @@ pub enum Extra {
     Lines,
     /// The memory of idle TCP streams
     IdleStreams,
+    /// Static files, beside nginx
+    Static,
     /// The four that follow
     Python,
     /// Requests to a Python app

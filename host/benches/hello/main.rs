@@ -30,6 +30,7 @@ mod sides;
 mod sockets;
 mod spread;
 mod start;
+mod static_files;
 mod streams;
 mod swap;
 mod tail;
@@ -191,7 +192,7 @@ fn needs_tornado(choice: &Choice) -> bool {
         .into_iter()
         .chain(of_streams)
         .chain(python::PARTS)
-        .chain([Extra::Waiting]);
+        .chain([Extra::Waiting, Extra::Static]);
     extras.any(|extra| choice.has_extra(extra))
 }
 
@@ -287,6 +288,10 @@ fn extras(
         let peers = Peers::find(|peer| peer == Peer::Tornado, options.peers);
         let count = options.sockets.into();
         streams::measure(choice, plan, &peers, count, |text| page.add(text))?;
+    }
+    if choice.has_extra(Extra::Static) {
+        let peers = Peers::find(|peer| peer == Peer::Tornado, options.peers);
+        static_files::measure(plan, &peers, |text| page.add(text))?;
     }
     if python::PARTS.iter().any(|part| choice.has_extra(*part)) {
         let peers = Peers::find(|peer| peer == Peer::Tornado, options.peers);

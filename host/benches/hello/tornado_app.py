@@ -3,6 +3,7 @@
 Called with a port and the name of the workload."""
 
 import asyncio
+import os
 import pathlib
 import sys
 
@@ -152,6 +153,8 @@ async def main():
               (r"/page", Page), (r"/stream", Stream), (r"/waiting/(.*)", Waiting), (r"/echo", Echo),
               (r"/topic", Topic), (r"/publish", Publish), (r"/idle", Idle)]
     settings = {"log_function": lambda handler: None, "compress_response": workload == "compressed"}
+    if workload == "static":
+        settings["static_path"] = os.environ["STATIC_PATH"]
     Application(routes, **settings).listen(int(port), "127.0.0.1")
     await asyncio.Event().wait()
 

@@ -68,7 +68,14 @@ where
     let declared = body.size_hint().lower();
     match route(&generation, &head, declared) {
         Routed::Answered(route, response) => {
-            tell(&generation.app, route, &head, client, response.status(), began);
+            tell(
+                &generation.app,
+                route,
+                &head,
+                client,
+                response.status(),
+                began,
+            );
             Either::Left(Either::Left(finish.whole(response)))
         }
         // In a box, as it is rare.

@@ -9,8 +9,8 @@ use serde_json::{Map, Value as Json};
 use toml::de::DeValue;
 
 use super::route::{self, Destination};
-use super::static_files::{self, StaticArgs, StaticPath};
 use super::section::{Section, table};
+use super::static_files::{self, StaticArgs, StaticPath};
 use super::units::MB;
 use super::value::{MOST, MOST_BYTES, Value};
 

@@ -13,9 +13,8 @@ use std::collections::{BTreeMap, HashSet};
 use std::path::PathBuf;
 use std::sync::Arc;
 
-pub use encoded::ENCODED;
-pub use file::{Opened, StaticFile, http_date};
-pub use listing::{Listed, Listing, Place};
+pub use file::{StaticFile, http_date};
+pub use listing::{Listed, Place};
 pub use pieces::Pieces;
 pub use tree::{Entry, Found, Tree};
 pub use urls::{StaticUrls, UrlError};
@@ -100,6 +99,8 @@ impl StaticFiles {
 
     /// Whether there are any.
     pub fn has_unhashed(&self) -> bool {
-        self.trees.values().any(|tree| tree.unhashed().next().is_some())
+        self.trees
+            .values()
+            .any(|tree| tree.unhashed().next().is_some())
     }
 }

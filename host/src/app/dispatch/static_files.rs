@@ -103,11 +103,13 @@ fn last(arguments: &Arguments) -> &str {
 
 /// The value of `v`, the first one. It has no other form in a URL that `static_url` made.
 fn version(query: &str) -> Option<&str> {
-    query.split('&').find_map(|pair| match pair.split_once('=') {
-        Some(("v", value)) => Some(value),
-        None if pair == "v" => Some(""),
-        _ => None,
-    })
+    query
+        .split('&')
+        .find_map(|pair| match pair.split_once('=') {
+            Some(("v", value)) => Some(value),
+            None if pair == "v" => Some(""),
+            _ => None,
+        })
 }
 
 fn folder(

@@ -113,7 +113,8 @@ impl Table {
     fn add_configured(&mut self, folder: &Path, config: &Config, components: &Components) {
         let file = folder.join(config::FILE_NAME);
         for route in &config.routes {
-            let Some(mut lead) = self.lead(folder, config, &file, &route.destination, components) else {
+            let Some(mut lead) = self.lead(folder, config, &file, &route.destination, components)
+            else {
                 continue;
             };
             if let Lead::Handler { limits, target, .. } = &mut lead {

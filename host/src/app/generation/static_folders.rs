@@ -1,13 +1,15 @@
 //! Which static folders a configuration asks for, and their files, loaded with the rest of a generation. Answers no
 //! request.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::{Previous, Survey};
 use crate::base::error::{Fault, Faults, Position};
-use crate::config::{self, Config, STATIC_FOLDER, STATIC_URL_PREFIX, StaticArgs, StaticPath, Target};
+use crate::config::{
+    self, Config, STATIC_FOLDER, STATIC_URL_PREFIX, StaticArgs, StaticPath, Target,
+};
 use crate::services::static_files::{Listed, Place, StaticFiles, StaticUrls};
 
 /// All static folders. `None`: nothing says that it must be there.
@@ -84,7 +86,7 @@ pub async fn load(
         .keys()
         .map(|place| (place.clone(), survey.static_folder(place).cloned()))
         .collect();
-    let optional: HashSet<Place> = places
+    let optional: BTreeSet<Place> = places
         .iter()
         .filter(|(_, position)| position.is_none())
         .map(|(place, _)| place.clone())

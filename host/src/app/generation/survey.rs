@@ -6,9 +6,10 @@ use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use super::handlers_folder;
-use crate::base::mark::{Mark, is_missing};
 use super::program;
+use crate::base::mark::{Mark, is_missing};
 use crate::config;
+use crate::services::static_files::{Listed, Place};
 
 /// How many files it looks at. An app with more is refused when it is read.
 const MAX_FILES: usize = 20_000;
@@ -113,11 +114,6 @@ impl Survey {
         self.static_folders.get(place)
     }
 
-    /// All static folders that it looked at.
-    pub fn static_folders(&self) -> &BTreeMap<Place, Listed> {
-        &self.static_folders
-    }
-
     /// The files in static folders that are not as they are in another survey.
     pub fn static_files_unlike(&self, other: &Survey) -> Vec<(PathBuf, Mark)> {
         let mut unlike = Vec::new();
@@ -192,8 +188,7 @@ impl Survey {
             Some(_) => {
                 let mut folders = self.static_folders.iter();
                 let is_listed = |listed: &Listed| !matches!(listed, Listed::Wrong(_));
-                folders
-                    .any(|(place, listed)| path.starts_with(&place.path) && is_listed(listed))
+                folders.any(|(place, listed)| path.starts_with(&place.path) && is_listed(listed))
             }
             None => false,
         }

@@ -202,8 +202,8 @@ impl Shared {
         };
         let others = lock(&self.others).clone();
         let survey = Survey::take(&self.app, &others);
-        let must_look = self.signal.is_static.swap(false, SeqCst)
-            || self.signal.signs().is_to_be_looked_at();
+        let must_look =
+            self.signal.is_static.swap(false, SeqCst) || self.signal.signs().is_to_be_looked_at();
         let listed = lock(&self.static_folders).look(must_look);
         let survey = survey.with_static_folders(listed);
         self.signal.signs().compare(survey, Instant::now(), &told);

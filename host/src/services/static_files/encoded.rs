@@ -27,11 +27,7 @@ pub fn is_same(coding: usize, encoded: &StaticFile, plain: &StaticFile) -> bool 
     decoded.is_ok_and(|hash| hash.as_ref() == Some(wanted))
 }
 
-fn decoded_hash(
-    reader: impl Read,
-    coding: usize,
-    most: u64,
-) -> io::Result<Option<HeaderValue>> {
+fn decoded_hash(reader: impl Read, coding: usize, most: u64) -> io::Result<Option<HeaderValue>> {
     match ENCODED[coding] {
         "zst" => {
             let mut decoder = zstd::stream::read::Decoder::new(reader)?;
@@ -52,7 +48,12 @@ mod tests {
     #[test]
     fn what_can_not_be_decoded_is_not_the_same() {
         for coding in 0..ENCODED.len() {
-            for bytes in [&b""[..], b"not encoded", &[0x1f, 0x8b, 8], &[0x28, 0xb5, 0x2f, 0xfd]] {
+            for bytes in [
+                &b""[..],
+                b"not encoded",
+                &[0x1f, 0x8b, 8],
+                &[0x28, 0xb5, 0x2f, 0xfd],
+            ] {
                 let hash = decoded_hash(Bytes::from_static(bytes).reader(), coding, 100);
                 let plain = hash_reader(&b"plain"[..], 100).unwrap();
                 assert_ne!(hash.unwrap_or_default(), plain);

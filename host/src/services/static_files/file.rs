@@ -226,7 +226,9 @@ fn etag(hash: &[u8]) -> HeaderValue {
 pub fn http_date(seconds: i64) -> Option<HeaderValue> {
     /// The end of the year 9999.
     const END: u64 = 253_402_300_800;
-    let seconds = u64::try_from(seconds).ok().filter(|seconds| *seconds < END)?;
+    let seconds = u64::try_from(seconds)
+        .ok()
+        .filter(|seconds| *seconds < END)?;
     let time = SystemTime::UNIX_EPOCH + Duration::from_secs(seconds);
     HeaderValue::from_str(&httpdate::fmt_http_date(time)).ok()
 }

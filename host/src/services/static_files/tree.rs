@@ -190,7 +190,9 @@ impl Tree {
         past.sort_by_key(|(_, one)| std::cmp::Reverse(one.edition));
         for (path, one) in past {
             let all = self.past.entry(path.clone()).or_default();
-            let is_new = !all.iter().any(|other| other.file.version() == one.file.version());
+            let is_new = !all
+                .iter()
+                .any(|other| other.file.version() == one.file.version());
             if is_new && room.take(one.file.kept()) {
                 all.push(one);
             }
@@ -202,7 +204,11 @@ impl Tree {
         if let Some(entry) = self.files.get(path) {
             return Found::File(entry);
         }
-        match self.listing.folders.contains(path.strip_suffix('/').unwrap_or(path)) {
+        match self
+            .listing
+            .folders
+            .contains(path.strip_suffix('/').unwrap_or(path))
+        {
             true => Found::Folder,
             false => Found::Nothing,
         }
@@ -257,7 +263,10 @@ impl Tree {
                 Some(_) => changes.push((path.to_string(), "changed")),
             }
         }
-        let gone = old.files.keys().filter(|path| !self.files.contains_key(*path));
+        let gone = old
+            .files
+            .keys()
+            .filter(|path| !self.files.contains_key(*path));
         changes.extend(gone.map(|path| (path.to_string(), "went")));
         changes.sort();
         changes
@@ -291,7 +300,9 @@ impl Entry {
 impl StaticFile {
     /// How many bytes of it are kept in memory.
     fn kept(&self) -> u64 {
-        self.content.as_ref().map_or(0, |content| content.len() as u64)
+        self.content
+            .as_ref()
+            .map_or(0, |content| content.len() as u64)
     }
 }
 

@@ -73,7 +73,8 @@ fn wanted(
     }
     for (folder, _) in static_folders {
         // One that is in another is watched with that.
-        let is_in_another = |(other, _): &(PathBuf, Place)| folder != other && folder.starts_with(other);
+        let is_in_another =
+            |(other, _): &(PathBuf, Place)| folder != other && folder.starts_with(other);
         if !static_folders.iter().any(is_in_another)
             && !folders.iter().any(|(other, _)| other == folder)
         {
@@ -240,7 +241,10 @@ impl Places {
             };
             is_below = true;
             let mut names = inside.iter().map(|name| name.as_encoded_bytes());
-            if inside.iter().any(|name| name.as_encoded_bytes().starts_with(b"..")) {
+            if inside
+                .iter()
+                .any(|name| name.as_encoded_bytes().starts_with(b".."))
+            {
                 // A link that other links go through.
                 return Some(Meaning::Unclear);
             }

@@ -333,7 +333,9 @@ fn looked_at<'a>(
     survey: &'a Survey,
     other: &Survey,
 ) -> impl Iterator<Item = (Cow<'a, Path>, Mark)> {
-    let files = survey.files().map(|(path, mark)| (Cow::Borrowed(path), mark));
+    let files = survey
+        .files()
+        .map(|(path, mark)| (Cow::Borrowed(path), mark));
     let unlike = survey.static_files_unlike(other).into_iter();
     files.chain(unlike.map(|(path, mark)| (Cow::Owned(path), mark)))
 }

@@ -17,6 +17,7 @@ use crate::services::tcp::{Socket, TcpClients, Terms};
 /// What stands for a stream.
 fn exchange() -> Arc<Exchange> {
     let app = App {
+        static_urls: None,
         router: Router::new(Vec::new()).expect("no routes"),
         settings: "{}".into(),
         generation: 1,

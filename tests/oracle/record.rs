@@ -100,8 +100,11 @@ struct Shown {
 
 impl Answer {
     fn shown(&self) -> Shown {
-        // Python says `I'm a Teapot`, RFC 2324 says it in lower case.
-        let rfc = |text: &str| text.replace("m a Teapot", "m a teapot");
+        // Python says `I'm a Teapot`, RFC 2324 says it in lower case. The other one is that of RFC 2616.
+        let rfc = |text: &str| {
+            let text = text.replace("m a Teapot", "m a teapot");
+            text.replace("Requested Range Not", "Range Not")
+        };
         let status = rfc(&self.status);
         let mut headers = self.headers.clone();
         headers.retain(|(name, _)| match name.as_str() {

@@ -139,7 +139,8 @@ async fn without_static_files_there_are_no_routes_for_them() {
 #[tokio::test]
 async fn http_2_gets_the_same() {
     let text = "many words ".repeat(300_000);
-    let server = serve(&[("a.txt", b"0123456789"), ("large.txt", text.as_bytes())]).await;
+    let app = app(&[("a.txt", b"0123456789"), ("large.txt", text.as_bytes())]);
+    let server = app.config("[server]\nh2c = true\n").serve().await;
     let stream = TcpStream::connect(server.address).await.unwrap();
     let (client, connection) = h2::client::handshake(stream).await.unwrap();
     tokio::spawn(connection);

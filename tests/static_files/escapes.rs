@@ -91,7 +91,8 @@ async fn serve() -> Running {
     symlink("/proc", inside("proc")).unwrap();
     symlink("sub", inside("within")).unwrap();
     let app = app.config(
-        "[[route]]\npattern = '/files/(.*)'\nhandler = 'builtin:static'\n\
+        "[server]\nh2c = true\n\n\
+         [[route]]\npattern = '/files/(.*)'\nhandler = 'builtin:static'\n\
          kwargs = { path = 'static', default_filename = 'index.html', dot_files = true }\n\n\
          [[route]]\npattern = '(?:/deep)+/(.*)'\nhandler = 'builtin:static'\n\
          kwargs = { path = 'static/sub/deep' }\n",

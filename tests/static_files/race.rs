@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use super::{app, write};
 
 const INSIDE: u8 = b'i';
-const OUTSIDE: u8 = b'o';
+const OUTSIDE: u8 = b'#';
 
 /// Swaps `times` times, and back.
 fn swap(app: &Path, times: usize) {

@@ -343,7 +343,11 @@ fn wrong_routes_are_faults() {
         ("handler = 'a'", "3:11", &["a.wasm"]),
         ("handler = 'a.wasm#'", "3:11", &["stories.wasm#Story"]),
         ("handler = '../a.wasm'", "3:11", &["file name"]),
-        ("handler = 'builtin:static'", "1:1", &["`kwargs` is missing"]),
+        (
+            "handler = 'builtin:static'",
+            "1:1",
+            &["`kwargs` is missing"],
+        ),
         (
             "handler = 'builtin:redirct'",
             "3:11",

@@ -7,8 +7,44 @@ const UNKNOWN: HeaderValue = HeaderValue::from_static("application/octet-stream"
 /// RFC 6713.
 const GZIP: HeaderValue = HeaderValue::from_static("application/gzip");
 
-/// Where Python says something else than the crate, in the order of the ends.
-const PYTHON: [(&str, &str); 0] = [];
+/// Where Python itself, without the files of a system, says something else than the crate; in the order of the ends. Not of
+/// JavaScript, whose type RFC 9239 says.
+const PYTHON: [(&str, &str); 34] = [
+    ("3g2", "audio/3gpp2"),
+    ("3gp", "audio/3gpp"),
+    ("3gpp", "audio/3gpp"),
+    ("3gpp2", "audio/3gpp2"),
+    ("aif", "audio/x-aiff"),
+    ("aifc", "audio/x-aiff"),
+    ("aiff", "audio/x-aiff"),
+    ("ass", "audio/aac"),
+    ("bat", "text/plain"),
+    ("cdf", "application/x-netcdf"),
+    ("dll", "application/octet-stream"),
+    ("h5", "application/x-hdf5"),
+    ("ico", "image/vnd.microsoft.icon"),
+    ("ksh", "text/plain"),
+    ("loas", "audio/aac"),
+    ("m3u", "application/vnd.apple.mpegurl"),
+    ("m3u8", "application/vnd.apple.mpegurl"),
+    ("mif", "application/x-mif"),
+    ("obj", "application/octet-stream"),
+    ("opus", "audio/opus"),
+    ("pl", "text/plain"),
+    ("py", "text/x-python"),
+    ("pyc", "application/x-python-code"),
+    ("pyo", "application/x-python-code"),
+    ("ram", "application/x-pn-realaudio"),
+    ("rdf", "application/xml"),
+    ("sgm", "text/x-sgml"),
+    ("sgml", "text/x-sgml"),
+    ("srt", "text/plain"),
+    ("wav", "audio/x-wav"),
+    ("wsdl", "application/xml"),
+    ("xlb", "application/vnd.ms-excel"),
+    ("xpdl", "application/xml"),
+    ("xsl", "application/xml"),
+];
 
 /// The type of a file of this name.
 pub fn of(path: &str) -> HeaderValue {

@@ -13,7 +13,8 @@ use http::HeaderValue;
 use ring::digest::{Context, SHA512};
 
 use super::content_type;
-use crate::base::mark::{Stamp, is_missing};
+use super::listing::is_gone;
+use crate::base::mark::Stamp;
 
 /// Larger files are not kept in memory.
 pub const MAX_KEPT: u64 = 1 << 20;
@@ -157,7 +158,7 @@ pub fn open(root: &Dir, path: &str) -> io::Result<Option<Opened>> {
     options.read(true).custom_flags(libc::O_NONBLOCK);
     let file = match root.open_with(path, &options) {
         Ok(file) => file.into_std(),
-        Err(error) if is_missing(&error) => return Ok(None),
+        Err(error) if is_gone(&error) => return Ok(None),
         Err(error) => return Err(error),
     };
     let metadata = file.metadata()?;

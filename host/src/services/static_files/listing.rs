@@ -62,7 +62,7 @@ impl Listed {
                 Listed::Folder(before.clone())
             }
             (Ok(now), _) => Listed::Folder(Arc::new(now)),
-            (Err(error), _) if is_missing(&error) => Listed::Missing,
+            (Err(error), _) if is_gone(&error) => Listed::Missing,
             (Err(error), _) => Listed::Wrong(error.to_string()),
         }
     }
@@ -142,7 +142,7 @@ impl Walk {
         for entry in dir.entries()? {
             match entry.and_then(|entry| self.entry(&entry, &path)) {
                 // It went meanwhile.
-                Err(error) if is_missing(&error) => {}
+                Err(error) if is_gone(&error) => {}
                 done => done?,
             }
         }
@@ -204,10 +204,17 @@ impl Walk {
 
 /// An error with the path that it is about. One that means that nothing is there stays as it is.
 fn named(path: &str, error: Error) -> Error {
-    match error.kind() {
-        ErrorKind::NotFound | ErrorKind::NotADirectory => error,
-        kind => Error::new(kind, format!("`{path}` can't be read: {error}")),
+    match is_gone(&error) {
+        true => error,
+        false => Error::other(format!("`{path}` can't be read: {error}")),
     }
+}
+
+/// Whether an error means that nothing is at a path, or something outside of the folder, which is the same here.
+pub fn is_gone(error: &Error) -> bool {
+    // cap-std's own error; the system's has a number.
+    let leads_out = error.kind() == ErrorKind::PermissionDenied && error.raw_os_error().is_none();
+    leads_out || is_missing(error)
 }
 
 fn identity(metadata: &Metadata) -> Identity {

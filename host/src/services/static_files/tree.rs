@@ -244,12 +244,12 @@ impl Tree {
     }
 
     pub(super) fn is_like(&self, other: &Tree) -> bool {
-        let is_same = |(path, entry): (&Box<str>, &Entry)| {
-            let other = other.files.get(path);
-            other.is_some_and(|other| entry.is_like(other))
-        };
+        let mut own = self.files.iter();
         self.files.len() == other.files.len()
-            && self.files.iter().all(is_same)
+            && own.all(|(path, entry)| {
+                let other = other.files.get(path);
+                other.is_some_and(|other| entry.is_like(other))
+            })
             && self.listing.folders == other.listing.folders
     }
 

@@ -1,5 +1,5 @@
 //! `Range`, as Tornado 6.6 reads it: one range of bytes, or all of them where it is anything else (RFC 9110, section
-//! 14.2). Knows no file but for its size.
+//! 14.2). Knows only the size of a file.
 
 use http::HeaderValue;
 

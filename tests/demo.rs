@@ -143,7 +143,7 @@ async fn a_visitor_uses_the_examples_in_a_browser() {
             "78498 primes below 1000000",
         ),
         ("/files", "GET a part", "206 bytes 0-30/"),
-        ("/crawler", "Crawl", "Pages: 33"),
+        ("/crawler", "Crawl", "Pages: 31"),
         ("/try/ws-echo", "Send", "hello there"),
     ] {
         let tab = visitor.open(path).await;

@@ -78,7 +78,7 @@ pub const LISTING: &[Example] = &[
     Example {
         name: "files",
         line: "Static files, whose URLs have their hashes, and a part of one.",
-        routes: &["/files", "/static/weather.txt", "/favicon.ico"],
+        routes: &["/files", "/static/weather.txt"],
         chapter: (TORNADO, "StaticFileHandler"),
         form: None,
         sources: sources!("files": "lib.rs", "page.html"),

@@ -111,6 +111,9 @@ impl Tree {
         }
         tree.find_encoded(before);
         if let Some(before) = before {
+            if tree.is_like(before) {
+                tree.edition = before.edition;
+            }
             tree.remember(before, room);
         }
         Ok(Arc::new(tree))

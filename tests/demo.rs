@@ -156,6 +156,7 @@ async fn a_visitor_uses_the_examples_in_a_browser() {
     visitor.chats("/chat").await;
     visitor.chats("/websocket-chat").await;
     visitor.sees_the_ticker().await;
+    visitor.has_an_account().await;
     assert_eq!(visitor.browser.complaints(), [""; 0]);
     visitor.browser.end().await;
 }
@@ -211,6 +212,26 @@ impl Visitor {
         self.click(&one, "Post").await;
         self.until_shown(&other, "<b> & co").await;
         self.until_shown(&one, "<b> & co").await;
+    }
+
+    /// Is sent to log in, makes an account, comes back, and leaves again.
+    async fn has_an_account(&mut self) {
+        let tab = self.open("/auth").await;
+        self.until_shown(&tab, "Log in").await;
+        let browser = &mut self.browser;
+        let link = "document.querySelector('a[href=\"/auth/register\"]').click()";
+        browser.run(&tab, link).await;
+        let is_there = "document.querySelector('form[action=\"/auth/register\"]') !== null";
+        browser.until(&tab, is_there).await;
+        for (name, value) in [("name", "Ada <b>"), ("password", "long enough")] {
+            let fill = format!("document.querySelector('[name={name}]').value = {value:?}");
+            browser.run(&tab, &fill).await;
+        }
+        self.click(&tab, "Register").await;
+        self.until_shown(&tab, "You are Ada <b>.").await;
+        self.click(&tab, "Log out").await;
+        self.until_shown(&tab, "Make an account").await;
+        self.browser.close(tab).await;
     }
 
     async fn sees_the_ticker(&mut self) {

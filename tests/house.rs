@@ -260,11 +260,13 @@ fn every_guest_and_example_has_a_test() {
 }
 
 /// Where the keys that a file of `host/src/config` asks for are said: a heading of docs/configuration.md.
-const SECTIONS: [(&str, &str); 12] = [
+const SECTIONS: [(&str, &str); 14] = [
     ("listen", "### Sockets in the file system"),
     ("server", "## [server]"),
     ("tls", "### TLS"),
     ("settings", "## [settings]"),
+    ("cookie_secret", "## [settings]"),
+    ("protection", "## [settings]"),
     ("static_files", "### Static files"),
     ("log", "## [log]"),
     ("kv", "## [kv]"),

@@ -77,6 +77,7 @@ mod new;
 mod oracle;
 mod outputs;
 mod packages;
+mod protection;
 mod pubsub;
 mod python;
 mod recipes;

@@ -25,6 +25,7 @@ pub fn demo() -> App {
         "files",
         "upload",
         "allowlist",
+        "auth",
         "chat",
         "interleave",
         "stream",
@@ -46,6 +47,7 @@ pub fn demo() -> App {
         assert!(config.contains(port), "the demo listens on {port}");
         config.replace(port, "127.0.0.1:0")
     };
+    std::fs::write(app.path().join("cookie_secret"), "of the demo").expect("a file");
     let ports = ["127.0.0.1:7000", "127.0.0.1:7070"];
     copy(&root().join("examples/static"), &app.path().join("static"));
     app.config(&ports.into_iter().fold(config.to_owned(), anywhere))
@@ -87,6 +89,40 @@ async fn encodings_are_tornado_s() {
          [settings]\ncompress_response = true\n",
     );
     compare(app, &[include_str!("oracle/encodings.json")]).await;
+}
+
+#[tokio::test]
+async fn signed_cookies_are_tornado_s() {
+    let app = oracle().config("[settings]\ncookie_secret = 'the secret of the record'\n");
+    compare(app, &[include_str!("oracle/signed.json")]).await;
+    let app = oracle().config(
+        "[settings]\nkey_version = 2\n\n\
+         [settings.cookie_secret]\n\
+         1 = 'the first secret'\n2 = 'the second secret'\n10 = 'the tenth secret'\n",
+    );
+    compare(app, &[include_str!("oracle/versions.json")]).await;
+}
+
+#[tokio::test]
+async fn what_lacks_a_token_is_refused_as_tornado_does() {
+    let app = oracle().config("[settings]\nxsrf_cookies = true\n");
+    compare(app, &[include_str!("oracle/protected.json")]).await;
+}
+
+#[tokio::test]
+async fn what_comes_from_another_origin_is_refused_as_tornado_does() {
+    let app = oracle().config(
+        "[settings]\n\
+         trusted_origins = ['https://trusted.example', 'http://trusted.example:8080']\n",
+    );
+    compare(app, &[include_str!("oracle/origins.json")]).await;
+}
+
+#[tokio::test]
+async fn who_is_sent_to_log_in_is_sent_where_tornado_sends() {
+    let app = oracle()
+        .config("[settings]\ncookie_secret = 'the secret of the record'\nlogin_url = '/login'\n");
+    compare(app, &[include_str!("oracle/users.json")]).await;
 }
 
 #[tokio::test]

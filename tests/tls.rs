@@ -217,6 +217,31 @@ async fn clients_show_certificates_where_they_must() {
 }
 
 #[tokio::test]
+async fn a_handler_sees_the_certificate_that_its_client_shows() {
+    let (ours, clients) = (Authority::new(), Authority::new());
+    let known = clients.sign(&["ada"]);
+    let server = App::new()
+        .handler("members.wasm", guest("members"))
+        .config(&format!(
+            "[server]\n{LISTEN}tls = {{ cert = \"cert.pem\", key = \"key.pem\", \
+             client_ca = \"ca.pem\", client_auth = \"optional\" }}\n"
+        ))
+        .pair(&ours.sign(&["a.example"]))
+        .file("ca.pem", &clients.pem())
+        .serve_where_it_says()
+        .await;
+    let der = CertificateDer::from_pem_slice(known.cert.as_bytes()).unwrap();
+    let shown: String = der.iter().map(|byte| format!("{byte:02x}")).collect();
+    for (shows, seen) in [(Some(&known), shown.as_str()), (None, "")] {
+        let client = ours.client(&[], shows);
+        let mut stream = connect(&client, server.address, "a.example").await.unwrap();
+        let answer = get(&mut stream, "/certificate").await;
+        let (_, body) = answer.split_once("\r\n\r\n").unwrap();
+        assert_eq!(body, seen);
+    }
+}
+
+#[tokio::test]
 async fn an_address_may_stay_plain() {
     let authority = Authority::new();
     let server = App::new()

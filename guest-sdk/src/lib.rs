@@ -195,6 +195,29 @@ pub use waterspout_sdk_macros::export;
 /// }
 /// ```
 ///
+/// With `#[authenticated]`, Tornado's
+/// [decorator](https://www.tornadoweb.org/en/stable/web.html#tornado.web.authenticated), a method is for users that
+/// [`get_current_user`](RequestHandler::get_current_user) knows. Anybody else is redirected to the
+/// [login page](RequestHandler::get_login_url) for GET and HEAD, with the address in `next`, and answered with 403
+/// for any other method.
+///
+/// ```
+/// # use waterspout_sdk::prelude::*;
+/// # #[derive(Default)] struct Account;
+/// #[handler]
+/// impl RequestHandler for Account {
+///     async fn get_current_user(&mut self, cx: &Context) -> Result<Option<Vec<u8>>> {
+///         cx.get_signed_cookie("user")
+///     }
+///
+///     #[authenticated]
+///     async fn get(&mut self, cx: &Context) -> Result {
+///         let user = self.current_user(cx).await?;
+///         cx.write(user.as_deref().map_or(&[][..], |name| name))
+///     }
+/// }
+/// ```
+///
 /// What several handlers have in common goes into a base, Tornado's `BaseHandler`: a handler itself, in a field `base`.
 /// Each function and each method that a handler does not write is then the base's, and so on through its own base. One
 /// that it writes may call the base's as any other function: `self.base.prepare(cx).await`.
@@ -310,4 +333,5 @@ pub mod __private {
     pub use crate::runtime::exports::work::{Called, Schedule, ScheduleTiming, call, call_nothing};
     pub use crate::runtime::place::tried;
     pub use crate::web::context::redirect::{add_slash, remove_slash};
+    pub use crate::web::context::user::send_to_login;
 }

@@ -20,6 +20,7 @@ mod request;
 mod request_body;
 mod response;
 pub(crate) mod settings;
+pub(crate) mod signing;
 mod sse;
 pub(crate) mod static_files;
 
@@ -34,5 +35,6 @@ pub use self::multipart::{Files, HttpFile};
 pub use self::request::Request;
 pub use self::request_body::{Part, Parts};
 pub use self::settings::settings;
+pub use self::signing::{Verification, create_signed_value, decode_signed_value};
 pub use self::sse::Event;
 pub use self::static_files::static_url;

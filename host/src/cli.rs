@@ -12,6 +12,7 @@ mod inspect;
 mod man;
 mod new;
 mod routes;
+mod secret;
 mod serve;
 mod signals;
 mod table;
@@ -223,6 +224,7 @@ impl Serve {
             log_format: self.log_format,
             log_level: self.log_level.unwrap_or_default(),
             debug,
+            cookie_secret: debug.then(secret::random),
             said: self.set.said()?,
         })
     }

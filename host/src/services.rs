@@ -6,6 +6,7 @@ pub mod loops;
 pub mod network;
 pub mod pubsub;
 pub mod python;
+pub mod signing;
 pub mod sockets;
 pub mod static_files;
 pub mod tcp;

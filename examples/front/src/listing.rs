@@ -108,6 +108,14 @@ pub const LISTING: &[Example] = &[
         sources: sources!("allowlist": "lib.rs"),
     },
     Example {
+        name: "auth",
+        line: "Accounts with passwords, a login by a signed cookie, and forms that no other site can send.",
+        routes: &["/auth/login"],
+        chapter: (TORNADO, "guide/security"),
+        form: None,
+        sources: sources!("auth": "lib.rs", "accounts.rs", "page.html"),
+    },
+    Example {
         name: "upload",
         line: "A form with files.",
         routes: &["/upload"],

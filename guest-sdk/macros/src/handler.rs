@@ -1,9 +1,11 @@
 //! `#[handler]`, the `#[route]` and `#[stream_request_body]` lines under it, and the attributes of its functions.
 
 mod base;
+mod decorators;
 mod method;
 mod place;
 mod route;
+mod user;
 mod websocket;
 
 use proc_macro2::TokenStream;
@@ -11,15 +13,17 @@ use quote::{format_ident, quote, quote_spanned};
 use syn::{Error, Ident, ImplItem, ItemImpl, LitStr, Result, Type};
 
 use self::base::Base;
-use self::method::{Other, expand_slash, take_others};
+use self::decorators::expand_decorators;
+use self::method::{Other, take_others};
 use self::place::note_places;
 pub use self::route::parse_json;
 use self::route::{Route, take_routes};
 use self::websocket::WebSocket;
 
 /// The functions of a handler that belong to no method.
-const HOOKS: [&str; 6] = [
+const HOOKS: [&str; 7] = [
     "initialize",
+    "check_trusted_origin",
     "prepare",
     "write_error",
     "on_connection_close",
@@ -54,7 +58,7 @@ pub fn expand(arguments: TokenStream, item: TokenStream) -> Result<TokenStream> 
         match item {
             ImplItem::Fn(function) => {
                 note_places(&mut function.block);
-                faults.extend(expand_slash(function).err());
+                faults.extend(expand_decorators(function).err());
             }
             ImplItem::Macro(call) => faults.push(Error::new_spanned(
                 call,
@@ -68,6 +72,7 @@ pub fn expand(arguments: TokenStream, item: TokenStream) -> Result<TokenStream> 
     faults.extend(fault);
     let (others, other_faults) = take_others(&mut item);
     faults.extend(other_faults);
+    faults.extend(user::complete(&mut item, base.as_ref()).err());
     let faults = faults.into_iter().map(Error::into_compile_error);
     // What is left is what belongs to every handler.
     let websocket = (kind == Kind::WebSocket).then(|| WebSocket::take(&mut item));

@@ -9,10 +9,13 @@ mod flush;
 pub(crate) mod open_socket;
 pub(super) mod path_arguments;
 pub(crate) mod pieces;
+mod protection;
 pub(crate) mod redirect;
+mod signed_cookies;
+pub(crate) mod user;
 mod write;
 
-use std::cell::RefCell;
+use std::cell::{OnceCell, RefCell};
 
 use tokio::sync::Notify;
 
@@ -33,6 +36,10 @@ pub struct Context {
     pub(crate) request: Request,
     pub(crate) path_arguments: PathArguments,
     pub(crate) response: RefCell<Response>,
+    /// The user, once it was asked for.
+    user: OnceCell<user::Asked>,
+    /// The token for forms, once there is one.
+    xsrf_token: OnceCell<String>,
     /// For flushes that wait until another has ended.
     pub(crate) flushed: Notify,
     /// In the events of a WebSocket handler.
@@ -46,6 +53,8 @@ impl Context {
             request: Request::new(request),
             path_arguments: PathArguments::None,
             response: RefCell::default(),
+            user: OnceCell::new(),
+            xsrf_token: OnceCell::new(),
             flushed: Notify::const_new(),
             socket: None,
             set_default_headers,

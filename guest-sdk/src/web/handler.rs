@@ -5,10 +5,12 @@
     reason = "a component has one thread: there is nothing to be Send for"
 )]
 
+use std::rc::Rc;
+
 use bytes::Bytes;
 
 use crate::result::Result;
-use crate::web::context::Context;
+use crate::web::context::{Context, user};
 use crate::web::error::HttpError;
 use crate::web::failure::Failure;
 use crate::web::kwargs::Kwargs;
@@ -65,6 +67,10 @@ use crate::web::kwargs::Kwargs;
 /// }
 /// ```
 pub trait RequestHandler: Default + 'static {
+    /// What [`get_current_user`](Self::get_current_user) tells of a user. [`#[handler]`](macro@crate::handler) takes it
+    /// from that function, or from the base, so it need not be written.
+    type User: 'static;
+
     /// Sets the headers that every response of this handler begins with: before `initialize`, and again wherever what
     /// was said so far is [cleared](Context::clear), as for an error page. The error page of a handler that has this
     /// function has them too. An error is logged.
@@ -88,6 +94,72 @@ pub trait RequestHandler: Default + 'static {
     fn initialize(&mut self, cx: &Context, kwargs: Kwargs) -> Result {
         let _ = (cx, kwargs);
         Ok(())
+    }
+
+    /// Whether a page of another origin may send this request: one that changes something, from an origin that the
+    /// configuration does not trust. Called before `prepare`; `false` is answered with 403. A handler without this
+    /// function is not entered for such a request. Tornado's
+    /// [`check_trusted_origin`](https://www.tornadoweb.org/en/stable/web.html#tornado.web.RequestHandler.check_trusted_origin).
+    ///
+    /// ```
+    /// # use waterspout_sdk::prelude::*;
+    /// # #[derive(Default)] struct Api;
+    /// #[handler]
+    /// impl RequestHandler for Api {
+    ///     fn check_trusted_origin(&mut self, _: &Context, origin: &str) -> Result<bool> {
+    ///         Ok(origin.ends_with(".example.com"))
+    ///     }
+    /// }
+    /// ```
+    fn check_trusted_origin(&mut self, cx: &Context, origin: &str) -> Result<bool> {
+        let _ = (cx, origin);
+        Ok(false)
+    }
+
+    /// Who sends the request; none: nobody that is known. Tornado's
+    /// [`get_current_user`](https://www.tornadoweb.org/en/stable/web.html#tornado.web.RequestHandler.get_current_user).
+    /// It is called when [`current_user`](Self::current_user) or `#[authenticated]` asks first.
+    ///
+    /// ```
+    /// # use waterspout_sdk::prelude::*;
+    /// # #[derive(Default)] struct Base;
+    /// #[handler]
+    /// impl RequestHandler for Base {
+    ///     async fn get_current_user(&mut self, cx: &Context) -> Result<Option<String>> {
+    ///         let name = cx.get_signed_cookie("user")?;
+    ///         Ok(name.and_then(|name| String::from_utf8(name).ok()))
+    ///     }
+    /// }
+    /// ```
+    async fn get_current_user(&mut self, cx: &Context) -> Result<Option<Self::User>> {
+        let _ = cx;
+        Ok(None)
+    }
+
+    /// The user of the request, asked once.
+    ///
+    /// ```
+    /// # use waterspout_sdk::prelude::*;
+    /// # #[derive(Default)] struct Page;
+    /// #[handler]
+    /// impl RequestHandler for Page {
+    /// #   async fn get_current_user(&mut self, _: &Context) -> Result<Option<String>> { Ok(None) }
+    ///     async fn get(&mut self, cx: &Context) -> Result {
+    ///         match self.current_user(cx).await? {
+    ///             Some(name) => cx.write(format!("Hello, {name}")),
+    ///             None => cx.write("Hello, stranger"),
+    ///         }
+    ///     }
+    /// }
+    /// ```
+    async fn current_user(&mut self, cx: &Context) -> Result<Option<Rc<Self::User>>> {
+        user::current(self, cx).await
+    }
+
+    /// Where `#[authenticated]` sends those that are not logged in: `[settings] login_url`. An error where there is
+    /// none.
+    fn get_login_url(&mut self, cx: &Context) -> Result<String> {
+        cx.login_url()
     }
 
     /// Called before each method. [`Context::finish`] and [`Context::redirect`] in here skip the method.

@@ -115,6 +115,13 @@ impl Request {
         &self.head().remote_ip
     }
 
+    /// The certificate that the client has shown, as DER; none where it has shown none. It was verified with the
+    /// authority in `client_ca` of the configuration. Tornado's [`get_ssl_certificate`](https://www.tornadoweb.org/en/stable/httputil.html#tornado.httputil.HTTPServerRequest.get_ssl_certificate)
+    /// with `binary_form=True`.
+    pub fn get_ssl_certificate(&self) -> Option<Vec<u8>> {
+        host::ssl_certificate(self.id)
+    }
+
     /// How long ago the request began: when its head was here. It is asked of the host each time.
     ///
     /// ```

@@ -7,10 +7,12 @@ pub mod dev;
 mod etag;
 mod length;
 mod page;
+mod protection;
 mod redirect;
 mod reply;
 mod response;
 mod route;
+mod security;
 mod socket;
 mod static_files;
 mod streamed;
@@ -29,12 +31,13 @@ use crate::app::generation::{Component, Generation, Site, State};
 use crate::base::access::{self, Details, Summary};
 use crate::base::backlog::{FREE, Held};
 use crate::base::body::{BodyError, Gunzip, RequestBody, Source};
-use crate::base::client::Client;
+use crate::base::client::{Client, Protocol};
 use crate::base::request_id;
 use crate::guest::invoke::invoke;
 use crate::guest::resources::{Answer, App, Exchange, ShownId, Stage, Visitor};
 
 use compress::Coding;
+use protection::{Token, Why};
 use response::{blame_want_of_room, is_bodiless, respond_to};
 use route::{Routed, Visit, route};
 use socket::Handshake;
@@ -63,19 +66,12 @@ where
         true => client.behind(&server.trusted_downstream, &head.headers),
         false => client,
     };
-    let finish = Finish::of(&generation, &head);
+    let finish = Finish::of(&generation, &head, client.protocol);
     generation.app.meters.requests.count();
     let declared = body.size_hint().lower();
     match route(&generation, &head, declared) {
         Routed::Answered(route, response) => {
-            tell(
-                &generation.app,
-                route,
-                &head,
-                client,
-                response.status(),
-                began,
-            );
+            tell(&generation.app, route, &head, client, &response, began);
             Either::Left(Either::Left(finish.whole(response)))
         }
         // In a box, as it is rare.
@@ -83,7 +79,7 @@ where
             let app = generation.app.clone();
             Either::Left(Either::Right(Box::pin(async move {
                 let mut response = opening.answer(&head).await;
-                tell(&app, route, &head, client, response.status(), began);
+                tell(&app, route, &head, client, &response, began);
                 finish.done_to(&mut response).await;
                 response
             })))
@@ -116,15 +112,19 @@ fn tell(
     route: Option<usize>,
     head: &Parts,
     client: Client,
-    status: StatusCode,
+    response: &Response<Reply>,
     began: Instant,
 ) {
+    let status = response.status();
     let meter = app.meters.of(route);
     meter.answered(status.as_u16(), began.elapsed());
     let summary = Summary {
         asked: Some((&head.method, &head.uri)),
         client,
     };
+    if let Some(Why(why)) = response.extensions().get() {
+        tracing::warn!(target: "general", "{} {summary}: {why}", status.as_u16());
+    }
     log_access(&summary, status, began, || Details {
         request_id: request_id::of(&head.headers, client.is_proxied),
         generation: Some(app.generation),
@@ -138,14 +138,18 @@ struct Finish {
     is_head: bool,
     /// Where responses are compressed: the coding that the client prefers, if it takes any.
     coding: Option<Option<Coding>>,
+    /// Where responses say how browsers should protect them.
+    security: Option<Protocol>,
 }
 
 impl Finish {
-    fn of(generation: &Generation, head: &Parts) -> Self {
-        let compresses = generation.config.settings.compress_response;
+    fn of(generation: &Generation, head: &Parts, protocol: Protocol) -> Self {
+        let settings = &generation.config.settings;
+        let compresses = settings.compress_response;
         Self {
             is_head: head.method == Method::HEAD,
             coding: compresses.then(|| Coding::preferred(&head.headers)),
+            security: settings.protection.security_headers.then_some(protocol),
         }
     }
 
@@ -162,6 +166,9 @@ impl Finish {
     }
 
     async fn done_to(self, response: &mut Response<Reply>) {
+        if let Some(protocol) = self.security {
+            security::add(response.headers_mut(), protocol);
+        }
         if let Some(coding) = self.coding {
             // In a box: the future of every request is as large as its largest wait.
             Box::pin(compress::compress(response, coding)).await;
@@ -222,6 +229,7 @@ impl Visit {
             exchange,
             handshake: self.handshake,
             began,
+            token: self.token,
             deadline: self.deadline,
             debug: self.debug,
         }
@@ -236,6 +244,7 @@ struct InFlight {
     exchange: Arc<Exchange>,
     handshake: Option<Box<Handshake>>,
     began: Instant,
+    token: Token,
     deadline: Option<Duration>,
     debug: bool,
 }
@@ -251,8 +260,19 @@ impl InFlight {
             let mut handshake = self.handshake.take();
             let begun = &mut self;
             let exchange = &begun.exchange;
-            let mut response = match &begun.component.state {
-                State::Serving { pool, .. } => {
+            let refused = match begun.token {
+                Token::Settled => None,
+                // In a box: few requests have a form.
+                Token::InForm => Box::pin(protection::check_form(exchange, begun.debug))
+                    .await
+                    .err(),
+            };
+            let mut response = match (refused, &begun.component.state) {
+                (Some(refused), _) => {
+                    exchange.abandon_body();
+                    refused
+                }
+                (None, State::Serving { pool, .. }) => {
                     let deadline = begun.deadline.map(|deadline| begun.began + deadline);
                     let (answer, sent) = invoke(pool, exchange, deadline).await;
                     if !matches!(answer, Answer::Begun(_)) {
@@ -263,7 +283,7 @@ impl InFlight {
                     response.body_mut().tells(sent);
                     response
                 }
-                State::Failed(_) => page::error(StatusCode::SERVICE_UNAVAILABLE),
+                (None, State::Failed(_)) => page::error(StatusCode::SERVICE_UNAVAILABLE),
             };
             if exchange.broke_off() {
                 let request_id = tracing::field::display(ShownId(exchange));

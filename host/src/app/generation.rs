@@ -14,6 +14,7 @@ mod routes;
 mod runtime;
 mod scheduler;
 mod schedules;
+mod secrets;
 mod site;
 mod static_folders;
 mod streams;
@@ -29,9 +30,10 @@ use crate::base::error::{Fault, Faults};
 use crate::base::mark::Mark;
 use crate::base::metrics::{Metrics, RouteKey};
 use crate::base::router::{Found, Route, Router};
-use crate::config::{self, Config, Listen, Overrides, RouteLimits};
+use crate::config::{self, Config, Listen, Overrides, Protection, RouteLimits};
 use crate::guest::capabilities::wasi::granted_folders;
-use crate::guest::resources::{App, Meters, Newest, Target};
+use crate::guest::resources::{App, Forms, Meters, Newest, Target};
+use crate::services::signing::Signer;
 use crate::services::static_files::{Place, StaticFiles, Tree};
 use crate::tls::{ClientTls, Tls};
 
@@ -158,6 +160,7 @@ impl Generation {
         let tls = load_tls(folder, &mut survey, &config, previous)?;
         let stream_tls = load_stream_tls(folder, &mut survey, &config, previous)?;
         let client_tls = load_client_tls(folder, &mut survey, &config, previous)?;
+        let signer = load_signer(folder, &mut survey, &config, previous)?;
         if previous.is_none_or(|previous| previous.generation.number == 0) {
             // Its components may fetch when they start.
             runtime
@@ -209,10 +212,17 @@ impl Generation {
         let schedules = schedules::resolve(folder, &config, &components)?;
         let streams = streams::resolve(folder, &config, &components, stream_tls)?;
         let meters = meters(&router, &runtime.services.metrics);
+        let forms = previous.map_or_else(Forms::default, |previous| {
+            previous.generation.app.forms.clone()
+        });
         let app = App {
             static_urls: static_folders::urls(folder, &config, &static_files),
             router,
             settings,
+            login_url: config.settings.login_url.clone(),
+            protection: config.settings.protection.clone(),
+            signer,
+            forms,
             generation: number,
             meters,
         };
@@ -262,6 +272,10 @@ impl Generation {
                 static_urls: None,
                 router,
                 settings,
+                login_url: None,
+                protection: Protection::default(),
+                signer: None,
+                forms: Forms::default(),
                 generation: 0,
             }),
             config: Arc::new(config),
@@ -318,6 +332,8 @@ impl Generation {
         let tls = config.server.tls.iter().chain(of_streams);
         let tls = tls.flat_map(config::Tls::files);
         let tls = tls.chain(config.http_client.files());
+        let secrets = config.settings.cookie_secret.iter();
+        let tls = tls.chain(secrets.flat_map(config::CookieSecret::files));
         let tls = tls.map(|file| folder.join(file));
         let granted = config.components.values();
         let granted = granted.flat_map(|spanned| granted_folders(folder, &spanned.component));
@@ -357,6 +373,7 @@ impl Generation {
             && self.tls == other.tls
             && self.client_tls == other.client_tls
             && self.stream_tls().eq(other.stream_tls())
+            && self.app.signer == other.app.signer
             && self.static_files.is_like(&other.static_files)
             && self.components.len() == other.components.len()
             && self
@@ -538,6 +555,28 @@ fn load_client_tls(
     let old = previous.filter(|previous| serves(previous.generation));
     let old = old.map(|old| (old.held, old.generation.client_tls.clone()));
     read_or_keep(files, survey, old, || ClientTls::load(folder, client))
+}
+
+/// What signs.
+fn load_signer(
+    folder: &Path,
+    survey: &mut Survey,
+    config: &Config,
+    previous: Option<Previous<'_>>,
+) -> Result<Option<Arc<Signer>>, Faults> {
+    let Some(secret) = &config.settings.cookie_secret else {
+        return Ok(None);
+    };
+    let files = secret
+        .files()
+        .iter()
+        .map(|file| folder.join(file))
+        .collect();
+    let is_same = |old: &Generation| old.config.settings.cookie_secret.as_ref() == Some(secret);
+    let old = previous.filter(|previous| is_same(previous.generation));
+    let old = old.and_then(|old| Some((old.held, old.generation.app.signer.clone()?)));
+    let read = || secrets::load(folder, secret).map(Arc::new);
+    read_or_keep(files, survey, old, read).map(Some)
 }
 
 /// Reads what is in these files. While one is away or being written, what was read before stays.

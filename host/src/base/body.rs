@@ -286,6 +286,11 @@ impl RequestBody {
         Poll::Ready(Err(BodyError::NoRoom))
     }
 
+    /// All that was not taken, once it has come. It stays.
+    pub fn whole(&self) -> Option<&[u8]> {
+        matches!(self.0.next, Next::End).then_some(&self.0.whole)
+    }
+
     /// All that was not taken before, once it has come.
     pub fn take_whole(&mut self) -> Option<Vec<u8>> {
         let inner = &mut *self.0;

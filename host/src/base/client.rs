@@ -2,8 +2,10 @@
 
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::sync::Arc;
 
 use http::{HeaderMap, HeaderName, HeaderValue};
+use rustls::pki_types::CertificateDer;
 
 /// Where a request comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,6 +53,17 @@ impl fmt::Display for RemoteIp {
             Self::Unix => f.write_str("unix"),
             Self::Unknown => f.write_str("unknown"),
         }
+    }
+}
+
+/// The certificate that a client has shown, as DER. It was verified with the authority that the configuration names.
+#[derive(Clone, Debug)]
+pub struct PeerCertificate(pub Arc<[u8]>);
+
+impl PeerCertificate {
+    /// The first of a chain, which is the client's own.
+    pub fn of(chain: Option<&[CertificateDer<'_>]>) -> Option<Self> {
+        Some(Self(chain?.first()?.as_ref().into()))
     }
 }
 

@@ -8,7 +8,9 @@ mod reader;
 mod utf8;
 mod writer;
 
-pub use handshake::{Deflate, NoHandshake, Offer, accept_key, check, is_asked_for, is_http2};
+pub use handshake::{
+    Deflate, NoHandshake, Offer, accept_key, check, is_asked_for, is_http2, origin,
+};
 pub use opening::Opening;
 pub use published::Published;
 pub use reader::{Reader, Received};

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use anyhow::{Context, bail, ensure};
 
-use super::{Language, New};
+use super::{Language, New, secret};
 
 /// The files of a new app, by their paths in it.
 const RUST: [(&str, &str); 5] = [
@@ -13,7 +13,7 @@ const RUST: [(&str, &str); 5] = [
     ("src/lib.rs", include_str!("new/lib.rs.in")),
     ("tests/app.rs", include_str!("new/app.rs.in")),
     ("waterspout.toml", include_str!("new/waterspout.toml.in")),
-    (".gitignore", "/target\n/handlers\n"),
+    (".gitignore", "/target\n/handlers\n/cookie_secret\n"),
 ];
 
 /// The same of one in Python.
@@ -41,6 +41,9 @@ pub fn new(options: &New) -> anyhow::Result<()> {
     }
     for (path, text) in files {
         write(&folder.join(filled_in(path, name)), &filled_in(text, name))?;
+    }
+    if let Language::Rust = options.lang {
+        secret::write(&folder.join(secret::FILE))?;
     }
     println!(
         "{} is there. Serve it while you write it: waterspout dev {}",

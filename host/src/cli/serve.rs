@@ -14,7 +14,7 @@ use sd_notify::NotifyState;
 use self::descriptors::raise_limit;
 use self::front::{DevService, Front, SiteService};
 use super::signals::{Signals, end_with_stdin};
-use super::{Serve, Stores, counted, grants, must_be_folder, nothing_to_serve};
+use super::{Serve, Stores, counted, grants, must_be_folder, nothing_to_serve, secret};
 use crate::app::dispatch::dev::Workbench;
 use crate::app::generation::watch::{AWAY, Look, Watch};
 use crate::app::generation::{
@@ -50,6 +50,9 @@ pub async fn serve(
     let overrides = options.overrides(bench.is_some())?;
     let config = overrides.load(app)?;
     logs.follow(&config.log);
+    if bench.is_some() {
+        secret::make_missing(app, &config)?;
+    }
     raise_limit(config.server.max_connections);
     let kv = open_kv(app, &config)?;
     let runtime = runtime(&config, &options.stores, shards.clone(), kv)?;

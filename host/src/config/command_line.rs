@@ -4,7 +4,7 @@ use std::path::Path;
 
 use crate::base::error::{Faults, Origin};
 
-use super::{Config, Format, Levels, Listen, Override};
+use super::{Config, CookieSecret, Format, Levels, Listen, Override, Secret, SecretSource};
 
 /// What the command line says in place of the configuration.
 #[derive(Clone, Debug, Default)]
@@ -19,6 +19,8 @@ pub struct Overrides {
     pub log_level: Levels,
     /// Switches `[settings] debug` on, unless a `--set` has another value for it.
     pub debug: bool,
+    /// In place of a `[settings] cookie_secret` that is missing.
+    pub cookie_secret: Option<Secret>,
     /// The values of `--set` and of the environment. The last one counts.
     pub said: Vec<Override>,
 }
@@ -56,5 +58,10 @@ impl Overrides {
         config.log.level = self.log_level.or(config.log.level);
         let told = self.said.iter().any(Override::tells_debug);
         config.settings.debug |= self.debug && !told;
+        if config.settings.cookie_secret.is_none() {
+            let own = self.cookie_secret.clone();
+            config.settings.cookie_secret =
+                own.map(|own| CookieSecret::One(SecretSource::Text(own)));
+        }
     }
 }

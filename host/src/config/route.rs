@@ -12,6 +12,7 @@ use crate::base::error::Position;
 use crate::base::router::{Pattern, PatternError};
 
 use super::component::is_component;
+use super::protection::{self, RouteProtection};
 use super::report::did_you_mean;
 use super::section::{Section, table};
 use super::static_files::{self, StaticArgs};
@@ -32,6 +33,8 @@ pub struct Route {
     pub limits: RouteLimits,
     /// The beginning of the path that its handler does not see.
     pub strip_prefix: Option<String>,
+    /// Where its protection differs from the settings.
+    pub protection: RouteProtection,
 }
 
 /// The limits of a route's requests. `None`: those of its component, or else of the server.
@@ -99,6 +102,7 @@ pub(super) fn read(value: Value<'_, '_>) -> Option<Vec<Route>> {
 struct Above {
     prefix: String,
     host: Option<Pattern>,
+    protection: RouteProtection,
 }
 
 type Names<'a> = HashMap<&'a str, usize>;
@@ -128,9 +132,11 @@ fn below<'a>(
     // Checked alone first, so that its fault is reported once.
     let text = pattern(prefix, Pattern::new).map(|_| prefix.text());
     let host = section.get("host", |value| pattern(value, Pattern::host));
+    let protection = protection::of_route(&mut section);
     let inner = Above {
         prefix: joined(&above.prefix, text??),
         host: host.or_else(|| above.host.clone()),
+        protection: protection.or(&above.protection),
     };
     let routes = section.require("route", |value| routes(value, &inner, names));
     section.finish();
@@ -177,6 +183,7 @@ fn route<'a>(mut section: Section<'a, '_>, above: &Above, names: &mut Names<'a>)
         body_timeout: section.get("body_timeout", Value::limit),
         deadline: section.get("deadline", Value::limit),
     };
+    let protection = protection::of_route(&mut section);
     let is_builtin = destination
         .as_ref()
         .is_some_and(|destination| !matches!(destination.target, Target::Component { .. }));
@@ -193,6 +200,7 @@ fn route<'a>(mut section: Section<'a, '_>, above: &Above, names: &mut Names<'a>)
         destination: destination?,
         limits,
         strip_prefix,
+        protection: protection.or(&above.protection),
     })
 }
 

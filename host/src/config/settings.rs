@@ -1,18 +1,16 @@
-//! `[settings]`: Tornado's Application settings, under their names. Never prints a secret, neither in faults nor in
-//! `Debug`.
+//! `[settings]`: Tornado's Application settings, under their names.
 
-use std::collections::BTreeMap;
-use std::fmt;
 use std::time::Duration;
 
 use serde_json::{Map, Value as Json};
-use toml::de::DeValue;
 
+use super::cookie_secret::{self, CookieSecret};
+use super::protection::{self, Protection};
 use super::route::{self, Destination};
 use super::section::{Section, table};
 use super::static_files::{self, StaticArgs, StaticPath};
 use super::units::MB;
-use super::value::{MOST, MOST_BYTES, Value};
+use super::value::{MOST_BYTES, Value};
 
 /// The `[settings]` table.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -23,6 +21,10 @@ pub struct Settings {
     pub compress_response: bool,
     /// The secret for signed cookies.
     pub cookie_secret: Option<CookieSecret>,
+    /// The page on which users log in, for handlers that ask who the user is.
+    pub login_url: Option<String>,
+    /// What is refused before a handler runs.
+    pub protection: Protection,
     /// The host whose routes count for hosts without routes: Tornado's `default_host`.
     pub default_host: Option<String>,
     /// The destination of a path without a route, in place of a 404.
@@ -49,44 +51,15 @@ pub const STATIC_URL_PREFIX: &str = "/static/";
 /// Tornado's default for `websocket_max_message_size`.
 pub const MAX_MESSAGE: u64 = 10 * MB;
 
-/// The secret for signed cookies.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum CookieSecret {
-    /// One secret for all.
-    One(Secret),
-    /// Secrets by version: all of them verify, one signs.
-    Versions {
-        /// The secrets.
-        secrets: BTreeMap<u32, Secret>,
-        /// The version that signs, `key_version`; it is in `secrets`.
-        key_version: u32,
-    },
-}
-
-/// A text that is never printed.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Secret(String);
-
-impl Secret {
-    /// The secret itself.
-    pub fn expose(&self) -> &str {
-        &self.0
-    }
-}
-
-impl fmt::Debug for Secret {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Secret(…)")
-    }
-}
-
 /// Reads the table.
 pub(super) fn read(value: Value<'_, '_>) -> Option<Settings> {
     let mut section = table(value, "in [settings]")?;
     let settings = Settings {
         debug: section.or("debug", false, Value::boolean),
         compress_response: section.or("compress_response", false, Value::boolean),
-        cookie_secret: cookie_secret(&mut section),
+        cookie_secret: cookie_secret::read(&mut section),
+        login_url: section.get("login_url", Value::text).map(str::to_owned),
+        protection: protection::read(&mut section),
         default_host: section.get("default_host", Value::text).map(str::to_owned),
         default_handler: default_handler(&mut section),
         static_path: section.or("static_path", StaticPath::Usual, static_files::path),
@@ -127,62 +100,4 @@ fn default_handler(section: &mut Section<'_, '_>) -> Option<Destination> {
         return section.take(ARGS)?.wrong(alone, None);
     }
     route::destination(section, CLASS, ARGS)
-}
-
-fn cookie_secret(section: &mut Section<'_, '_>) -> Option<CookieSecret> {
-    let value = section.take("cookie_secret");
-    let version = section.take("key_version");
-    let Some(value) = value else {
-        let alone = "`key_version` needs a table of secrets in `cookie_secret`";
-        return version?.wrong(alone, None);
-    };
-    if let DeValue::Table(_) = value.item() {
-        return versions(value, version);
-    }
-    if let Some(version) = version {
-        let hint = "for versions write `cookie_secret = { 1 = \"…\" }`";
-        return version.wrong(
-            "`key_version` is for more than one cookie secret",
-            Some(hint.to_owned()),
-        );
-    }
-    secret(value).map(CookieSecret::One)
-}
-
-fn versions(value: Value<'_, '_>, version: Option<Value<'_, '_>>) -> Option<CookieSecret> {
-    let mut secrets = BTreeMap::new();
-    for (key, value) in table(value, "in `cookie_secret`")?.entries() {
-        match key.text().parse::<u32>() {
-            Ok(version) => secrets.extend(secret(value).map(|secret| (version, secret))),
-            Err(_) => {
-                let message = format!(
-                    "a cookie secret's version is a number, not `{}`",
-                    key.text()
-                );
-                key.wrong::<()>(message, None);
-            }
-        }
-    }
-    let Some(version) = version else {
-        let hint = "say which one signs, for example `key_version = 1`";
-        return value.wrong("`key_version` is missing", Some(hint.to_owned()));
-    };
-    let key_version = u32::try_from(version.count(0..=MOST)?).ok()?;
-    if !secrets.contains_key(&key_version) {
-        return version.wrong(format!("no cookie secret has version {key_version}"), None);
-    }
-    Some(CookieSecret::Versions {
-        secrets,
-        key_version,
-    })
-}
-
-fn secret(value: Value<'_, '_>) -> Option<Secret> {
-    match value.as_text() {
-        Some(text) if !text.is_empty() => Some(Secret(text.to_owned())),
-        _ => value.wrong(
-            "a cookie secret must be a string that isn't empty",
-            Some("a long random one, for example of `openssl rand -base64 32`".to_owned()),
-        ),
-    }
 }

@@ -136,7 +136,7 @@ fn every_key_is_read() {
     else {
         panic!("{:?}", config.settings.cookie_secret);
     };
-    assert_eq!(secrets[&1].expose(), "old");
+    assert_eq!(secrets[&1], SecretSource::Text(Secret::new("old")));
     assert!(!format!("{config:?}").contains("old"));
     let app = json!({ "title": "Mine", "since": "1979-05-27", "rates": [1.5, 16, { "on": true }] });
     assert_eq!(Some(&config.settings.app), app.as_object());
@@ -554,9 +554,7 @@ fn what_the_environment_says_is_a_string_unless_another_type_is_known() {
         "count": 3,
     });
     assert_eq!(serde_json::Value::from(config.settings.app), app);
-    let settings::CookieSecret::One(secret) = config.settings.cookie_secret.unwrap() else {
-        panic!("one secret");
-    };
-    assert_eq!(secret.expose(), "12345678");
+    let secret = CookieSecret::One(SecretSource::Text(Secret::new("12345678")));
+    assert_eq!(config.settings.cookie_secret, Some(secret));
     assert_eq!(config.components["a.wasm"].component.env["PORT"], "8080");
 }

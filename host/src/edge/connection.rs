@@ -29,7 +29,7 @@ pub use self::refuse::{Refusal, refuse};
 pub use self::socket::Socket;
 use crate::base::access::{self, Details, Summary};
 use crate::base::backlog::Held;
-use crate::base::client::{Client, Protocol};
+use crate::base::client::{Client, PeerCertificate, Protocol};
 use crate::base::request_id;
 use crate::config::Limits;
 use crate::tls::Tls;
@@ -179,12 +179,43 @@ where
     S: Service,
 {
     let mut stop = pin!(maybe_done(stop));
-    match opening::handshake(io, tls, limits, stop.as_mut()).await? {
+    let (io, is_http2) = opening::handshake(io, tls, limits, stop.as_mut()).await?;
+    let service = &Certified {
+        service: service.clone(),
+        certificate: PeerCertificate::of(io.get_ref().1.peer_certificates()),
+    };
+    match (io, is_http2) {
         (io, true) => {
             http2::serve(io, client, limits, service, stop).await;
             None
         }
         (io, false) => http1::serve(io, None, client, limits, service, stop).await,
+    }
+}
+
+/// A service whose requests have the certificate that the client has shown.
+#[derive(Clone)]
+struct Certified<S> {
+    service: S,
+    certificate: Option<PeerCertificate>,
+}
+
+impl<S: Service> Service for Certified<S> {
+    type Body = S::Body;
+
+    fn call(
+        &self,
+        mut request: Request<IncomingBody>,
+        client: Client,
+    ) -> impl Future<Output = Response<S::Body>> + Send {
+        if let Some(certificate) = &self.certificate {
+            request.extensions_mut().insert(certificate.clone());
+        }
+        self.service.call(request, client)
+    }
+
+    fn refused(&self, status: u16) {
+        self.service.refused(status);
     }
 }
 

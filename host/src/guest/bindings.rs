@@ -53,12 +53,13 @@ pub use self::waterspout::kv::kv;
 pub use self::waterspout::logging::logging;
 pub use self::waterspout::pubsub::pubsub;
 pub use self::waterspout::settings::settings;
+pub use self::waterspout::signing::signing;
 pub use self::waterspout::sockets::{sockets, websocket_client};
 pub use self::waterspout::tcp::{iostream, streams, tcpclient};
 pub use self::waterspout::values::values;
 pub use self::waterspout::web::types::{Arguments, Call, Failure, FailureCause, Outcome, Response};
 pub use self::waterspout::web::{
-    application, request, request_body, response, static_files, types,
+    application, protection, request, request_body, response, static_files, types,
 };
 pub use exports::waterspout::background::work;
 pub use exports::waterspout::sockets::websocket;

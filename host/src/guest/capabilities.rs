@@ -9,11 +9,13 @@ mod http_client;
 mod iostream;
 mod kv;
 mod logging;
+mod protection;
 mod pubsub;
 mod request;
 mod request_body;
 mod response;
 mod settings;
+mod signing;
 mod sockets;
 mod static_files;
 mod streams;
@@ -34,7 +36,7 @@ use crate::guest::run::RunClock;
 pub use capability::{Capability, Grant, MakePart, Setup};
 
 /// All capabilities. The data of the first ones is found first.
-static ALL: [Capability; 20] = [
+static ALL: [Capability; 22] = [
     wasi::CAPABILITY,
     http_client::CAPABILITY,
     kv::CAPABILITY,
@@ -43,11 +45,13 @@ static ALL: [Capability; 20] = [
     executor::CAPABILITY,
     iostream::CAPABILITY,
     logging::CAPABILITY,
+    protection::CAPABILITY,
     pubsub::CAPABILITY,
     request::CAPABILITY,
     request_body::CAPABILITY,
     response::CAPABILITY,
     settings::CAPABILITY,
+    signing::CAPABILITY,
     sockets::CAPABILITY,
     static_files::CAPABILITY,
     streams::CAPABILITY,

@@ -70,6 +70,10 @@ pub struct Hooks {
     pub on_finish: bool,
     /// `execute` brings the head of the request.
     pub head: bool,
+    /// The body is taken piece by piece.
+    pub stream_request_body: bool,
+    /// It decides itself about pages of other origins.
+    pub check_trusted_origin: bool,
 }
 
 /// How the instances of a component begin and end.
@@ -203,7 +207,11 @@ impl Class {
     /// The names of the functions, in the order in which they are called.
     pub fn functions(&self) -> Vec<String> {
         let hooks = &self.hooks;
-        let before = [("initialize", hooks.initialize), ("prepare", hooks.prepare)];
+        let before = [
+            ("initialize", hooks.initialize),
+            ("check_trusted_origin", hooks.check_trusted_origin),
+            ("prepare", hooks.prepare),
+        ];
         let after = [
             ("write_error", hooks.write_error),
             ("on_connection_close", hooks.on_connection_close),
@@ -376,6 +384,8 @@ fn hooks(handler: &str, names: &[String]) -> Result<Hooks, Error> {
             "on-connection-close" => &mut hooks.on_connection_close,
             "on-finish" => &mut hooks.on_finish,
             "head" => &mut hooks.head,
+            "stream-request-body" => &mut hooks.stream_request_body,
+            "check-trusted-origin" => &mut hooks.check_trusted_origin,
             _ => return Err(unknown(&format!("its handler `{handler}`"), name)),
         };
         *hook = true;

@@ -7,6 +7,7 @@ mod background;
 mod body_memory;
 mod connection;
 mod exchange;
+mod forms;
 mod head;
 mod open_streams;
 mod parts;
@@ -22,6 +23,7 @@ use rustc_hash::FxHashMap;
 use wasmtime::ResourceLimiter;
 use wasmtime::component::{GuestTaskId, ResourceTable};
 
+use crate::config::Guard;
 use crate::guest::bindings::executor::CallError;
 use crate::guest::description::Class;
 use crate::guest::run::RunClock;
@@ -34,6 +36,7 @@ pub use background::{Background, Kind, Room, ServingWindow, Task};
 pub use body_memory::{BodyMemory, BodyShare};
 pub use connection::Connection;
 pub use exchange::{Answer, Cancel, Exchange, ShownId, Stage, host};
+pub use forms::Forms;
 pub use head::{Head, fields, phrase};
 pub use open_streams::{News, OpenStreams};
 pub use parts::{Part, Parts};
@@ -51,6 +54,8 @@ pub struct Target {
     pub kwargs: Option<Arc<str>>,
     /// The beginning of the path that the handler does not see.
     pub strip_prefix: Option<Arc<str>>,
+    /// What its requests need before the guest is entered.
+    pub guard: Guard,
 }
 
 /// The requests inside one instance, by the numbers that its guest uses for them.

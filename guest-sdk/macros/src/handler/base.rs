@@ -41,8 +41,12 @@ impl Base {
             .map(Ident::to_string)
             .collect();
         let is_missing = |name: &&str| !written.iter().any(|written| written == name);
-        let mut add = |name: &str, arguments: &[(&str, TokenStream)], is_async: bool| {
-            let span = ty.span();
+        let span = ty.span();
+        let nothing = quote_spanned!(span=> ::waterspout_sdk::Result);
+        let mut add = |name: &str,
+                       arguments: &[(&str, TokenStream)],
+                       is_async: bool,
+                       returns: &TokenStream| {
             let name = format_ident!("{name}", span = span);
             let names = arguments.iter().map(|(name, _)| format_ident!("{name}"));
             let names: Vec<Ident> = names.collect();
@@ -56,12 +60,11 @@ impl Base {
                     &mut self,
                     cx: &::waterspout_sdk::Context,
                     #(#names: #types,)*
-                ) -> ::waterspout_sdk::Result {
+                ) -> #returns {
                     ::waterspout_sdk::RequestHandler::#name(&mut self.base, cx, #(#names),*)#wait
                 }
             });
         };
-        let span = ty.span();
         let kwargs = (
             "kwargs",
             quote_spanned!(span=> ::waterspout_sdk::web::Kwargs),
@@ -83,11 +86,28 @@ impl Base {
             ("on_finish", &[], false),
         ] {
             if is_missing(&name) {
-                add(name, arguments, is_async);
+                add(name, arguments, is_async, &nothing);
             }
         }
         for name in METHODS.iter().filter(|name| is_missing(name)) {
-            add(name, &[], true);
+            add(name, &[], true, &nothing);
+        }
+        let origin = ("origin", quote_spanned!(span=> &str));
+        let user = quote_spanned! {span=>
+            ::waterspout_sdk::Result<::core::option::Option<Self::User>>
+        };
+        let (url, allowed) = (
+            quote_spanned!(span=> ::waterspout_sdk::Result<::std::string::String>),
+            quote_spanned!(span=> ::waterspout_sdk::Result<bool>),
+        );
+        for (name, arguments, is_async, returns) in [
+            ("check_trusted_origin", &[origin][..], false, &allowed),
+            ("get_current_user", &[], true, &user),
+            ("get_login_url", &[], false, &url),
+        ] {
+            if is_missing(&name) {
+                add(name, arguments, is_async, returns);
+            }
         }
         if is_missing(&"set_default_headers") {
             item.items.push(parse_quote_spanned! {span=>
@@ -96,6 +116,12 @@ impl Base {
                 }
             });
         }
+    }
+
+    /// The type of the base's users.
+    pub fn user(&self) -> Type {
+        let Self(ty) = self;
+        parse_quote_spanned!(ty.span()=> <#ty as ::waterspout_sdk::RequestHandler>::User)
     }
 
     /// A constant of the base's.

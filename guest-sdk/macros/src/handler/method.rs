@@ -1,10 +1,6 @@
-//! Functions of methods: those beyond the seven, under `#[method("…")]`, and those under `#[addslash]` or `#[removeslash]`.
+//! Functions of methods beyond the seven, under `#[method("…")]`.
 
-use proc_macro2::Span;
-use quote::quote;
-use syn::{
-    Error, FnArg, Ident, ImplItem, ImplItemFn, ItemImpl, LitStr, Pat, Result, parse_quote_spanned,
-};
+use syn::{Error, ImplItem, ImplItemFn, ItemImpl, LitStr, Result};
 
 use super::METHODS;
 
@@ -65,52 +61,4 @@ fn check_method(method: LitStr) -> Result<LitStr> {
         return Ok(method);
     };
     Err(Error::new_spanned(method, message))
-}
-
-/// Tornado's decorators `@addslash` and `@removeslash`: the function begins with what they do.
-pub fn expand_slash(function: &mut ImplItemFn) -> Result<()> {
-    let is_slash = |attribute: &syn::Attribute| {
-        attribute.path().is_ident("addslash") || attribute.path().is_ident("removeslash")
-    };
-    let (slashes, others): (Vec<_>, _) = function.attrs.drain(..).partition(is_slash);
-    function.attrs = others;
-    for slash in slashes {
-        slash.meta.require_path_only()?;
-        if !METHODS.contains(&function.sig.ident.to_string().as_str()) {
-            let message = "belongs on a method: `get`, `head`, `post`, …";
-            return Err(Error::new_spanned(&slash, message));
-        }
-        let Some(cx) = context(function) else {
-            let message = "needs a name for the context: `cx: &Context`";
-            return Err(Error::new_spanned(&slash, message));
-        };
-        let done = match slash.path().is_ident("addslash") {
-            true => quote!(add_slash),
-            false => quote!(remove_slash),
-        };
-        let span = slash
-            .path()
-            .get_ident()
-            .map_or_else(Span::call_site, Ident::span);
-        function.block.stmts.insert(
-            0,
-            parse_quote_spanned! {span=>
-                if ::waterspout_sdk::__private::#done(#cx)? {
-                    return ::core::result::Result::Ok(());
-                }
-            },
-        );
-    }
-    Ok(())
-}
-
-/// What a function calls its context.
-fn context(function: &ImplItemFn) -> Option<&Ident> {
-    match function.sig.inputs.get(1)? {
-        FnArg::Typed(argument) => match &*argument.pat {
-            Pat::Ident(name) => Some(&name.ident),
-            _ => None,
-        },
-        FnArg::Receiver(_) => None,
-    }
 }

@@ -6,6 +6,7 @@ use syn::spanned::Spanned;
 use syn::{ItemImpl, parse_quote_spanned};
 
 use super::base::Base;
+use super::user::is_user;
 use super::{HOOKS, METHODS, function_name};
 
 /// The functions that only a `WebSocketHandler` has.
@@ -22,6 +23,9 @@ const FUNCTIONS: [&str; 10] = [
     "resume",
 ];
 
+/// The functions of every handler that the host does not call by themselves.
+const OTHERS: [&str; 3] = ["data_received", "get_current_user", "get_login_url"];
+
 /// An `impl WebSocketHandler`, without what belongs to every handler.
 pub struct WebSocket(ItemImpl);
 
@@ -31,10 +35,14 @@ impl WebSocket {
     pub fn take(item: &mut ItemImpl) -> Self {
         let mut own = item.clone();
         let is_of_every_handler = |item: &syn::ImplItem| {
-            function_name(item).is_some_and(|name| {
+            let is_function = function_name(item).is_some_and(|name| {
                 let is = |known: &&str| name == known;
-                METHODS.iter().any(is) || HOOKS.iter().any(is) || name == "data_received"
-            })
+                [&METHODS[..], &HOOKS, &OTHERS]
+                    .into_iter()
+                    .flatten()
+                    .any(is)
+            });
+            is_function || is_user(item)
         };
         item.items.retain(is_of_every_handler);
         own.items.retain(|item| !is_of_every_handler(item));

@@ -57,7 +57,9 @@ impl<T> NoHandler for Kind<T> {}
 #[derive(Default)]
 struct NoWebSocket;
 
-impl RequestHandler for NoWebSocket {}
+impl RequestHandler for NoWebSocket {
+    type User = ();
+}
 impl WebSocketHandler for NoWebSocket {}
 
 pub(super) fn undeclared() -> ! {
@@ -69,6 +71,7 @@ pub(super) fn undeclared() -> ! {
 #[derive(Clone, Copy)]
 pub struct Hooks {
     pub initialize: bool,
+    pub check_trusted_origin: bool,
     pub prepare: bool,
     pub write_error: bool,
     pub on_connection_close: bool,
@@ -82,6 +85,7 @@ impl Hooks {
     fn names(self) -> Vec<&'static str> {
         let hooks = [
             ("initialize", self.initialize),
+            ("check-trusted-origin", self.check_trusted_origin),
             ("prepare", self.prepare),
             ("write-error", self.write_error),
             ("on-connection-close", self.on_connection_close),
@@ -151,12 +155,16 @@ pub(super) fn class<H: Handler>() -> wit::HandlerClass {
     let mut functions = H::HOOKS.names();
     let entries = [
         H::HOOKS.initialize,
+        H::HOOKS.check_trusted_origin,
         H::HOOKS.prepare,
         !H::METHODS.is_empty(),
     ];
     if entries.into_iter().filter(|present| *present).count() > 1 {
-        // One call in the place of two or three.
+        // One call in the place of several.
         functions.push("execute");
+    }
+    if H::STREAMS_BODY {
+        functions.push("stream-request-body");
     }
     wit::HandlerClass {
         name: H::NAME.to_owned(),

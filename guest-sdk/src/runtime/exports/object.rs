@@ -3,6 +3,7 @@
 use anyhow::Error;
 
 use crate::result::Result;
+use crate::runtime::bindings::waterspout::web::protection;
 use crate::runtime::bindings::waterspout::web::types::{self, Arguments, Outcome, RequestNumber};
 use crate::runtime::exports::declared::{Handler, undeclared};
 use crate::runtime::exports::wire;
@@ -10,6 +11,7 @@ use crate::runtime::logging::{self, log_error};
 use crate::runtime::place;
 use crate::web::context::Context;
 use crate::web::context::pieces::is_large;
+use crate::web::error::HttpError;
 use crate::web::failure::{Cause, Failure};
 use crate::web::kwargs::Kwargs;
 
@@ -121,6 +123,11 @@ impl<H: Handler> Object<H> {
             }
         }
         self.cx.with(arguments);
+        if H::HOOKS.check_trusted_origin
+            && let Err(error) = self.check_trusted_origin()
+        {
+            return self.finish(Err(error));
+        }
         if H::HOOKS.prepare {
             let outcome = self.prepare().await;
             if !matches!(outcome, Outcome::Proceed) {
@@ -137,6 +144,23 @@ impl<H: Handler> Object<H> {
         let kwargs = Kwargs::new(kwargs.as_deref().unwrap_or_default());
         let result = kwargs.and_then(|kwargs| self.handler.initialize(&self.cx, kwargs));
         self.go_on(result)
+    }
+
+    /// Has the handler decide about a page of another origin.
+    fn check_trusted_origin(&mut self) -> Result {
+        let number = self.cx.request.number();
+        let Some(origin) = protection::untrusted_origin(number) else {
+            return Ok(());
+        };
+        match self.handler.check_trusted_origin(&self.cx, &origin)? {
+            true => Ok(()),
+            false => {
+                let error = HttpError::new(403);
+                Err(error
+                    .with_message(format!("Origin {origin:?} not allowed"))
+                    .into())
+            }
+        }
     }
 
     async fn prepare(&mut self) -> Outcome {

@@ -22,6 +22,7 @@ impl Handler for Diary {
     const NAME: &'static str = "Diary";
     const METHODS: &'static [&'static str] = &["GET", "POST", "PUT", "DELETE"];
     const HOOKS: Hooks = Hooks {
+        check_trusted_origin: false,
         initialize: true,
         prepare: true,
         write_error: true,
@@ -42,6 +43,8 @@ impl Handler for Diary {
 }
 
 impl RequestHandler for Diary {
+    type User = ();
+
     fn initialize(&mut self, _: &Context, kwargs: Kwargs) -> Result {
         self.0.push("initialize");
         kwargs.get("db")

@@ -29,6 +29,8 @@ impl Diary {
 }
 
 impl RequestHandler for Diary {
+    type User = ();
+
     fn initialize(&mut self, cx: &Context, kwargs: Kwargs) -> Result {
         self.note("initialize")?;
         if let Some(user) = kwargs.get::<Option<String>>("user")? {
@@ -92,6 +94,7 @@ impl Handler for Diary {
     const NAME: &'static str = "Diary";
     const METHODS: &'static [&'static str] = &[];
     const HOOKS: Hooks = Hooks {
+        check_trusted_origin: false,
         initialize: true,
         prepare: false,
         write_error: false,
@@ -126,7 +129,9 @@ impl Handler for Diary {
 #[derive(Default)]
 struct Plain;
 
-impl RequestHandler for Plain {}
+impl RequestHandler for Plain {
+    type User = ();
+}
 
 impl Handler for Plain {
     const NAME: &'static str = "Plain";

@@ -1,7 +1,8 @@
 //! What a handler can ask of the app that serves the request.
 
-use anyhow::anyhow;
+use anyhow::{anyhow, ensure};
 use serde::de::DeserializeOwned;
+use serde_json::Value;
 
 use crate::result::Result;
 use crate::runtime::bindings::waterspout::web::application::{self, ReverseError};
@@ -29,6 +30,33 @@ impl Context {
             ReverseError::Arguments(why) => anyhow!("no path for the route {why}"),
             ReverseError::Other(why) => anyhow!(why),
         })
+    }
+
+    /// An error that says what to add, where `[settings] app` has no such key, or an empty one. Tornado's
+    /// [`require_setting`](https://www.tornadoweb.org/en/stable/web.html#tornado.web.RequestHandler.require_setting).
+    ///
+    /// ```
+    /// # use waterspout_sdk::prelude::*;
+    /// # async fn get(cx: &Context) -> Result {
+    /// cx.require_setting("mail_server", "the reminders")?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn require_setting(&self, name: &str, feature: &str) -> Result {
+        let all: Value = self.settings()?;
+        let is_there = match &all[name] {
+            Value::Null => false,
+            Value::Bool(is_on) => *is_on,
+            Value::String(text) => !text.is_empty(),
+            Value::Array(list) => !list.is_empty(),
+            Value::Object(table) => !table.is_empty(),
+            Value::Number(number) => number.as_f64() != Some(0.0),
+        };
+        ensure!(
+            is_there,
+            "You must define the '{name}' setting to use {feature}: in waterspout.toml, `[settings] app = {{ {name} = … }}`"
+        );
+        Ok(())
     }
 
     /// The URL of a file of the app, by its path in `static_path`. It has the hash of the file in it, so that clients may

@@ -156,6 +156,30 @@ impl Context {
         self.set_header(ETAG, etag.unwrap_or_default())
     }
 
+    /// Whether the client has this page already: its `If-None-Match` has the `ETag` that was set. The host compares by
+    /// itself when the response is finished; a handler that asks before can save the work of making the page. Tornado's
+    /// [`check_etag_header`](https://www.tornadoweb.org/en/stable/web.html#tornado.web.RequestHandler.check_etag_header).
+    ///
+    /// ```
+    /// # use waterspout_sdk::prelude::*;
+    /// # async fn get(cx: &Context) -> Result {
+    /// cx.set_etag(Some("\"version 7\""))?;
+    /// if cx.check_etag_header() {
+    ///     cx.set_status(304);
+    ///     return Ok(());
+    /// }
+    /// cx.write("a page that takes long to make")
+    /// # }
+    /// ```
+    pub fn check_etag_header(&self) -> bool {
+        let response = self.response.borrow();
+        let mut headers = response.headers.iter();
+        let etag = headers.find(|(name, _)| name == ETAG);
+        let etag = etag.map(|(_, value)| value.as_bytes()).unwrap_or_default();
+        let known = self.request.header("if-none-match");
+        !etag.is_empty() && known.is_some_and(|known| is_among(etag, known.as_bytes()))
+    }
+
     /// Forgets status, headers and body, and sets the default headers again, as is done before an error page is made.
     /// What [`set_cookie`](Self::set_cookie) set stays, as in Tornado.
     ///
@@ -241,6 +265,18 @@ impl Context {
         Err(error.into())
     }
 }
+/// Whether a list of `If-None-Match` has this entity tag, by the weak comparison (RFC 9110, section 8.8.3.2).
+fn is_among(etag: &[u8], list: &[u8]) -> bool {
+    let opaque = |etag: &[u8]| etag.strip_prefix(b"W/").unwrap_or(etag).to_vec();
+    if list.trim_ascii() == b"*" {
+        return true;
+    }
+    // Each one is in quotes, in which there may be commas.
+    let mut parts = list.split(|byte| *byte == b'"').skip(1).step_by(2);
+    let wanted = opaque(etag);
+    parts.any(|inside| [b"\"", inside, b"\""].concat() == wanted)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -353,5 +389,22 @@ mod tests {
             ),
             (200, 0, 1)
         );
+    }
+
+    #[test]
+    fn an_etag_is_found_in_a_list_whether_it_is_weak_or_not() {
+        for (list, is_there) in [
+            (r#""a""#, true),
+            (r#"W/"a""#, true),
+            (r#""b", "a""#, true),
+            (r#""b","W/a""#, false),
+            (r#""b, "a"#, false),
+            ("*", true),
+            ("a", false),
+            ("", false),
+        ] {
+            assert_eq!(is_among(br#""a""#, list.as_bytes()), is_there, "{list}");
+        }
+        assert!(is_among(br#"W/"a""#, br#""a""#));
     }
 }

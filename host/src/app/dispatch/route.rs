@@ -7,6 +7,7 @@ use bytes::Bytes;
 use http::request::Parts;
 use http::{HeaderValue, Method, Response, StatusCode, header};
 
+use super::protection::{self, Token};
 use super::reply::Reply;
 use super::socket::{self, Handshake};
 use super::static_files::{self, Looked, Opening};
@@ -38,6 +39,8 @@ pub(super) struct Visit {
     /// In a box, as it is rare.
     pub(super) handshake: Option<Box<Handshake>>,
     pub(super) body_limits: BodyLimits,
+    /// Where its token is.
+    pub(super) token: Token,
     pub(super) deadline: Option<Duration>,
     pub(super) debug: bool,
 }
@@ -108,7 +111,7 @@ fn follow(
         }
     };
     let handshake = match socket::is_meant(&target.class, head) {
-        true => match socket::begin(generation, component, &target.class, head) {
+        true => match socket::begin(generation, component, target, head) {
             Ok(handshake) => Some(Box::new(handshake)),
             Err(response) => return Routed::Answered(index, response),
         },
@@ -124,6 +127,14 @@ fn follow(
             .headers_mut()
             .insert(header::ALLOW, target.class.allow());
         return Routed::Answered(index, response);
+    };
+    let debug = generation.config.settings.debug;
+    let token = match stage {
+        Stage::Whole => match protection::check(&generation.app, head, target, declared, debug) {
+            Ok(token) => token,
+            Err(response) => return Routed::Answered(index, response),
+        },
+        _ => Token::Settled,
     };
     let body_limits = body_limits(&generation.config.server, &component.settings, limits);
     let stage = match stage {
@@ -144,8 +155,9 @@ fn follow(
         stage,
         handshake,
         body_limits,
+        token,
         deadline: limits.deadline.unwrap_or(component.settings.deadline),
-        debug: generation.config.settings.debug,
+        debug,
     })
 }
 

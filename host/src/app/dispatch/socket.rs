@@ -7,15 +7,15 @@ use http::request::Parts;
 use http::{HeaderValue, Method, Response, StatusCode, Uri, header};
 use tokio::time::Instant;
 
-use super::page;
 use super::reply::Reply;
 use super::response::busy;
+use super::{page, protection};
 use crate::app::generation::{Component, Generation};
 use crate::base::access::{self, Details, Summary};
 use crate::base::websocket::{self, NoHandshake, Offer, code};
 use crate::config::MAX_MESSAGE;
 use crate::guest::description::Class;
-use crate::guest::resources::{Accepted, Exchange, Head};
+use crate::guest::resources::{Accepted, Exchange, Head, Target};
 use crate::services::sockets::{Closed, Handle, Pings, Session, Upgrade};
 
 /// A request that may become a socket.
@@ -41,11 +41,12 @@ pub(super) fn is_meant(class: &Class, head: &Parts) -> bool {
 pub(super) fn begin(
     generation: &Generation,
     component: &Component,
-    class: &Class,
+    target: &Target,
     head: &Parts,
 ) -> Result<Handshake, Response<Reply>> {
-    let hooks = class.socket.unwrap_or_default();
-    websocket::check(head, !hooks.check_origin).map_err(refused)?;
+    let hooks = target.class.socket.unwrap_or_default();
+    let is_foreign = || !hooks.check_origin && !protection::may_connect(head, target);
+    websocket::check(head, is_foreign).map_err(refused)?;
     let settings = &generation.config.settings;
     let max_message = settings.websocket_max_message_size.unwrap_or(MAX_MESSAGE);
     let max_message = usize::try_from(max_message).unwrap_or(usize::MAX);

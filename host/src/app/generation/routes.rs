@@ -11,7 +11,9 @@ use super::static_folders;
 use super::{Component, Lead, Refusal, State, handlers_folder};
 use crate::base::error::{Fault, Faults};
 use crate::base::router::{Pattern, PatternError, Reach, Route, Router, duplicate_claims, path_of};
-use crate::config::{self, Config, Destination, RouteLimits, StaticArgs};
+use crate::config::{
+    self, Config, Destination, Protection, RouteLimits, RouteProtection, StaticArgs,
+};
 use crate::guest::description::Description;
 use crate::guest::resources::Target;
 use crate::services::static_files::{StaticFiles, Tree};
@@ -38,6 +40,7 @@ pub fn resolve(
     is_away: impl Fn(&str) -> bool,
 ) -> Result<Resolved, Refusal> {
     let mut table = Table {
+        protection: config.settings.protection.clone(),
         static_files: static_files.clone(),
         ..Table::default()
     };
@@ -80,6 +83,8 @@ pub fn resolve(
 
 #[derive(Default)]
 struct Table {
+    /// What protects routes that the configuration does not name.
+    protection: Protection,
     static_files: StaticFiles,
     routes: Vec<Route<usize>>,
     leads: Vec<Lead>,
@@ -117,10 +122,19 @@ impl Table {
             else {
                 continue;
             };
-            if let Lead::Handler { limits, target, .. } = &mut lead {
+            if let Lead::Handler {
+                component,
+                limits,
+                target,
+                ..
+            } = &mut lead
+            {
                 *limits = route.limits;
                 if let Some(target) = Arc::get_mut(target) {
                     target.strip_prefix = route.strip_prefix.as_deref().map(Arc::from);
+                    let is_python = config::is_python(&component.file);
+                    let protection = &config.settings.protection;
+                    target.guard = protection.guard(&route.protection, is_python);
                 }
             }
             self.push(
@@ -145,7 +159,12 @@ impl Table {
         match &destination.target {
             config::Target::Component { file: name, class } => {
                 let kwargs = kwargs(destination.kwargs.clone());
-                match lead(components.get(name)?, class.as_deref(), kwargs) {
+                match lead(
+                    components.get(name)?,
+                    class.as_deref(),
+                    kwargs,
+                    &self.protection,
+                ) {
                     Ok(lead) => Some(lead),
                     Err((message, hint)) => {
                         let fault = config.fault(file, destination.position, message);
@@ -191,7 +210,12 @@ impl Table {
                 pattern: route.pattern.clone(),
                 host: route.host.clone(),
                 name: route.name.clone(),
-                target: handler_lead(component, route.handler, route.kwargs.clone()),
+                target: handler_lead(
+                    component,
+                    route.handler,
+                    route.kwargs.clone(),
+                    &self.protection,
+                ),
             },
         });
         claims.collect()
@@ -199,7 +223,10 @@ impl Table {
 
     fn mount(&mut self, file: &Path, component: &Arc<Component>) -> Option<Claim> {
         let path = path_of(name_of(file));
-        match (Pattern::new(&path), lead(component, None, None)) {
+        match (
+            Pattern::new(&path),
+            lead(component, None, None, &self.protection),
+        ) {
             (Ok(pattern), Ok(lead)) => {
                 return Some(Claim {
                     owner: file.to_path_buf(),
@@ -257,7 +284,10 @@ impl Table {
             self.faults.push(fault);
         }
         let file = place(first);
-        match (Pattern::new(".*"), lead(first, None, None)) {
+        match (
+            Pattern::new(".*"),
+            lead(first, None, None, &self.protection),
+        ) {
             (Ok(pattern), Ok(lead)) => self.push(&file, pattern, None, None, lead),
             (Err(error), _) => self.faults.push(bad_pattern(&file, &error)),
             (_, Err((message, hint))) => {
@@ -353,17 +383,23 @@ fn lead(
     component: &Arc<Component>,
     class: Option<&str>,
     kwargs: Option<Arc<str>>,
+    protection: &Protection,
 ) -> Result<Lead, (String, String)> {
     match &component.state {
         State::Serving { pool, .. } => {
             let index = class_index(&component.file, pool.description(), class)?;
-            Ok(handler_lead(component, index, kwargs))
+            Ok(handler_lead(component, index, kwargs, protection))
         }
         State::Failed(_) => Ok(failed_lead(component)),
     }
 }
 
-fn handler_lead(component: &Arc<Component>, index: usize, kwargs: Option<Arc<str>>) -> Lead {
+fn handler_lead(
+    component: &Arc<Component>,
+    index: usize,
+    kwargs: Option<Arc<str>>,
+    protection: &Protection,
+) -> Lead {
     let State::Serving { pool, .. } = &component.state else {
         return failed_lead(component);
     };
@@ -375,6 +411,10 @@ fn handler_lead(component: &Arc<Component>, index: usize, kwargs: Option<Arc<str
             class: handler.class.clone(),
             kwargs,
             strip_prefix: None,
+            guard: protection.guard(
+                &RouteProtection::default(),
+                config::is_python(&component.file),
+            ),
         }),
         component: component.clone(),
         limits: RouteLimits::default(),

@@ -163,6 +163,7 @@ fn lead(
             class: handlers[position].clone(),
             kwargs: kwargs(entry.kwargs.clone()),
             strip_prefix: None,
+            guard: config::Guard::default(),
         }),
         terms: Arc::new(Terms {
             limits: component.settings.stream_limits(),

@@ -34,4 +34,8 @@ impl Host for Ctx {
             }
         }))
     }
+
+    fn login_url(&mut self, request: u64) -> wasmtime::Result<Option<String>> {
+        Ok(self.exchange(request)?.app.login_url.clone())
+    }
 }

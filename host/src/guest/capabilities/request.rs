@@ -5,6 +5,7 @@ use std::sync::Arc;
 use wasmtime::component::HasSelf;
 
 use super::capability::Capability;
+use crate::base::client::PeerCertificate;
 use crate::guest::bindings::request::{self, Host, RequestHead};
 use crate::guest::resources::{Ctx, Exchange};
 
@@ -56,6 +57,12 @@ impl Host for Ctx {
             .iter()
             .map(|(name, value)| (name.as_str().to_owned(), value.as_bytes().to_vec()))
             .collect())
+    }
+
+    fn ssl_certificate(&mut self, request: u64) -> wasmtime::Result<Option<Vec<u8>>> {
+        let extensions = &self.exchange(request)?.head.extensions;
+        let certificate = extensions.get::<PeerCertificate>();
+        Ok(certificate.map(|PeerCertificate(bytes)| bytes.to_vec()))
     }
 
     fn request_time(&mut self, request: u64) -> wasmtime::Result<u64> {

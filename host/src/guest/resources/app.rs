@@ -6,8 +6,11 @@ use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 use arc_swap::ArcSwapOption;
 
+use super::Forms;
 use crate::base::metrics::{Counter, RouteMeter};
 use crate::base::router::Router;
+use crate::config::Protection;
+use crate::services::signing::Signer;
 use crate::services::static_files::StaticUrls;
 
 /// The part of its app that a request may ask for.
@@ -16,6 +19,12 @@ pub struct App {
     pub router: Router<usize>,
     /// `[settings] app`, as JSON.
     pub settings: Arc<str>,
+    pub login_url: Option<String>,
+    pub protection: Protection,
+    /// What signs. `None`: the app has no `cookie_secret`.
+    pub signer: Option<Arc<Signer>>,
+    /// The forms that are read before a guest is entered.
+    pub forms: Forms,
     /// The generation's number.
     pub generation: u64,
     pub meters: Meters,

@@ -26,6 +26,8 @@ pub struct BodyMemory(Arc<Shared>);
 
 struct Shared {
     total: u64,
+    /// How many bytes of each body always have room.
+    free: u64,
     begun: AtomicU64,
     state: Mutex<State>,
 }
@@ -67,8 +69,14 @@ enum Kind {
 
 impl BodyMemory {
     pub fn new(total: u64) -> Self {
+        Self::with_free(total, FREE.min(total / 4))
+    }
+
+    /// The same, where this many bytes of each body always have room.
+    pub fn with_free(total: u64, free: u64) -> Self {
         Self(Arc::new(Shared {
             total,
+            free,
             begun: AtomicU64::new(0),
             state: Mutex::default(),
         }))
@@ -89,10 +97,6 @@ impl BodyMemory {
             waits: false,
         }
     }
-
-    fn free(&self) -> u64 {
-        FREE.min(self.0.total / 4)
-    }
 }
 
 /// The part of a [`BodyMemory`] that one body takes. Dropping it gives the part back.
@@ -108,7 +112,7 @@ pub struct BodyShare {
 impl BodyShare {
     /// Ready when the body may hold this many bytes. More are to come.
     pub fn poll_grow(&mut self, bytes: u64, cx: &mut Context<'_>) -> Poll<()> {
-        if bytes <= self.held || (bytes <= self.memory.free() && self.held == 0) {
+        if bytes <= self.held || (bytes <= self.memory.0.free && self.held == 0) {
             return Poll::Ready(());
         }
         self.poll(bytes, false, cx)

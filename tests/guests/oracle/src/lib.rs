@@ -8,11 +8,14 @@ mod errors;
 mod etags;
 mod forms;
 mod methods;
+mod protected;
 mod routing;
 mod set_cookies;
+mod signed;
 mod static_files;
 mod streams;
 mod targets;
+mod users;
 
 use serde_json::Value;
 use waterspout_sdk::{Context, Result, export};
@@ -47,6 +50,9 @@ export!(
     methods::Reads,
     methods::Statuses,
     methods::Prepared,
+    protected::Tokens,
+    protected::Changes,
+    protected::Decides,
     routing::Show,
     routing::AddSlash,
     routing::RemoveSlash,
@@ -55,10 +61,14 @@ export!(
     set_cookies::Sets,
     set_cookies::Clears,
     set_cookies::Keeps,
+    signed::Signed,
     static_files::Urls,
     targets::Target,
     targets::Headers,
     targets::Length,
+    users::Account,
+    users::Elsewhere,
+    users::Open,
     streams::Flushed,
     streams::Started,
     streams::Received,

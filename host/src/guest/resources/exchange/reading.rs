@@ -138,6 +138,28 @@ impl Exchange {
         Some(Ok(whole))
     }
 
+    /// Reads the whole body before its handler does, where that is no more than `most` bytes, and looks at it. It stays
+    /// for the handler, and is charged to `memory` only for now. `None`: it is longer.
+    pub async fn look_ahead<R>(
+        &self,
+        memory: &BodyMemory,
+        most: u64,
+        look: impl FnOnce(&[u8]) -> R,
+    ) -> Result<Option<R>, BodyError> {
+        {
+            let _turn = self.turn().await;
+            poll_fn(|cx| self.waited(self.poll_at_most(memory, most, cx))).await;
+        }
+        let looked = match &*lock(&self.body) {
+            BodySlot::None => Ok(Some(look(&[]))),
+            BodySlot::Failed(error) => Err(*error),
+            BodySlot::Taken => Err(BodyError::Gone),
+            BodySlot::Here(body) => Ok(body.whole().map(look)),
+        };
+        drop(lock(&self.body_memory).take());
+        looked
+    }
+
     /// Sets a limit of the body. It holds also for a read that is under way.
     pub fn limit_body(&self, limit: impl FnOnce(&mut RequestBody) -> Result<(), BodyError>) {
         let mut slot = lock(&self.body);
@@ -162,17 +184,32 @@ impl Exchange {
     }
 
     fn poll_whole(&self, memory: &BodyMemory, cx: &mut Context<'_>) -> Poll<()> {
-        self.poll_body(|body| {
-            let most = memory.total();
-            if body.promised() > most {
-                return Poll::Ready(Ok(()));
-            }
-            let mut held = lock(&self.body_memory);
-            let share = held.get_or_insert_with(|| memory.share());
-            body.poll_whole(cx, most, |room, cx| match room {
-                Room::Growing(bytes) => share.poll_grow(bytes, cx),
-                Room::Whole(bytes) => share.poll_whole(bytes, cx),
-            })
+        self.poll_body(|body| self.poll_share(body, memory, memory.total(), cx))
+    }
+
+    /// The same for a body that may also be longer. Then it is ready, and what has come stays.
+    fn poll_at_most(&self, memory: &BodyMemory, most: u64, cx: &mut Context<'_>) -> Poll<()> {
+        self.poll_body(|body| match self.poll_share(body, memory, most, cx) {
+            Poll::Ready(Err(BodyError::TooLarge)) => Poll::Ready(Ok(())),
+            polled => polled,
+        })
+    }
+
+    fn poll_share(
+        &self,
+        body: &mut RequestBody,
+        memory: &BodyMemory,
+        most: u64,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<(), BodyError>> {
+        if body.promised() > most {
+            return Poll::Ready(Ok(()));
+        }
+        let mut held = lock(&self.body_memory);
+        let share = held.get_or_insert_with(|| memory.share());
+        body.poll_whole(cx, most, |room, cx| match room {
+            Room::Growing(bytes) => share.poll_grow(bytes, cx),
+            Room::Whole(bytes) => share.poll_whole(bytes, cx),
         })
     }
 

@@ -9,9 +9,9 @@ use tokio::net::UnixStream;
 use super::*;
 use crate::base::client::{Client, Protocol};
 use crate::base::router::Router;
-use crate::config::Component;
+use crate::config::{Component, Guard, Protection};
 use crate::guest::bindings::Arguments;
-use crate::guest::resources::{App, Cancel, Meters, Stage, Target};
+use crate::guest::resources::{App, Cancel, Forms, Meters, Stage, Target};
 use crate::services::tcp::{Socket, TcpClients, Terms};
 
 /// What stands for a stream.
@@ -20,6 +20,10 @@ fn exchange() -> Arc<Exchange> {
         static_urls: None,
         router: Router::new(Vec::new()).expect("no routes"),
         settings: "{}".into(),
+        login_url: None,
+        protection: Protection::default(),
+        signer: None,
+        forms: Forms::default(),
         generation: 1,
         meters: Meters {
             routes: Vec::new(),
@@ -32,6 +36,7 @@ fn exchange() -> Arc<Exchange> {
         class: Arc::default(),
         kwargs: None,
         strip_prefix: None,
+        guard: Guard::default(),
     };
     let client = Client {
         remote_ip: None.into(),

@@ -76,6 +76,8 @@ mod guide {
     mod running {}
     #[doc = include_str!("../doc/reference.md")]
     mod reference {}
+    #[doc = include_str!("../doc/security.md")]
+    mod security {}
 }
 
 pub mod escape;

@@ -114,13 +114,13 @@ struct Values;
 #[route("/values")]
 impl RequestHandler for Values {
     async fn post(&mut self, cx: &Context) -> Result {
-        let asked: Value = serde_json::from_slice(&cx.request().body().await?)?;
+        let asked: Value = serde_json::from_slice(cx.request().body().await?)?;
         cx.write_json(&values(&asked, Some(cx))?)
     }
 
     /// By another instance, without a request.
     async fn put(&mut self, cx: &Context) -> Result {
-        let asked: Value = serde_json::from_slice(&cx.request().body().await?)?;
+        let asked: Value = serde_json::from_slice(cx.request().body().await?)?;
         cx.write_json(&run_in_executor(elsewhere, &asked).await?)
     }
 }

@@ -106,7 +106,7 @@ async fn a_large_body_and_one_that_is_taken_in_pieces_bring_the_token_beside_it(
 
 #[tokio::test]
 async fn a_form_in_small_pieces_is_waited_for_and_one_that_is_late_is_its_client_s_fault() {
-    let settings = "xsrf_cookies = true\n[server]\nbody_timeout = \"300ms\"\n";
+    let settings = "xsrf_cookies = true\n[server]\nbody_timeout = \"3s\"\n";
     let server = app(settings).serve().await;
     let (cookie, token) = page(&server).await;
     let body = format!("field=a&_xsrf={}", token.replace('|', "%7C"));

@@ -214,24 +214,36 @@ impl Visitor {
         self.until_shown(&one, "<b> & co").await;
     }
 
-    /// Is sent to log in, makes an account, comes back, and leaves again.
+    /// Is sent to log in, makes an account, and leaves again.
     async fn has_an_account(&mut self) {
-        let tab = self.open("/auth").await;
-        self.until_shown(&tab, "Log in").await;
-        let browser = &mut self.browser;
-        let link = "document.querySelector('a[href=\"/auth/register\"]').click()";
-        browser.run(&tab, link).await;
-        let is_there = "document.querySelector('form[action=\"/auth/register\"]') !== null";
-        browser.until(&tab, is_there).await;
+        let stranger = self.open("/auth").await;
+        self.until_shown(&stranger, "Make an account").await;
+        let form = self.open("/auth/register").await;
+        self.until_shown(&form, "Password").await;
         for (name, value) in [("name", "Ada <b>"), ("password", "long enough")] {
             let fill = format!("document.querySelector('[name={name}]').value = {value:?}");
-            browser.run(&tab, &fill).await;
+            self.browser.run(&form, &fill).await;
         }
-        self.click(&tab, "Register").await;
-        self.until_shown(&tab, "You are Ada <b>.").await;
-        self.click(&tab, "Log out").await;
-        self.until_shown(&tab, "Make an account").await;
-        self.browser.close(tab).await;
+        self.submits(&form, "You are").await;
+        let account = self.open("/auth").await;
+        self.until_shown(&account, "You are Ada <b>.").await;
+        self.submits(&account, "Make an account").await;
+        for tab in [stranger, form, account] {
+            self.browser.close(tab).await;
+        }
+    }
+
+    /// Sends the form of a page, and sees this on the page that follows.
+    async fn submits(&mut self, tab: &Tab, text: &str) {
+        let submit = "(async () => {\n\
+                      const form = document.querySelector('form');\n\
+                      const body = new URLSearchParams(new FormData(form));\n\
+                      const answer = await fetch(form.action, { method: form.method, body });\n\
+                      return await answer.text();\n\
+                      })()";
+        let page = self.browser.run(tab, submit).await;
+        let page = page.as_str().expect("a page");
+        assert!(page.contains(text), "{page}");
     }
 
     async fn sees_the_ticker(&mut self) {

@@ -1,5 +1,7 @@
 //! Signed cookies and users: the secret, where it comes from, and that nothing shows it.
 
+use std::os::unix::fs::PermissionsExt;
+
 use serde_json::json;
 
 use super::{SECRET, app, cookie, json as read};
@@ -95,6 +97,24 @@ async fn a_secret_from_a_file_goes_with_its_file() {
     server.until_swap_is(false).await;
     let log = server.logged().await;
     assert!(log.contains("secret: the file is empty"), "{log}");
+}
+
+#[tokio::test]
+async fn dev_makes_the_secret_that_is_missing() {
+    let server = app("cookie_secret = { file = \"secret\" }\n")
+        .serve_as("dev", &[])
+        .await;
+    let head = log_in(&server).await;
+    assert_eq!(user(&server, &head).await, "ben");
+    let file = server.app.path().join("secret");
+    let made = std::fs::metadata(&file).expect("a file");
+    assert_eq!(made.permissions().mode() & 0o777, 0o600);
+    assert!(made.len() > 40);
+    // Without one in the configuration, there is one for this run, and it is another one.
+    let other = app("").serve_as("dev", &[]).await;
+    assert_eq!(user(&other, &head).await, json!(null));
+    let head = log_in(&other).await;
+    assert_eq!(user(&other, &head).await, "ben");
 }
 
 #[tokio::test]

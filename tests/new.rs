@@ -52,11 +52,12 @@ async fn a_new_app_builds_and_serves_as_it_is() {
     let built = waterspout(&["build", "my-app"], folder.path());
     assert!(built.status.success(), "{}", said(&built));
     let read = |path: &str| std::fs::read(folder.path().join("my-app").join(path)).expect(path);
-    let server = App::new()
+    let app = App::new()
         .handler("my_app.wasm", read("handlers/my_app.wasm"))
-        .config(&String::from_utf8(read("waterspout.toml")).expect("UTF-8"))
-        .serve()
-        .await;
+        .config(&String::from_utf8(read("waterspout.toml")).expect("UTF-8"));
+    // The configuration names it.
+    std::fs::write(app.path().join("cookie_secret"), read("cookie_secret")).expect("a file");
+    let server = app.serve().await;
     assert_eq!(server.get("/").await.body, "Hello, world");
     assert_eq!(server.get("/?name=you").await.body, "Hello, you");
     let escaped = server.get("/?name=%3Cb%3E%27").await.body;
@@ -133,12 +134,13 @@ async fn an_added_component_is_built_and_served_beside_the_first() {
     let built = waterspout(&["build"], &app);
     assert!(built.status.success(), "{}", said(&built));
     let read = |path: &str| std::fs::read(app.join(path)).expect(path);
-    let server = App::new()
+    let app_elsewhere = App::new()
         .handler("my_site.wasm", read("handlers/my_site.wasm"))
         .handler("back_office.wasm", read("handlers/back_office.wasm"))
-        .config(&String::from_utf8(read("waterspout.toml")).expect("UTF-8"))
-        .serve()
-        .await;
+        .config(&String::from_utf8(read("waterspout.toml")).expect("UTF-8"));
+    let secret = app_elsewhere.path().join("cookie_secret");
+    std::fs::write(secret, read("cookie_secret")).expect("a file");
+    let server = app_elsewhere.serve().await;
     assert_eq!(server.get("/").await.body, "Hello, world");
     assert_eq!(
         server.get("/back-office").await.body,

@@ -9,13 +9,13 @@ use crate::harness::{let_go, soon};
 async fn module_state_is_kept_by_shared_and_exclusive_and_not_by_fresh() {
     for (isolation, kept) in [
         ("isolation = \"shared\"\ninstances = 1", true),
-        ("isolation = \"exclusive\"", true),
+        ("isolation = \"exclusive\"\nmax_concurrent = 1", true),
         ("isolation = \"fresh\"", false),
     ] {
         let server = serve("slow", isolation).await;
         for _ in 0..3 {
             assert_eq!(server.get("/slow?ms=0").await.status, 200);
-            // Its last function may still be under way, and exclusive instances are many.
+            // Its last function may still be under way.
             server.until_in_flight("slow.wasm", 0).await;
         }
         let started = &server.json("/slow/counts").await["started"];

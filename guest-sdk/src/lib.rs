@@ -334,6 +334,6 @@ pub mod __private {
     };
     pub use crate::runtime::exports::work::{Called, Schedule, ScheduleTiming, call, call_nothing};
     pub use crate::runtime::place::tried;
+    pub use crate::web::authenticated::send_to_login;
     pub use crate::web::context::redirect::{add_slash, remove_slash};
-    pub use crate::web::context::user::send_to_login;
 }

@@ -5,6 +5,7 @@
 //! [request](Request) and make the response. They fail with an [`HttpError`] or with any other error.
 
 mod arguments;
+pub(crate) mod authenticated;
 pub(crate) mod context;
 mod cookies;
 pub(crate) mod error;

@@ -12,7 +12,7 @@ pub(crate) mod pieces;
 mod protection;
 pub(crate) mod redirect;
 mod signed_cookies;
-pub(crate) mod user;
+mod user;
 mod write;
 
 use std::cell::{OnceCell, RefCell};

@@ -10,7 +10,7 @@ use std::rc::Rc;
 use bytes::Bytes;
 
 use crate::result::Result;
-use crate::web::context::{Context, user};
+use crate::web::context::Context;
 use crate::web::error::HttpError;
 use crate::web::failure::Failure;
 use crate::web::kwargs::Kwargs;
@@ -153,7 +153,13 @@ pub trait RequestHandler: Default + 'static {
     /// }
     /// ```
     async fn current_user(&mut self, cx: &Context) -> Result<Option<Rc<Self::User>>> {
-        user::current(self, cx).await
+        match cx.known_user() {
+            Some(user) => Ok(user),
+            None => {
+                let user = self.get_current_user(cx).await?;
+                Ok(cx.keep_user(user))
+            }
+        }
     }
 
     /// Where `#[authenticated]` sends those that are not logged in: `[settings] login_url`. An error where there is

@@ -1,61 +1,34 @@
-//! Who sends a request: asked once, and sent to the login page where nobody is known. Where a login leads afterwards.
+//! What is known of the user of a request, and where a login leads. Asks nobody.
 
 use std::any::Any;
 use std::rc::Rc;
 
-use anyhow::{Context as _, ensure};
-use http::Method;
+use anyhow::Context as _;
 
-use crate::escape::url_escape;
 use crate::result::Result;
 use crate::runtime::bindings::waterspout::web::application;
 use crate::web::context::Context;
-use crate::web::error::HttpError;
-use crate::web::handler::RequestHandler;
 
 /// The user as it was told, of the handler's type.
 pub(super) type Asked = Option<Rc<dyn Any>>;
 
-/// The user of a request, asked once.
-pub(crate) async fn current<H: RequestHandler>(
-    handler: &mut H,
-    cx: &Context,
-) -> Result<Option<Rc<H::User>>> {
-    if cx.user.get().is_none() {
-        let user = handler.get_current_user(cx).await?;
-        let user = user.map(|user| Rc::new(user) as Rc<dyn Any>);
-        let _ = cx.user.set(user);
-    }
-    let user = cx.user.get().cloned().flatten();
-    // A base may have asked, whose users are of another type.
-    match user.map(Rc::downcast).transpose() {
-        Ok(user) => Ok(user),
-        Err(_) => Ok(handler.get_current_user(cx).await?.map(Rc::new)),
-    }
-}
-
-/// Whether the request was answered, because nobody is logged in: what `#[authenticated]` does.
-pub async fn send_to_login<H: RequestHandler>(handler: &mut H, cx: &Context) -> Result<bool> {
-    if current(handler, cx).await?.is_some() {
-        return Ok(false);
-    }
-    let is_page = matches!(*cx.request.method(), Method::GET | Method::HEAD);
-    ensure!(is_page, HttpError::new(403));
-    let url = handler.get_login_url(cx)?;
-    if url.contains('?') {
-        cx.redirect(&url)?;
-        return Ok(true);
-    }
-    // A page elsewhere has to know the whole address.
-    let next = match url.contains("://") {
-        true => cx.request.full_url(),
-        false => cx.request.uri().to_owned(),
-    };
-    cx.redirect(&format!("{url}?next={}", url_escape(next, true)))?;
-    Ok(true)
-}
-
 impl Context {
+    /// The user, once it was asked for. `None`: it was not, or by a base whose users are of another type.
+    pub(crate) fn known_user<T: 'static>(&self) -> Option<Option<Rc<T>>> {
+        match self.user.get()? {
+            None => Some(None),
+            Some(user) => user.clone().downcast().ok().map(Some),
+        }
+    }
+
+    /// Keeps what was told of the user.
+    pub(crate) fn keep_user<T: 'static>(&self, user: Option<T>) -> Option<Rc<T>> {
+        let user = user.map(Rc::new);
+        let any = user.clone().map(|user| user as Rc<dyn Any>);
+        let _ = self.user.set(any);
+        user
+    }
+
     /// `[settings] login_url`.
     pub(crate) fn login_url(&self) -> Result<String> {
         application::login_url(self.request.number()).context(

@@ -9,8 +9,8 @@ use subtle::ConstantTimeEq as _;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Token {
     bytes: Vec<u8>,
-    /// When it was made, as its text says; seconds since the Unix epoch.
-    time: i64,
+    /// When it was made, as its text says; seconds since the Unix epoch. Version 1 says nothing.
+    time: Option<i64>,
 }
 
 /// Why a request is refused: Tornado's words.
@@ -36,12 +36,12 @@ impl Token {
     pub fn random(now: i64) -> Self {
         Self {
             bytes: rand::random::<[u8; 16]>().to_vec(),
-            time: now,
+            time: Some(now),
         }
     }
 
     /// Reads a token, in the version 2 or in Tornado's first one, which has no mask: hexadecimal digits, or any text.
-    pub fn read(text: &[u8], now: i64) -> Option<Self> {
+    pub fn read(text: &[u8]) -> Option<Self> {
         if is_versioned(text) {
             return Self::read_2(text);
         }
@@ -50,7 +50,7 @@ impl Token {
             Ok(bytes) => bytes.to_vec(),
             Err(_) => text.to_vec(),
         };
-        (!bytes.is_empty()).then_some(Self { bytes, time: now })
+        (!bytes.is_empty()).then_some(Self { bytes, time: None })
     }
 
     fn read_2(text: &[u8]) -> Option<Self> {
@@ -65,20 +65,20 @@ impl Token {
         let mut bytes = vec![0; masked.len() / 2];
         base16ct::mixed::decode(masked, &mut bytes).ok()?;
         xor(&mut bytes, mask);
-        let time = time.parse().ok()?;
+        let time = Some(time.parse().ok()?);
         (!bytes.is_empty()).then_some(Self { bytes, time })
     }
 
-    /// Its text, under a new mask.
-    pub fn masked(&self) -> String {
-        self.under(rand::random())
+    /// Its text at this moment, under a new mask.
+    pub fn masked(&self, now: i64) -> String {
+        self.under(rand::random(), now)
     }
 
-    fn under(&self, mask: [u8; 4]) -> String {
+    fn under(&self, mask: [u8; 4], now: i64) -> String {
         let mut masked = self.bytes.clone();
         xor(&mut masked, mask);
         let [mask, masked] = [&mask[..], &masked].map(base16ct::lower::encode_string);
-        format!("2|{mask}|{masked}|{}", self.time)
+        format!("2|{mask}|{masked}|{}", self.time.unwrap_or(now))
     }
 
     /// Compares in constant time.
@@ -88,11 +88,11 @@ impl Token {
 }
 
 /// Whether a request brought the token of its cookie.
-pub fn check(cookie: Option<&[u8]>, brought: Option<&[u8]>, now: i64) -> Result<(), Refused> {
+pub fn check(cookie: Option<&[u8]>, brought: Option<&[u8]>) -> Result<(), Refused> {
     let brought = brought.filter(|text| !text.is_empty());
-    let brought = Token::read(brought.ok_or(Refused::Missing)?, now);
+    let brought = Token::read(brought.ok_or(Refused::Missing)?);
     let brought = brought.ok_or(Refused::Malformed)?;
-    let expected = cookie.and_then(|cookie| Token::read(cookie, now));
+    let expected = cookie.and_then(|cookie| Token::read(cookie));
     match expected.is_some_and(|expected| expected.is_same(&brought)) {
         true => Ok(()),
         false => Err(Refused::Different),
@@ -127,14 +127,11 @@ mod tests {
     #[test]
     fn a_token_is_the_same_under_each_mask() {
         let token = Token::random(NOW);
-        let (one, two) = (token.masked(), token.masked());
-        assert_eq!(Token::read(one.as_bytes(), 0), Some(token.clone()));
-        assert_eq!(
-            check(Some(one.as_bytes()), Some(two.as_bytes()), NOW),
-            Ok(())
-        );
-        let other = Token::random(NOW).masked();
-        let refused = check(Some(one.as_bytes()), Some(other.as_bytes()), NOW);
+        let (one, two) = (token.masked(NOW), token.masked(NOW));
+        assert_eq!(Token::read(one.as_bytes()), Some(token.clone()));
+        assert_eq!(check(Some(one.as_bytes()), Some(two.as_bytes())), Ok(()));
+        let other = Token::random(NOW).masked(NOW);
+        let refused = check(Some(one.as_bytes()), Some(other.as_bytes()));
         assert_eq!(refused, Err(Refused::Different));
     }
 
@@ -142,9 +139,9 @@ mod tests {
     fn the_text_is_that_of_tornado() {
         let token = Token {
             bytes: (0..16).collect(),
-            time: NOW,
+            time: Some(NOW),
         };
-        let text = token.under([0xde, 0xad, 0xbe, 0xef]);
+        let text = token.under([0xde, 0xad, 0xbe, 0xef], 0);
         assert_eq!(
             text,
             "2|deadbeef|deacbcecdaa8b8e8d6a4b4e4d2a0b0e0|1700000000"
@@ -154,17 +151,17 @@ mod tests {
     #[test]
     fn the_first_version_is_read() {
         let cookie = "000102030405060708090a0b0c0d0e0f";
-        let masked = Token::read(cookie.as_bytes(), NOW).unwrap().masked();
+        let masked = Token::read(cookie.as_bytes()).unwrap().masked(NOW);
         assert_eq!(
-            check(Some(cookie.as_bytes()), Some(masked.as_bytes()), NOW),
+            check(Some(cookie.as_bytes()), Some(masked.as_bytes())),
             Ok(())
         );
-        assert_eq!(check(Some(b"any text"), Some(b"any text"), NOW), Ok(()));
+        assert_eq!(check(Some(b"any text"), Some(b"any text")), Ok(()));
     }
 
     #[test]
     fn what_is_no_token_or_another_is_refused() {
-        let cookie = Token::random(NOW).masked();
+        let cookie = Token::random(NOW).masked(NOW);
         for (brought, why) in [
             (None, Refused::Missing),
             (Some(""), Refused::Missing),
@@ -177,12 +174,12 @@ mod tests {
             (Some("0011"), Refused::Different),
         ] {
             let brought = brought.map(str::as_bytes);
-            let refused = check(Some(cookie.as_bytes()), brought, NOW);
+            let refused = check(Some(cookie.as_bytes()), brought);
             assert_eq!(refused, Err(why), "{brought:?}");
         }
         let brought = Some(cookie.as_bytes());
-        assert_eq!(check(None, brought, NOW), Err(Refused::Different));
+        assert_eq!(check(None, brought), Err(Refused::Different));
         let empty = Some(&b"2|00000000||1"[..]);
-        assert_eq!(check(empty, brought, NOW), Err(Refused::Different));
+        assert_eq!(check(empty, brought), Err(Refused::Different));
     }
 }

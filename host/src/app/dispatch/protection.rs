@@ -1,8 +1,6 @@
 //! What is refused before a guest is entered: requests that pages of other origins send, and those that lack the token of
 //! `xsrf_cookies`. In Tornado, what `RequestHandler._execute` does before `prepare`. Makes no token.
 
-use std::time::{SystemTime, UNIX_EPOCH};
-
 use bytes::Bytes;
 use futures_util::{FutureExt as _, stream};
 use http::request::Parts;
@@ -113,7 +111,7 @@ fn check_token(app: &App, head: &Parts, class: &Class, declared: u64) -> Result<
         None => in_header().map(HeaderValue::as_bytes),
     };
     let cookie = cookie(app, &head.headers);
-    match xsrf::check(cookie.as_deref(), brought, now()) {
+    match xsrf::check(cookie.as_deref(), brought) {
         Ok(()) => Ok(Token::Settled),
         Err(_) if may_be_in_form(head, class, declared) => Ok(Token::InForm),
         Err(why) => Err(why),
@@ -152,7 +150,7 @@ pub(super) async fn check_form(exchange: &Exchange, debug: bool) -> Result<(), R
             false => argument(form),
         };
         let cookie = cookie(app, headers);
-        xsrf::check(cookie.as_deref(), found.as_deref(), now())
+        xsrf::check(cookie.as_deref(), found.as_deref())
     };
     let memory = app.forms.memory();
     let status = match exchange.look_ahead(memory, MAX_FORM, look).await {
@@ -189,11 +187,6 @@ fn page_of(why: &impl std::fmt::Display, debug: bool) -> Response<Reply> {
 
 fn cookie<'a>(app: &App, headers: &'a HeaderMap) -> Option<std::borrow::Cow<'a, [u8]>> {
     cookies::find(headers, &app.protection.xsrf_cookie_name)
-}
-
-fn now() -> i64 {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH);
-    now.map_or(0, |now| i64::try_from(now.as_secs()).unwrap_or(i64::MAX))
 }
 
 /// The token in a query or a form that is like one. As in Tornado, the last one counts, without the spaces around it.

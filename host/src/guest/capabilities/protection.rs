@@ -27,14 +27,14 @@ impl Host for Ctx {
         let now = SystemTime::now().duration_since(UNIX_EPOCH);
         let now = now.map_or(0, |now| i64::try_from(now.as_secs()).unwrap_or(i64::MAX));
         let cookie = cookies::find(&exchange.head.headers, name);
-        let known = cookie.and_then(|cookie| xsrf::Token::read(&cookie, now));
+        let known = cookie.and_then(|cookie| xsrf::Token::read(&cookie));
         if let Some(known) = known {
             return Ok(Token {
-                text: known.masked(),
+                text: known.masked(now),
                 set_cookie: None,
             });
         }
-        let token = xsrf::Token::random(now).masked();
+        let token = xsrf::Token::random(now).masked(now);
         let attributes = &protection.xsrf_cookie_kwargs;
         let line = cookies::line(name, &token, attributes, has_user.then_some(DAYS));
         Ok(Token {

@@ -92,7 +92,7 @@ pub fn check(cookie: Option<&[u8]>, brought: Option<&[u8]>) -> Result<(), Refuse
     let brought = brought.filter(|text| !text.is_empty());
     let brought = Token::read(brought.ok_or(Refused::Missing)?);
     let brought = brought.ok_or(Refused::Malformed)?;
-    let expected = cookie.and_then(|cookie| Token::read(cookie));
+    let expected = cookie.and_then(Token::read);
     match expected.is_some_and(|expected| expected.is_same(&brought)) {
         true => Ok(()),
         false => Err(Refused::Different),
